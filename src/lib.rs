@@ -1,0 +1,5 @@
+//! Moonlet: a runtime for Lua processes.
+
+mod app;
+mod duration;
+mod vm;

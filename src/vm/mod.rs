@@ -1,0 +1,3 @@
+//! The only code that knows Lua's C API.
+
+pub(crate) mod ffi;
