@@ -1,0 +1,1 @@
+//! The `moonlet` command, one file per subcommand.
