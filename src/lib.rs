@@ -1,6 +1,6 @@
 //! Moonlet: a runtime for Lua processes.
 
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 mod app;
 #[cfg(feature = "cli")]
@@ -9,5 +9,5 @@ mod duration;
 mod value;
 mod vm;
 
-pub use app::{EntryId, Problem, Severity};
+pub use app::{Application, EntryId, Problem, Severity};
 pub use value::Value;

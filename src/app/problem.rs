@@ -1,9 +1,10 @@
 //! `Problem`: one finding of the loader, at a line of a file.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::EntryId;
+use crate::vm::bytecode::SyntaxError;
 
 /// Says whether a problem makes something unusable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +52,61 @@ impl fmt::Display for Problem {
             self.line,
             self.message
         )
+    }
+}
+
+/// Collects the problems of one entry while it is read. The first error becomes the reason why the
+/// entry cannot be used.
+pub(super) struct Report<'a> {
+    file: &'a Path,
+    id: &'a EntryId,
+    problems: &'a mut Vec<Problem>,
+    reason: Option<String>,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(file: &'a Path, id: &'a EntryId, problems: &'a mut Vec<Problem>) -> Self {
+        Report {
+            file,
+            id,
+            problems,
+            reason: None,
+        }
+    }
+
+    pub(super) fn error(&mut self, line: u32, message: impl Into<String>) {
+        let message = message.into();
+        self.reason.get_or_insert_with(|| message.clone());
+        self.push(Severity::Error, self.file, line, message);
+    }
+
+    /// Reports an error in the entry's Lua code, which may be in another file. Whoever asks for
+    /// the reason later does not see that file, so the reason carries Lua's own position.
+    pub(super) fn syntax_error(&mut self, file: &Path, line: u32, error: &SyntaxError) {
+        let id = self.id;
+        self.reason
+            .get_or_insert_with(|| format!("{id}:{}: {}", error.line, error.message));
+        self.push(Severity::Error, file, line, error.message.clone());
+    }
+
+    pub(super) fn warning(&mut self, line: u32, message: impl Into<String>) {
+        self.push(Severity::Warning, self.file, line, message.into());
+    }
+
+    /// Returns the reason of the first error, if there was one.
+    pub(super) fn into_reason(self) -> Option<String> {
+        self.reason
+    }
+
+    fn push(&mut self, severity: Severity, file: &Path, line: u32, message: String) {
+        let (file, entry) = (file.to_owned(), Some(self.id.clone()));
+        self.problems.push(Problem {
+            severity,
+            file,
+            line,
+            message,
+            entry,
+        });
     }
 }
 

@@ -1,1 +1,3 @@
 //! The `moonlet` command, one file per subcommand.
+
+pub(crate) mod check;

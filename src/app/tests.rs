@@ -1,0 +1,1 @@
+//! Rules of application files, each by an application in memory or in a directory.
