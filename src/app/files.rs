@@ -34,6 +34,8 @@ impl Files {
     /// Returns the path of a file for messages.
     pub(super) fn display_path(&self, relative: &Path) -> PathBuf {
         match self {
+            // Joining an empty path would add a slash.
+            Files::Disk { root } if relative.as_os_str().is_empty() => root.clone(),
             Files::Disk { root } => root.join(relative),
             Files::Memory(_) => relative.to_owned(),
         }

@@ -1,1 +1,0 @@
-//! Rules of application files, each by an application in memory or in a directory.
