@@ -41,11 +41,14 @@ pub use self::problem::{Problem, Severity};
 
 /// Holds everything that was loaded from a tree of application files.
 ///
-/// ```ignore
-/// let application = moonlet::Application::load("examples/hello", &[]);
+/// ```
+/// let index = "{namespace: app, name: main, kind: process.lua, source: return print}";
+/// let files = [("_index.yaml".into(), index.into())];
+/// let application = moonlet::Application::from_files(files, &[]);
 /// for problem in application.problems() {
 ///     eprintln!("{problem}");
 /// }
+/// assert!(application.problems().is_empty());
 /// ```
 #[derive(Debug)]
 pub struct Application {

@@ -10,7 +10,9 @@
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{NonFiniteFloatPolicy, RenderOptions, SnippetMode, Spanned};
+use serde_saphyr::{
+    NonFiniteFloatPolicy, RenderOptions, SnippetMode, Spanned, UserMessageFormatter,
+};
 
 use crate::value::Value;
 
@@ -65,12 +67,17 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, ParseError> {
         let line = error
             .location()
             .map_or(1, |location| line_number(location.line()));
-        let mut rendering = RenderOptions::default();
+        let mut rendering = RenderOptions::new(&UserMessageFormatter);
         rendering.snippets = SnippetMode::Off;
         let message = error.render_with_options(rendering);
+        let message = message.lines().next().unwrap_or_default();
+        // The parser repeats the position, which every problem shows in front.
+        let message = message
+            .rsplit_once(" at line ")
+            .map_or(message, |(message, _)| message);
         ParseError {
             line,
-            message: message.lines().next().unwrap_or_default().to_owned(),
+            message: message.to_owned(),
         }
     })
 }
@@ -260,9 +267,8 @@ mod tests {
 
     #[test]
     fn json_with_tabs_and_escapes_is_read() {
-        let node = one(
-            "{\n\t\"a\": {\n\t\t\"b\": [1, 2.5, null, true],\n\t\t\"c\": \"x\\ny\\/z\\u00e9\"\n\t}\n}\n",
-        );
+        let node = one("{\n\t\"a\": {\n\t\t\"b\": [1, 2.5, null, true],\n\
+             \t\t\"c\": \"x\\ny\\/z\\u00e9\"\n\t}\n}\n");
         let c = node.get("a").and_then(|a| a.get("c")).expect("present");
         assert_eq!(c.as_str(), Some("x\ny/z\u{e9}"));
         assert_eq!(c.line, 4);

@@ -111,4 +111,25 @@ mod tests {
             assert_eq!(output.lines().count(), 2);
         }
     }
+
+    #[test]
+    fn the_examples_are_clean() {
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+        let mut count = 0;
+        for example in fs::read_dir(examples).expect("the examples are there") {
+            let path = example.expect("readable").path();
+            if !path.is_dir() {
+                continue;
+            }
+            let mut output = Vec::new();
+            let status = check(&path, &mut output).expect("writes to memory");
+            let output = String::from_utf8(output).expect("text");
+            assert!(
+                status == 0 && output.ends_with(", no problems\n"),
+                "{output}"
+            );
+            count += 1;
+        }
+        assert!(count > 0);
+    }
 }

@@ -24,6 +24,9 @@ use super::ffi;
 /// Number of name bytes that Lua shows in front of a message; what is longer is cut.
 const SHOWN_NAME_BYTES_MAX: usize = 59;
 
+/// Longest message that is passed on. Picked, unmeasured: two lines of a terminal.
+const MESSAGE_CHARS_MAX: usize = 200;
+
 /// A compiled chunk, ready to be loaded in place by any number of VMs.
 pub(crate) struct Bytecode {
     /// The dump, padded with zeros to whole words. Words rather than bytes for the alignment.
@@ -118,20 +121,39 @@ fn skip_preamble(source: &[u8]) -> &[u8] {
 /// Takes `name:line: ` off the front of Lua's message. A message in another shape is kept whole.
 fn split_position(message: &[u8], chunk_name: &str) -> SyntaxError {
     let shown = &chunk_name.as_bytes()[..chunk_name.len().min(SHOWN_NAME_BYTES_MAX)];
-    let text = String::from_utf8_lossy(message);
-    let positioned = || {
-        let rest = message.strip_prefix(shown)?.strip_prefix(b":")?;
-        let rest = str::from_utf8(rest).map_or_else(
-            |_| String::from_utf8_lossy(rest).into_owned(),
-            |rest| rest.to_owned(),
-        );
-        let (line, message) = rest.split_once(": ")?;
-        Some(SyntaxError {
-            line: line.parse().ok()?,
-            message: message.to_owned(),
-        })
+    let behind_name = message
+        .strip_prefix(shown)
+        .and_then(|rest| rest.strip_prefix(b":"));
+    let text = String::from_utf8_lossy(behind_name.unwrap_or(message));
+    let position = text
+        .split_once(": ")
+        .and_then(|(line, rest)| Some((line.parse().ok()?, rest)));
+    let (line, message) = position.unwrap_or((1, &text));
+    SyntaxError {
+        line,
+        message: single_line(message),
+    }
+}
+
+/// Makes a message fit for one line: it quotes the source, which may be anything of any length.
+fn single_line(message: &str) -> String {
+    let mut characters = message.chars();
+    let escape = |c: char| {
+        if c.is_control() {
+            c.escape_default().to_string()
+        } else {
+            c.into()
+        }
     };
-    positioned().unwrap_or_else(|| syntax_error(&text))
+    let mut line: String = characters
+        .by_ref()
+        .take(MESSAGE_CHARS_MAX)
+        .map(escape)
+        .collect();
+    if characters.next().is_some() {
+        line.push_str("...");
+    }
+    line
 }
 
 /// One compilation as its callbacks see it. It is owned by `compile`, so that an error which Lua
@@ -319,14 +341,24 @@ mod tests {
 
     #[test]
     fn a_name_longer_than_lua_shows_is_split_as_well() {
-        let name = format!("app:{}", "x".repeat(200));
-        let error = compile(b"\n\nx x", &name).expect_err("no chunk");
-        assert_eq!(error.line, 3);
-        assert!(
-            error.message.starts_with("syntax error near"),
-            "{}",
-            error.message
-        );
+        for length in [50, 54, 55, 56, 200] {
+            let name = format!("app:{}", "x".repeat(length));
+            let error = compile(b"\n\nx x", &name).expect_err("no chunk");
+            assert_eq!(error.line, 3);
+            assert!(
+                error.message.starts_with("syntax error near"),
+                "{}",
+                error.message
+            );
+        }
+    }
+
+    #[test]
+    fn a_message_is_one_line_of_limited_length() {
+        let error = refused(b"x = 1 [[one\ntwo]]");
+        assert!(error.message.contains("\\ntwo"), "{}", error.message);
+        let error = refused(&[b"x = 1 '", &[b'y'; 100_000][..], b"'"].concat());
+        assert_eq!(error.message.chars().count(), MESSAGE_CHARS_MAX + 3);
     }
 
     #[test]

@@ -193,11 +193,24 @@ fn data_may_stand_under_one_key() {
 }
 
 #[test]
+fn anchors_and_merges_are_resolved() {
+    let application = many_files(&[(
+        "x.yaml",
+        "namespace: app\nbase: &base\n  kind: process.host\n  host: &limits\n    workers: 0\n\
+         entries:\n- <<: *base\n  name: a\n- name: b\n  kind: process.host\n  host: *limits\n",
+    )]);
+    // A value behind an alias is reported where it is written.
+    let message = "x.yaml:5: host.workers must be a whole number of at least 1";
+    assert_eq!(problems(&application), [message, message]);
+}
+
+#[test]
 fn metadata_of_the_file_lies_under_that_of_the_entry() {
     let application = many_files(&[(
         "x.yaml",
         "namespace: app\nmeta: {owner: seven, team: blue}\nentries:\n\
-         - {name: a, kind: process.host, meta: {team: red, n: 1}}\n- {name: b, kind: process.host}\n",
+         - {name: a, kind: process.host, meta: {team: red, n: 1}}\n\
+         - {name: b, kind: process.host}\n",
     )]);
     assert_clean(&application);
     let text = |name, key| {
