@@ -1,1 +1,168 @@
-//! Applications on disk.
+//! Applications: a tree of files becomes entries that can be run, and problems that can be read.
+//!
+//! Loading goes through these steps, each in the file of its name:
+//!
+//! 1. `files` lists the application files below the root, on disk or in memory, and reads them.
+//! 2. `index` splits each file, parsed by `node`, into drafts: an id, a kind and raw fields.
+//! 3. `entry` turns a draft into a typed [`Entry`] with the readers of `section`; `lifecycle`
+//!    reads one block of it, `source` finds and compiles its Lua code.
+//! 4. `imports` and `requirements` resolve what entries say about each other and, with
+//!    `dependencies`, put in error what needs something in error.
+//!
+//! Loading never fails as a whole. Every finding is a [`Problem`] with file and line, and an entry
+//! in error keeps the reason, because asking for it at run time must be answered with that reason.
+//! An application is immutable once it is loaded. This folder runs no Lua and knows nothing of
+//! processes.
+
+mod dependencies;
+mod entry;
+mod entry_id;
+mod files;
+mod imports;
+mod index;
+mod lifecycle;
+mod node;
+mod problem;
+mod requirements;
+mod section;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::collections::btree_map;
+use std::path::{Path, PathBuf};
+
+use self::dependencies::Entries;
+pub(crate) use self::entry::{Code, Entry, HostConfig, Kind, ServiceConfig};
+pub use self::entry_id::EntryId;
+use self::files::Files;
+pub(crate) use self::lifecycle::{Lifecycle, Restart};
+pub use self::problem::{Problem, Severity};
+
+/// Holds everything that was loaded from a tree of application files.
+///
+/// ```
+/// let index = "{namespace: app, name: main, kind: process.lua, source: return print}";
+/// let files = [("_index.yaml".into(), index.into())];
+/// let application = moonlet::Application::from_files(files, &[]);
+/// for problem in application.problems() {
+///     eprintln!("{problem}");
+/// }
+/// assert!(application.problems().is_empty());
+/// ```
+#[derive(Debug)]
+pub struct Application {
+    entries: Entries,
+    /// How many entries the files define; the implicit host is not one of them.
+    defined_count: usize,
+    problems: Vec<Problem>,
+}
+
+impl Application {
+    /// Loads the application below a directory. Code may use the modules named in `extra_modules`
+    /// besides those of the runtime.
+    ///
+    /// What is wrong is listed by [`problems`](Self::problems), a missing directory included.
+    pub fn load(root: impl AsRef<Path>, extra_modules: &[String]) -> Application {
+        let root = root.as_ref();
+        assemble(&Files::Disk { root: root.to_owned() }, root, extra_modules)
+    }
+
+    /// Builds an application from files in memory, given by their paths relative to its root. The
+    /// rules are those of [`load`](Self::load).
+    pub fn from_files(
+        files: impl IntoIterator<Item = (PathBuf, Vec<u8>)>,
+        extra_modules: &[String],
+    ) -> Application {
+        assemble(&Files::from_memory(files), Path::new("."), extra_modules)
+    }
+
+    /// Lists everything that is wrong, sorted by file and line.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// Returns an entry, whether or not it is in error.
+    pub(crate) fn entry(&self, id: &EntryId) -> Option<&Entry> {
+        self.entries.get(id)
+    }
+
+    /// Lists all entries by id, those in error included.
+    pub(crate) fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    /// Returns how many entries the files define.
+    pub(crate) fn defined_count(&self) -> usize {
+        self.defined_count
+    }
+
+    /// Lists the libraries whose chunks run before the one of an entry, in that order.
+    pub(crate) fn load_order(&self, id: &EntryId) -> Vec<EntryId> {
+        imports::load_order(&self.entries, id)
+    }
+
+    /// Lists the hosts and services that start with the application, in levels. Each level needs
+    /// only earlier ones, so its entries may start in parallel; stopping goes backwards.
+    pub(crate) fn start_order(&self) -> Vec<Vec<EntryId>> {
+        requirements::start_order(&self.entries)
+    }
+}
+
+fn assemble(files: &Files, root: &Path, extra_modules: &[String]) -> Application {
+    let mut entries = Entries::new();
+    let mut problems = Vec::new();
+    let (candidates, failed) = files.candidates();
+    for (path, error) in failed {
+        let message = format!("cannot read the directory: {error}");
+        problems.push(unlocated(files.display_path(&path), message));
+    }
+    let mut file_count = 0;
+    for path in &candidates {
+        if let Some(index) = index::read(files, path, &mut problems) {
+            file_count += 1;
+            add_entries(&index, files, extra_modules, &mut entries, &mut problems);
+        }
+    }
+    let defined_count = entries.len();
+    if file_count > 0 {
+        requirements::add_implicit_host(&mut entries, root);
+    } else if problems.is_empty() {
+        let message = "no application file here: no .yaml, .yml or .json file has a namespace";
+        problems.push(unlocated(root.to_owned(), message.to_owned()));
+    }
+    imports::check(&mut entries, &mut problems);
+    requirements::check(&mut entries, &mut problems);
+    problems.sort_by(|a, b| a.position().cmp(&b.position()));
+    Application { entries, defined_count, problems }
+}
+
+/// Adds the entries of one file. Files come in path order, so an id that is taken stays with the
+/// first of them.
+fn add_entries(
+    index: &index::Index,
+    files: &Files,
+    extra_modules: &[String],
+    entries: &mut Entries,
+    problems: &mut Vec<Problem>,
+) {
+    let origin = source::Origin { files, path: &index.path, file: &index.file, text: &index.text };
+    let modules = entry::Modules { extra: extra_modules };
+    for draft in &index.drafts {
+        let mut report = problem::Report::new(&index.file, &draft.id, problems);
+        match entries.entry(draft.id.clone()) {
+            btree_map::Entry::Vacant(place) => {
+                place.insert(entry::read(draft, &origin, &modules, report));
+            }
+            btree_map::Entry::Occupied(taken) => {
+                let (id, first) = (&draft.id, taken.get());
+                let place = format!("{}:{}", first.file.display(), first.line);
+                report.error(draft.line, format!("{id} is defined already at {place}"));
+            }
+        }
+    }
+}
+
+fn unlocated(file: PathBuf, message: String) -> Problem {
+    Problem { severity: Severity::Error, file, line: 1, message, entry: None }
+}

@@ -1,0 +1,299 @@
+//! `Entry`: one item of an application, typed and checked.
+//!
+//! An entry in error stays in the application together with the reason, so that whoever wants to
+//! use it can be told why it cannot be used.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::EntryId;
+use super::index::Draft;
+use super::lifecycle::Lifecycle;
+use super::problem::Report;
+use super::section::{self, Section};
+use super::source::{self, Origin};
+use crate::value::Value;
+use crate::vm::bytecode::Bytecode;
+
+const DEFAULT_QUEUE_SIZE: usize = 1024;
+const DEFAULT_LOCAL_QUEUE_SIZE: usize = 256;
+const DEFAULT_MAX_MAILBOX: usize = 1_000_000;
+
+/// One item of an application.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) id: EntryId,
+    pub(crate) kind: Kind,
+    /// File and line where the entry begins, for messages.
+    pub(crate) file: PathBuf,
+    pub(crate) line: u32,
+    /// A table: the entry's own metadata over that of its file.
+    pub(crate) meta: Value,
+    /// Why the entry cannot be used, if it cannot.
+    pub(crate) problem: Option<String>,
+    /// Lines of the references to other entries, for problems found when they are resolved.
+    pub(super) references: Vec<(EntryId, u32)>,
+}
+
+/// What an entry is.
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    /// `process.lua`: what `spawn` and `exec` start.
+    Process(Code),
+    /// `library.lua`: what other code imports.
+    Library(Code),
+    /// `function.lua`: loaded and checked, but nothing calls it.
+    Function(Code),
+    /// `process.host`: where processes run.
+    Host(HostConfig),
+    /// `process.service`: a process kept alive by the supervisor.
+    Service(ServiceConfig),
+    /// `security.policy`: the data as it was written, with `groups` and `policy`.
+    Policy(Value),
+    /// A service without a process or host. Always in error.
+    Broken,
+    /// A kind this runtime does not know: inert.
+    Other,
+}
+
+/// Lua code of an entry and what it may reach.
+#[derive(Clone, Debug)]
+pub(crate) struct Code {
+    /// The text, empty if it could not be read.
+    pub(crate) source: Arc<[u8]>,
+    /// The file it was read from; `None` for a text inside the application file.
+    pub(crate) source_file: Option<PathBuf>,
+    /// Name of main in a table that the chunk returns.
+    pub(crate) method: String,
+    /// Runtime modules that `require` finds.
+    pub(crate) modules: Vec<String>,
+    /// Libraries that `require` finds, by alias.
+    pub(crate) imports: Vec<(String, EntryId)>,
+    /// Present whenever the source compiles, also if the entry has other problems.
+    pub(crate) bytecode: Option<Arc<Bytecode>>,
+}
+
+/// Limits of a host. Zero means no limit where the name begins with `max`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct HostConfig {
+    /// How many of its processes may run at once; `None` is one per usable core.
+    pub(crate) workers: Option<usize>,
+    pub(crate) queue_size: usize,
+    pub(crate) local_queue_size: usize,
+    pub(crate) max_processes: usize,
+    pub(crate) max_mailbox: usize,
+    /// Bytes of Lua memory per process.
+    pub(crate) max_memory: usize,
+    pub(crate) lifecycle: Lifecycle,
+}
+
+impl Default for HostConfig {
+    fn default() -> HostConfig {
+        HostConfig {
+            workers: None,
+            queue_size: DEFAULT_QUEUE_SIZE,
+            local_queue_size: DEFAULT_LOCAL_QUEUE_SIZE,
+            max_processes: 0,
+            max_mailbox: DEFAULT_MAX_MAILBOX,
+            max_memory: 0,
+            lifecycle: Lifecycle::default(),
+        }
+    }
+}
+
+/// A process that the supervisor starts and restarts.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ServiceConfig {
+    pub(crate) process: EntryId,
+    pub(crate) host: EntryId,
+    /// Arguments of main.
+    pub(crate) input: Vec<Value>,
+    pub(crate) lifecycle: Lifecycle,
+}
+
+impl Entry {
+    /// Returns the code, if the kind has some.
+    pub(crate) fn code(&self) -> Option<&Code> {
+        match &self.kind {
+            Kind::Process(code) | Kind::Library(code) | Kind::Function(code) => Some(code),
+            _ => None,
+        }
+    }
+
+    /// Returns the lifecycle, if the kind can be started.
+    pub(crate) fn lifecycle(&self) -> Option<&Lifecycle> {
+        match &self.kind {
+            Kind::Host(host) => Some(&host.lifecycle),
+            Kind::Service(service) => Some(&service.lifecycle),
+            _ => None,
+        }
+    }
+
+    /// Returns the line where another entry is referred to, or that of the entry.
+    pub(super) fn line_of(&self, reference: &EntryId) -> u32 {
+        let found = self.references.iter().find(|(id, _)| id == reference);
+        found.map_or(self.line, |(_, line)| *line)
+    }
+}
+
+/// Turns a draft into an entry. Problems go to the report, the first one into the entry as well.
+pub(super) fn read(
+    draft: &Draft,
+    origin: &Origin<'_>,
+    modules: &Modules<'_>,
+    mut report: Report<'_>,
+) -> Entry {
+    let mut references = Vec::new();
+    let fields = draft.fields.iter().map(|(key, value)| (key, value)).collect();
+    let mut reader = Reader {
+        fields: Section::new(draft.id.namespace(), fields),
+        draft,
+        origin,
+        modules,
+        report: &mut report,
+        references: &mut references,
+    };
+    let kind = match draft.kind.as_str() {
+        "process.lua" => Kind::Process(reader.code()),
+        "library.lua" => Kind::Library(reader.code()),
+        "function.lua" => Kind::Function(reader.code()),
+        "process.host" | "terminal.host" => Kind::Host(reader.host()),
+        "process.service" => reader.service().map_or(Kind::Broken, Kind::Service),
+        "security.policy" => Kind::Policy(reader.fields.to_value(reader.report)),
+        unknown => {
+            reader.report.warning(draft.kind_line, format!("unknown kind {unknown:?}"));
+            Kind::Other
+        }
+    };
+    if draft.meta.is_none() {
+        report.error(draft.line, "meta must be a mapping of plain data");
+    }
+    Entry {
+        id: draft.id.clone(),
+        kind,
+        file: origin.file.to_owned(),
+        line: draft.line,
+        meta: draft.meta.clone().unwrap_or(Value::Table(Vec::new())),
+        problem: report.into_reason(),
+        references,
+    }
+}
+
+/// Names that `require` may find besides imports.
+pub(super) struct Modules<'a> {
+    /// What the embedding program adds.
+    pub(super) extra: &'a [String],
+}
+
+impl Modules<'_> {
+    /// Modules that have to be listed to be used.
+    const OPTIONAL: [&'static str; 5] = ["time", "logger", "io", "ctx", "security"];
+    /// Tables that every process has; listing them is allowed and changes nothing.
+    const ALWAYS: [&'static str; 9] =
+        ["process", "channel", "errors", "string", "table", "math", "utf8", "coroutine", "os"];
+
+    fn contains(&self, name: &str) -> bool {
+        Self::OPTIONAL.contains(&name)
+            || Self::ALWAYS.contains(&name)
+            || self.extra.iter().any(|extra| extra == name)
+    }
+}
+
+/// Reads the fields of one entry by kind.
+struct Reader<'a, 'r> {
+    fields: Section<'a>,
+    draft: &'a Draft,
+    origin: &'a Origin<'a>,
+    modules: &'a Modules<'a>,
+    report: &'a mut Report<'r>,
+    references: &'a mut Vec<(EntryId, u32)>,
+}
+
+impl Reader<'_, '_> {
+    fn code(&mut self) -> Code {
+        let method = self.fields.text("method", self.report).unwrap_or("main").to_owned();
+        let modules = self.modules();
+        let imports = self.imports();
+        let loaded = match self.fields.get("source") {
+            None => {
+                self.report.error(self.draft.line, "source is required");
+                None
+            }
+            Some(node) => source::load(node, self.origin, &self.draft.id, self.report),
+        };
+        let (source, source_file, bytecode) = match loaded {
+            Some(loaded) => (loaded.text, loaded.file, loaded.bytecode),
+            None => (Arc::default(), None, None),
+        };
+        Code { source, source_file, method, modules, imports, bytecode }
+    }
+
+    fn modules(&mut self) -> Vec<String> {
+        let mut modules: Vec<String> = Vec::new();
+        for item in self.fields.list("modules", self.report) {
+            match item.as_str() {
+                Some(name) if self.modules.contains(name) => {
+                    if modules.iter().all(|known| known != name) {
+                        modules.push(name.to_owned());
+                    }
+                }
+                Some(name) => self.report.error(item.line, format!("unknown module {name:?}")),
+                None => self.report.error(item.line, "a module must be named by text"),
+            }
+        }
+        modules
+    }
+
+    fn imports(&mut self) -> Vec<(String, EntryId)> {
+        let mut imports = Vec::new();
+        let section = self.fields.section("imports", self.report);
+        for (alias, node) in section.named(self.report) {
+            if self.modules.contains(alias) {
+                let message = format!("import alias {alias:?} is the name of a module");
+                self.report.error(node.line, message);
+            }
+            match section.read_reference(node) {
+                Some(library) => {
+                    self.references.push((library.clone(), node.line));
+                    imports.push((alias.to_owned(), library));
+                }
+                None => {
+                    let message = format!("import {alias:?} must be the id of an entry");
+                    self.report.error(node.line, message);
+                }
+            }
+        }
+        imports
+    }
+
+    fn host(&mut self) -> HostConfig {
+        let host = self.fields.section("host", self.report);
+        let mut count = |key, least| host.count(key, least, self.report);
+        HostConfig {
+            workers: count("workers", 1),
+            queue_size: count("queue_size", 1).unwrap_or(DEFAULT_QUEUE_SIZE),
+            local_queue_size: count("local_queue_size", 1).unwrap_or(DEFAULT_LOCAL_QUEUE_SIZE),
+            max_processes: count("max_processes", 0).unwrap_or(0),
+            max_mailbox: count("max_mailbox", 0).unwrap_or(DEFAULT_MAX_MAILBOX),
+            max_memory: count("max_memory", 0).unwrap_or(0),
+            lifecycle: Lifecycle::read(&self.fields, self.report, self.references),
+        }
+    }
+
+    fn service(&mut self) -> Option<ServiceConfig> {
+        let lifecycle = Lifecycle::read(&self.fields, self.report, self.references);
+        let input = self.fields.list("input", self.report).iter();
+        let input = input.map(|item| section::plain_data(item, self.report)).collect();
+        let (process, host) = (self.required("process"), self.required("host"));
+        Some(ServiceConfig { process: process?, host: host?, input, lifecycle })
+    }
+
+    fn required(&mut self, key: &str) -> Option<EntryId> {
+        if self.fields.get(key).is_none() {
+            self.report.error(self.draft.line, format!("{key} is required"));
+        }
+        let (id, line) = self.fields.reference(key, self.report)?;
+        self.references.push((id.clone(), line));
+        Some(id)
+    }
+}

@@ -1,0 +1,331 @@
+//! `Node`: a YAML document as a tree in which every value knows its place.
+//!
+//! Entries are read from this tree instead of straight into structs, because one bad field must
+//! cost its entry only and be reported with its line, and unknown fields must not matter. JSON
+//! needs no second parser: it is read as the YAML that it is.
+//!
+//! Documents come from outside. Nesting, number of nodes and the expansion of aliases have limits,
+//! so a hostile file is an error after bounded work, never an overflow of the stack.
+
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::{
+    NonFiniteFloatPolicy, RenderOptions, SnippetMode, Spanned, UserMessageFormatter,
+};
+
+use crate::value::Value;
+
+/// Deepest nesting of a document. Picked, unmeasured; a test at this depth shows that the stack of
+/// an ordinary thread is enough.
+const DEPTH_MAX: usize = 64;
+/// Most values of a document, those that come out of aliases included. Picked, unmeasured.
+const NODES_MAX: usize = 250_000;
+
+/// A value of a document with the line where it is written, counted from 1. A block of text is at
+/// the first of its lines that is not blank, below the line of its key.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Node {
+    pub(super) line: u32,
+    pub(super) data: Data,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Data {
+    Null,
+    Boolean(bool),
+    Integer(i64),
+    Float(f64),
+    String(String),
+    Sequence(Vec<Node>),
+    Mapping(Vec<(Node, Node)>),
+}
+
+/// Why a text is no document.
+#[derive(Debug)]
+pub(super) struct ParseError {
+    pub(super) line: u32,
+    pub(super) message: String,
+}
+
+/// Parses all documents of a text; most have one. Empty documents are left out.
+pub(super) fn parse(text: &str) -> Result<Vec<Node>, ParseError> {
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_depth: DEPTH_MAX,
+            flow_nesting_limit: DEPTH_MAX,
+            max_nodes: NODES_MAX,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: NODES_MAX,
+        },
+        // `yes` and `off` are text, as in JSON and in YAML since 1.2.
+        strict_booleans: true,
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
+    };
+    serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
+        let line = error.location().map_or(1, |location| line_number(location.line()));
+        let mut rendering = RenderOptions::new(&UserMessageFormatter);
+        rendering.snippets = SnippetMode::Off;
+        let message = error.render_with_options(rendering);
+        let message = message.lines().next().unwrap_or_default();
+        // The parser repeats the position, which every problem shows in front.
+        let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
+        ParseError { line, message: message.to_owned() }
+    })
+}
+
+/// Narrows a line number. Zero means that the parser does not know, which the first line stands
+/// for; more lines than fit do not occur in a file of limited size.
+fn line_number(line: u64) -> u32 {
+    u32::try_from(line).unwrap_or(u32::MAX).max(1)
+}
+
+impl Node {
+    /// Returns the value under a key, if this is a mapping that has it.
+    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+        let Data::Mapping(pairs) = &self.data else {
+            return None;
+        };
+        pairs.iter().find_map(|(name, value)| (name.as_str()? == key).then_some(value))
+    }
+
+    pub(super) fn as_str(&self) -> Option<&str> {
+        match &self.data {
+            Data::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Converts to plain data. Fails with the node that no Lua table can have as a key. A null in
+    /// a list or mapping leaves its place empty, as `nil` does in Lua.
+    pub(super) fn to_value(&self) -> Result<Value, &Node> {
+        Ok(match &self.data {
+            Data::Null => Value::Nil,
+            Data::Boolean(flag) => Value::Boolean(*flag),
+            Data::Integer(number) => Value::Integer(*number),
+            Data::Float(number) => Value::Float(*number),
+            Data::String(text) => Value::from(text.as_str()),
+            Data::Sequence(items) => {
+                let values = items.iter().map(Node::to_value);
+                Value::sequence(values.collect::<Result<Vec<_>, _>>()?)
+            }
+            Data::Mapping(pairs) => {
+                let mut table = Vec::with_capacity(pairs.len());
+                for (key, value) in pairs {
+                    let value = value.to_value()?;
+                    match key.to_value()? {
+                        Value::Nil => return Err(key),
+                        Value::Float(number) if number.is_nan() => return Err(key),
+                        _ if value.is_nil() => {}
+                        converted => table.push((converted, value)),
+                    }
+                }
+                Value::Table(table)
+            }
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Node, D::Error> {
+        let spanned = Spanned::<Data>::deserialize(deserializer)?;
+        // Where an alias stands for the value, this is where the value itself is written.
+        let place = spanned.defined;
+        Ok(Node { line: line_number(place.line()), data: spanned.value })
+    }
+}
+
+impl<'de> Deserialize<'de> for Data {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Data, D::Error> {
+        deserializer.deserialize_any(DataVisitor)
+    }
+}
+
+struct DataVisitor;
+
+impl<'de> Visitor<'de> for DataVisitor {
+    type Value = Data;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Data, E> {
+        Ok(Data::Null)
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<Data, E> {
+        Ok(Data::Null)
+    }
+
+    fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Data, E> {
+        Ok(Data::Boolean(flag))
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Data, E> {
+        Ok(Data::Integer(number))
+    }
+
+    /// A number too large for an integer becomes a float, as such a literal does in Lua.
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Data, E> {
+        Ok(i64::try_from(number).map_or(Data::Float(number as f64), Data::Integer))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Data, E> {
+        Ok(Data::Float(number))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Data, E> {
+        Ok(Data::String(text.to_owned()))
+    }
+
+    fn visit_string<E: de::Error>(self, text: String) -> Result<Data, E> {
+        Ok(Data::String(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Data, A::Error> {
+        let mut sequence = Vec::new();
+        while let Some(item) = items.next_element()? {
+            sequence.push(item);
+        }
+        Ok(Data::Sequence(sequence))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<Data, A::Error> {
+        let mut mapping = Vec::new();
+        while let Some(pair) = pairs.next_entry()? {
+            mapping.push(pair);
+        }
+        Ok(Data::Mapping(mapping))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(text: &str) -> Node {
+        let mut documents = parse(text).expect("parses");
+        assert_eq!(documents.len(), 1, "{documents:?}");
+        documents.remove(0)
+    }
+
+    fn line_of(node: &Node, path: &[&str]) -> u32 {
+        path.iter().fold(node, |node, key| node.get(key).expect("present")).line
+    }
+
+    #[test]
+    fn values_know_their_lines() {
+        let node = one("# comment\na: 1\nb:\n  c: [x, y]\n  d: |\n    text\n\n    more\ne: z\n");
+        assert_eq!(line_of(&node, &["a"]), 2);
+        assert_eq!(line_of(&node, &["b"]), 4);
+        assert_eq!(line_of(&node, &["b", "c"]), 4);
+        // A block of text is where its first line that is not blank is.
+        assert_eq!(line_of(&node, &["b", "d"]), 6);
+        assert_eq!(line_of(&node, &["e"]), 9);
+        let Data::Mapping(pairs) = &node.data else { panic!("a mapping") };
+        assert_eq!(pairs[2].0.line, 9);
+    }
+
+    #[test]
+    fn scalars_are_read_as_since_yaml_1_2() {
+        let value = one("[1, -2, 0x10, 1.5, true, yes, off, ~, '3', .inf, 9223372036854775808]")
+            .to_value()
+            .expect("plain data");
+        let expected: Vec<Value> = vec![
+            1_i64.into(),
+            (-2_i64).into(),
+            16_i64.into(),
+            1.5.into(),
+            true.into(),
+            "yes".into(),
+            "off".into(),
+            Value::Nil,
+            "3".into(),
+            f64::INFINITY.into(),
+            9_223_372_036_854_775_808.0.into(),
+        ];
+        assert_eq!(value, Value::sequence(expected));
+    }
+
+    #[test]
+    fn json_with_tabs_and_escapes_is_read() {
+        let node = one("{\n\t\"a\": {\n\t\t\"b\": [1, 2.5, null, true],\n\
+             \t\t\"c\": \"x\\ny\\/z\\u00e9\"\n\t}\n}\n");
+        let c = node.get("a").and_then(|a| a.get("c")).expect("present");
+        assert_eq!(c.as_str(), Some("x\ny/z\u{e9}"));
+        assert_eq!(c.line, 4);
+        assert_eq!(
+            one("{\"a\":\"\\ud83d\\ude00\"}").get("a").and_then(Node::as_str),
+            Some("\u{1f600}")
+        );
+        assert_eq!(one("{\"a\":1,\"b\":\"\"}").get("b").and_then(Node::as_str), Some(""));
+    }
+
+    #[test]
+    fn keys_that_no_table_can_have_are_refused() {
+        assert_eq!(one("a:\n  ~: 1\n").to_value().expect_err("null key").line, 2);
+        assert!(one("{.nan: 1}").to_value().is_err());
+        assert!(one("{1: a, 2.5: b, true: c, [x]: d}").to_value().is_ok());
+    }
+
+    #[test]
+    fn errors_have_a_line_and_one_line_of_text() {
+        for (text, line) in [
+            ("a: 1\nb: [1, 2\nc: 3\n", 3),
+            ("a: 1\n\nb: *missing\n", 3),
+            ("a: 1\na: 2\n", 2),
+            ("a: 'x\n", 2),
+            ("a:\n\t- b\n", 2),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert_eq!(error.message.lines().count(), 1, "{error:?}");
+            assert!(error.line.abs_diff(line) <= 1, "{text:?} {error:?}");
+        }
+    }
+
+    #[test]
+    fn hostile_documents_are_errors() {
+        let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..20 {
+            let alias = format!("*a{},", level - 1).repeat(10);
+            bomb.push_str(&format!("a{level}: &a{level} [{alias}]\n"));
+        }
+        for text in [
+            bomb,
+            "[".repeat(100_000),
+            "{a: ".repeat(100_000),
+            "- ".repeat(100_000),
+            format!("{}x{}", "[".repeat(DEPTH_MAX + 1), "]".repeat(DEPTH_MAX + 1)),
+            "? ".repeat(100_000),
+            "a: &x [*x, *x]".to_owned(),
+            "x\n---\n".repeat(10_000),
+        ] {
+            assert!(parse(&text).is_err(), "{}", &text[..40.min(text.len())]);
+        }
+    }
+
+    #[test]
+    fn the_deepest_document_fits_the_stack() {
+        let depth = DEPTH_MAX - 1;
+        let node = one(&format!("{}x{}", "[".repeat(depth), "]".repeat(depth)));
+        assert!(node.to_value().is_ok());
+        let node = one(&format!("{}x{}", "{a: ".repeat(depth), "}".repeat(depth)));
+        assert!(node.to_value().is_ok());
+    }
+
+    #[test]
+    fn several_documents_and_none() {
+        assert_eq!(parse("a: 1\n---\nb: 2\n").expect("parses").len(), 2);
+        assert_eq!(parse("# nothing\n").expect("parses").len(), 0);
+        assert_eq!(parse("").expect("parses").len(), 0);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics(text in "[-a-c:\\[\\]{}&*|>'\"#?!~ \n\t0.,]{0,80}") {
+            let _ = parse(&text);
+        }
+    }
+}

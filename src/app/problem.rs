@@ -1,0 +1,112 @@
+//! `Problem`: one finding of the loader, at a line of a file.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::EntryId;
+use crate::vm::bytecode::SyntaxError;
+
+/// Says whether a problem makes something unusable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Something cannot be used as it is written.
+    Error,
+    /// Everything works, but probably not as meant.
+    Warning,
+}
+
+/// Reports one thing that is wrong with an application and where.
+///
+/// Its text is `file:line: message`, with `warning: ` in front of the message of a warning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Says whether something is unusable because of it.
+    pub severity: Severity,
+    /// Names the file, beginning with the root as it was given to the loader.
+    pub file: PathBuf,
+    /// Counts lines from 1.
+    pub line: u32,
+    /// Describes the problem in one line.
+    pub message: String,
+    /// Names the entry it belongs to, if it belongs to one that has an id.
+    pub entry: Option<EntryId>,
+}
+
+impl Problem {
+    /// The order in which problems are listed: as a reader of the files meets them.
+    pub(super) fn position(&self) -> (&PathBuf, u32, Severity, &str) {
+        (&self.file, self.line, self.severity, &self.message)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = match self.severity {
+            Severity::Error => "",
+            Severity::Warning => "warning: ",
+        };
+        write!(f, "{}:{}: {prefix}{}", self.file.display(), self.line, self.message)
+    }
+}
+
+/// Collects the problems of one entry while it is read. The first error becomes the reason why the
+/// entry cannot be used.
+pub(super) struct Report<'a> {
+    file: &'a Path,
+    id: &'a EntryId,
+    problems: &'a mut Vec<Problem>,
+    reason: Option<String>,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(file: &'a Path, id: &'a EntryId, problems: &'a mut Vec<Problem>) -> Self {
+        Report { file, id, problems, reason: None }
+    }
+
+    pub(super) fn error(&mut self, line: u32, message: impl Into<String>) {
+        let message = message.into();
+        self.reason.get_or_insert_with(|| message.clone());
+        self.push(Severity::Error, self.file, line, message);
+    }
+
+    /// Reports an error in the entry's Lua code, which may be in another file. Whoever asks for
+    /// the reason later does not see that file, so the reason carries Lua's own position.
+    pub(super) fn syntax_error(&mut self, file: &Path, line: u32, error: &SyntaxError) {
+        let id = self.id;
+        self.reason.get_or_insert_with(|| format!("{id}:{}: {}", error.line, error.message));
+        self.push(Severity::Error, file, line, error.message.clone());
+    }
+
+    pub(super) fn warning(&mut self, line: u32, message: impl Into<String>) {
+        self.push(Severity::Warning, self.file, line, message.into());
+    }
+
+    /// Returns the reason of the first error, if there was one.
+    pub(super) fn into_reason(self) -> Option<String> {
+        self.reason
+    }
+
+    fn push(&mut self, severity: Severity, file: &Path, line: u32, message: String) {
+        let (file, entry) = (file.to_owned(), Some(self.id.clone()));
+        self.problems.push(Problem { severity, file, line, message, entry });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_errors_and_warnings() {
+        let mut problem = Problem {
+            severity: Severity::Error,
+            file: "app/_index.yaml".into(),
+            line: 7,
+            message: "no such thing".into(),
+            entry: None,
+        };
+        assert_eq!(problem.to_string(), "app/_index.yaml:7: no such thing");
+        problem.severity = Severity::Warning;
+        assert_eq!(problem.to_string(), "app/_index.yaml:7: warning: no such thing");
+    }
+}

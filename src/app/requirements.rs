@@ -1,0 +1,130 @@
+//! Requirements: what must run before what.
+//!
+//! A host or service requires what its lifecycle lists; a service also requires its host. Only
+//! hosts and services are started. Requiring anything else is allowed and satisfied from the
+//! beginning, as long as it exists and is not in error.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::EntryId;
+use super::dependencies::{self, Edges, Entries, Step};
+use super::entry::{Entry, HostConfig, Kind};
+use super::problem::Problem;
+use crate::value::Value;
+
+/// The host of an application that defines none.
+const IMPLICIT_HOST: (&str, &str) = ("app", "processes");
+
+/// Adds the implicit host if there is no host at all. It starts with the application.
+pub(super) fn add_implicit_host(entries: &mut Entries, root: &Path) {
+    let has_host = entries.values().any(|entry| matches!(entry.kind, Kind::Host(_)));
+    let Some(id) = EntryId::new(IMPLICIT_HOST.0, IMPLICIT_HOST.1) else {
+        return;
+    };
+    if has_host || entries.contains_key(&id) {
+        return;
+    }
+    let mut config = HostConfig::default();
+    config.lifecycle.auto_start = true;
+    let host = Entry {
+        id: id.clone(),
+        kind: Kind::Host(config),
+        file: root.to_owned(),
+        line: 1,
+        meta: Value::Table(Vec::new()),
+        problem: None,
+        references: Vec::new(),
+    };
+    entries.insert(id, host);
+}
+
+/// Reports references that cannot be satisfied, and puts in error what needs something in error.
+pub(super) fn check(entries: &mut Entries, problems: &mut Vec<Problem>) {
+    let mut wrong = Vec::new();
+    for entry in entries.values() {
+        let mut report = |target: &EntryId, message| {
+            wrong.push((entry.id.clone(), entry.line_of(target), message));
+        };
+        if let Kind::Service(service) = &entry.kind {
+            match entries.get(&service.process).map(|target| &target.kind) {
+                Some(Kind::Process(_)) => {}
+                Some(_) => {
+                    report(&service.process, format!("{} is not a process", service.process))
+                }
+                None => {
+                    report(&service.process, format!("process {} does not exist", service.process))
+                }
+            }
+            match entries.get(&service.host).map(|target| &target.kind) {
+                Some(Kind::Host(_)) => {}
+                Some(_) => report(&service.host, format!("{} is not a host", service.host)),
+                None => report(&service.host, format!("host {} does not exist", service.host)),
+            }
+        }
+        for required in entry.lifecycle().into_iter().flat_map(|lifecycle| &lifecycle.requires) {
+            if !entries.contains_key(required) {
+                report(required, format!("required entry {required} does not exist"));
+            }
+        }
+    }
+    for (id, line, message) in wrong {
+        dependencies::add_error(entries, &id, line, message, problems);
+    }
+    let edges = edges(entries, |entry| match &entry.kind {
+        Kind::Service(service) => Some(&service.process),
+        _ => None,
+    });
+    dependencies::spread_errors(entries, &edges, "requirements", problems);
+}
+
+/// Returns what is started with the application, in levels: each level needs only earlier ones, so
+/// its entries may start in parallel. Entries in error are left out.
+pub(super) fn start_order(entries: &Entries) -> Vec<Vec<EntryId>> {
+    let edges = edges(entries, |_| None);
+    let starts = |entry: &&Entry| {
+        entry.problem.is_none() && entry.lifecycle().is_some_and(|lifecycle| lifecycle.auto_start)
+    };
+    let mut open: Vec<&EntryId> = entries.values().filter(starts).map(|entry| &entry.id).collect();
+    let mut wanted = Edges::new();
+    while let Some(id) = open.pop() {
+        if let Some(targets) = edges.get(id)
+            && !wanted.contains_key(id)
+        {
+            wanted.insert(id.clone(), targets.clone());
+            open.extend(targets);
+        }
+    }
+    let mut depths: BTreeMap<EntryId, usize> = BTreeMap::new();
+    let mut levels: Vec<Vec<EntryId>> = Vec::new();
+    for step in dependencies::sort(&wanted) {
+        // A ring cannot be started; its members are in error and nothing wanted needs them.
+        let Step::Single(id) = step else { continue };
+        let below = wanted[&id].iter().filter_map(|target| depths.get(target)).max();
+        let depth = below.map_or(0, |depth| depth + 1);
+        if levels.len() <= depth {
+            levels.resize_with(depth + 1, Vec::new);
+        }
+        levels[depth].push(id.clone());
+        depths.insert(id, depth);
+    }
+    levels
+}
+
+/// Collects what everything that can be started requires, with one more dependency if `extra`
+/// names one.
+fn edges(entries: &Entries, extra: impl Fn(&Entry) -> Option<&EntryId>) -> Edges {
+    let mut edges = Edges::new();
+    for entry in entries.values() {
+        let Some(lifecycle) = entry.lifecycle() else {
+            continue;
+        };
+        let host = match &entry.kind {
+            Kind::Service(service) => Some(&service.host),
+            _ => None,
+        };
+        let targets = host.into_iter().chain(&lifecycle.requires).chain(extra(entry));
+        edges.insert(entry.id.clone(), targets.cloned().collect());
+    }
+    edges
+}

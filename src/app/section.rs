@@ -1,0 +1,199 @@
+//! `Section`: typed reading of the fields of an entry.
+//!
+//! Each reader returns the default when the field is absent or null, and also when it is wrong,
+//! after reporting it. So an entry is read to its end and shows all of its problems at once.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::EntryId;
+use super::node::{Data, Node};
+use super::problem::Report;
+use crate::duration;
+use crate::value::Value;
+
+/// A group of named fields: the data of an entry or a mapping inside it.
+pub(super) struct Section<'a> {
+    /// What stands in front of the field names in messages, such as `lifecycle.`.
+    prefix: String,
+    /// Namespace that completes references.
+    namespace: &'a str,
+    fields: Vec<(&'a Node, &'a Node)>,
+}
+
+impl<'a> Section<'a> {
+    pub(super) fn new(namespace: &'a str, fields: Vec<(&'a Node, &'a Node)>) -> Section<'a> {
+        Section { prefix: String::new(), namespace, fields }
+    }
+
+    /// Returns a field that is present and not null.
+    pub(super) fn get(&self, key: &str) -> Option<&'a Node> {
+        let (_, value) = self.fields.iter().find(|(name, _)| name.as_str() == Some(key))?;
+        (value.data != Data::Null).then_some(*value)
+    }
+
+    /// Returns the mapping under a field, empty if there is none.
+    pub(super) fn section(&self, key: &str, report: &mut Report<'_>) -> Section<'a> {
+        let fields = match self.get(key).map(|node| (&node.data, node.line)) {
+            None => Vec::new(),
+            Some((Data::Mapping(pairs), _)) => {
+                pairs.iter().map(|(key, value)| (key, value)).collect()
+            }
+            Some((_, line)) => {
+                report.error(line, format!("{}{key} must be a mapping", self.prefix));
+                Vec::new()
+            }
+        };
+        Section { prefix: format!("{}{key}.", self.prefix), namespace: self.namespace, fields }
+    }
+
+    /// Lists the fields with their names; a name that is no text is reported.
+    pub(super) fn named(&self, report: &mut Report<'_>) -> Vec<(&'a str, &'a Node)> {
+        let mut named = Vec::new();
+        for (key, value) in &self.fields {
+            match key.as_str() {
+                Some(name) if !name.is_empty() => named.push((name, *value)),
+                _ => report.error(key.line, format!("a name in {} must be text", self.place())),
+            }
+        }
+        named
+    }
+
+    /// Returns a field that holds text and is not empty.
+    pub(super) fn text(&self, key: &str, report: &mut Report<'_>) -> Option<&'a str> {
+        let node = self.get(key)?;
+        let text = node.as_str().filter(|text| !text.is_empty());
+        self.expect(text, key, node, "non-empty text", report)
+    }
+
+    pub(super) fn flag(&self, key: &str, default: bool, report: &mut Report<'_>) -> bool {
+        let Some(node) = self.get(key) else {
+            return default;
+        };
+        let flag = match node.data {
+            Data::Boolean(flag) => Some(flag),
+            _ => None,
+        };
+        self.expect(flag, key, node, "true or false", report).unwrap_or(default)
+    }
+
+    /// Returns a whole number that is at least `least`.
+    pub(super) fn count(&self, key: &str, least: usize, report: &mut Report<'_>) -> Option<usize> {
+        let node = self.get(key)?;
+        let count = match node.data {
+            Data::Integer(number) => usize::try_from(number).ok().filter(|count| *count >= least),
+            _ => None,
+        };
+        let expected = format!("a whole number of at least {least}");
+        self.expect(count, key, node, &expected, report)
+    }
+
+    /// Returns a number in a range.
+    pub(super) fn number(
+        &self,
+        key: &str,
+        range: RangeInclusive<f64>,
+        report: &mut Report<'_>,
+    ) -> Option<f64> {
+        let node = self.get(key)?;
+        let number = match node.data {
+            Data::Integer(number) => Some(number as f64),
+            Data::Float(number) => Some(number),
+            _ => None,
+        };
+        let expected = match (*range.start(), *range.end()) {
+            (least, f64::MAX) => format!("a number of at least {least}"),
+            (least, most) => format!("a number from {least} to {most}"),
+        };
+        let number = number.filter(|number| range.contains(number));
+        self.expect(number, key, node, &expected, report)
+    }
+
+    /// Returns a length of time: text, or a whole number of nanoseconds.
+    pub(super) fn duration(
+        &self,
+        key: &str,
+        default: Duration,
+        report: &mut Report<'_>,
+    ) -> Duration {
+        let Some(node) = self.get(key) else {
+            return default;
+        };
+        let nanos = match &node.data {
+            Data::Integer(number) => Some(*number),
+            Data::String(text) => duration::parse(text),
+            _ => None,
+        };
+        let length = nanos.and_then(|nanos| u64::try_from(nanos).ok()).map(Duration::from_nanos);
+        let expected = "a duration that is not negative, such as \"1m30s\"";
+        self.expect(length, key, node, expected, report).unwrap_or(default)
+    }
+
+    /// Returns the entry that a field refers to, with the line of the reference.
+    pub(super) fn reference(&self, key: &str, report: &mut Report<'_>) -> Option<(EntryId, u32)> {
+        let node = self.get(key)?;
+        let id = self.read_reference(node);
+        Some((self.expect(id, key, node, "the id of an entry", report)?, node.line))
+    }
+
+    /// Reads a reference; the namespace of the entry completes it.
+    pub(super) fn read_reference(&self, node: &Node) -> Option<EntryId> {
+        EntryId::complete(node.as_str()?, self.namespace)
+    }
+
+    /// Returns the items of a list, none if there is no list.
+    pub(super) fn list(&self, key: &str, report: &mut Report<'_>) -> &'a [Node] {
+        let Some(node) = self.get(key) else {
+            return &[];
+        };
+        let items = match &node.data {
+            Data::Sequence(items) => Some(&items[..]),
+            _ => None,
+        };
+        self.expect(items, key, node, "a list", report).unwrap_or_default()
+    }
+
+    /// Returns a field as plain data.
+    pub(super) fn value(&self, key: &str, report: &mut Report<'_>) -> Value {
+        self.get(key).map_or(Value::Nil, |node| plain_data(node, report))
+    }
+
+    /// Returns all fields as plain data.
+    pub(super) fn to_value(&self, report: &mut Report<'_>) -> Value {
+        let pairs = self.fields.iter().filter_map(|(key, value)| {
+            let pair = (plain_data(key, report), plain_data(value, report));
+            (!pair.0.is_nil() && !pair.1.is_nil()).then_some(pair)
+        });
+        Value::Table(pairs.collect())
+    }
+
+    /// Passes on what was read from a field, or reports what should have been there.
+    fn expect<T>(
+        &self,
+        read: Option<T>,
+        key: &str,
+        node: &Node,
+        expected: &str,
+        report: &mut Report<'_>,
+    ) -> Option<T> {
+        if read.is_none() {
+            report.error(node.line, format!("{}{key} must be {expected}", self.prefix));
+        }
+        read
+    }
+
+    fn place(&self) -> &str {
+        match self.prefix.trim_end_matches('.') {
+            "" => "the entry",
+            name => name,
+        }
+    }
+}
+
+/// Converts a node to plain data; what cannot be converted is reported and becomes `Nil`.
+pub(super) fn plain_data(node: &Node, report: &mut Report<'_>) -> Value {
+    node.to_value().unwrap_or_else(|key| {
+        report.error(key.line, "a key must not be null or not-a-number");
+        Value::Nil
+    })
+}

@@ -1,0 +1,115 @@
+//! The source of an entry: where the Lua text is, and its bytecode.
+//!
+//! A source names a file of the application or is the text itself. It is read and compiled when
+//! the application is loaded, under the entry id as chunk name.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::EntryId;
+use super::files::{self, Files};
+use super::node::Node;
+use super::problem::Report;
+use crate::vm::bytecode::{self, Bytecode, SyntaxError};
+
+const FILE_PREFIX: &str = "file://";
+
+/// The application file whose entries are being read.
+pub(super) struct Origin<'a> {
+    pub(super) files: &'a Files,
+    /// Its path relative to the root.
+    pub(super) path: &'a Path,
+    /// Its path for messages.
+    pub(super) file: &'a Path,
+    pub(super) text: &'a str,
+}
+
+/// A source that could be read.
+pub(super) struct Loaded {
+    pub(super) text: Arc<[u8]>,
+    /// For messages; `None` if the text stands in the application file.
+    pub(super) file: Option<PathBuf>,
+    /// `None` if it does not compile, which has been reported.
+    pub(super) bytecode: Option<Arc<Bytecode>>,
+}
+
+/// Finds, reads and compiles the source that `node` gives. `None` if there is nothing to compile;
+/// the report says why.
+pub(super) fn load(
+    node: &Node,
+    origin: &Origin<'_>,
+    id: &EntryId,
+    report: &mut Report<'_>,
+) -> Option<Loaded> {
+    let Some(given) = node.as_str().filter(|text| !text.is_empty()) else {
+        report.error(node.line, "source must be non-empty text");
+        return None;
+    };
+    let Some(name) = given.strip_prefix(FILE_PREFIX) else {
+        let bytecode = bytecode::compile(given.as_bytes(), id.as_str());
+        let bytecode = bytecode.map_err(|error| {
+            let line = line_inside(node, given, origin.text, &error);
+            report.syntax_error(origin.file, line, &error);
+        });
+        let text = given.as_bytes().into();
+        return Some(Loaded { text, file: None, bytecode: bytecode.ok().map(Arc::new) });
+    };
+    let path = match resolve(name, origin.path) {
+        Ok(path) => path,
+        Err(reason) => {
+            report.error(node.line, format!("source {given:?} {reason}"));
+            return None;
+        }
+    };
+    let file = origin.files.display_path(&path);
+    let text = match origin.files.read(&path) {
+        Ok(text) => text,
+        Err(error) => {
+            report.error(node.line, format!("cannot read source {}: {error}", file.display()));
+            return None;
+        }
+    };
+    let bytecode = bytecode::compile(&text, id.as_str())
+        .map_err(|error| report.syntax_error(&file, error.line, &error));
+    let bytecode = bytecode.ok().map(Arc::new);
+    Some(Loaded { text: text.into(), file: Some(file), bytecode })
+}
+
+/// Resolves what stands behind `file://` to a path relative to the root. A leading slash means the
+/// root, anything else the directory of the application file.
+fn resolve(name: &str, application_file: &Path) -> Result<PathBuf, &'static str> {
+    let path = match name.strip_prefix('/') {
+        Some(from_root) => PathBuf::from(from_root),
+        None => application_file.parent().unwrap_or(Path::new("")).join(name),
+    };
+    if name.contains('\0') || name.is_empty() {
+        return Err("is not a path");
+    }
+    files::normalize(&path).ok_or("leaves the application's directory")
+}
+
+/// Returns the line of the application file where an inline source has its error.
+///
+/// That exists only for a literal block (`|`), whose lines are those of the file. Its node is at
+/// the first line that is not blank, so the header is above the blank lines in front. In every
+/// other style the lines of the source are not lines of the file, and the node's must do.
+fn line_inside(node: &Node, source: &str, text: &str, error: &SyntaxError) -> u32 {
+    let blank = source.bytes().take_while(|byte| *byte == b'\n').count();
+    let Some(header) = (node.line as usize).checked_sub(blank + 1) else {
+        return node.line;
+    };
+    let is_literal = header > 0 && text.lines().nth(header - 1).is_some_and(opens_literal_block);
+    if !is_literal {
+        return node.line;
+    }
+    u32::try_from(header).unwrap_or(u32::MAX).saturating_add(error.line)
+}
+
+/// Tells whether a line ends with the header of a literal block, such as `|`, `|-` or `|2+`.
+fn opens_literal_block(line: &str) -> bool {
+    let line = line.split_once(" #").map_or(line, |(line, _)| line).trim_end();
+    let header = line.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-' || c == '+');
+    header
+        .strip_suffix('|')
+        .is_some_and(|before| before.ends_with([' ', '\t']) || before.is_empty())
+}

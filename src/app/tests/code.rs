@@ -1,0 +1,175 @@
+//! Sources, methods, modules and imports as they are written.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+const FILE_SOURCES: &str = "namespace: app\nentries:\n\
+    - name: near\n  kind: process.lua\n  source: file://near.lua\n\
+    - name: below\n  kind: library.lua\n  source: file://sub/../sub/below.lua\n\
+    - name: root\n  kind: function.lua\n  source: file:///top.lua\n";
+
+#[test]
+fn files_are_found_from_the_application_file_and_from_the_root() {
+    let application = many_files(&[
+        ("a/_index.yaml", FILE_SOURCES),
+        ("a/near.lua", "return 1"),
+        ("a/sub/below.lua", "return 2"),
+        ("top.lua", "return 3"),
+    ]);
+    assert_clean(&application);
+    let near = code(&application, "app:near");
+    assert_eq!((&near.source[..], near.method.as_str()), (&b"return 1"[..], "main"));
+    assert_eq!(near.source_file.as_deref(), Some(Path::new("a/near.lua")));
+    assert!(near.bytecode.is_some());
+    assert_eq!(&code(&application, "app:below").source[..], b"return 2");
+    assert_eq!(&code(&application, "app:root").source[..], b"return 3");
+}
+
+#[test]
+fn a_source_must_exist_inside_the_root() {
+    let source = |path: &str| {
+        let entries = format!("- name: p\n  kind: process.lua\n  source: {path}\n");
+        let text = format!("namespace: app\nentries:\n{entries}");
+        many_files(&[("a/_index.yaml", &text), ("x.lua", "return 1")])
+    };
+    assert_clean(&source("file://../x.lua"));
+    let leaves =
+        |path| format!("a/_index.yaml:5: source {path:?} leaves the application's directory");
+    for path in ["file://../../x.lua", "file:///../x.lua", "file:////etc/passwd"] {
+        assert_problem(&source(path), &leaves(path));
+    }
+    assert_problem(&source("file://"), "a/_index.yaml:5: source \"file://\" is not a path");
+    let [problem] = &problems(&source("file://y.lua"))[..] else { panic!("one problem") };
+    assert!(problem.starts_with("a/_index.yaml:5: cannot read source a/y.lua: "), "{problem}");
+}
+
+#[test]
+fn a_link_does_not_lead_out_of_the_root() {
+    let outside = tempfile::tempdir().expect("temporary directory");
+    fs::write(outside.path().join("secret.lua"), "return 1").expect("writable");
+    let inside = tempfile::tempdir().expect("temporary directory");
+    let root = inside.path();
+    let index = "namespace: app\nname: p\nkind: process.lua\nsource: file://link.lua\n";
+    fs::write(root.join("_index.yaml"), index).expect("writable");
+    symlink(outside.path().join("secret.lua"), root.join("link.lua")).expect("link");
+    let application = Application::load(root, &[]);
+    assert_eq!(application.problems().len(), 1);
+    assert!(problems(&application)[0].contains("leads out of the application's root"));
+    assert!(code(&application, "app:p").source.is_empty());
+
+    fs::remove_file(root.join("link.lua")).expect("removable");
+    fs::create_dir(root.join(".data")).expect("writable");
+    fs::write(root.join(".data/real.lua"), "return 1").expect("writable");
+    symlink(".data/real.lua", root.join("link.lua")).expect("link");
+    assert_clean(&Application::load(root, &[]));
+}
+
+#[test]
+fn a_syntax_error_is_placed_in_the_lua_file() {
+    let application = many_files(&[
+        ("a/_index.yaml", "namespace: app\nname: p\nkind: process.lua\nsource: file://p.lua\n"),
+        ("a/p.lua", "local x = 1\n\nlocal = 2\n"),
+    ]);
+    assert_problem(&application, "a/p.lua:3: <name> expected near '='");
+    let entry = entry(&application, "app:p");
+    assert_eq!(entry.problem.as_deref(), Some("app:p:3: <name> expected near '='"));
+    assert!(code(&application, "app:p").bytecode.is_none());
+    assert_eq!(application.problems()[0].entry, Some(id("app:p")));
+}
+
+#[test]
+fn a_syntax_error_of_an_inline_block_is_placed_in_the_application_file() {
+    for (header, line) in [("|", 8), ("|-", 8), ("| # Lua", 8), ("|2", 8), (">", 6)] {
+        let application = one_file(&format!(
+            "- name: p\n  kind: process.lua\n  source: {header}\n\n    local x = 1\n    local = 2\n"
+        ));
+        let [problem] = application.problems() else { panic!("{:?}", application.problems()) };
+        if header == ">" {
+            // A folded block has other lines than the file; its own beginning is near enough.
+            assert!((5..=7).contains(&problem.line), "{problem}");
+        } else {
+            assert_eq!(problem.line, line, "{header} {problem}");
+        }
+    }
+    let application = one_file("- name: p\n  kind: process.lua\n  source: \"x\\n\\nlocal = 2\"\n");
+    assert_eq!(application.problems()[0].line, 5);
+}
+
+#[test]
+fn bytecode_is_no_source() {
+    let application = many_files(&[
+        ("_index.yaml", "namespace: app\nname: p\nkind: process.lua\nsource: file://p.lua\n"),
+        ("p.lua", "\x1bLua"),
+    ]);
+    assert_problem(&application, "p.lua:1: the source is bytecode, only text is accepted");
+}
+
+#[test]
+fn a_source_is_required_and_must_be_text() {
+    let application = one_file("- name: p\n  kind: process.lua\n");
+    assert_problem(&application, "_index.yaml:3: source is required");
+    let application = one_file("- name: p\n  kind: library.lua\n  source: [1]\n");
+    assert_problem(&application, "_index.yaml:5: source must be non-empty text");
+    assert_eq!(
+        entry(&application, "app:p").problem.as_deref(),
+        Some("source must be non-empty text")
+    );
+}
+
+#[test]
+fn the_method_must_be_text() {
+    let application = one_file("- name: p\n  kind: process.lua\n  source: return 1\n  method: 5\n");
+    assert_problem(&application, "_index.yaml:6: method must be non-empty text");
+}
+
+#[test]
+fn modules_are_those_of_the_runtime_of_the_embedder_and_the_tables_always_there() {
+    let entries = |modules: &str| {
+        one_file(&format!(
+            "- name: p\n  kind: process.lua\n  source: return 1\n  modules: {modules}\n"
+        ))
+    };
+    let application =
+        entries("[time, logger, io, ctx, security, metrics, process, string, os, time]");
+    assert_clean(&application);
+    let modules = &code(&application, "app:p").modules;
+    assert_eq!(modules.len(), 9, "a repeated name counts once: {modules:?}");
+    assert_problem(&entries("[time, debug]"), "_index.yaml:6: unknown module \"debug\"");
+    assert_problem(&entries("[[time]]"), "_index.yaml:6: a module must be named by text");
+    assert_problem(&entries("time"), "_index.yaml:6: modules must be a list");
+    assert!(entry(&entries("[debug]"), "app:p").problem.is_some());
+}
+
+#[test]
+fn imports_name_libraries_by_alias() {
+    let application = one_file(
+        "- name: l\n  kind: library.lua\n  source: return 1\n- name: p\n  kind: process.lua\n  \
+         source: return 1\n  imports:\n    one: l\n    two: app:l\n",
+    );
+    assert_clean(&application);
+    let expected = [("one".to_owned(), id("app:l")), ("two".to_owned(), id("app:l"))];
+    assert_eq!(code(&application, "app:p").imports, expected);
+}
+
+#[test]
+fn imports_that_cannot_be_read_are_reported() {
+    let entries = |imports: &str| {
+        one_file(&format!(
+            "- name: l\n  kind: library.lua\n  source: return 1\n- name: p\n  kind: process.lua\n  \
+             source: return 1\n  imports: {imports}\n"
+        ))
+    };
+    for alias in ["time", "string", "metrics"] {
+        let message = format!("_index.yaml:9: import alias {alias:?} is the name of a module");
+        assert_problem(&entries(&format!("{{{alias}: l}}")), &message);
+    }
+    assert_problem(&entries("[l]"), "_index.yaml:9: imports must be a mapping");
+    assert_problem(&entries("{a: 5}"), "_index.yaml:9: import \"a\" must be the id of an entry");
+    assert_problem(
+        &entries("{a: 'x y'}"),
+        "_index.yaml:9: import \"a\" must be the id of an entry",
+    );
+    assert_problem(&entries("{5: l}"), "_index.yaml:9: a name in imports must be text");
+}
