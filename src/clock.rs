@@ -60,10 +60,6 @@ impl Clock {
 pub(crate) struct Random(u64);
 
 impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Random(seed)
-    }
-
     /// Seeded by the operating system.
     pub(crate) fn from_system() -> Self {
         Random(RandomState::new().build_hasher().finish())

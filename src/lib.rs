@@ -1,7 +1,5 @@
 //! Moonlet: a runtime for Lua processes.
 
-#![allow(dead_code)]
-
 mod api;
 mod app;
 #[cfg(feature = "cli")]

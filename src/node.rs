@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::app::{Application, EntryId, Kind};
+use crate::app::{Application, Kind};
 use crate::clock::Clock;
-use crate::error::ApiError;
 use crate::host::Host;
 use crate::loader;
 use crate::metrics::SharedCounters;
@@ -45,14 +44,12 @@ pub(crate) struct Node {
 /// A destination that is no living process.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unresolved {
-    /// Neither a PID nor a registered name.
-    NoSuchName,
     /// A PID of another node.
-    NoSuchNode,
+    Node,
     /// A PID whose host does not exist.
-    NoSuchHost,
+    Host,
     /// A PID that names no living process.
-    NoSuchProcess,
+    Process,
 }
 
 impl Node {
@@ -126,7 +123,7 @@ impl Node {
     /// Finds the living process that a PID's text names.
     pub(crate) fn resolve_pid(&self, pid: pid::PidText<'_>) -> Result<ProcessId, Unresolved> {
         if pid.node.is_some_and(|node| node != self.id.as_bytes()) {
-            return Err(Unresolved::NoSuchNode);
+            return Err(Unresolved::Node);
         }
         let uniq = pid.uniq.unwrap_or(0);
         if let Some(slot) = self.slots.find(uniq) {
@@ -136,7 +133,7 @@ impl Node {
             }
         }
         let is_host = std::str::from_utf8(pid.host).is_ok_and(|id| self.host_index(id).is_some());
-        Err(if is_host { Unresolved::NoSuchProcess } else { Unresolved::NoSuchHost })
+        Err(if is_host { Unresolved::Process } else { Unresolved::Host })
     }
 
     /// Delivers a user message whose place in the mailbox is reserved.
@@ -178,12 +175,5 @@ impl Node {
             _ => self.scheduler.interrupt(slot.index()),
         }
         true
-    }
-
-    /// The reason why an entry cannot be started, as an error for host programs.
-    pub(crate) fn entry_problem(&self, id: &EntryId) -> Option<ApiError> {
-        let entry = self.application.entry(id)?;
-        let reason = entry.problem.as_ref()?;
-        Some(ApiError::new(crate::error::kind::INTERNAL, reason.clone()))
     }
 }

@@ -73,15 +73,13 @@ pub(crate) fn spawn(
 ) -> Result<Spawned, ApiError> {
     let slot = build(node, request)?;
     let is_capped = node.host(slot.host()).gate.is_capped();
-    loop {
-        if is_capped {
-            break;
-        }
+    if !is_capped {
         // SAFETY: `build` claimed the slot, so this thread alone has the process.
         match unsafe { process::run_timeslice(slot.process(), REDUCTIONS) } {
             Step::Started => return start(node, slot).map(Spawned::Running),
             Step::Ended(outcome) => return Err(discard(node, slot, outcome)),
-            Step::Spent | Step::Waiting => break,
+            // Chunks cannot wait, so it is in the middle of its code.
+            Step::Spent | Step::Waiting => {}
         }
     }
     // SAFETY: as above; the process is not running.
@@ -134,7 +132,7 @@ fn build<'a>(node: &'a Arc<Node>, request: Request<'_>) -> Result<&'a Slot, ApiE
     slot.set_process(Box::into_raw(process));
     match loaded {
         Ok(()) => Ok(slot),
-        Err(outcome) => Err(discard(node, slot, outcome)),
+        Err(failure) => Err(discard(node, slot, Outcome::Failure(*failure))),
     }
 }
 
@@ -165,8 +163,8 @@ fn start(node: &Arc<Node>, slot: &Slot) -> Result<ProcessId, ApiError> {
     let raw = slot.process();
     // SAFETY: this thread runs or built the process and nothing of it runs now.
     let process = unsafe { &mut *raw };
-    if let Err(outcome) = process.start_main() {
-        return Err(discard(node, slot, outcome));
+    if let Err(failure) = process.start_main() {
+        return Err(discard(node, slot, Outcome::Failure(*failure)));
     }
     let id = process.id;
     relate(node, slot, id, process.relation);

@@ -17,7 +17,7 @@ pub(crate) use loom::sync::{
 
 /// Atomics that a signal handler reads, or that live in a `static`: always the real ones.
 pub(crate) mod signal {
-    pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 }
 
 /// Locks a mutex whose data stays valid when a holder panics: nothing in this crate leaves a

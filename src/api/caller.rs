@@ -197,8 +197,8 @@ impl Destination {
     pub(crate) fn process(self, missing: &str) -> Result<ProcessId, ApiError> {
         match self {
             Destination::Alive(process) => Ok(process),
-            Destination::Gone(Unresolved::NoSuchNode) => Err(ApiError::not_found("node not found")),
-            Destination::Gone(Unresolved::NoSuchHost) => Err(ApiError::not_found("host not found")),
+            Destination::Gone(Unresolved::Node) => Err(ApiError::not_found("node not found")),
+            Destination::Gone(Unresolved::Host) => Err(ApiError::not_found("host not found")),
             Destination::Gone(_) => Err(ApiError::not_found(missing)),
         }
     }

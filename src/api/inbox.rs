@@ -107,6 +107,7 @@ fn unlisten_inner(caller: &mut Caller<'_>) -> ApiResult {
 }
 
 /// Pushes a message or an event as its channel delivers it.
+#[expect(clippy::boxed_local, reason = "queues hand messages over boxed")]
 pub(crate) fn push_delivery(caller: &mut Caller<'_>, id: ChannelId, message: Box<Message>) {
     let is_raw = matches!(
         caller.process.channels.get(id).map(|channel| &channel.source),

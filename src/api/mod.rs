@@ -28,7 +28,7 @@ pub(crate) mod string_match;
 pub(crate) mod time;
 pub(crate) mod time_waits;
 
-pub(crate) use caller::{Caller, Failure};
+pub(crate) use caller::Caller;
 pub(crate) use library::{Module, install};
 
 /// Declares the C shell of a safe function: `function!(shell, inner)`.

@@ -28,6 +28,7 @@ pub(crate) struct Entry {
     pub(crate) file: PathBuf,
     pub(crate) line: u32,
     /// A table: the entry's own metadata over that of its file.
+    #[cfg_attr(not(test), expect(dead_code, reason = "described to people, not to processes"))]
     pub(crate) meta: Value,
     /// Why the entry cannot be used, if it cannot.
     pub(crate) problem: Option<String>,
@@ -49,6 +50,7 @@ pub(crate) enum Kind {
     /// `process.service`: a process kept alive by the supervisor.
     Service(ServiceConfig),
     /// `security.policy`: the data as it was written, with `groups` and `policy`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "checked and kept as data"))]
     Policy(Value),
     /// A service without a process or host. Always in error.
     Broken,
@@ -60,8 +62,10 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug)]
 pub(crate) struct Code {
     /// The text, empty if it could not be read.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only its bytecode runs"))]
     pub(crate) source: Arc<[u8]>,
     /// The file it was read from; `None` for a text inside the application file.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only its bytecode runs"))]
     pub(crate) source_file: Option<PathBuf>,
     /// Name of main in a table that the chunk returns.
     pub(crate) method: String,

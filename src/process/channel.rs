@@ -316,8 +316,4 @@ impl Channels {
         }
         channel
     }
-
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Channel> {
-        self.list.iter_mut().filter_map(|channel| channel.as_deref_mut())
-    }
 }

@@ -11,7 +11,6 @@
 use std::collections::VecDeque;
 
 use super::channel::{CoroutineId, Wake};
-use super::message::Message;
 use crate::vm::resume::CoroutineState;
 
 /// The main coroutine, which runs on the VM's main state.
@@ -152,16 +151,5 @@ impl Coroutines {
     /// What the current coroutine was woken with.
     pub(crate) fn take_wake(&mut self) -> Option<Wake> {
         self.list[self.current as usize].as_mut()?.wake.take()
-    }
-
-    /// Takes every message that was handed to a coroutine which has not run since.
-    pub(crate) fn take_undelivered(&mut self) -> Vec<Box<Message>> {
-        let wakes = self.list.iter_mut().flatten().map(|coroutine| coroutine.wake.take());
-        wakes
-            .filter_map(|wake| match wake {
-                Some(Wake::Message { message, .. }) => Some(message),
-                _ => None,
-            })
-            .collect()
     }
 }

@@ -23,11 +23,13 @@ pub(crate) mod timers;
 use channel::{Channels, Wake};
 use coroutines::{Coroutines, MAIN};
 use definition::Definition;
-use exit::Outcome;
+use exit::{Failure, Outcome};
 use slot::Slot;
 use state::Rest;
 use subscriptions::Subscriptions;
 use timers::{Action, Timers};
+
+use std::ptr;
 
 use crate::node::Node;
 use crate::payload::{self, Payload};
@@ -228,12 +230,12 @@ impl Process {
     }
 
     /// Loads the chunk that is next and makes the main coroutine ready to run it.
-    pub(crate) fn load_chunk(&mut self, index: usize) -> Result<(), Outcome> {
+    pub(crate) fn load_chunk(&mut self, index: usize) -> Result<(), Box<Failure>> {
         let definition = self.definition.clone();
         let chunk = &definition.chunks[index];
         self.vm
             .load(&chunk.code, chunk.id.as_str())
-            .map_err(|message| Outcome::Failure(exit::Failure::text(message)))?;
+            .map_err(|message| Box::new(Failure::text(message)))?;
         self.stage = Stage::Chunk(index);
         self.start_main_coroutine(0);
         Ok(())
@@ -245,10 +247,10 @@ impl Process {
     }
 
     /// Pushes main's arguments behind main, which the last chunk left, and starts it.
-    pub(crate) fn start_main(&mut self) -> Result<(), Outcome> {
+    pub(crate) fn start_main(&mut self) -> Result<(), Box<Failure>> {
         let arguments = std::mem::take(&mut self.arguments);
         let count = payload::push_all(self.vm.stack(), &arguments)
-            .ok_or_else(|| Outcome::Failure(exit::Failure::text("too many arguments for main")))?;
+            .ok_or_else(|| Box::new(Failure::text("too many arguments for main")))?;
         self.stage = Stage::Main;
         self.start_main_coroutine(count);
         Ok(())
@@ -265,12 +267,12 @@ impl Process {
             Stage::Main => Some(Step::Ended(outcome::of_results(self.vm.stack(), results))),
             Stage::Chunk(index) => match self.chunk_finished(index, results) {
                 Ok(step) => step,
-                Err(outcome) => Some(Step::Ended(outcome)),
+                Err(failure) => Some(Step::Ended(Outcome::Failure(*failure))),
             },
         }
     }
 
-    fn chunk_finished(&mut self, index: usize, results: i32) -> Result<Option<Step>, Outcome> {
+    fn chunk_finished(&mut self, index: usize, results: i32) -> Result<Option<Step>, Box<Failure>> {
         let stack = self.vm.stack();
         let is_last = index + 1 == self.definition.chunks.len();
         if is_last {
@@ -299,14 +301,13 @@ impl Process {
     fn left(&mut self, reason: Leave) -> Outcome {
         let limit = self.memory_limit();
         Outcome::Failure(match reason {
-            Leave::Terminated => exit::Failure::text(exit::TERMINATED),
-            Leave::Linked => exit::Failure::text(exit::LINKED),
+            Leave::Terminated => Failure::text(exit::TERMINATED),
+            Leave::Linked => Failure::text(exit::LINKED),
             Leave::MemoryLimit => outcome::memory_limit(limit),
             Leave::Panic => {
                 let message = self.vm.control().take_panic().unwrap_or_default();
-                exit::Failure::text(format!("internal error: {message}"))
+                Failure::text(format!("internal error: {message}"))
             }
-            Leave::Upgrade => exit::Failure::text("upgrade: not available"),
             Leave::ClosedItself => return Outcome::Value(Payload::default()),
         })
     }
@@ -319,7 +320,7 @@ impl Process {
 /// uses the process; `process` is the one in the slot.
 pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> Step {
     // SAFETY: the caller's duty; the control block does not move.
-    let control = unsafe { &*(&raw const *(*process).vm.control()) };
+    let control = unsafe { &*ptr::from_ref((*process).vm.control()) };
     control.set_reductions(reductions);
     loop {
         // SAFETY: no Lua code of this process runs now, so nobody else has a reference.
@@ -362,10 +363,11 @@ pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> St
             }
             resume::Outcome::Failed { out_of_memory } => {
                 let limit = this.memory_limit();
-                // SAFETY: as for the resume; `this` is not used until it is over.
-                let failure = match out_of_memory && limit > 0 {
-                    true => outcome::memory_limit(limit),
-                    false => unsafe { outcome::of_failure(state) },
+                let failure = if out_of_memory && limit > 0 {
+                    outcome::memory_limit(limit)
+                } else {
+                    // SAFETY: as for the resume; `this` is not used until it is over.
+                    unsafe { outcome::of_failure(state) }
                 };
                 if control.leave().is_none() {
                     return Step::Ended(Outcome::Failure(failure));
@@ -386,8 +388,7 @@ impl Process {
     fn rest(&mut self) -> Rest {
         self.flush_taken();
         let now = if self.timers.is_empty() { 0 } else { self.node.clock.now() };
-        let deadline = None;
-        if let Some(due) = self.timers.to_register(now, deadline) {
+        if let Some(due) = self.timers.due_to_register(now) {
             self.node.scheduler.register_timer(due, self.id.uniq);
         }
         let slot = self.slot();

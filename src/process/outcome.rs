@@ -5,7 +5,7 @@
 use super::definition::Definition;
 use super::exit::{Failure, Outcome};
 use crate::error::kind;
-use crate::payload::{self, Payload};
+use crate::payload;
 use crate::vm::error_object::{self, KIND, MESSAGE};
 use crate::vm::registry;
 use crate::vm::resume::{self, CoroutineState};
@@ -81,7 +81,7 @@ pub(crate) fn keep_main(
     stack: Stack,
     results: i32,
     definition: &Definition,
-) -> Result<(), Outcome> {
+) -> Result<(), Box<Failure>> {
     let first = stack.top() - results + 1;
     stack.set_top(first);
     let found = match stack.kind(first) {
@@ -100,7 +100,7 @@ pub(crate) fn keep_main(
     let mut failure = Failure::text(message);
     failure.kind = kind::NOT_FOUND.as_bytes().to_vec();
     failure.retryable = Some(false);
-    Err(Outcome::Failure(failure))
+    Err(Box::new(failure))
 }
 
 /// Keeps what a library's chunk gave, for `require`, and clears the stack.
@@ -111,12 +111,4 @@ pub(crate) fn keep_library(stack: Stack, results: i32, index: usize) {
     stack.push_value(first);
     stack.raw_set_index(-2, index as i64 + 1);
     stack.set_top(first - 1);
-}
-
-/// The single value of an outcome, for EXIT events.
-pub(crate) fn value_of(outcome: &Outcome) -> Option<&Payload> {
-    match outcome {
-        Outcome::Value(value) => Some(value),
-        Outcome::Failure(_) => None,
-    }
 }

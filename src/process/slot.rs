@@ -55,8 +55,6 @@ pub(crate) struct Relations {
     /// The `uniq` of every process this one monitors.
     pub(crate) monitors: HashSet<u64>,
     pub(crate) names: Vec<Arc<[u8]>>,
-    /// When the process is killed (monotonic nanoseconds), set by a cancel with a deadline.
-    pub(crate) deadline: Option<u64>,
 }
 
 /// Why a message could not be delivered.

@@ -215,27 +215,4 @@ impl Subscriptions {
         self.listeners.retain(|(_, channel)| *channel != id);
         self.listeners.len() < before
     }
-
-    /// Takes every message and event that Lua has not got, in order of arrival, for new code.
-    pub(crate) fn take_unread(
-        &mut self,
-        channels: &mut Channels,
-        coroutines: &mut Coroutines,
-    ) -> (MessageQueue, MessageQueue) {
-        let mut all: Vec<Box<Message>> = coroutines.take_undelivered();
-        let queues = channels.iter_mut().filter_map(Channel::messages);
-        for queue in queues.chain([&mut self.waiting, &mut self.waiting_events]) {
-            all.extend(std::iter::from_fn(|| queue.pop()));
-        }
-        all.sort_by_key(|message| message.arrival);
-        let (mut users, mut events) = (MessageQueue::new(), MessageQueue::new());
-        for message in all {
-            match message.content {
-                Content::User { .. } => users.push(message),
-                _ => events.push(message),
-            }
-        }
-        users.append(&mut self.pending);
-        (users, events)
-    }
 }

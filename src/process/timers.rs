@@ -82,25 +82,16 @@ impl Timers {
     }
 
     /// The due time to put into the wheel before the process waits, if it is not there yet.
-    pub(crate) fn to_register(&mut self, now: u64, deadline: Option<u64>) -> Option<u64> {
+    pub(crate) fn due_to_register(&mut self, now: u64) -> Option<u64> {
         while self.registered.last().is_some_and(|due| *due <= now) {
             self.registered.pop();
         }
-        let earliest = match (self.earliest(), deadline) {
-            (Some(timer), Some(deadline)) => timer.min(deadline),
-            (timer, deadline) => timer.or(deadline)?,
-        };
+        let earliest = self.earliest()?;
         if self.registered.last().is_some_and(|due| *due <= earliest) {
             return None;
         }
         self.registered.push(earliest);
         Some(earliest)
-    }
-
-    /// Forgets all timers, for new code; what wheels hold stays known.
-    pub(crate) fn clear(&mut self) {
-        self.due.clear();
-        self.by_number.clear();
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -144,12 +135,12 @@ mod tests {
     fn wheels_hold_one_entry_for_many_waits() {
         let mut timers = Timers::default();
         timers.add(1000, wake(1));
-        assert_eq!(timers.to_register(0, None), Some(1000));
+        assert_eq!(timers.due_to_register(0), Some(1000));
         for now in 1..500 {
             let short = timers.add(now + 5, wake(2));
-            timers.to_register(now, None);
+            timers.due_to_register(now);
             timers.stop(short);
-            assert_eq!(timers.to_register(now + 6, None), None, "the first entry still stands");
+            assert_eq!(timers.due_to_register(now + 6), None, "the first entry still stands");
         }
         assert!(timers.registered.len() <= 8);
     }

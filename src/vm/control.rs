@@ -30,8 +30,6 @@ pub(crate) enum Leave {
     MemoryLimit,
     /// An API function panicked; the message is in [`Control::take_panic`].
     Panic,
-    /// New code was asked for; the process keeps what the new code needs.
-    Upgrade,
     /// `coroutine.close()` on the running main coroutine.
     ClosedItself,
 }

@@ -174,11 +174,6 @@ impl Stack {
         unsafe { ffi::lua_rawlen(self.lua, index) }
     }
 
-    pub(crate) fn thread(self, index: i32) -> *mut lua_State {
-        // SAFETY: marked `-`.
-        unsafe { ffi::lua_tothread(self.lua, index) }
-    }
-
     /// Pushes nil.
     pub(crate) fn push_nil(self) {
         // SAFETY: marked `-`; callers keep within the reserved slots.
@@ -365,11 +360,6 @@ impl Stack {
     pub(crate) fn push_coroutine(self) -> *mut lua_State {
         // SAFETY: marked `m`.
         unsafe { ffi::lua_newthread(self.lua) }
-    }
-
-    pub(crate) fn raw_equal(self, left: i32, right: i32) -> bool {
-        // SAFETY: marked `-`.
-        unsafe { ffi::lua_rawequal(self.lua, left, right) != 0 }
     }
 
     /// Pops `count` values here and pushes them there, in order; both stacks are of one VM.

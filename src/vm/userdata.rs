@@ -92,14 +92,6 @@ pub(crate) fn get<T: Copy>(stack: Stack, index: i32, kind: Kind) -> Option<T> {
     find::<T>(stack, index, kind).map(|block| unsafe { (*block).value })
 }
 
-/// Replaces the data of a userdata of the kind.
-pub(crate) fn set<T: Copy>(stack: Stack, index: i32, kind: Kind, value: T) {
-    if let Some(block) = find::<T>(stack, index, kind) {
-        // SAFETY: as in `get`; nobody holds a reference into blocks.
-        unsafe { (*block).value = value };
-    }
-}
-
 /// What error texts call the userdata at `index`.
 pub(crate) fn name_of(stack: Stack, index: i32) -> &'static str {
     let kind = Kind::ALL.into_iter().find(|kind| find::<()>(stack, index, *kind).is_some());

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::lifecycle::Lifecycle;
 use super::*;
 use crate::value::Value;
 
