@@ -61,9 +61,8 @@ fn parse_part(text: &str) -> Option<(i128, &str)> {
     if whole.is_empty() && fraction.is_empty() {
         return None;
     }
-    let (unit, rest) = UNITS
-        .iter()
-        .find_map(|(name, unit)| Some((*unit, rest.strip_prefix(name)?)))?;
+    let (unit, rest) =
+        UNITS.iter().find_map(|(name, unit)| Some((*unit, rest.strip_prefix(name)?)))?;
     let unit = i128::from(unit);
     let mut nanos: i128 = 0;
     for digit in whole.bytes() {
@@ -75,9 +74,10 @@ fn parse_part(text: &str) -> Option<(i128, &str)> {
     }
     // From the last digit to the first, cutting at each step, gives exactly the cut-off of the
     // whole fraction, however many digits it has.
-    let below_one = fraction.bytes().rev().fold(0, |carried, digit| {
-        (i128::from(digit - b'0') * unit + carried) / 10
-    });
+    let below_one = fraction
+        .bytes()
+        .rev()
+        .fold(0, |carried, digit| (i128::from(digit - b'0') * unit + carried) / 10);
     Some((nanos * unit + below_one, rest))
 }
 
@@ -93,14 +93,8 @@ fn split_digits(text: &str) -> (&str, &str) {
 pub(crate) fn format(nanos: i64) -> String {
     let sign = if nanos < 0 { "-" } else { "" };
     let magnitude = nanos.unsigned_abs();
-    let (micro, milli) = (
-        NANOS_PER_MICRO.unsigned_abs(),
-        NANOS_PER_MILLI.unsigned_abs(),
-    );
-    let (second, minute) = (
-        NANOS_PER_SECOND.unsigned_abs(),
-        NANOS_PER_MINUTE.unsigned_abs(),
-    );
+    let (micro, milli) = (NANOS_PER_MICRO.unsigned_abs(), NANOS_PER_MILLI.unsigned_abs());
+    let (second, minute) = (NANOS_PER_SECOND.unsigned_abs(), NANOS_PER_MINUTE.unsigned_abs());
     let hour = NANOS_PER_HOUR.unsigned_abs();
     match magnitude {
         0 => "0s".to_owned(),
@@ -181,10 +175,7 @@ mod tests {
         assert_eq!(parse("2562047h47m16.854775807s"), Some(i64::MAX));
         assert_eq!(parse("2562048h"), None);
         assert_eq!(parse(&format!("{}s", "9".repeat(500))), None);
-        assert_eq!(
-            parse(&format!("{}1s", "0".repeat(500))),
-            Some(NANOS_PER_SECOND)
-        );
+        assert_eq!(parse(&format!("{}1s", "0".repeat(500))), Some(NANOS_PER_SECOND));
         assert_eq!(parse(&"9223372036854775807ns".repeat(50)), None);
     }
 
@@ -196,10 +187,7 @@ mod tests {
         assert_eq!(parse("-1.9ns"), Some(-1));
         assert_eq!(parse("0.000000001s"), Some(1));
         // Long enough to lose digits in a float or in a fixed number of fraction digits.
-        assert_eq!(
-            parse("9007199254.740993001s"),
-            Some(9_007_199_254_740_993_001)
-        );
+        assert_eq!(parse("9007199254.740993001s"), Some(9_007_199_254_740_993_001));
         assert_eq!(parse(&format!("0.{}s", "9".repeat(400))), Some(999_999_999));
     }
 

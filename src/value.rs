@@ -34,9 +34,7 @@ impl Value {
     /// Returns the value stored under a text key, if this is a table that has it.
     pub fn get(&self, key: &str) -> Option<&Value> {
         let pairs = self.as_table()?;
-        pairs
-            .iter()
-            .find_map(|(name, value)| (name.as_bytes()? == key.as_bytes()).then_some(value))
+        pairs.iter().find_map(|(name, value)| (name.as_bytes()? == key.as_bytes()).then_some(value))
     }
 
     /// Tells whether this is `Nil`.
@@ -172,19 +170,14 @@ mod tests {
     #[test]
     fn sequences_count_from_one_and_leave_holes() {
         let list = Value::from(vec![Some(7_i64), None, Some(9)]);
-        let pairs = [
-            (Value::Integer(1), 7_i64.into()),
-            (Value::Integer(3), 9_i64.into()),
-        ];
+        let pairs = [(Value::Integer(1), 7_i64.into()), (Value::Integer(3), 9_i64.into())];
         assert_eq!(list.as_table(), Some(&pairs[..]));
     }
 
     #[test]
     fn get_finds_text_keys_only() {
-        let table = Value::Table(vec![
-            (Value::Integer(1), "first".into()),
-            ("team".into(), "blue".into()),
-        ]);
+        let table =
+            Value::Table(vec![(Value::Integer(1), "first".into()), ("team".into(), "blue".into())]);
         assert_eq!(table.get("team").and_then(Value::as_str), Some("blue"));
         assert_eq!(table.get("1"), None);
         assert_eq!(Value::from("team").get("team"), None);

@@ -1,1 +1,104 @@
-fn main() {}
+//! `loadgen`: drives Moonlet through its Lua process API, checks every message and reports rates,
+//! latencies and memory.
+//!
+//! From flags to scenarios to a report: [`args`] says what to run, [`scenario`] runs it through
+//! [`engine`], [`report`] writes table, JSON and histograms. Every run has a fresh runtime, so no
+//! run sees what another left behind.
+
+mod args;
+mod engine;
+mod machine;
+mod report;
+mod scenario;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::args::Args;
+use crate::machine::Machine;
+use crate::report::Run;
+use crate::scenario::Scenario;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What a shell reports for a program ended by Ctrl-C.
+const EXIT_INTERRUPTED: i32 = 130;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let always = Arc::new(AtomicBool::new(true));
+    let interrupt = signal_hook::consts::SIGINT;
+    // Without the handler Ctrl-C still ends the program, only with another exit status.
+    _ = signal_hook::flag::register_conditional_shutdown(interrupt, EXIT_INTERRUPTED, always);
+
+    let runs = run_all(&args);
+    let is_failed = runs.iter().any(|run| run.outcome.is_err());
+    match report::write(&args, &Machine::detect(), &runs) {
+        Ok(()) if !is_failed => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("loadgen: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the chosen scenarios in order. A failed run is reported at once and skips the scenario's
+/// other repeats.
+fn run_all(args: &Args) -> Vec<Run> {
+    let scenarios = args.scenarios();
+    let repeats = args.repeat + args.warmup;
+    let progress = progress_bar(args.quiet, scenarios.len() as u64 * repeats);
+    let mut runs = Vec::new();
+    for scenario in scenarios {
+        for repeat in 0..repeats {
+            progress.set_message(scenario.name);
+            let run = run_once(scenario, args);
+            progress.inc(1);
+            let is_warmup = repeat < args.warmup;
+            if let Err(failure) = &run.outcome {
+                progress.suspend(|| eprintln!("loadgen: {}: {failure}", scenario.name));
+                progress.inc(repeats - repeat - 1);
+                runs.push(run);
+                break;
+            }
+            if !is_warmup {
+                runs.push(run);
+            }
+        }
+    }
+    progress.finish_and_clear();
+    runs
+}
+
+fn run_once(scenario: &'static Scenario, args: &Args) -> Run {
+    let params = scenario.resolve(&args.sizes);
+    let started = engine::Engine::start(scenario::FILES, args.workers(), !args.no_pin);
+    let engine = match started {
+        Ok(engine) => engine,
+        Err(error) => return Run::failed(scenario, params, error),
+    };
+    let outcome = (scenario.run)(&engine, &params);
+    Run { scenario, workers: engine.workers(), counters: engine.counters(), params, outcome }
+}
+
+/// A bar over the runs, on a terminal only; it moves by itself, since the work happens inside the
+/// runtime.
+fn progress_bar(is_quiet: bool, runs: u64) -> ProgressBar {
+    let target = match is_quiet {
+        true => ProgressDrawTarget::hidden(),
+        false => ProgressDrawTarget::stderr_with_hz(4),
+    };
+    let style = ProgressStyle::with_template("{spinner} [{bar:20}] {pos}/{len} {msg} {elapsed}")
+        .expect("the template is a constant");
+    let progress = ProgressBar::with_draw_target(Some(runs), target).with_style(style);
+    // Four times a second: a tick costs the measured cores microseconds.
+    progress.enable_steady_tick(Duration::from_millis(250));
+    progress
+}

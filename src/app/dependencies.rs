@@ -26,16 +26,11 @@ pub(super) fn sort(edges: &Edges) -> Vec<Step> {
     let mut open: BTreeMap<&EntryId, usize> = BTreeMap::new();
     for (id, targets) in edges {
         let targets = targets.iter().filter(|target| edges.contains_key(*target));
-        let count = targets
-            .map(|target| dependents.entry(target).or_default().push(id))
-            .count();
+        let count = targets.map(|target| dependents.entry(target).or_default().push(id)).count();
         open.insert(id, count);
     }
-    let mut ready: BTreeSet<&EntryId> = open
-        .iter()
-        .filter(|(_, count)| **count == 0)
-        .map(|(id, _)| *id)
-        .collect();
+    let mut ready: BTreeSet<&EntryId> =
+        open.iter().filter(|(_, count)| **count == 0).map(|(id, _)| *id).collect();
     let mut steps = Vec::with_capacity(edges.len());
     while !open.is_empty() {
         let step = match ready.pop_first() {
@@ -45,10 +40,7 @@ pub(super) fn sort(edges: &Edges) -> Vec<Step> {
         for id in &step {
             open.remove(id);
         }
-        for dependent in step
-            .iter()
-            .flat_map(|id| dependents.remove(*id).unwrap_or_default())
-        {
+        for dependent in step.iter().flat_map(|id| dependents.remove(*id).unwrap_or_default()) {
             if let Some(count) = open.get_mut(dependent) {
                 *count -= 1;
                 if *count == 0 {
@@ -100,9 +92,7 @@ pub(super) fn spread_errors(
         match step {
             Step::Single(id) => {
                 let broken = |target: &&EntryId| {
-                    entries
-                        .get(*target)
-                        .is_some_and(|entry| entry.problem.is_some())
+                    entries.get(*target).is_some_and(|entry| entry.problem.is_some())
                 };
                 let Some(target) = edges[&id].iter().find(broken) else {
                     continue;
@@ -167,43 +157,27 @@ mod tests {
 
     #[test]
     fn dependencies_come_first() {
-        let edges = edges(&[
-            ("a", &["b", "c"]),
-            ("b", &["c"]),
-            ("c", &["elsewhere"]),
-            ("d", &[]),
-        ]);
-        assert_eq!(
-            sort(&edges),
-            [single("c"), single("b"), single("a"), single("d")]
-        );
+        let edges = edges(&[("a", &["b", "c"]), ("b", &["c"]), ("c", &["elsewhere"]), ("d", &[])]);
+        assert_eq!(sort(&edges), [single("c"), single("b"), single("a"), single("d")]);
     }
 
     #[test]
     fn a_repeated_dependency_counts_once_or_twice_alike() {
-        assert_eq!(
-            sort(&edges(&[("a", &["b", "b"]), ("b", &[])])),
-            [single("b"), single("a")]
-        );
+        assert_eq!(sort(&edges(&[("a", &["b", "b"]), ("b", &[])])), [single("b"), single("a")]);
     }
 
     #[test]
     fn a_ring_is_one_step_and_what_needs_it_follows() {
         let edges = edges(&[("a", &["b"]), ("b", &["c"]), ("c", &["b"]), ("d", &["d"])]);
-        let expected = [
-            Step::Cycle(vec![id("b"), id("c")]),
-            single("a"),
-            Step::Cycle(vec![id("d")]),
-        ];
+        let expected =
+            [Step::Cycle(vec![id("b"), id("c")]), single("a"), Step::Cycle(vec![id("d")])];
         assert_eq!(sort(&edges), expected);
     }
 
     #[test]
     fn a_long_chain_needs_no_stack() {
         let names: Vec<String> = (0..50_000).map(|number| format!("n{number:05}")).collect();
-        let chain = names
-            .windows(2)
-            .map(|pair| (id(&pair[0]), vec![id(&pair[1])]));
+        let chain = names.windows(2).map(|pair| (id(&pair[0]), vec![id(&pair[1])]));
         assert_eq!(sort(&chain.collect()).len(), 49_999);
     }
 }

@@ -28,6 +28,7 @@ pub(crate) struct Entry {
     pub(crate) file: PathBuf,
     pub(crate) line: u32,
     /// A table: the entry's own metadata over that of its file.
+    #[cfg_attr(not(test), expect(dead_code, reason = "described to people, not to processes"))]
     pub(crate) meta: Value,
     /// Why the entry cannot be used, if it cannot.
     pub(crate) problem: Option<String>,
@@ -49,6 +50,7 @@ pub(crate) enum Kind {
     /// `process.service`: a process kept alive by the supervisor.
     Service(ServiceConfig),
     /// `security.policy`: the data as it was written, with `groups` and `policy`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "checked and kept as data"))]
     Policy(Value),
     /// A service without a process or host. Always in error.
     Broken,
@@ -60,8 +62,10 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug)]
 pub(crate) struct Code {
     /// The text, empty if it could not be read.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only its bytecode runs"))]
     pub(crate) source: Arc<[u8]>,
     /// The file it was read from; `None` for a text inside the application file.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only its bytecode runs"))]
     pub(crate) source_file: Option<PathBuf>,
     /// Name of main in a table that the chunk returns.
     pub(crate) method: String,
@@ -144,11 +148,7 @@ pub(super) fn read(
     mut report: Report<'_>,
 ) -> Entry {
     let mut references = Vec::new();
-    let fields = draft
-        .fields
-        .iter()
-        .map(|(key, value)| (key, value))
-        .collect();
+    let fields = draft.fields.iter().map(|(key, value)| (key, value)).collect();
     let mut reader = Reader {
         fields: Section::new(draft.id.namespace(), fields),
         draft,
@@ -165,9 +165,7 @@ pub(super) fn read(
         "process.service" => reader.service().map_or(Kind::Broken, Kind::Service),
         "security.policy" => Kind::Policy(reader.fields.to_value(reader.report)),
         unknown => {
-            reader
-                .report
-                .warning(draft.kind_line, format!("unknown kind {unknown:?}"));
+            reader.report.warning(draft.kind_line, format!("unknown kind {unknown:?}"));
             Kind::Other
         }
     };
@@ -195,17 +193,8 @@ impl Modules<'_> {
     /// Modules that have to be listed to be used.
     const OPTIONAL: [&'static str; 5] = ["time", "logger", "io", "ctx", "security"];
     /// Tables that every process has; listing them is allowed and changes nothing.
-    const ALWAYS: [&'static str; 9] = [
-        "process",
-        "channel",
-        "errors",
-        "string",
-        "table",
-        "math",
-        "utf8",
-        "coroutine",
-        "os",
-    ];
+    const ALWAYS: [&'static str; 9] =
+        ["process", "channel", "errors", "string", "table", "math", "utf8", "coroutine", "os"];
 
     fn contains(&self, name: &str) -> bool {
         Self::OPTIONAL.contains(&name)
@@ -226,11 +215,7 @@ struct Reader<'a, 'r> {
 
 impl Reader<'_, '_> {
     fn code(&mut self) -> Code {
-        let method = self
-            .fields
-            .text("method", self.report)
-            .unwrap_or("main")
-            .to_owned();
+        let method = self.fields.text("method", self.report).unwrap_or("main").to_owned();
         let modules = self.modules();
         let imports = self.imports();
         let loaded = match self.fields.get("source") {
@@ -244,14 +229,7 @@ impl Reader<'_, '_> {
             Some(loaded) => (loaded.text, loaded.file, loaded.bytecode),
             None => (Arc::default(), None, None),
         };
-        Code {
-            source,
-            source_file,
-            method,
-            modules,
-            imports,
-            bytecode,
-        }
+        Code { source, source_file, method, modules, imports, bytecode }
     }
 
     fn modules(&mut self) -> Vec<String> {
@@ -263,12 +241,8 @@ impl Reader<'_, '_> {
                         modules.push(name.to_owned());
                     }
                 }
-                Some(name) => self
-                    .report
-                    .error(item.line, format!("unknown module {name:?}")),
-                None => self
-                    .report
-                    .error(item.line, "a module must be named by text"),
+                Some(name) => self.report.error(item.line, format!("unknown module {name:?}")),
+                None => self.report.error(item.line, "a module must be named by text"),
             }
         }
         modules
@@ -313,22 +287,14 @@ impl Reader<'_, '_> {
     fn service(&mut self) -> Option<ServiceConfig> {
         let lifecycle = Lifecycle::read(&self.fields, self.report, self.references);
         let input = self.fields.list("input", self.report).iter();
-        let input = input
-            .map(|item| section::plain_data(item, self.report))
-            .collect();
+        let input = input.map(|item| section::plain_data(item, self.report)).collect();
         let (process, host) = (self.required("process"), self.required("host"));
-        Some(ServiceConfig {
-            process: process?,
-            host: host?,
-            input,
-            lifecycle,
-        })
+        Some(ServiceConfig { process: process?, host: host?, input, lifecycle })
     }
 
     fn required(&mut self, key: &str) -> Option<EntryId> {
         if self.fields.get(key).is_none() {
-            self.report
-                .error(self.draft.line, format!("{key} is required"));
+            self.report.error(self.draft.line, format!("{key} is required"));
         }
         let (id, line) = self.fields.reference(key, self.report)?;
         self.references.push((id.clone(), line));

@@ -69,8 +69,7 @@ impl fmt::Debug for EntryId {
 /// Tells whether a text is a namespace: words of letters, digits, `_` and `-` joined by dots.
 pub(super) fn is_namespace(text: &str) -> bool {
     let is_word_byte = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    text.split('.')
-        .all(|word| !word.is_empty() && word.bytes().all(is_word_byte))
+    text.split('.').all(|word| !word.is_empty() && word.bytes().all(is_word_byte))
 }
 
 /// Tells whether a text can be the name of an entry. Excluded is only what would make an id or a
@@ -121,15 +120,9 @@ mod tests {
     fn references_are_completed_with_the_namespace() {
         let complete = |text| EntryId::complete(text, "app.mail").map(|id| id.to_string());
         assert_eq!(complete("sender"), Some("app.mail:sender".into()));
-        assert_eq!(
-            complete("app.lib:template"),
-            Some("app.lib:template".into())
-        );
+        assert_eq!(complete("app.lib:template"), Some("app.lib:template".into()));
         // A dot does not make a namespace, only the colon does.
-        assert_eq!(
-            complete("lib.template"),
-            Some("app.mail:lib.template".into())
-        );
+        assert_eq!(complete("lib.template"), Some("app.mail:lib.template".into()));
         assert_eq!(complete(":sender"), None);
         assert_eq!(complete(""), None);
     }

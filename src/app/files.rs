@@ -63,10 +63,9 @@ impl Files {
     pub(super) fn read(&self, relative: &Path) -> io::Result<Vec<u8>> {
         match self {
             Files::Disk { root } => read_below(root, relative),
-            Files::Memory(files) => files
-                .get(relative)
-                .cloned()
-                .ok_or_else(|| io::ErrorKind::NotFound.into()),
+            Files::Memory(files) => {
+                files.get(relative).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+            }
         }
     }
 }
@@ -92,22 +91,16 @@ pub(super) fn normalize(path: &Path) -> Option<PathBuf> {
 fn read_below(root: &Path, relative: &Path) -> io::Result<Vec<u8>> {
     let path = root.join(relative).canonicalize()?;
     if !path.starts_with(root.canonicalize()?) {
-        return Err(io::Error::other(
-            "a symbolic link leads out of the application's root",
-        ));
+        return Err(io::Error::other("a symbolic link leads out of the application's root"));
     }
     // Looked at before it is opened, because opening a pipe waits for its other end.
     if !fs::metadata(&path)?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
     let mut content = Vec::new();
-    fs::File::open(&path)?
-        .take(FILE_BYTES_MAX + 1)
-        .read_to_end(&mut content)?;
+    fs::File::open(&path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut content)?;
     if content.len() as u64 > FILE_BYTES_MAX {
-        return Err(io::Error::other(format!(
-            "larger than {FILE_BYTES_MAX} bytes"
-        )));
+        return Err(io::Error::other(format!("larger than {FILE_BYTES_MAX} bytes")));
     }
     Ok(content)
 }
@@ -117,9 +110,7 @@ fn is_candidate(relative: &Path) -> bool {
     let directories = relative.parent().into_iter().flat_map(Path::components);
     let extension = relative.extension().and_then(OsStr::to_str);
     matches!(extension, Some("yaml" | "yml" | "json"))
-        && !directories
-            .map(Component::as_os_str)
-            .any(is_skipped_directory)
+        && !directories.map(Component::as_os_str).any(is_skipped_directory)
 }
 
 fn is_skipped_directory(name: &OsStr) -> bool {
@@ -142,9 +133,7 @@ impl Walk {
             return;
         }
         let names = fs::read_dir(directory).and_then(|entries| {
-            entries
-                .map(|entry| Ok(entry?.file_name()))
-                .collect::<io::Result<BTreeSet<_>>>()
+            entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<BTreeSet<_>>>()
         });
         match names {
             Ok(names) => {
@@ -187,15 +176,9 @@ mod tests {
     }
 
     fn found(root: &Path) -> Vec<String> {
-        let (found, failed) = Files::Disk {
-            root: root.to_owned(),
-        }
-        .candidates();
+        let (found, failed) = Files::Disk { root: root.to_owned() }.candidates();
         assert!(failed.is_empty(), "{failed:?}");
-        found
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect()
+        found.iter().map(|path| path.display().to_string()).collect()
     }
 
     #[test]
@@ -215,10 +198,7 @@ mod tests {
         ] {
             write(directory.path(), path);
         }
-        assert_eq!(
-            found(directory.path()),
-            [".hidden.yaml", "a/x.yaml", "a.json", "b.yml"]
-        );
+        assert_eq!(found(directory.path()), [".hidden.yaml", "a/x.yaml", "a.json", "b.yml"]);
     }
 
     #[test]
@@ -233,16 +213,10 @@ mod tests {
         symlink(root.join("plain.yaml"), root.join("zz.yaml")).expect("link");
         symlink(root, root.join("cycle")).expect("link");
         symlink(outside.path().join("secret"), root.join("out")).expect("link");
-        symlink(
-            outside.path().join("secret/out.yaml"),
-            root.join("out.yaml"),
-        )
-        .expect("link");
+        symlink(outside.path().join("secret/out.yaml"), root.join("out.yaml")).expect("link");
         symlink(root.join("nothing"), root.join("broken.yaml")).expect("link");
         assert_eq!(found(root), ["linked.yaml", "plain.yaml"]);
-        let files = Files::Disk {
-            root: root.to_owned(),
-        };
+        let files = Files::Disk { root: root.to_owned() };
         assert!(files.read(Path::new("linked.yaml")).is_ok());
         assert!(files.read(Path::new("out.yaml")).is_err());
         assert!(files.read(Path::new("out/out.yaml")).is_err());
@@ -254,9 +228,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("temporary directory");
         let file = fs::File::create(directory.path().join("big.yaml")).expect("writable");
         file.set_len(FILE_BYTES_MAX + 1).expect("sparse file");
-        let files = Files::Disk {
-            root: directory.path().to_owned(),
-        };
+        let files = Files::Disk { root: directory.path().to_owned() };
         assert!(files.read(Path::new("big.yaml")).is_err());
     }
 
@@ -264,19 +236,9 @@ mod tests {
     fn memory_follows_the_same_rules() {
         let content = |path: &str| (PathBuf::from(path), path.as_bytes().to_vec());
         let files = Files::from_memory(
-            [
-                "./b.yaml",
-                "a/../c.yaml",
-                "../out.yaml",
-                "node_modules/d.yaml",
-                "e.lua",
-            ]
-            .map(content),
+            ["./b.yaml", "a/../c.yaml", "../out.yaml", "node_modules/d.yaml", "e.lua"].map(content),
         );
-        assert_eq!(
-            files.candidates().0,
-            [Path::new("b.yaml"), Path::new("c.yaml")]
-        );
+        assert_eq!(files.candidates().0, [Path::new("b.yaml"), Path::new("c.yaml")]);
         assert!(files.read(Path::new("e.lua")).is_ok());
         assert!(files.read(Path::new("out.yaml")).is_err());
     }

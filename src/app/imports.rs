@@ -39,11 +39,7 @@ pub(super) fn load_order(entries: &Entries, id: &EntryId) -> Vec<EntryId> {
     let mut seen = BTreeSet::from([id]);
     // Entries on the way down with what is left of their imports. A stack of its own, because
     // the length of a chain is up to the application.
-    let mut open: Vec<_> = entries
-        .get(id)
-        .map(|entry| (id, imported(entry)))
-        .into_iter()
-        .collect();
+    let mut open: Vec<_> = entries.get(id).map(|entry| (id, imported(entry))).into_iter().collect();
     while let Some((current, rest)) = open.last_mut() {
         match rest.next() {
             Some(library) => {
@@ -65,8 +61,5 @@ pub(super) fn load_order(entries: &Entries, id: &EntryId) -> Vec<EntryId> {
 }
 
 fn imported(entry: &Entry) -> impl Iterator<Item = &EntryId> {
-    entry
-        .code()
-        .into_iter()
-        .flat_map(|code| code.imports.iter().map(|(_, library)| library))
+    entry.code().into_iter().flat_map(|code| code.imports.iter().map(|(_, library)| library))
 }

@@ -41,13 +41,7 @@ pub(super) fn read(files: &Files, path: &Path, problems: &mut Vec<Problem>) -> O
     let file = files.display_path(path);
     let mut problem = |line, message: String| {
         let (severity, file) = (Severity::Error, file.clone());
-        problems.push(Problem {
-            severity,
-            file,
-            line,
-            message,
-            entry: None,
-        });
+        problems.push(Problem { severity, file, line, message, entry: None });
     };
     let bytes = match files.read(path) {
         Ok(bytes) => bytes,
@@ -61,10 +55,7 @@ pub(super) fn read(files: &Files, path: &Path, problems: &mut Vec<Problem>) -> O
         Err(error) => {
             let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
             let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
-            problem(
-                u32::try_from(line).unwrap_or(u32::MAX),
-                "the file is not UTF-8".into(),
-            );
+            problem(u32::try_from(line).unwrap_or(u32::MAX), "the file is not UTF-8".into());
             return None;
         }
     };
@@ -75,48 +66,28 @@ pub(super) fn read(files: &Files, path: &Path, problems: &mut Vec<Problem>) -> O
             return None;
         }
     };
-    let document = documents
-        .iter()
-        .find(|document| document.get("namespace").is_some())?;
+    let document = documents.iter().find(|document| document.get("namespace").is_some())?;
     if documents.len() > 1 {
-        problem(
-            document.line,
-            "an application file must be a single document".into(),
-        );
+        problem(document.line, "an application file must be a single document".into());
         return None;
     }
     let drafts = read_document(document, &mut problem)?;
-    Some(Index {
-        path: path.to_owned(),
-        file,
-        text,
-        drafts,
-    })
+    Some(Index { path: path.to_owned(), file, text, drafts })
 }
 
 fn read_document(document: &Node, problem: &mut impl FnMut(u32, String)) -> Option<Vec<Draft>> {
     let namespace = document.get("namespace")?;
-    let Some(name) = namespace
-        .as_str()
-        .filter(|name| entry_id::is_namespace(name))
-    else {
+    let Some(name) = namespace.as_str().filter(|name| entry_id::is_namespace(name)) else {
         let rule = "letters, digits, '_' and '-', separated by '.'";
         problem(namespace.line, format!("namespace must be text of {rule}"));
         return None;
     };
     let Some(entries) = document.get("entries") else {
         if document.get("name").is_none() && document.get("kind").is_none() {
-            problem(
-                document.line,
-                "the file has neither entries nor a name and kind".into(),
-            );
+            problem(document.line, "the file has neither entries nor a name and kind".into());
             return None;
         }
-        return Some(
-            read_draft(document, name, None, problem)
-                .into_iter()
-                .collect(),
-        );
+        return Some(read_draft(document, name, None, problem).into_iter().collect());
     };
     let items = match &entries.data {
         Data::Sequence(items) => &items[..],
@@ -127,12 +98,7 @@ fn read_document(document: &Node, problem: &mut impl FnMut(u32, String)) -> Opti
         }
     };
     let meta = document.get("meta");
-    Some(
-        items
-            .iter()
-            .filter_map(|item| read_draft(item, name, meta, problem))
-            .collect(),
-    )
+    Some(items.iter().filter_map(|item| read_draft(item, name, meta, problem)).collect())
 }
 
 /// Reads one entry. Without a usable name and kind there is no entry, only a problem.
@@ -147,16 +113,10 @@ fn read_draft(
         return None;
     };
     let mut text = |key: &str| {
-        let text = node
-            .get(key)
-            .and_then(Node::as_str)
-            .filter(|text| !text.is_empty());
+        let text = node.get(key).and_then(Node::as_str).filter(|text| !text.is_empty());
         if text.is_none() {
             let line = node.get(key).map_or(node.line, |value| value.line);
-            problem(
-                line,
-                format!("an entry needs a {key} that is non-empty text"),
-            );
+            problem(line, format!("an entry needs a {key} that is non-empty text"));
         }
         text
     };
@@ -169,10 +129,7 @@ fn read_draft(
         return None;
     };
     let is_address = |key: &Node| {
-        matches!(
-            key.as_str(),
-            Some("name" | "kind" | "meta" | "namespace" | "version" | "data")
-        )
+        matches!(key.as_str(), Some("name" | "kind" | "meta" | "namespace" | "version" | "data"))
     };
     let own = pairs.iter().filter(|(key, _)| !is_address(key));
     let inner = match node.get("data").map(|data| &data.data) {

@@ -97,12 +97,8 @@ impl Restart {
             backoff_factor: section
                 .number("backoff_factor", 1.0..=f64::MAX, report)
                 .unwrap_or(default.backoff_factor),
-            jitter: section
-                .number("jitter", 0.0..=1.0, report)
-                .unwrap_or(default.jitter),
-            max_attempts: section
-                .count("max_attempts", 0, report)
-                .unwrap_or(default.max_attempts),
+            jitter: section.number("jitter", 0.0..=1.0, report).unwrap_or(default.jitter),
+            max_attempts: section.count("max_attempts", 0, report).unwrap_or(default.max_attempts),
         }
     }
 }
@@ -123,10 +119,7 @@ fn read_requires(
                     requires.push(id);
                 }
                 None => {
-                    report.error(
-                        item.line,
-                        format!("lifecycle.{key} must list ids of entries"),
-                    );
+                    report.error(item.line, format!("lifecycle.{key} must list ids of entries"));
                 }
             }
         }

@@ -36,7 +36,6 @@ use self::dependencies::Entries;
 pub(crate) use self::entry::{Code, Entry, HostConfig, Kind, ServiceConfig};
 pub use self::entry_id::EntryId;
 use self::files::Files;
-pub(crate) use self::lifecycle::{Lifecycle, Restart};
 pub use self::problem::{Problem, Severity};
 
 /// Holds everything that was loaded from a tree of application files.
@@ -65,13 +64,7 @@ impl Application {
     /// What is wrong is listed by [`problems`](Self::problems), a missing directory included.
     pub fn load(root: impl AsRef<Path>, extra_modules: &[String]) -> Application {
         let root = root.as_ref();
-        assemble(
-            &Files::Disk {
-                root: root.to_owned(),
-            },
-            root,
-            extra_modules,
-        )
+        assemble(&Files::Disk { root: root.to_owned() }, root, extra_modules)
     }
 
     /// Builds an application from files in memory, given by their paths relative to its root. The
@@ -140,11 +133,7 @@ fn assemble(files: &Files, root: &Path, extra_modules: &[String]) -> Application
     imports::check(&mut entries, &mut problems);
     requirements::check(&mut entries, &mut problems);
     problems.sort_by(|a, b| a.position().cmp(&b.position()));
-    Application {
-        entries,
-        defined_count,
-        problems,
-    }
+    Application { entries, defined_count, problems }
 }
 
 /// Adds the entries of one file. Files come in path order, so an id that is taken stays with the
@@ -156,15 +145,8 @@ fn add_entries(
     entries: &mut Entries,
     problems: &mut Vec<Problem>,
 ) {
-    let origin = source::Origin {
-        files,
-        path: &index.path,
-        file: &index.file,
-        text: &index.text,
-    };
-    let modules = entry::Modules {
-        extra: extra_modules,
-    };
+    let origin = source::Origin { files, path: &index.path, file: &index.file, text: &index.text };
+    let modules = entry::Modules { extra: extra_modules };
     for draft in &index.drafts {
         let mut report = problem::Report::new(&index.file, &draft.id, problems);
         match entries.entry(draft.id.clone()) {
@@ -181,11 +163,5 @@ fn add_entries(
 }
 
 fn unlocated(file: PathBuf, message: String) -> Problem {
-    Problem {
-        severity: Severity::Error,
-        file,
-        line: 1,
-        message,
-        entry: None,
-    }
+    Problem { severity: Severity::Error, file, line: 1, message, entry: None }
 }

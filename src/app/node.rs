@@ -64,21 +64,14 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, ParseError> {
         non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
     };
     serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
-        let line = error
-            .location()
-            .map_or(1, |location| line_number(location.line()));
+        let line = error.location().map_or(1, |location| line_number(location.line()));
         let mut rendering = RenderOptions::new(&UserMessageFormatter);
         rendering.snippets = SnippetMode::Off;
         let message = error.render_with_options(rendering);
         let message = message.lines().next().unwrap_or_default();
         // The parser repeats the position, which every problem shows in front.
-        let message = message
-            .rsplit_once(" at line ")
-            .map_or(message, |(message, _)| message);
-        ParseError {
-            line,
-            message: message.to_owned(),
-        }
+        let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
+        ParseError { line, message: message.to_owned() }
     })
 }
 
@@ -94,9 +87,7 @@ impl Node {
         let Data::Mapping(pairs) = &self.data else {
             return None;
         };
-        pairs
-            .iter()
-            .find_map(|(name, value)| (name.as_str()? == key).then_some(value))
+        pairs.iter().find_map(|(name, value)| (name.as_str()? == key).then_some(value))
     }
 
     pub(super) fn as_str(&self) -> Option<&str> {
@@ -141,10 +132,7 @@ impl<'de> Deserialize<'de> for Node {
         let spanned = Spanned::<Data>::deserialize(deserializer)?;
         // Where an alias stands for the value, this is where the value itself is written.
         let place = spanned.defined;
-        Ok(Node {
-            line: line_number(place.line()),
-            data: spanned.value,
-        })
+        Ok(Node { line: line_number(place.line()), data: spanned.value })
     }
 }
 
@@ -224,9 +212,7 @@ mod tests {
     }
 
     fn line_of(node: &Node, path: &[&str]) -> u32 {
-        path.iter()
-            .fold(node, |node, key| node.get(key).expect("present"))
-            .line
+        path.iter().fold(node, |node, key| node.get(key).expect("present")).line
     }
 
     #[test]
@@ -238,9 +224,7 @@ mod tests {
         // A block of text is where its first line that is not blank is.
         assert_eq!(line_of(&node, &["b", "d"]), 6);
         assert_eq!(line_of(&node, &["e"]), 9);
-        let Data::Mapping(pairs) = &node.data else {
-            panic!("a mapping")
-        };
+        let Data::Mapping(pairs) = &node.data else { panic!("a mapping") };
         assert_eq!(pairs[2].0.line, 9);
     }
 
@@ -273,23 +257,15 @@ mod tests {
         assert_eq!(c.as_str(), Some("x\ny/z\u{e9}"));
         assert_eq!(c.line, 4);
         assert_eq!(
-            one("{\"a\":\"\\ud83d\\ude00\"}")
-                .get("a")
-                .and_then(Node::as_str),
+            one("{\"a\":\"\\ud83d\\ude00\"}").get("a").and_then(Node::as_str),
             Some("\u{1f600}")
         );
-        assert_eq!(
-            one("{\"a\":1,\"b\":\"\"}").get("b").and_then(Node::as_str),
-            Some("")
-        );
+        assert_eq!(one("{\"a\":1,\"b\":\"\"}").get("b").and_then(Node::as_str), Some(""));
     }
 
     #[test]
     fn keys_that_no_table_can_have_are_refused() {
-        assert_eq!(
-            one("a:\n  ~: 1\n").to_value().expect_err("null key").line,
-            2
-        );
+        assert_eq!(one("a:\n  ~: 1\n").to_value().expect_err("null key").line, 2);
         assert!(one("{.nan: 1}").to_value().is_err());
         assert!(one("{1: a, 2.5: b, true: c, [x]: d}").to_value().is_ok());
     }
@@ -321,11 +297,7 @@ mod tests {
             "[".repeat(100_000),
             "{a: ".repeat(100_000),
             "- ".repeat(100_000),
-            format!(
-                "{}x{}",
-                "[".repeat(DEPTH_MAX + 1),
-                "]".repeat(DEPTH_MAX + 1)
-            ),
+            format!("{}x{}", "[".repeat(DEPTH_MAX + 1), "]".repeat(DEPTH_MAX + 1)),
             "? ".repeat(100_000),
             "a: &x [*x, *x]".to_owned(),
             "x\n---\n".repeat(10_000),

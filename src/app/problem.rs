@@ -45,13 +45,7 @@ impl fmt::Display for Problem {
             Severity::Error => "",
             Severity::Warning => "warning: ",
         };
-        write!(
-            f,
-            "{}:{}: {prefix}{}",
-            self.file.display(),
-            self.line,
-            self.message
-        )
+        write!(f, "{}:{}: {prefix}{}", self.file.display(), self.line, self.message)
     }
 }
 
@@ -66,12 +60,7 @@ pub(super) struct Report<'a> {
 
 impl<'a> Report<'a> {
     pub(super) fn new(file: &'a Path, id: &'a EntryId, problems: &'a mut Vec<Problem>) -> Self {
-        Report {
-            file,
-            id,
-            problems,
-            reason: None,
-        }
+        Report { file, id, problems, reason: None }
     }
 
     pub(super) fn error(&mut self, line: u32, message: impl Into<String>) {
@@ -84,8 +73,7 @@ impl<'a> Report<'a> {
     /// the reason later does not see that file, so the reason carries Lua's own position.
     pub(super) fn syntax_error(&mut self, file: &Path, line: u32, error: &SyntaxError) {
         let id = self.id;
-        self.reason
-            .get_or_insert_with(|| format!("{id}:{}: {}", error.line, error.message));
+        self.reason.get_or_insert_with(|| format!("{id}:{}: {}", error.line, error.message));
         self.push(Severity::Error, file, line, error.message.clone());
     }
 
@@ -100,13 +88,7 @@ impl<'a> Report<'a> {
 
     fn push(&mut self, severity: Severity, file: &Path, line: u32, message: String) {
         let (file, entry) = (file.to_owned(), Some(self.id.clone()));
-        self.problems.push(Problem {
-            severity,
-            file,
-            line,
-            message,
-            entry,
-        });
+        self.problems.push(Problem { severity, file, line, message, entry });
     }
 }
 
@@ -125,9 +107,6 @@ mod tests {
         };
         assert_eq!(problem.to_string(), "app/_index.yaml:7: no such thing");
         problem.severity = Severity::Warning;
-        assert_eq!(
-            problem.to_string(),
-            "app/_index.yaml:7: warning: no such thing"
-        );
+        assert_eq!(problem.to_string(), "app/_index.yaml:7: warning: no such thing");
     }
 }

@@ -18,9 +18,7 @@ const IMPLICIT_HOST: (&str, &str) = ("app", "processes");
 
 /// Adds the implicit host if there is no host at all. It starts with the application.
 pub(super) fn add_implicit_host(entries: &mut Entries, root: &Path) {
-    let has_host = entries
-        .values()
-        .any(|entry| matches!(entry.kind, Kind::Host(_)));
+    let has_host = entries.values().any(|entry| matches!(entry.kind, Kind::Host(_)));
     let Some(id) = EntryId::new(IMPLICIT_HOST.0, IMPLICIT_HOST.1) else {
         return;
     };
@@ -51,34 +49,22 @@ pub(super) fn check(entries: &mut Entries, problems: &mut Vec<Problem>) {
         if let Kind::Service(service) = &entry.kind {
             match entries.get(&service.process).map(|target| &target.kind) {
                 Some(Kind::Process(_)) => {}
-                Some(_) => report(
-                    &service.process,
-                    format!("{} is not a process", service.process),
-                ),
-                None => report(
-                    &service.process,
-                    format!("process {} does not exist", service.process),
-                ),
+                Some(_) => {
+                    report(&service.process, format!("{} is not a process", service.process))
+                }
+                None => {
+                    report(&service.process, format!("process {} does not exist", service.process))
+                }
             }
             match entries.get(&service.host).map(|target| &target.kind) {
                 Some(Kind::Host(_)) => {}
                 Some(_) => report(&service.host, format!("{} is not a host", service.host)),
-                None => report(
-                    &service.host,
-                    format!("host {} does not exist", service.host),
-                ),
+                None => report(&service.host, format!("host {} does not exist", service.host)),
             }
         }
-        for required in entry
-            .lifecycle()
-            .into_iter()
-            .flat_map(|lifecycle| &lifecycle.requires)
-        {
+        for required in entry.lifecycle().into_iter().flat_map(|lifecycle| &lifecycle.requires) {
             if !entries.contains_key(required) {
-                report(
-                    required,
-                    format!("required entry {required} does not exist"),
-                );
+                report(required, format!("required entry {required} does not exist"));
             }
         }
     }
@@ -97,16 +83,9 @@ pub(super) fn check(entries: &mut Entries, problems: &mut Vec<Problem>) {
 pub(super) fn start_order(entries: &Entries) -> Vec<Vec<EntryId>> {
     let edges = edges(entries, |_| None);
     let starts = |entry: &&Entry| {
-        entry.problem.is_none()
-            && entry
-                .lifecycle()
-                .is_some_and(|lifecycle| lifecycle.auto_start)
+        entry.problem.is_none() && entry.lifecycle().is_some_and(|lifecycle| lifecycle.auto_start)
     };
-    let mut open: Vec<&EntryId> = entries
-        .values()
-        .filter(starts)
-        .map(|entry| &entry.id)
-        .collect();
+    let mut open: Vec<&EntryId> = entries.values().filter(starts).map(|entry| &entry.id).collect();
     let mut wanted = Edges::new();
     while let Some(id) = open.pop() {
         if let Some(targets) = edges.get(id)
@@ -121,10 +100,7 @@ pub(super) fn start_order(entries: &Entries) -> Vec<Vec<EntryId>> {
     for step in dependencies::sort(&wanted) {
         // A ring cannot be started; its members are in error and nothing wanted needs them.
         let Step::Single(id) = step else { continue };
-        let below = wanted[&id]
-            .iter()
-            .filter_map(|target| depths.get(target))
-            .max();
+        let below = wanted[&id].iter().filter_map(|target| depths.get(target)).max();
         let depth = below.map_or(0, |depth| depth + 1);
         if levels.len() <= depth {
             levels.resize_with(depth + 1, Vec::new);
@@ -147,10 +123,7 @@ fn edges(entries: &Entries, extra: impl Fn(&Entry) -> Option<&EntryId>) -> Edges
             Kind::Service(service) => Some(&service.host),
             _ => None,
         };
-        let targets = host
-            .into_iter()
-            .chain(&lifecycle.requires)
-            .chain(extra(entry));
+        let targets = host.into_iter().chain(&lifecycle.requires).chain(extra(entry));
         edges.insert(entry.id.clone(), targets.cloned().collect());
     }
     edges

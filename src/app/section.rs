@@ -23,19 +23,12 @@ pub(super) struct Section<'a> {
 
 impl<'a> Section<'a> {
     pub(super) fn new(namespace: &'a str, fields: Vec<(&'a Node, &'a Node)>) -> Section<'a> {
-        Section {
-            prefix: String::new(),
-            namespace,
-            fields,
-        }
+        Section { prefix: String::new(), namespace, fields }
     }
 
     /// Returns a field that is present and not null.
     pub(super) fn get(&self, key: &str) -> Option<&'a Node> {
-        let (_, value) = self
-            .fields
-            .iter()
-            .find(|(name, _)| name.as_str() == Some(key))?;
+        let (_, value) = self.fields.iter().find(|(name, _)| name.as_str() == Some(key))?;
         (value.data != Data::Null).then_some(*value)
     }
 
@@ -51,11 +44,7 @@ impl<'a> Section<'a> {
                 Vec::new()
             }
         };
-        Section {
-            prefix: format!("{}{key}.", self.prefix),
-            namespace: self.namespace,
-            fields,
-        }
+        Section { prefix: format!("{}{key}.", self.prefix), namespace: self.namespace, fields }
     }
 
     /// Lists the fields with their names; a name that is no text is reported.
@@ -85,8 +74,7 @@ impl<'a> Section<'a> {
             Data::Boolean(flag) => Some(flag),
             _ => None,
         };
-        self.expect(flag, key, node, "true or false", report)
-            .unwrap_or(default)
+        self.expect(flag, key, node, "true or false", report).unwrap_or(default)
     }
 
     /// Returns a whole number that is at least `least`.
@@ -136,22 +124,16 @@ impl<'a> Section<'a> {
             Data::String(text) => duration::parse(text),
             _ => None,
         };
-        let length = nanos
-            .and_then(|nanos| u64::try_from(nanos).ok())
-            .map(Duration::from_nanos);
+        let length = nanos.and_then(|nanos| u64::try_from(nanos).ok()).map(Duration::from_nanos);
         let expected = "a duration that is not negative, such as \"1m30s\"";
-        self.expect(length, key, node, expected, report)
-            .unwrap_or(default)
+        self.expect(length, key, node, expected, report).unwrap_or(default)
     }
 
     /// Returns the entry that a field refers to, with the line of the reference.
     pub(super) fn reference(&self, key: &str, report: &mut Report<'_>) -> Option<(EntryId, u32)> {
         let node = self.get(key)?;
         let id = self.read_reference(node);
-        Some((
-            self.expect(id, key, node, "the id of an entry", report)?,
-            node.line,
-        ))
+        Some((self.expect(id, key, node, "the id of an entry", report)?, node.line))
     }
 
     /// Reads a reference; the namespace of the entry completes it.
@@ -168,14 +150,12 @@ impl<'a> Section<'a> {
             Data::Sequence(items) => Some(&items[..]),
             _ => None,
         };
-        self.expect(items, key, node, "a list", report)
-            .unwrap_or_default()
+        self.expect(items, key, node, "a list", report).unwrap_or_default()
     }
 
     /// Returns a field as plain data.
     pub(super) fn value(&self, key: &str, report: &mut Report<'_>) -> Value {
-        self.get(key)
-            .map_or(Value::Nil, |node| plain_data(node, report))
+        self.get(key).map_or(Value::Nil, |node| plain_data(node, report))
     }
 
     /// Returns all fields as plain data.
@@ -197,10 +177,7 @@ impl<'a> Section<'a> {
         report: &mut Report<'_>,
     ) -> Option<T> {
         if read.is_none() {
-            report.error(
-                node.line,
-                format!("{}{key} must be {expected}", self.prefix),
-            );
+            report.error(node.line, format!("{}{key} must be {expected}", self.prefix));
         }
         read
     }

@@ -52,11 +52,7 @@ pub(super) fn load(
             report.syntax_error(origin.file, line, &error);
         });
         let text = given.as_bytes().into();
-        return Some(Loaded {
-            text,
-            file: None,
-            bytecode: bytecode.ok().map(Arc::new),
-        });
+        return Some(Loaded { text, file: None, bytecode: bytecode.ok().map(Arc::new) });
     };
     let path = match resolve(name, origin.path) {
         Ok(path) => path,
@@ -69,21 +65,14 @@ pub(super) fn load(
     let text = match origin.files.read(&path) {
         Ok(text) => text,
         Err(error) => {
-            report.error(
-                node.line,
-                format!("cannot read source {}: {error}", file.display()),
-            );
+            report.error(node.line, format!("cannot read source {}: {error}", file.display()));
             return None;
         }
     };
     let bytecode = bytecode::compile(&text, id.as_str())
         .map_err(|error| report.syntax_error(&file, error.line, &error));
     let bytecode = bytecode.ok().map(Arc::new);
-    Some(Loaded {
-        text: text.into(),
-        file: Some(file),
-        bytecode,
-    })
+    Some(Loaded { text: text.into(), file: Some(file), bytecode })
 }
 
 /// Resolves what stands behind `file://` to a path relative to the root. A leading slash means the
@@ -91,10 +80,7 @@ pub(super) fn load(
 fn resolve(name: &str, application_file: &Path) -> Result<PathBuf, &'static str> {
     let path = match name.strip_prefix('/') {
         Some(from_root) => PathBuf::from(from_root),
-        None => application_file
-            .parent()
-            .unwrap_or(Path::new(""))
-            .join(name),
+        None => application_file.parent().unwrap_or(Path::new("")).join(name),
     };
     if name.contains('\0') || name.is_empty() {
         return Err("is not a path");
@@ -112,25 +98,16 @@ fn line_inside(node: &Node, source: &str, text: &str, error: &SyntaxError) -> u3
     let Some(header) = (node.line as usize).checked_sub(blank + 1) else {
         return node.line;
     };
-    let is_literal = header > 0
-        && text
-            .lines()
-            .nth(header - 1)
-            .is_some_and(opens_literal_block);
+    let is_literal = header > 0 && text.lines().nth(header - 1).is_some_and(opens_literal_block);
     if !is_literal {
         return node.line;
     }
-    u32::try_from(header)
-        .unwrap_or(u32::MAX)
-        .saturating_add(error.line)
+    u32::try_from(header).unwrap_or(u32::MAX).saturating_add(error.line)
 }
 
 /// Tells whether a line ends with the header of a literal block, such as `|`, `|-` or `|2+`.
 fn opens_literal_block(line: &str) -> bool {
-    let line = line
-        .split_once(" #")
-        .map_or(line, |(line, _)| line)
-        .trim_end();
+    let line = line.split_once(" #").map_or(line, |(line, _)| line).trim_end();
     let header = line.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-' || c == '+');
     header
         .strip_suffix('|')

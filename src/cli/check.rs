@@ -16,11 +16,7 @@ pub(crate) fn check(directory: &Path, out: &mut dyn Write) -> io::Result<u8> {
         writeln!(out, "{problem}")?;
     }
     let count_of = |severity| {
-        application
-            .problems()
-            .iter()
-            .filter(|problem| problem.severity == severity)
-            .count()
+        application.problems().iter().filter(|problem| problem.severity == severity).count()
     };
     let (errors, warnings) = (count_of(Severity::Error), count_of(Severity::Warning));
     let entries = counted(application.defined_count(), "entry", "entries");
@@ -55,10 +51,7 @@ mod tests {
         let mut output = Vec::new();
         let status = check(directory.path(), &mut output).expect("writes to memory");
         let output = String::from_utf8(output).expect("text");
-        (
-            status,
-            output.replace(&directory.path().display().to_string(), "APP"),
-        )
+        (status, output.replace(&directory.path().display().to_string(), "APP"))
     }
 
     #[test]
@@ -97,17 +90,11 @@ mod tests {
     #[test]
     fn a_missing_or_empty_directory_is_an_error() {
         let directory = tempfile::tempdir().expect("temporary directory");
-        for path in [
-            directory.path().to_owned(),
-            directory.path().join("missing"),
-        ] {
+        for path in [directory.path().to_owned(), directory.path().join("missing")] {
             let mut output = Vec::new();
             assert_eq!(check(&path, &mut output).expect("writes to memory"), 1);
             let output = String::from_utf8(output).expect("text");
-            assert!(
-                output.starts_with(&format!("{}:1: ", path.display())),
-                "{output}"
-            );
+            assert!(output.starts_with(&format!("{}:1: ", path.display())), "{output}");
             assert_eq!(output.lines().count(), 2);
         }
     }
@@ -124,10 +111,7 @@ mod tests {
             let mut output = Vec::new();
             let status = check(&path, &mut output).expect("writes to memory");
             let output = String::from_utf8(output).expect("text");
-            assert!(
-                status == 0 && output.ends_with(", no problems\n"),
-                "{output}"
-            );
+            assert!(status == 0 && output.ends_with(", no problems\n"), "{output}");
             count += 1;
         }
         assert!(count > 0);

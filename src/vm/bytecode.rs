@@ -59,10 +59,7 @@ impl Bytecode {
             word[..chunk.len()].copy_from_slice(chunk);
             u64::from_ne_bytes(word)
         });
-        Bytecode {
-            words: words.collect(),
-            length: dump.len(),
-        }
+        Bytecode { words: words.collect(), length: dump.len() }
     }
 }
 
@@ -78,19 +75,12 @@ impl std::fmt::Debug for Bytecode {
 pub(crate) fn compile(source: &[u8], chunk_name: &str) -> Result<Bytecode, SyntaxError> {
     let source = skip_preamble(source);
     if source.first() == ffi::LUA_SIGNATURE.first() {
-        return Err(syntax_error(
-            "the source is bytecode, only text is accepted",
-        ));
+        return Err(syntax_error("the source is bytecode, only text is accepted"));
     }
     let Ok(name) = CString::new(format!("={chunk_name}")) else {
         return Err(syntax_error("the chunk name contains a NUL byte"));
     };
-    let mut job = Job {
-        source,
-        name: &name,
-        stage: Stage::Load,
-        output: Vec::new(),
-    };
+    let mut job = Job { source, name: &name, stage: Stage::Load, output: Vec::new() };
     let Some(finished) = run_in_scratch_state(&mut job) else {
         return Err(syntax_error("not enough memory to compile"));
     };
@@ -102,10 +92,7 @@ pub(crate) fn compile(source: &[u8], chunk_name: &str) -> Result<Bytecode, Synta
 }
 
 fn syntax_error(message: &str) -> SyntaxError {
-    SyntaxError {
-        line: 1,
-        message: message.to_owned(),
-    }
+    SyntaxError { line: 1, message: message.to_owned() }
 }
 
 /// Leaves out what may stand before the program, but not the line break that ends it.
@@ -121,35 +108,20 @@ fn skip_preamble(source: &[u8]) -> &[u8] {
 /// Takes `name:line: ` off the front of Lua's message. A message in another shape is kept whole.
 fn split_position(message: &[u8], chunk_name: &str) -> SyntaxError {
     let shown = &chunk_name.as_bytes()[..chunk_name.len().min(SHOWN_NAME_BYTES_MAX)];
-    let behind_name = message
-        .strip_prefix(shown)
-        .and_then(|rest| rest.strip_prefix(b":"));
+    let behind_name = message.strip_prefix(shown).and_then(|rest| rest.strip_prefix(b":"));
     let text = String::from_utf8_lossy(behind_name.unwrap_or(message));
-    let position = text
-        .split_once(": ")
-        .and_then(|(line, rest)| Some((line.parse().ok()?, rest)));
+    let position = text.split_once(": ").and_then(|(line, rest)| Some((line.parse().ok()?, rest)));
     let (line, message) = position.unwrap_or((1, &text));
-    SyntaxError {
-        line,
-        message: single_line(message),
-    }
+    SyntaxError { line, message: single_line(message) }
 }
 
 /// Makes a message fit for one line: it quotes the source, which may be anything of any length.
 fn single_line(message: &str) -> String {
     let mut characters = message.chars();
     let escape = |c: char| {
-        if c.is_control() {
-            c.escape_default().to_string()
-        } else {
-            c.into()
-        }
+        if c.is_control() { c.escape_default().to_string() } else { c.into() }
     };
-    let mut line: String = characters
-        .by_ref()
-        .take(MESSAGE_CHARS_MAX)
-        .map(escape)
-        .collect();
+    let mut line: String = characters.by_ref().take(MESSAGE_CHARS_MAX).map(escape).collect();
     if characters.next().is_some() {
         line.push_str("...");
     }
@@ -223,14 +195,8 @@ unsafe extern "C-unwind" fn run_job(lua: *mut ffi::lua_State) -> c_int {
     }
     // SAFETY: The compiled function is on top of the stack. The writer gets a pointer to the
     // buffer, which nothing else touches during the call.
-    let status = unsafe {
-        ffi::lua_dump(
-            lua,
-            write_dump,
-            std::ptr::from_mut(&mut job.output).cast(),
-            0,
-        )
-    };
+    let status =
+        unsafe { ffi::lua_dump(lua, write_dump, std::ptr::from_mut(&mut job.output).cast(), 0) };
     if status == 0 {
         job.stage = Stage::Dumped;
     }
@@ -285,9 +251,8 @@ mod tests {
     ) -> *const std::ffi::c_char {
         // SAFETY: `run` passes a pointer to a local option that outlives the load.
         let pending = unsafe { &mut *data.cast::<Option<&Bytecode>>() };
-        let (start, length) = pending
-            .take()
-            .map_or((std::ptr::null(), 0), |code| (code.as_ptr(), code.len()));
+        let (start, length) =
+            pending.take().map_or((std::ptr::null(), 0), |code| (code.as_ptr(), code.len()));
         // SAFETY: Lua passes the address of a variable of its own.
         unsafe { *size = length };
         start.cast()
@@ -332,11 +297,7 @@ mod tests {
     fn syntax_errors_carry_line_and_message() {
         let error = refused(b"local a = 1\nlocal = 2\n");
         assert_eq!(error.line, 2);
-        assert!(
-            error.message.starts_with("<name> expected near"),
-            "{}",
-            error.message
-        );
+        assert!(error.message.starts_with("<name> expected near"), "{}", error.message);
     }
 
     #[test]
@@ -345,11 +306,7 @@ mod tests {
             let name = format!("app:{}", "x".repeat(length));
             let error = compile(b"\n\nx x", &name).expect_err("no chunk");
             assert_eq!(error.line, 3);
-            assert!(
-                error.message.starts_with("syntax error near"),
-                "{}",
-                error.message
-            );
+            assert!(error.message.starts_with("syntax error near"), "{}", error.message);
         }
     }
 

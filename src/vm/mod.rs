@@ -1,4 +1,168 @@
-//! The only code that knows Lua's C API.
+//! The only code that knows Lua's C API; it knows nothing of processes.
+//!
+//! A [`Vm`] is one Lua state with its own [`arena::Arena`]. It is `Send`, never `Sync`: whoever
+//! moved the process to *running* uses it alone. The safety contract of the folder:
+//!
+//! - **V1** Lua is entered by `lua_resume` (`resume.rs`) or by `lua_pcallk`/`lua_callk` in C
+//!   functions that hold no Rust value with a destructor; a jump never crosses one that does.
+//! - **V2** Functions that Lua's manual marks `m` (memory only) do not raise while one of our
+//!   API functions runs, because the arena refuses nothing then (`boundary.rs` sets the flag).
+//! - **V3** Set-up code calls only functions marked `-` or `m`, with the arena refusing nothing.
+//! - **V4** No `lua_State` pointer is kept outside of this folder beyond the call that got it;
+//!   coroutines are anchored in the registry and named by index.
+//! - **V5** A VM is dropped by freeing its arena: nothing in it owns memory elsewhere, but for
+//!   what [`control::Control`] lists (shared strings).
 
+#![allow(unsafe_code)]
+
+pub(crate) mod arena;
+pub(crate) mod boundary;
 pub(crate) mod bytecode;
+pub(crate) mod control;
+pub(crate) mod error_object;
 pub(crate) mod ffi;
+pub(crate) mod matcher;
+pub(crate) mod preempt;
+pub(crate) mod resume;
+pub(crate) mod stack;
+pub(crate) mod userdata;
+
+use std::ffi::{c_char, c_int, c_uint, c_void};
+use std::ptr::{self, NonNull};
+
+use bytecode::Bytecode;
+use control::Control;
+use ffi::lua_State;
+use stack::Stack;
+
+/// Slots of the registry that belong to us, behind Lua's own three.
+pub(crate) mod registry {
+    /// The table that anchors coroutines, by coroutine index.
+    pub(crate) const COROUTINES: i64 = 4;
+    /// Values on their way from one coroutine to another, by coroutine index.
+    pub(crate) const HANDOFF: i64 = 5;
+    /// Userdata that must live while the runtime refers to them, by channel index.
+    pub(crate) const CHANNELS: i64 = 6;
+    /// What `require` gave, by chunk index of the definition.
+    pub(crate) const LOADED: i64 = 7;
+    /// Library tables made so far, by library number.
+    pub(crate) const LIBRARIES: i64 = 8;
+    /// The metatable behind which globals are filled in lazily.
+    pub(crate) const LAZY_GLOBALS: i64 = 9;
+    /// The first of the metatables, by kind of userdata.
+    pub(crate) const METATABLES: i64 = 16;
+}
+
+/// One Lua state, its memory and its control block.
+pub(crate) struct Vm {
+    lua: NonNull<lua_State>,
+    control: Box<Control>,
+}
+
+// SAFETY: the state and its arena are reachable through this value only (V4); the process's
+// state word lets one thread at a time use it.
+unsafe impl Send for Vm {}
+
+impl Vm {
+    /// Builds an empty VM: no libraries, an empty table of globals. `memory_limit` is in bytes,
+    /// 0 for none. Returns `None` if the machine has no memory for it.
+    pub(crate) fn new(memory_limit: usize, hash_seed: u32) -> Option<Vm> {
+        let control = Control::new(memory_limit);
+        let arena = control.arena_ptr();
+        // SAFETY: the arena lives in the boxed control that this value owns; `allocate` follows
+        // the rules of lua_Alloc. lua_newstate itself never raises.
+        let lua = unsafe {
+            ffi::lua_newstate(arena::allocate, arena.cast::<c_void>(), hash_seed as c_uint)
+        };
+        let lua = NonNull::new(lua)?;
+        // SAFETY: a fresh main state without coroutines; the panic function replaces `abort`
+        // by a message and abort.
+        unsafe {
+            control::attach(lua.as_ptr(), &control);
+            ffi::lua_atpanic(lua.as_ptr(), panic_outside_of_calls);
+        }
+        let vm = Vm { lua, control };
+        let stack = vm.stack();
+        for slot in [
+            registry::COROUTINES,
+            registry::HANDOFF,
+            registry::CHANNELS,
+            registry::LOADED,
+            registry::LIBRARIES,
+            registry::LAZY_GLOBALS,
+        ] {
+            stack.push_boolean(false);
+            stack.raw_set_index(ffi::LUA_REGISTRYINDEX, slot);
+        }
+        Some(vm)
+    }
+
+    pub(crate) fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// The main state, which runs the main coroutine.
+    pub(crate) fn main_state(&self) -> *mut lua_State {
+        self.lua.as_ptr()
+    }
+
+    /// The stack of the main state, for set-up code (V3).
+    pub(crate) fn stack(&self) -> Stack {
+        // SAFETY: the state is alive while `self` is, and nobody else runs it.
+        unsafe { Stack::new(self.lua.as_ptr()) }
+    }
+
+    /// Pushes the function of a compiled chunk onto the main state's stack.
+    ///
+    /// # Errors
+    /// The message of Lua if the bytecode cannot be loaded (out of memory).
+    pub(crate) fn load(&self, code: &Bytecode, name: &str) -> Result<(), String> {
+        let mut name = Vec::from(name);
+        name.insert(0, b'=');
+        name.push(0);
+        let mut source = Source { start: code.as_ptr(), len: code.len() };
+        // SAFETY: lua_load runs protected and never raises; `source` and `name` live through the
+        // call. With mode "B" Lua keeps pointers into the bytecode: the definition that the
+        // process holds keeps it alive, and it is 8-byte aligned.
+        let status = unsafe {
+            ffi::lua_load(
+                self.main_state(),
+                read_source,
+                ptr::from_mut(&mut source).cast(),
+                name.as_ptr().cast(),
+                c"B".as_ptr(),
+            )
+        };
+        if status == ffi::LUA_OK {
+            return Ok(());
+        }
+        let stack = self.stack();
+        let message = stack.string(-1).map(|text| String::from_utf8_lossy(text).into_owned());
+        stack.pop(1);
+        Err(message.unwrap_or_else(|| "cannot load the code".to_owned()))
+    }
+}
+
+struct Source {
+    start: *const u8,
+    len: usize,
+}
+
+unsafe extern "C-unwind" fn read_source(
+    _: *mut lua_State,
+    data: *mut c_void,
+    size: *mut usize,
+) -> *const c_char {
+    // SAFETY: `Vm::load` passes a `Source` that lives through the call, `size` is Lua's.
+    unsafe {
+        let source = &mut *data.cast::<Source>();
+        *size = std::mem::take(&mut source.len);
+        source.start.cast()
+    }
+}
+
+/// Reaching it means that Lua was entered without protection: a bug of ours, never a script's.
+unsafe extern "C-unwind" fn panic_outside_of_calls(_: *mut lua_State) -> c_int {
+    eprintln!("moonlet: a Lua error was raised outside of any protected call");
+    std::process::abort();
+}

@@ -20,10 +20,7 @@ fn files_are_found_from_the_application_file_and_from_the_root() {
     ]);
     assert_clean(&application);
     let near = code(&application, "app:near");
-    assert_eq!(
-        (&near.source[..], near.method.as_str()),
-        (&b"return 1"[..], "main")
-    );
+    assert_eq!((&near.source[..], near.method.as_str()), (&b"return 1"[..], "main"));
     assert_eq!(near.source_file.as_deref(), Some(Path::new("a/near.lua")));
     assert!(near.bytecode.is_some());
     assert_eq!(&code(&application, "app:below").source[..], b"return 2");
@@ -40,24 +37,12 @@ fn a_source_must_exist_inside_the_root() {
     assert_clean(&source("file://../x.lua"));
     let leaves =
         |path| format!("a/_index.yaml:5: source {path:?} leaves the application's directory");
-    for path in [
-        "file://../../x.lua",
-        "file:///../x.lua",
-        "file:////etc/passwd",
-    ] {
+    for path in ["file://../../x.lua", "file:///../x.lua", "file:////etc/passwd"] {
         assert_problem(&source(path), &leaves(path));
     }
-    assert_problem(
-        &source("file://"),
-        "a/_index.yaml:5: source \"file://\" is not a path",
-    );
-    let [problem] = &problems(&source("file://y.lua"))[..] else {
-        panic!("one problem")
-    };
-    assert!(
-        problem.starts_with("a/_index.yaml:5: cannot read source a/y.lua: "),
-        "{problem}"
-    );
+    assert_problem(&source("file://"), "a/_index.yaml:5: source \"file://\" is not a path");
+    let [problem] = &problems(&source("file://y.lua"))[..] else { panic!("one problem") };
+    assert!(problem.starts_with("a/_index.yaml:5: cannot read source a/y.lua: "), "{problem}");
 }
 
 #[test]
@@ -84,18 +69,12 @@ fn a_link_does_not_lead_out_of_the_root() {
 #[test]
 fn a_syntax_error_is_placed_in_the_lua_file() {
     let application = many_files(&[
-        (
-            "a/_index.yaml",
-            "namespace: app\nname: p\nkind: process.lua\nsource: file://p.lua\n",
-        ),
+        ("a/_index.yaml", "namespace: app\nname: p\nkind: process.lua\nsource: file://p.lua\n"),
         ("a/p.lua", "local x = 1\n\nlocal = 2\n"),
     ]);
     assert_problem(&application, "a/p.lua:3: <name> expected near '='");
     let entry = entry(&application, "app:p");
-    assert_eq!(
-        entry.problem.as_deref(),
-        Some("app:p:3: <name> expected near '='")
-    );
+    assert_eq!(entry.problem.as_deref(), Some("app:p:3: <name> expected near '='"));
     assert!(code(&application, "app:p").bytecode.is_none());
     assert_eq!(application.problems()[0].entry, Some(id("app:p")));
 }
@@ -106,9 +85,7 @@ fn a_syntax_error_of_an_inline_block_is_placed_in_the_application_file() {
         let application = one_file(&format!(
             "- name: p\n  kind: process.lua\n  source: {header}\n\n    local x = 1\n    local = 2\n"
         ));
-        let [problem] = application.problems() else {
-            panic!("{:?}", application.problems())
-        };
+        let [problem] = application.problems() else { panic!("{:?}", application.problems()) };
         if header == ">" {
             // A folded block has other lines than the file; its own beginning is near enough.
             assert!((5..=7).contains(&problem.line), "{problem}");
@@ -123,16 +100,10 @@ fn a_syntax_error_of_an_inline_block_is_placed_in_the_application_file() {
 #[test]
 fn bytecode_is_no_source() {
     let application = many_files(&[
-        (
-            "_index.yaml",
-            "namespace: app\nname: p\nkind: process.lua\nsource: file://p.lua\n",
-        ),
+        ("_index.yaml", "namespace: app\nname: p\nkind: process.lua\nsource: file://p.lua\n"),
         ("p.lua", "\x1bLua"),
     ]);
-    assert_problem(
-        &application,
-        "p.lua:1: the source is bytecode, only text is accepted",
-    );
+    assert_problem(&application, "p.lua:1: the source is bytecode, only text is accepted");
 }
 
 #[test]
@@ -165,14 +136,8 @@ fn modules_are_those_of_the_runtime_of_the_embedder_and_the_tables_always_there(
     assert_clean(&application);
     let modules = &code(&application, "app:p").modules;
     assert_eq!(modules.len(), 9, "a repeated name counts once: {modules:?}");
-    assert_problem(
-        &entries("[time, debug]"),
-        "_index.yaml:6: unknown module \"debug\"",
-    );
-    assert_problem(
-        &entries("[[time]]"),
-        "_index.yaml:6: a module must be named by text",
-    );
+    assert_problem(&entries("[time, debug]"), "_index.yaml:6: unknown module \"debug\"");
+    assert_problem(&entries("[[time]]"), "_index.yaml:6: a module must be named by text");
     assert_problem(&entries("time"), "_index.yaml:6: modules must be a list");
     assert!(entry(&entries("[debug]"), "app:p").problem.is_some());
 }
@@ -184,10 +149,7 @@ fn imports_name_libraries_by_alias() {
          source: return 1\n  imports:\n    one: l\n    two: app:l\n",
     );
     assert_clean(&application);
-    let expected = [
-        ("one".to_owned(), id("app:l")),
-        ("two".to_owned(), id("app:l")),
-    ];
+    let expected = [("one".to_owned(), id("app:l")), ("two".to_owned(), id("app:l"))];
     assert_eq!(code(&application, "app:p").imports, expected);
 }
 
@@ -204,16 +166,10 @@ fn imports_that_cannot_be_read_are_reported() {
         assert_problem(&entries(&format!("{{{alias}: l}}")), &message);
     }
     assert_problem(&entries("[l]"), "_index.yaml:9: imports must be a mapping");
-    assert_problem(
-        &entries("{a: 5}"),
-        "_index.yaml:9: import \"a\" must be the id of an entry",
-    );
+    assert_problem(&entries("{a: 5}"), "_index.yaml:9: import \"a\" must be the id of an entry");
     assert_problem(
         &entries("{a: 'x y'}"),
         "_index.yaml:9: import \"a\" must be the id of an entry",
     );
-    assert_problem(
-        &entries("{5: l}"),
-        "_index.yaml:9: a name in imports must be text",
-    );
+    assert_problem(&entries("{5: l}"), "_index.yaml:9: a name in imports must be text");
 }

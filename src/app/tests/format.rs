@@ -6,18 +6,9 @@ use crate::value::Value;
 #[test]
 fn entries_of_several_files_share_a_namespace() {
     let application = many_files(&[
-        (
-            "a/_index.yaml",
-            "namespace: app\nentries:\n- {name: a, kind: process.host}\n",
-        ),
-        (
-            "b/other.yml",
-            "namespace: app\nentries:\n- {name: b, kind: process.host}\n",
-        ),
-        (
-            "c.json",
-            r#"{"namespace": "app.c", "entries": [{"name": "c", "kind": "process.host"}]}"#,
-        ),
+        ("a/_index.yaml", "namespace: app\nentries:\n- {name: a, kind: process.host}\n"),
+        ("b/other.yml", "namespace: app\nentries:\n- {name: b, kind: process.host}\n"),
+        ("c.json", r#"{"namespace": "app.c", "entries": [{"name": "c", "kind": "process.host"}]}"#),
     ]);
     assert_clean(&application);
     assert_eq!(ids(&application), ["app.c:c", "app:a", "app:b"]);
@@ -42,14 +33,9 @@ fn a_file_without_namespace_is_skipped_without_a_word() {
 fn a_file_that_does_not_parse_is_reported_and_the_others_load() {
     let application = many_files(&[
         ("bad.yaml", "namespace: app\nentries: [\n"),
-        (
-            "good.yaml",
-            "namespace: app\nentries:\n- {name: h, kind: process.host}\n",
-        ),
+        ("good.yaml", "namespace: app\nentries:\n- {name: h, kind: process.host}\n"),
     ]);
-    let [problem] = application.problems() else {
-        panic!("{:?}", application.problems())
-    };
+    let [problem] = application.problems() else { panic!("{:?}", application.problems()) };
     assert_eq!(problem.file, Path::new("bad.yaml"));
     assert!((2..=3).contains(&problem.line), "{problem}");
     assert_eq!(problem.entry, None);
@@ -82,26 +68,16 @@ fn a_namespace_must_be_valid() {
     for namespace in ["a b", "''", "5", "~", "a..b", "[a]", "a:b", ".a"] {
         let application =
             many_files(&[("x.yaml", &format!("version: 1\nnamespace: {namespace}\n"))]);
-        assert_eq!(
-            problems(&application),
-            [format!("x.yaml:2: {rule}")],
-            "{namespace}"
-        );
+        assert_eq!(problems(&application), [format!("x.yaml:2: {rule}")], "{namespace}");
     }
 }
 
 #[test]
 fn a_file_must_be_one_document_with_something_in_it() {
     let application = many_files(&[("x.yaml", "namespace: app\nentries: []\n---\nb: 1\n")]);
-    assert_problem(
-        &application,
-        "x.yaml:1: an application file must be a single document",
-    );
+    assert_problem(&application, "x.yaml:1: an application file must be a single document");
     let application = many_files(&[("x.yaml", "namespace: app\n")]);
-    assert_problem(
-        &application,
-        "x.yaml:1: the file has neither entries nor a name and kind",
-    );
+    assert_problem(&application, "x.yaml:1: the file has neither entries nor a name and kind");
     let application = many_files(&[("x.yaml", "namespace: app\nentries: {a: b}\n")]);
     assert_problem(&application, "x.yaml:2: entries must be a list");
 }
@@ -148,10 +124,7 @@ fn of_two_entries_with_one_id_the_first_in_path_order_stays() {
     };
     let (first, second) = (file("first"), file("second"));
     let application = many_files(&[("b.yaml", &second), ("a/z.yaml", &first)]);
-    assert_problem(
-        &application,
-        "b.yaml:3: app:p is defined already at a/z.yaml:3",
-    );
+    assert_problem(&application, "b.yaml:3: app:p is defined already at a/z.yaml:3");
     assert_eq!(code(&application, "app:p").method, "first");
     assert_eq!(entry(&application, "app:p").problem, None);
     assert_eq!(application.problems()[0].entry, Some(id("app:p")));
@@ -160,10 +133,7 @@ fn of_two_entries_with_one_id_the_first_in_path_order_stays() {
 #[test]
 fn an_unknown_kind_is_a_warning() {
     let application = one_file("- name: store\n  kind: store.memory\n  anything: [1]\n");
-    assert_problem(
-        &application,
-        "_index.yaml:4: warning: unknown kind \"store.memory\"",
-    );
+    assert_problem(&application, "_index.yaml:4: warning: unknown kind \"store.memory\"");
     let entry = entry(&application, "app:store");
     assert!(matches!(entry.kind, Kind::Other));
     assert_eq!(entry.problem, None);
@@ -186,10 +156,7 @@ fn data_may_stand_under_one_key() {
     );
     assert_clean(&application);
     let code = code(&application, "app:p");
-    assert_eq!(
-        (code.method.as_str(), &code.modules[..]),
-        ("work", &["time".to_owned()][..])
-    );
+    assert_eq!((code.method.as_str(), &code.modules[..]), ("work", &["time".to_owned()][..]));
 }
 
 #[test]
@@ -220,15 +187,9 @@ fn metadata_of_the_file_lies_under_that_of_the_entry() {
     assert_eq!(text("app:a", "owner").as_deref(), Some("seven"));
     assert_eq!(text("app:a", "team").as_deref(), Some("red"));
     assert_eq!(text("app:b", "team").as_deref(), Some("blue"));
-    assert_eq!(
-        entry(&application, "app:a").meta.get("n"),
-        Some(&Value::Integer(1))
-    );
+    assert_eq!(entry(&application, "app:a").meta.get("n"), Some(&Value::Integer(1)));
     let application = one_file("- {name: a, kind: process.host, meta: [x]}\n");
-    assert_problem(
-        &application,
-        "_index.yaml:3: meta must be a mapping of plain data",
-    );
+    assert_problem(&application, "_index.yaml:3: meta must be a mapping of plain data");
 }
 
 #[test]
@@ -238,9 +199,7 @@ fn policies_keep_their_data() {
          actions: [process.send]\n    resources: '*'\n    effect: allow\n",
     );
     assert_clean(&application);
-    let Kind::Policy(data) = &entry(&application, "app:talk").kind else {
-        panic!("a policy")
-    };
+    let Kind::Policy(data) = &entry(&application, "app:talk").kind else { panic!("a policy") };
     let effect = data.get("policy").and_then(|policy| policy.get("effect"));
     assert_eq!(effect.and_then(Value::as_str), Some("allow"));
     assert_eq!(data.get("groups"), Some(&Value::from(vec!["workers"])));
@@ -250,20 +209,14 @@ fn policies_keep_their_data() {
 fn nothing_to_load_is_a_problem() {
     let nothing = "no application file here: no .yaml, .yml or .json file has a namespace";
     assert_problem(&many_files(&[]), &format!(".:1: {nothing}"));
-    assert_problem(
-        &many_files(&[("x.yaml", "a: 1\n")]),
-        &format!(".:1: {nothing}"),
-    );
+    assert_problem(&many_files(&[("x.yaml", "a: 1\n")]), &format!(".:1: {nothing}"));
 }
 
 #[test]
 fn problems_come_in_the_order_of_the_files() {
     let application = many_files(&[
         ("b.yaml", "namespace: app\nentries:\n- name: x\n- name: y\n"),
-        (
-            "a.yaml",
-            "namespace: app\nentries:\n- {name: s, kind: process.lua}\n- text\n",
-        ),
+        ("a.yaml", "namespace: app\nentries:\n- {name: s, kind: process.lua}\n- text\n"),
     ]);
     let places: Vec<_> = application
         .problems()

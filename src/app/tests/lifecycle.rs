@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::lifecycle::Lifecycle;
 use super::*;
 use crate::value::Value;
 
@@ -46,14 +47,8 @@ fn fields_of_a_host() {
     );
     assert_clean(&application);
     let host = host_config(&application, "app:h");
-    assert_eq!(
-        (host.workers, host.queue_size, host.local_queue_size),
-        (Some(4), 1, 2)
-    );
-    assert_eq!(
-        (host.max_processes, host.max_mailbox, host.max_memory),
-        (3, 0, 65536)
-    );
+    assert_eq!((host.workers, host.queue_size, host.local_queue_size), (Some(4), 1, 2));
+    assert_eq!((host.max_processes, host.max_mailbox, host.max_memory), (3, 0, 65536));
 }
 
 #[test]
@@ -73,15 +68,9 @@ fn bad_numbers_of_a_host() {
         let name = field.split(':').next().expect("a name");
         let message = format!("host.{name} must be a whole number of at least {least}");
         assert_problem(&application, &format!("_index.yaml:6: {message}"));
-        assert_eq!(
-            entry(&application, "app:h").problem.as_deref(),
-            Some(message.as_str())
-        );
+        assert_eq!(entry(&application, "app:h").problem.as_deref(), Some(message.as_str()));
     }
-    assert_problem(
-        &host("  host: 4\n"),
-        "_index.yaml:5: host must be a mapping",
-    );
+    assert_problem(&host("  host: 4\n"), "_index.yaml:5: host must be a mapping");
 }
 
 #[test]
@@ -96,10 +85,7 @@ fn defaults_of_a_lifecycle() {
     let restart = lifecycle.restart;
     assert_eq!(restart.initial_delay, Duration::from_secs(1));
     assert_eq!(restart.max_delay, Duration::from_secs(90));
-    assert_eq!(
-        (restart.backoff_factor, restart.jitter, restart.max_attempts),
-        (2.0, 0.1, 0)
-    );
+    assert_eq!((restart.backoff_factor, restart.jitter, restart.max_attempts), (2.0, 0.1, 0));
 }
 
 #[test]
@@ -117,37 +103,19 @@ fn fields_of_a_lifecycle() {
     let restart = lifecycle.restart;
     assert_eq!(restart.initial_delay, Duration::from_millis(200));
     assert_eq!(restart.max_delay, Duration::from_secs(3600));
-    assert_eq!(
-        (restart.backoff_factor, restart.jitter, restart.max_attempts),
-        (1.0, 0.0, 5)
-    );
+    assert_eq!((restart.backoff_factor, restart.jitter, restart.max_attempts), (1.0, 0.0, 5));
 }
 
 #[test]
 fn bad_values_of_a_lifecycle() {
     let duration = "must be a duration that is not negative, such as \"1m30s\"";
     for (field, message) in [
-        (
-            "auto_start: 'true'",
-            "lifecycle.auto_start must be true or false".to_owned(),
-        ),
+        ("auto_start: 'true'", "lifecycle.auto_start must be true or false".to_owned()),
         ("stop_timeout: 5", String::new()),
-        (
-            "stop_timeout: '5'",
-            format!("lifecycle.stop_timeout {duration}"),
-        ),
-        (
-            "start_timeout: -1s",
-            format!("lifecycle.start_timeout {duration}"),
-        ),
-        (
-            "stable_threshold: 1.5",
-            format!("lifecycle.stable_threshold {duration}"),
-        ),
-        (
-            "restart: {max_delay: 1d}",
-            format!("lifecycle.restart.max_delay {duration}"),
-        ),
+        ("stop_timeout: '5'", format!("lifecycle.stop_timeout {duration}")),
+        ("start_timeout: -1s", format!("lifecycle.start_timeout {duration}")),
+        ("stable_threshold: 1.5", format!("lifecycle.stable_threshold {duration}")),
+        ("restart: {max_delay: 1d}", format!("lifecycle.restart.max_delay {duration}")),
         (
             "restart: {backoff_factor: 0.5}",
             "lifecycle.restart.backoff_factor must be a number of at least 1".to_owned(),
@@ -168,14 +136,8 @@ fn bad_values_of_a_lifecycle() {
             "restart: {max_attempts: -1}",
             "lifecycle.restart.max_attempts must be a whole number of at least 0".to_owned(),
         ),
-        (
-            "requires: app:x",
-            "lifecycle.requires must be a list".to_owned(),
-        ),
-        (
-            "depends_on: [5]",
-            "lifecycle.depends_on must list ids of entries".to_owned(),
-        ),
+        ("requires: app:x", "lifecycle.requires must be a list".to_owned()),
+        ("depends_on: [5]", "lifecycle.depends_on must list ids of entries".to_owned()),
     ] {
         let application = host(&format!("  lifecycle:\n    {field}\n"));
         if message.is_empty() {
@@ -184,10 +146,7 @@ fn bad_values_of_a_lifecycle() {
             assert_problem(&application, &format!("_index.yaml:6: {message}"));
         }
     }
-    assert_problem(
-        &host("  lifecycle: true\n"),
-        "_index.yaml:5: lifecycle must be a mapping",
-    );
+    assert_problem(&host("  lifecycle: true\n"), "_index.yaml:5: lifecycle must be a mapping");
 }
 
 #[test]
@@ -209,18 +168,10 @@ fn fields_of_a_service() {
          input: [smtp, {retries: 3}, ~, 1.0]\n",
     );
     assert_clean(&application);
-    let Kind::Service(service) = &entry(&application, "app:s").kind else {
-        panic!("a service")
-    };
-    assert_eq!(
-        (&service.process, &service.host),
-        (&id("app:p"), &id("app:h"))
-    );
+    let Kind::Service(service) = &entry(&application, "app:s").kind else { panic!("a service") };
+    assert_eq!((&service.process, &service.host), (&id("app:p"), &id("app:h")));
     let retries = Value::Table(vec![("retries".into(), 3_i64.into())]);
-    assert_eq!(
-        service.input,
-        ["smtp".into(), retries, Value::Nil, Value::Float(1.0)]
-    );
+    assert_eq!(service.input, ["smtp".into(), retries, Value::Nil, Value::Float(1.0)]);
     assert_eq!(service.lifecycle, Lifecycle::default());
 }
 
@@ -229,10 +180,7 @@ fn a_service_needs_a_process_and_a_host() {
     let application = one_file("- name: s\n  kind: process.service\n  host: {workers: 1}\n");
     assert_eq!(
         problems(&application),
-        [
-            "_index.yaml:3: process is required",
-            "_index.yaml:5: host must be the id of an entry",
-        ]
+        ["_index.yaml:3: process is required", "_index.yaml:5: host must be the id of an entry",]
     );
     let entry = entry(&application, "app:s");
     assert!(matches!(entry.kind, Kind::Broken) && entry.problem.is_some());

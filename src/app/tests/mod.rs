@@ -10,16 +10,11 @@ use super::*;
 
 /// Loads an application of one file, `_index.yaml`, in the namespace `app`.
 fn one_file(entries: &str) -> Application {
-    many_files(&[(
-        "_index.yaml",
-        &format!("namespace: app\nentries:\n{entries}"),
-    )])
+    many_files(&[("_index.yaml", &format!("namespace: app\nentries:\n{entries}"))])
 }
 
 fn many_files(files: &[(&str, &str)]) -> Application {
-    let files = files
-        .iter()
-        .map(|(path, text)| ((*path).into(), text.as_bytes().to_vec()));
+    let files = files.iter().map(|(path, text)| ((*path).into(), text.as_bytes().to_vec()));
     Application::from_files(files, &["metrics".to_owned()])
 }
 
@@ -28,18 +23,11 @@ fn id(text: &str) -> EntryId {
 }
 
 fn ids(application: &Application) -> Vec<String> {
-    application
-        .entries()
-        .map(|entry| entry.id.to_string())
-        .collect()
+    application.entries().map(|entry| entry.id.to_string()).collect()
 }
 
 fn problems(application: &Application) -> Vec<String> {
-    application
-        .problems()
-        .iter()
-        .map(Problem::to_string)
-        .collect()
+    application.problems().iter().map(Problem::to_string).collect()
 }
 
 /// Asserts that there is exactly one problem, with this text.

@@ -24,17 +24,11 @@ fn names(ids: &[EntryId]) -> Vec<&str> {
 
 fn levels(application: &Application) -> Vec<Vec<String>> {
     let order = application.start_order();
-    order
-        .iter()
-        .map(|level| names(level).into_iter().map(str::to_owned).collect())
-        .collect()
+    order.iter().map(|level| names(level).into_iter().map(str::to_owned).collect()).collect()
 }
 
 fn reason<'a>(application: &'a Application, text: &str) -> &'a str {
-    entry(application, text)
-        .problem
-        .as_deref()
-        .unwrap_or_default()
+    entry(application, text).problem.as_deref().unwrap_or_default()
 }
 
 #[test]
@@ -47,24 +41,16 @@ fn libraries_load_depth_first_and_once() {
         ("shared", "library", ""),
     ]));
     assert_clean(&application);
-    assert_eq!(
-        names(&application.load_order(&id("app:p"))),
-        ["shared", "a", "c", "b"]
-    );
-    assert_eq!(
-        names(&application.load_order(&id("app:b"))),
-        ["shared", "c"]
-    );
+    assert_eq!(names(&application.load_order(&id("app:p"))), ["shared", "a", "c", "b"]);
+    assert_eq!(names(&application.load_order(&id("app:b"))), ["shared", "c"]);
     assert!(application.load_order(&id("app:c")).is_empty());
     assert!(application.load_order(&id("app:nothing")).is_empty());
 }
 
 #[test]
 fn an_import_must_be_a_library() {
-    let application = one_file(&code_entries(&[
-        ("p", "process", "a: missing"),
-        ("q", "process", "a: p"),
-    ]));
+    let application =
+        one_file(&code_entries(&[("p", "process", "a: missing"), ("q", "process", "a: p")]));
     assert_eq!(
         problems(&application),
         [
@@ -74,10 +60,7 @@ fn an_import_must_be_a_library() {
              exist",
         ]
     );
-    assert_eq!(
-        reason(&application, "app:q"),
-        "imported entry app:p is not a library"
-    );
+    assert_eq!(reason(&application, "app:q"), "imported entry app:p is not a library");
 }
 
 #[test]
@@ -107,9 +90,7 @@ fn an_import_cycle_is_an_error_of_its_members_and_of_who_needs_them() {
 #[test]
 fn the_error_of_a_library_reaches_all_that_import_it() {
     let entries = code_entries(&[("p", "process", "x: a"), ("a", "library", "x: b")]);
-    let application = one_file(&format!(
-        "{entries}- {{name: b, kind: library.lua, source: =}}\n"
-    ));
+    let application = one_file(&format!("{entries}- {{name: b, kind: library.lua, source: =}}\n"));
     let cause = "app:b:1: unexpected symbol near '='";
     assert_eq!(reason(&application, "app:b"), cause);
     let expected = format!("needs app:b, which is in error: {cause}");
@@ -121,11 +102,7 @@ fn the_error_of_a_library_reaches_all_that_import_it() {
 fn a_long_chain_of_imports_loads() {
     let count = 5_000;
     let line = |n: usize| {
-        let imports = if n + 1 < count {
-            format!("x: l{}", n + 1)
-        } else {
-            String::new()
-        };
+        let imports = if n + 1 < count { format!("x: l{}", n + 1) } else { String::new() };
         format!("- {{name: l{n}, kind: library.lua, source: 'return 1', imports: {{{imports}}}}}\n")
     };
     let application = one_file(&(0..count).map(line).collect::<String>());
@@ -137,20 +114,13 @@ fn a_long_chain_of_imports_loads() {
 fn an_application_without_host_has_an_implicit_one() {
     let application = one_file(&code_entries(&[("p", "process", "")]));
     assert_clean(&application);
-    let Kind::Host(host) = &entry(&application, "app:processes").kind else {
-        panic!("a host")
-    };
+    let Kind::Host(host) = &entry(&application, "app:processes").kind else { panic!("a host") };
     assert!(host.lifecycle.auto_start);
     assert_eq!(application.defined_count(), 1);
     assert_eq!(levels(&application), [["processes"]]);
 
     let application = one_file(&hosts(&[("other", "")]));
-    assert_eq!(
-        application
-            .entry(&id("app:processes"))
-            .map(|entry| &entry.id),
-        None
-    );
+    assert_eq!(application.entry(&id("app:processes")).map(|entry| &entry.id), None);
     assert!(application.start_order().is_empty());
 }
 
@@ -191,21 +161,14 @@ fn a_service_of_a_process_in_error_is_in_error() {
 fn start_order_has_levels_and_includes_what_is_required() {
     let application = one_file(&format!(
         "{}{}",
-        hosts(&[
-            ("db", ""),
-            ("web", "auto_start: true, requires: [db]"),
-            ("idle", "")
-        ]),
+        hosts(&[("db", ""), ("web", "auto_start: true, requires: [db]"), ("idle", "")]),
         "- {name: p, kind: process.lua, source: return 1}\n\
          - {name: s, kind: process.service, process: p, host: web, \
          lifecycle: {auto_start: true, requires: [p], depends_on: [other]}}\n\
          - {name: other, kind: process.service, process: p, host: db}\n",
     ));
     assert_clean(&application);
-    assert_eq!(
-        levels(&application),
-        [vec!["db"], vec!["other", "web"], vec!["s"]]
-    );
+    assert_eq!(levels(&application), [vec!["db"], vec!["other", "web"], vec!["s"]]);
 }
 
 #[test]

@@ -1,0 +1,27 @@
+-- Passes the token on with one hop less. Each round it must come back with exactly `size` hops
+-- less.
+local send = process.send
+
+local function main(boss, size, next_node)
+  local inbox = process.inbox()
+  next_node = next_node or inbox:receive():payload()
+  send(boss, "ready")
+
+  local visits, expected = 0, nil
+  while true do
+    local left = inbox:receive():payload()
+    if left < 0 then break end
+    if expected and left ~= expected then
+      return nil, ("ring: expected %d hops to be left, got %d"):format(expected, left)
+    end
+    visits, expected = visits + 1, left - size
+    if left == 0 then
+      send(boss, "done")
+    elseif not send(next_node, "token", left - 1) then
+      return nil, "ring: token refused"
+    end
+  end
+  send(boss, "visits", visits)
+end
+
+return { main = main }

@@ -1,0 +1,214 @@
+//! The command line.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args as ClapArgs, Parser};
+
+use crate::scenario::{self, Parameter, Scenario};
+
+/// Drive Moonlet through its Lua process API, check every message, report what it costs.
+///
+/// Without a scenario all of them run, at sizes that together take less than a minute on two cores.
+/// A run whose messages are lost, repeated or out of order fails, and so does loadgen.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub(crate) struct Args {
+    /// Scenarios to run, in this order
+    #[arg(value_name = "SCENARIO", value_parser = scenario_parser())]
+    chosen: Vec<&'static Scenario>,
+
+    /// Worker threads of the runtime [default: one per usable core]
+    #[arg(long, value_name = "N")]
+    workers: Option<NonZeroUsize>,
+
+    /// Do not pin workers to cores
+    #[arg(long)]
+    pub(crate) no_pin: bool,
+
+    /// Run each scenario N times; the table shows the median
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one())]
+    pub(crate) repeat: u64,
+
+    /// Run each scenario N times more before, without reporting
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) warmup: u64,
+
+    /// Write the results as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Write latency histograms (.hgrm) to this folder
+    #[arg(long, value_name = "DIR", default_value = "target/loadgen")]
+    pub(crate) out: PathBuf,
+
+    /// Print nothing but errors
+    #[arg(long)]
+    pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) sizes: Sizes,
+}
+
+/// Sizes; what is not given has a default per scenario.
+#[derive(Debug, Default, ClapArgs)]
+#[command(next_help_heading = "Sizes (defaults: see the scenarios)")]
+pub(crate) struct Sizes {
+    /// Pairs of processes: ping_pong
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    pairs: Option<u64>,
+
+    /// Round trips of each pair: ping_pong, latency_under_load
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    rounds: Option<u64>,
+
+    /// Sending processes: fan_in
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    senders: Option<u64>,
+
+    /// Messages of each sender, or processes: fan_in, spawn, idle_memory
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    count: Option<u64>,
+
+    /// Processes in the ring: ring
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    size: Option<u64>,
+
+    /// Hops of the token: ring
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    hops: Option<u64>,
+
+    /// Leaves of the tree, a power of ten: skynet
+    #[arg(long, value_name = "N", value_parser = power_of_ten)]
+    leaves: Option<u64>,
+
+    /// Computing processes: steal
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    tasks: Option<u64>,
+
+    /// Which Fibonacci number each task computes: steal
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=60))]
+    n: Option<u64>,
+
+    /// Processes that compute without end: latency_under_load
+    #[arg(long, value_name = "N")]
+    busy: Option<u64>,
+}
+
+impl Args {
+    /// The chosen scenarios; all, if none was named.
+    pub(crate) fn scenarios(&self) -> Vec<&'static Scenario> {
+        match self.chosen.is_empty() {
+            true => scenario::ALL.to_vec(),
+            false => self.chosen.clone(),
+        }
+    }
+
+    pub(crate) fn workers(&self) -> Option<usize> {
+        self.workers.map(NonZeroUsize::get)
+    }
+}
+
+impl Sizes {
+    /// The size given on the command line, if one was.
+    pub(crate) fn get(&self, parameter: Parameter) -> Option<u64> {
+        match parameter {
+            Parameter::Pairs => self.pairs,
+            Parameter::Rounds => self.rounds,
+            Parameter::Senders => self.senders,
+            Parameter::Count => self.count,
+            Parameter::Size => self.size,
+            Parameter::Hops => self.hops,
+            Parameter::Leaves => self.leaves,
+            Parameter::Tasks => self.tasks,
+            Parameter::N => self.n,
+            Parameter::Busy => self.busy,
+        }
+    }
+}
+
+/// Accepts the known names; clap lists them in the help and when another one is given.
+fn scenario_parser() -> impl TypedValueParser<Value = &'static Scenario> {
+    let names = scenario::ALL.iter().map(|scenario| {
+        let sizes = scenario.parameters.iter();
+        let sizes = sizes.map(|(parameter, size)| format!(" --{} {size}", parameter.name()));
+        let help = format!("{} [{}]", scenario.summary, sizes.collect::<String>().trim_start());
+        PossibleValue::new(scenario.name).help(help)
+    });
+    PossibleValuesParser::new(names)
+        .map(|name| scenario::find(&name).expect("the parser accepts known names only"))
+}
+
+fn at_least_one() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..)
+}
+
+fn power_of_ten(text: &str) -> Result<u64, String> {
+    let number: u64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    match (0..=18).any(|exponent| 10_u64.pow(exponent) == number) {
+        true => Ok(number),
+        false => Err("not a power of ten".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        Args::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_command_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn without_scenario_all_run() {
+        let args = parse("loadgen").unwrap();
+        assert_eq!(args.scenarios().len(), scenario::ALL.len());
+        assert_eq!((args.repeat, args.warmup), (1, 0));
+        assert_eq!(args.workers(), None);
+    }
+
+    #[test]
+    fn flags_are_read() {
+        let line = "loadgen ring spawn --workers 2 --no-pin --repeat 3 --warmup 1 --json a.json \
+                    --out b --quiet --size 10 --hops 20";
+        let args = parse(line).unwrap();
+        let names: Vec<_> = args.scenarios().iter().map(|scenario| scenario.name).collect();
+        assert_eq!(names, ["ring", "spawn"]);
+        assert_eq!(args.workers(), Some(2));
+        assert!(args.no_pin && args.quiet);
+        assert_eq!((args.repeat, args.warmup), (3, 1));
+        assert_eq!(args.json, Some(PathBuf::from("a.json")));
+        assert_eq!(args.out, PathBuf::from("b"));
+        assert_eq!(args.sizes.get(Parameter::Hops), Some(20));
+        assert_eq!(args.sizes.get(Parameter::Pairs), None);
+    }
+
+    #[test]
+    fn an_unknown_scenario_lists_the_known_ones() {
+        let error = parse("loadgen rnig").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidValue);
+        assert_eq!(error.exit_code(), 2);
+        let text = error.to_string();
+        assert!(scenario::ALL.iter().all(|scenario| text.contains(scenario.name)), "{text}");
+    }
+
+    #[test]
+    fn impossible_sizes_are_refused() {
+        for line in
+            ["--leaves 20", "--leaves 0", "--pairs 0", "--repeat 0", "--n 61", "--workers 0"]
+        {
+            let error = parse(&format!("loadgen {line}")).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+        assert!(parse("loadgen --leaves 1000 --busy 0").is_ok());
+    }
+}

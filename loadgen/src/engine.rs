@@ -1,0 +1,51 @@
+//! The only file that knows the engine: starting a runtime, running an entry, reading counters.
+
+use std::path::PathBuf;
+
+use moonlet::{Application, Builder, Level, Runtime};
+
+pub(crate) use moonlet::Value;
+
+/// A started runtime with the scenarios loaded; dropping it ends every process.
+pub(crate) struct Engine {
+    runtime: Runtime,
+}
+
+impl Engine {
+    /// Starts a runtime over the given files (path within the application, content).
+    pub(crate) fn start(
+        files: &[(&str, &str)],
+        workers: Option<usize>,
+        is_pinned: bool,
+    ) -> Result<Engine, String> {
+        let files =
+            files.iter().map(|(path, content)| (PathBuf::from(path), content.as_bytes().to_vec()));
+        let application = Application::from_files(files, &[]);
+        if let Some(problem) = application.problems().first() {
+            return Err(problem.to_string());
+        }
+        let runtime = Builder::new()
+            .workers(workers)
+            .pinning(is_pinned)
+            .log_level(Level::Error)
+            .application(application)
+            .start()
+            .map_err(|error| error.to_string())?;
+        Ok(Engine { runtime })
+    }
+
+    /// Runs an entry as a process and blocks until it has ended; gives main's result.
+    pub(crate) fn exec(&self, id: &str, host: &str, arguments: &[Value]) -> Result<Value, String> {
+        self.runtime.exec(id, host, arguments).map_err(|error| error.to_string())
+    }
+
+    /// Returns the number of worker threads.
+    pub(crate) fn workers(&self) -> usize {
+        self.runtime.workers()
+    }
+
+    /// Returns the scheduler's counters by name.
+    pub(crate) fn counters(&self) -> Vec<(&'static str, u64)> {
+        self.runtime.metrics().entries()
+    }
+}

@@ -1,0 +1,75 @@
+//! What the numbers were measured on, and how much memory this process has.
+
+use std::fs;
+use std::thread;
+
+use serde::Serialize;
+
+/// The machine and the build, as far as they can be found out; unknown texts are empty.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Machine {
+    pub(crate) cores: usize,
+    pub(crate) model: String,
+    pub(crate) memory_bytes: u64,
+    pub(crate) kernel: String,
+    pub(crate) arch: &'static str,
+    pub(crate) profile: &'static str,
+}
+
+impl Machine {
+    /// Asks the operating system.
+    pub(crate) fn detect() -> Machine {
+        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        Machine {
+            cores: thread::available_parallelism().map_or(1, usize::from),
+            model: field("/proc/cpuinfo", "model name").unwrap_or_default(),
+            memory_bytes: kilobytes("/proc/meminfo", "MemTotal").unwrap_or(0) * 1024,
+            kernel: kernel.trim().to_owned(),
+            arch: std::env::consts::ARCH,
+            profile: match cfg!(debug_assertions) {
+                true => "debug",
+                false => "release",
+            },
+        }
+    }
+}
+
+/// Returns the resident memory of this process in bytes.
+///
+/// `/proc/self/status` gives the figure of `statm` in kilobytes, so that the page size need not be
+/// known.
+pub(crate) fn resident_bytes() -> Option<u64> {
+    Some(kilobytes("/proc/self/status", "VmRSS")? * 1024)
+}
+
+fn kilobytes(path: &str, key: &str) -> Option<u64> {
+    field(path, key)?.strip_suffix("kB")?.trim().parse().ok()
+}
+
+/// The first line `key: value` of a file.
+fn field(path: &str, key: &str) -> Option<String> {
+    let content = fs::read_to_string(path).ok()?;
+    let mut fields = content.lines().filter_map(|line| line.split_once(':'));
+    let (_, value) = fields.find(|(name, _)| name.trim() == key)?;
+    Some(value.trim().to_owned())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_is_found_out() {
+        let machine = Machine::detect();
+        assert!(machine.cores > 0);
+        assert!(machine.memory_bytes > 0);
+        assert!(!machine.kernel.is_empty());
+    }
+
+    #[test]
+    fn resident_memory_grows_with_use() {
+        let before = resident_bytes().unwrap();
+        let memory = vec![1_u8; 64 << 20];
+        assert!(resident_bytes().unwrap() >= before + (memory.len() as u64) / 2);
+    }
+}

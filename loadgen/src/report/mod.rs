@@ -1,0 +1,115 @@
+//! Results, written three ways: a table for people, JSON for tools, `.hgrm` files for plotting
+//! latencies.
+
+mod hgrm;
+mod json;
+mod table;
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+
+use crate::args::Args;
+use crate::machine::Machine;
+use crate::scenario::{Outcome, Parameters, Scenario};
+
+/// One reported run.
+pub(crate) struct Run {
+    pub(crate) scenario: &'static Scenario,
+    pub(crate) params: Parameters,
+    /// Zero if the runtime did not start.
+    pub(crate) workers: usize,
+    /// The scheduler's, by name.
+    pub(crate) counters: Vec<(&'static str, u64)>,
+    /// What was measured, or what was wrong.
+    pub(crate) outcome: Result<Outcome, String>,
+}
+
+impl Run {
+    /// A run for which there was no runtime.
+    pub(crate) fn failed(scenario: &'static Scenario, params: Parameters, error: String) -> Run {
+        Run { scenario, params, workers: 0, counters: Vec::new(), outcome: Err(error) }
+    }
+}
+
+/// Writes everything that the command line asks for. The error says which file could not be
+/// written.
+pub(crate) fn write(args: &Args, machine: &Machine, runs: &[Run]) -> Result<(), String> {
+    if let Some(path) = &args.json {
+        fs::write(path, json::render(machine, runs))
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    }
+    hgrm::write_all(&args.out, runs)
+        .map_err(|error| format!("cannot write to {}: {error}", args.out.display()))?;
+    if !args.quiet {
+        let mut output = io::stdout();
+        let is_coloured = output.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let style = match is_coloured {
+            true => table::Style::Coloured,
+            false => table::Style::Plain,
+        };
+        // A closed pipe is no failure of the measurement.
+        _ = output.write_all(table::render(machine, runs, style).as_bytes());
+    }
+    Ok(())
+}
+
+/// Runs of one scenario, in the order of their first run.
+fn by_scenario(runs: &[Run]) -> Vec<Vec<&Run>> {
+    let mut groups: Vec<Vec<&Run>> = Vec::new();
+    for run in runs {
+        let is_same = |group: &&mut Vec<&Run>| group[0].scenario.name == run.scenario.name;
+        match groups.iter_mut().find(is_same) {
+            Some(group) => group.push(run),
+            None => groups.push(vec![run]),
+        }
+    }
+    groups
+}
+
+#[cfg(test)]
+mod samples {
+    //! Runs to render in tests.
+
+    use super::*;
+    use crate::args::Sizes;
+    use crate::engine::Value;
+    use crate::scenario;
+
+    pub(super) fn machine() -> Machine {
+        Machine {
+            cores: 2,
+            model: "Test CPU".to_owned(),
+            memory_bytes: 8 << 30,
+            kernel: "6.1".to_owned(),
+            arch: "x86_64",
+            profile: "release",
+        }
+    }
+
+    /// A run of a scenario with its default sizes that did `count` things in `ns`.
+    pub(super) fn run(name: &str, count: u64, ns: u64) -> Run {
+        let scenario = scenario::find(name).unwrap();
+        Run {
+            scenario,
+            params: scenario.resolve(&Sizes::default()),
+            workers: 2,
+            counters: vec![("steals", 7), ("parks", 1_234_567)],
+            outcome: Ok(Outcome {
+                nanoseconds: ns,
+                count,
+                latency: None,
+                rtt: None,
+                bytes_per_process: None,
+            }),
+        }
+    }
+
+    /// The same with round trips of 1 to 1000 µs.
+    pub(super) fn run_with_rtt(name: &str, count: u64, ns: u64) -> Run {
+        let times = (1..=1000).map(|n| (Value::Integer(n), Value::Integer(n * 1000)));
+        let histogram = scenario::histogram(&Value::Table(times.collect())).unwrap();
+        let mut run = run(name, count, ns);
+        run.outcome.as_mut().unwrap().rtt = Some(histogram);
+        run
+    }
+}

@@ -1,0 +1,11 @@
+//! Contention on one mailbox: many senders, one receiver.
+
+use super::{Parameter, Scenario, exec};
+
+pub(crate) static SCENARIO: Scenario = Scenario {
+    name: "fan_in",
+    summary: "SENDERS processes send COUNT messages each to one",
+    unit: "messages",
+    parameters: &[(Parameter::Senders, 8), (Parameter::Count, 500_000)],
+    run: |engine, parameters| exec(engine, "loadgen.fan_in:main", parameters),
+};

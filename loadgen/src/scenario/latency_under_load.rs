@@ -1,0 +1,13 @@
+//! Whether a busy machine answers: requests at a fixed rate while BUSY processes never yield by
+//! themselves. They end only with the runtime, which thereby shows that it can be dropped under
+//! load.
+
+use super::{Parameter, Scenario, exec};
+
+pub(crate) static SCENARIO: Scenario = Scenario {
+    name: "latency_under_load",
+    summary: "round trips at a fixed rate while BUSY processes compute",
+    unit: "round trips",
+    parameters: &[(Parameter::Busy, 64), (Parameter::Rounds, 1000)],
+    run: |engine, parameters| exec(engine, "loadgen.latency_under_load:main", parameters),
+};

@@ -1,0 +1,113 @@
+//! What a run gave, read from the table that a scenario's `main` returned.
+
+use hdrhistogram::Histogram;
+
+use crate::engine::Value;
+
+/// Longest time a histogram can hold, in ns: an hour. Longer ones count as that.
+const TIME_MAX_NS: u64 = 3600 * 1_000_000_000;
+
+/// Significant digits of recorded times.
+const DIGITS: u8 = 3;
+
+/// A run that passed its checks.
+#[derive(Debug, Clone)]
+pub(crate) struct Outcome {
+    pub(crate) nanoseconds: u64,
+    pub(crate) count: u64,
+    /// Times from the intended moment to the answer, in ns.
+    pub(crate) latency: Option<Histogram<u64>>,
+    /// Times from the send to the answer, in ns.
+    pub(crate) rtt: Option<Histogram<u64>>,
+    pub(crate) bytes_per_process: Option<f64>,
+}
+
+impl Outcome {
+    /// Reads the table; anything missing or of another type is an error.
+    pub(crate) fn from_value(value: Value) -> Result<Outcome, String> {
+        let Value::Table(fields) = value else {
+            return Err(format!("main returned {value:?}, not a table"));
+        };
+        let field = |name: &str| {
+            let is_named = |(key, _): &&(Value, Value)| *key == Value::String(name.into());
+            fields.iter().find(is_named).map(|(_, value)| value)
+        };
+        let number = |name: &str| match field(name) {
+            Some(Value::Integer(number)) => u64::try_from(*number).map_err(|_| name.to_owned()),
+            other => Err(format!("main's result has {other:?} as `{name}`")),
+        };
+        Ok(Outcome {
+            nanoseconds: number("ns")?,
+            count: number("count")?,
+            latency: field("latency").map(histogram).transpose()?,
+            rtt: field("samples").map(histogram).transpose()?,
+            bytes_per_process: None,
+        })
+    }
+
+    pub(crate) fn seconds(&self) -> f64 {
+        self.nanoseconds as f64 / 1e9
+    }
+
+    /// Returns what was done per second; a run too short for the clock counts as one nanosecond
+    /// long.
+    pub(crate) fn rate_per_s(&self) -> f64 {
+        self.count as f64 / (self.nanoseconds.max(1) as f64 / 1e9)
+    }
+}
+
+/// Records a list of times in ns.
+pub(crate) fn histogram(samples: &Value) -> Result<Histogram<u64>, String> {
+    let Value::Table(samples) = samples else {
+        return Err(format!("times are {samples:?}, not a table"));
+    };
+    let mut histogram = Histogram::new_with_bounds(1, TIME_MAX_NS, DIGITS)
+        .map_err(|error| format!("histogram: {error}"))?;
+    for (_, sample) in samples {
+        match sample {
+            Value::Integer(sample) => histogram.saturating_record((*sample).max(1) as u64),
+            other => return Err(format!("{other:?} among the times")),
+        }
+    }
+    Ok(histogram)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(fields: Vec<(&str, Value)>) -> Value {
+        let field = |(name, value): (&str, Value)| (Value::String(name.into()), value);
+        Value::Table(fields.into_iter().map(field).collect())
+    }
+
+    #[test]
+    fn the_result_of_main_is_read() {
+        let times = (1..=4).map(|n| (Value::Integer(n), Value::Integer(n * 1000))).collect();
+        let outcome = Outcome::from_value(table(vec![
+            ("ns", Value::Integer(2_000_000_000)),
+            ("count", Value::Integer(10)),
+            ("samples", Value::Table(times)),
+        ]))
+        .unwrap();
+        assert_eq!(outcome.seconds(), 2.0);
+        assert_eq!(outcome.rate_per_s(), 5.0);
+        assert_eq!(outcome.rtt.unwrap().len(), 4);
+        assert!(outcome.latency.is_none());
+    }
+
+    #[test]
+    fn a_broken_result_is_an_error() {
+        let ns = ("ns", Value::Integer(1));
+        let times = ("samples", Value::Table(vec![(Value::Integer(1), Value::Nil)]));
+        for value in [
+            Value::Nil,
+            table(vec![ns.clone()]),
+            table(vec![ns.clone(), ("count", Value::Float(1.0))]),
+            table(vec![ns.clone(), ("count", Value::Integer(-1))]),
+            table(vec![ns, ("count", Value::Integer(1)), times]),
+        ] {
+            assert!(Outcome::from_value(value.clone()).is_err(), "{value:?}");
+        }
+    }
+}

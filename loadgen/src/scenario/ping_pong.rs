@@ -1,0 +1,11 @@
+//! Latency and throughput of request and answer: pairs that each have one message under way.
+
+use super::{Parameter, Scenario, exec};
+
+pub(crate) static SCENARIO: Scenario = Scenario {
+    name: "ping_pong",
+    summary: "one message back and forth in each of PAIRS pairs",
+    unit: "messages",
+    parameters: &[(Parameter::Pairs, 100), (Parameter::Rounds, 20_000)],
+    run: |engine, parameters| exec(engine, "loadgen.ping_pong:main", parameters),
+};

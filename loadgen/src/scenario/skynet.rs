@@ -1,0 +1,13 @@
+//! Spawning as a tree: ten children each, sums come back. A scheduler that runs the newest child
+//! first keeps few processes alive; one that runs the oldest first has all of them at once, hence
+//! the modest default.
+
+use super::{Parameter, Scenario, exec};
+
+pub(crate) static SCENARIO: Scenario = Scenario {
+    name: "skynet",
+    summary: "tree of ten-fold spawns down to LEAVES leaves",
+    unit: "leaves",
+    parameters: &[(Parameter::Leaves, 100_000)],
+    run: |engine, parameters| exec(engine, "loadgen.skynet:main", parameters),
+};

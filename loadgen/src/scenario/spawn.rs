@@ -1,0 +1,11 @@
+//! The cost of a process from start to the event of its end.
+
+use super::{Parameter, Scenario, exec};
+
+pub(crate) static SCENARIO: Scenario = Scenario {
+    name: "spawn",
+    summary: "COUNT monitored processes that end at once",
+    unit: "processes",
+    parameters: &[(Parameter::Count, 500_000)],
+    run: |engine, parameters| exec(engine, "loadgen.spawn:main", parameters),
+};

@@ -1,0 +1,232 @@
+//! Base functions that must be our own: those that catch errors (a process that leaves is not
+//! caught), those that set metatables (scripts have no finalizers), and those that could see
+//! that globals are filled in lazily.
+//!
+//! All are C functions in the style of Lua's own: plain frames, values on the Lua stack only.
+
+#![allow(unsafe_code)]
+
+use std::ffi::c_int;
+
+use crate::api::{caller, library};
+use crate::vm::boundary;
+use crate::vm::control::Control;
+use crate::vm::ffi::{self, lua_KContext, lua_State};
+use crate::vm::preempt;
+
+/// Whether the process that `lua` belongs to leaves.
+///
+/// # Safety
+/// `lua` is a live state of one of our VMs.
+unsafe fn is_leaving(lua: *mut lua_State) -> bool {
+    // SAFETY: the caller vouches for `lua`.
+    unsafe { Control::of(lua) }.leave().is_some()
+}
+
+/// Ends `pcall` and `xpcall`, at once or after a yield; `extra` values are no results.
+unsafe extern "C-unwind" fn finish_pcall(
+    lua: *mut lua_State,
+    status: c_int,
+    extra: lua_KContext,
+) -> c_int {
+    // SAFETY: Lua calls this with the running state; the frame is plain.
+    unsafe {
+        if is_leaving(lua) {
+            return preempt::leave(lua);
+        }
+        if status != ffi::LUA_OK && status != ffi::LUA_YIELD {
+            ffi::lua_pushboolean(lua, 0);
+            ffi::lua_pushvalue(lua, -2);
+            return 2;
+        }
+        ffi::lua_gettop(lua) - extra as c_int
+    }
+}
+
+/// `pcall(f, ...)`.
+pub(crate) unsafe extern "C-unwind" fn pcall(lua: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with the running state; the frame is plain.
+    unsafe {
+        ffi::luaL_checkany(lua, 1);
+        ffi::lua_pushboolean(lua, 1);
+        ffi::lua_insert(lua, 1);
+        let arguments = ffi::lua_gettop(lua) - 2;
+        let status = ffi::lua_pcallk(lua, arguments, ffi::LUA_MULTRET, 0, 0, Some(finish_pcall));
+        finish_pcall(lua, status, 0)
+    }
+}
+
+/// `xpcall(f, handler, ...)`.
+pub(crate) unsafe extern "C-unwind" fn xpcall(lua: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with the running state; the frame is plain.
+    unsafe {
+        let count = ffi::lua_gettop(lua);
+        ffi::luaL_checktype(lua, 2, ffi::LUA_TFUNCTION);
+        // The handler goes behind a shell that does nothing when the process leaves: hooks are
+        // off in a handler that runs because a hook raised.
+        ffi::lua_pushvalue(lua, 2);
+        ffi::lua_pushcclosure(lua, guarded_handler, 1);
+        ffi::lua_replace(lua, 2);
+        ffi::lua_pushboolean(lua, 1);
+        ffi::lua_pushvalue(lua, 1);
+        ffi::lua_rotate(lua, 3, 2);
+        let status = ffi::lua_pcallk(lua, count - 2, ffi::LUA_MULTRET, 2, 2, Some(finish_pcall));
+        finish_pcall(lua, status, 2)
+    }
+}
+
+unsafe extern "C-unwind" fn guarded_handler(lua: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with the running state; the frame is plain.
+    unsafe {
+        if is_leaving(lua) {
+            return 1;
+        }
+        ffi::lua_settop(lua, 1);
+        ffi::lua_pushvalue(lua, ffi::lua_upvalueindex(1));
+        ffi::lua_insert(lua, 1);
+        ffi::lua_callk(lua, 1, 1, 0, None);
+        1
+    }
+}
+
+/// `setmetatable(t, mt)`, for which a `__gc` field does not exist.
+pub(crate) unsafe extern "C-unwind" fn setmetatable(lua: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with the running state; the frame is plain.
+    unsafe {
+        let kind = ffi::lua_type(lua, 2);
+        ffi::luaL_checktype(lua, 1, ffi::LUA_TTABLE);
+        if kind != ffi::LUA_TNIL && kind != ffi::LUA_TTABLE {
+            return ffi::luaL_argerror(lua, 2, c"nil or table expected".as_ptr());
+        }
+        library::fill_if_globals(lua, 1);
+        if ffi::luaL_getmetafield(lua, 1, c"__metatable".as_ptr()) != ffi::LUA_TNIL {
+            return ffi::luaL_error(lua, c"cannot change a protected metatable".as_ptr());
+        }
+        ffi::lua_settop(lua, 2);
+        if kind == ffi::LUA_TNIL {
+            ffi::lua_setmetatable(lua, 1);
+            return 1;
+        }
+        // Lua looks for `__gc` once, when the metatable is set: take it out meanwhile.
+        ffi::lua_pushstring(lua, c"__gc".as_ptr());
+        if ffi::lua_rawget(lua, 2) == ffi::LUA_TNIL {
+            ffi::lua_settop(lua, 2);
+            ffi::lua_setmetatable(lua, 1);
+            return 1;
+        }
+        ffi::lua_pushstring(lua, c"__gc".as_ptr());
+        ffi::lua_pushnil(lua);
+        ffi::lua_rawset(lua, 2);
+        ffi::lua_pushvalue(lua, 2);
+        ffi::lua_setmetatable(lua, 1);
+        ffi::lua_pushstring(lua, c"__gc".as_ptr());
+        ffi::lua_insert(lua, -2);
+        ffi::lua_rawset(lua, 2);
+        ffi::lua_settop(lua, 1);
+        1
+    }
+}
+
+/// `getmetatable(v)`.
+pub(crate) unsafe extern "C-unwind" fn getmetatable(lua: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with the running state; the frame is plain.
+    unsafe {
+        ffi::luaL_checkany(lua, 1);
+        if library::are_lazy_globals(lua, 1) || ffi::lua_getmetatable(lua, 1) == 0 {
+            ffi::lua_pushnil(lua);
+            return 1;
+        }
+        ffi::luaL_getmetafield(lua, 1, c"__metatable".as_ptr());
+        1
+    }
+}
+
+/// `next(t, k)`.
+pub(crate) unsafe extern "C-unwind" fn next(lua: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with the running state; the frame is plain.
+    unsafe {
+        ffi::luaL_checktype(lua, 1, ffi::LUA_TTABLE);
+        ffi::lua_settop(lua, 2);
+        library::fill_if_globals(lua, 1);
+        if ffi::lua_next(lua, 1) != 0 {
+            return 2;
+        }
+        ffi::lua_pushnil(lua);
+        1
+    }
+}
+
+unsafe extern "C-unwind" fn pairs_continued(_: *mut lua_State, _: c_int, _: lua_KContext) -> c_int {
+    4
+}
+
+/// `pairs(t)`.
+pub(crate) unsafe extern "C-unwind" fn pairs(lua: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with the running state; the frame is plain.
+    unsafe {
+        ffi::luaL_checkany(lua, 1);
+        library::fill_if_globals(lua, 1);
+        if ffi::luaL_getmetafield(lua, 1, c"__pairs".as_ptr()) == ffi::LUA_TNIL {
+            ffi::lua_pushcfunction(lua, next);
+            ffi::lua_pushvalue(lua, 1);
+            ffi::lua_pushnil(lua);
+            ffi::lua_pushnil(lua);
+            return 4;
+        }
+        ffi::lua_pushvalue(lua, 1);
+        ffi::lua_callk(lua, 1, 4, 0, Some(pairs_continued));
+        4
+    }
+}
+
+/// `rawget(t, k)`.
+pub(crate) unsafe extern "C-unwind" fn rawget(lua: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with the running state; the frame is plain.
+    unsafe {
+        ffi::luaL_checktype(lua, 1, ffi::LUA_TTABLE);
+        ffi::luaL_checkany(lua, 2);
+        ffi::lua_settop(lua, 2);
+        library::fill_if_globals(lua, 1);
+        ffi::lua_rawget(lua, 1);
+        1
+    }
+}
+
+/// `rawset(t, k, v)`.
+pub(crate) unsafe extern "C-unwind" fn rawset(lua: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with the running state; the frame is plain. lua_rawset raises for
+    // a nil or NaN key, which a plain frame allows.
+    unsafe {
+        ffi::luaL_checktype(lua, 1, ffi::LUA_TTABLE);
+        ffi::luaL_checkany(lua, 2);
+        ffi::luaL_checkany(lua, 3);
+        ffi::lua_settop(lua, 3);
+        library::fill_if_globals(lua, 1);
+        ffi::lua_rawset(lua, 1);
+        1
+    }
+}
+
+/// `print(...)`: the texts are made here, where Lua may run; the line goes out in `io.rs`.
+pub(crate) unsafe extern "C-unwind" fn print(lua: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with the running state; the frame is plain.
+    unsafe {
+        if is_leaving(lua) {
+            return preempt::leave(lua);
+        }
+        let count = ffi::lua_gettop(lua);
+        ffi::luaL_checkstack(lua, 2 * count + 4, c"too many values to print".as_ptr());
+        for index in 1..=count {
+            if index > 1 {
+                ffi::lua_pushstring(lua, c"\t".as_ptr());
+            }
+            ffi::luaL_tolstring(lua, index, std::ptr::null_mut());
+        }
+        ffi::lua_concat(lua, (2 * count - 1).max(0));
+        boundary::call(lua, print_line)
+    }
+}
+
+fn print_line(stack: crate::vm::stack::Stack) -> boundary::Reply {
+    caller::enter(stack, crate::api::io::print_line)
+}

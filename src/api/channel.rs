@@ -1,0 +1,337 @@
+//! `channel`: making channels, and their methods. `select.rs` waits on several.
+
+#![allow(unsafe_code)]
+
+use std::ffi::c_int;
+
+use crate::api::caller::{self, ApiResult, Caller, Failure};
+use crate::api::{function, inbox, select, time};
+use crate::process::channel::{
+    Channel, ChannelId, Key, NO_CASE, Receiving, Sending, Source, Waiter, Wake,
+};
+use crate::process::{Process, coroutines};
+use crate::vm::boundary::Reply;
+use crate::vm::control::Control;
+use crate::vm::ffi::{lua_CFunction, lua_State};
+use crate::vm::registry;
+use crate::vm::stack::{Stack, Type};
+use crate::vm::userdata::{self, Class, Kind};
+
+/// Every function of `channel`.
+pub(crate) const FUNCTIONS: &[(&str, lua_CFunction)] = &[("new", new), ("select", select::select)];
+
+/// What a channel's userdata holds; its values lie in the table that is its user value.
+#[derive(Clone, Copy)]
+struct Data {
+    id: ChannelId,
+}
+
+const STORE: i32 = 1;
+
+static CLASS: Class = Class {
+    kind: Kind::Channel,
+    name: "moonlet.channel",
+    methods: &[
+        ("send", send),
+        ("receive", receive),
+        ("close", close),
+        ("case_send", select::case_send),
+        ("case_receive", select::case_receive),
+    ],
+    metamethods: &[("__gc", collected)],
+};
+
+function!(new, new_inner);
+function!(send, send_inner);
+function!(receive, receive_inner);
+function!(close, close_inner);
+
+/// The finalizer: only notes the channel, whatever code the collector interrupted.
+unsafe extern "C-unwind" fn collected(lua: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with a live state of one of our VMs.
+    let (stack, control) = unsafe { (Stack::new(lua), Control::of(lua)) };
+    if let Some(data) = userdata::get::<Data>(stack, 1, Kind::Channel) {
+        control.release(data.id);
+    }
+    0
+}
+
+/// Pushes the userdata of a channel.
+pub(crate) fn push(stack: Stack, id: ChannelId) {
+    userdata::push(stack, &CLASS, Data { id }, 1);
+}
+
+/// Pushes the userdata of a channel that the runtime refers to, keeping it alive.
+pub(crate) fn push_pinned(stack: Stack, id: ChannelId) {
+    stack.push_registry_table(registry::CHANNELS);
+    if stack.raw_get_index(-1, i64::from(id) + 1) == Type::Nil {
+        stack.pop(1);
+        push(stack, id);
+        stack.push_value(-1);
+        stack.raw_set_index(-3, i64::from(id) + 1);
+    }
+    stack.remove(-2);
+}
+
+/// Lets the collector have a channel that the runtime refers to no more.
+pub(crate) fn unpin(stack: Stack, id: ChannelId) {
+    stack.push_registry_table(registry::CHANNELS);
+    stack.push_nil();
+    stack.raw_set_index(-2, i64::from(id) + 1);
+    stack.pop(1);
+}
+
+/// The channel at `index`, if it is one.
+pub(crate) fn id_at(stack: Stack, index: i32) -> Option<ChannelId> {
+    userdata::get::<Data>(stack, index, Kind::Channel).map(|data| data.id)
+}
+
+/// The receiver of a method.
+pub(crate) fn receiver(caller: &Caller<'_>) -> Result<ChannelId, Failure> {
+    id_at(caller.stack, 1).ok_or_else(|| {
+        let got = caller.kind(1).name();
+        Failure::Text(format!("bad argument #1 (channel expected, got {got})"))
+    })
+}
+
+/// A channel and the coroutines, apart, since a channel wakes coroutines.
+pub(crate) fn with_coroutines(
+    process: &mut Process,
+    id: ChannelId,
+) -> Option<(&mut Channel, &mut coroutines::Coroutines)> {
+    let Process { channels, coroutines, .. } = process;
+    channels.get(id).map(|channel| (channel, coroutines))
+}
+
+/// `channel.new(capacity)`.
+fn new_inner(caller: &mut Caller<'_>) -> ApiResult {
+    let capacity = match caller.kind(1) {
+        Type::None | Type::Nil => 0,
+        Type::Number => caller.number(1).unwrap_or_default().max(0.0) as usize,
+        other => {
+            let got = other.name();
+            let text = format!("bad argument #1 to 'new' (number expected, got {got})");
+            return Err(Failure::Text(text));
+        }
+    };
+    let id = caller.process.channels.add(Channel::for_values(capacity));
+    push(caller.stack, id);
+    Ok(Reply::Return(1))
+}
+
+/// Raises for channels that the runtime fills.
+pub(crate) fn require_own(
+    caller: &mut Caller<'_>,
+    id: ChannelId,
+    action: &str,
+) -> Result<(), Failure> {
+    match caller.process.channels.get(id).map(|channel| &channel.source) {
+        Some(Source::Script) => Ok(()),
+        _ => Err(Failure::Text(format!("cannot {action} a system channel"))),
+    }
+}
+
+pub(crate) fn closed() -> Failure {
+    Failure::Text("send on closed channel".to_owned())
+}
+
+/// Offers the value at `value` to the channel whose userdata is at `channel`; false: no room.
+pub(crate) fn try_send(
+    caller: &mut Caller<'_>,
+    channel: i32,
+    id: ChannelId,
+    value: i32,
+) -> Result<bool, Failure> {
+    let (state, coroutines) = with_coroutines(caller.process, id).ok_or_else(closed)?;
+    match state.send(coroutines) {
+        Sending::Closed => Err(closed()),
+        Sending::Full => Ok(false),
+        Sending::HandOff(coroutine) => {
+            caller.push_registry_table(registry::HANDOFF);
+            caller.push_value(value);
+            caller.raw_set_index(-2, i64::from(coroutine) + 1);
+            caller.pop(1);
+            Ok(true)
+        }
+        Sending::Store(key) => {
+            store(caller, channel, key, value);
+            Ok(true)
+        }
+    }
+}
+
+/// Puts the value at `value` into a channel's table; nil is the absence of one.
+pub(crate) fn store(caller: &Caller<'_>, channel: i32, key: Key, value: i32) {
+    let (channel, value) = (caller.absolute(channel), caller.absolute(value));
+    if caller.push_user_value(channel, STORE) != Type::Table {
+        caller.pop(1);
+        caller.push_table(1, 0);
+        caller.push_value(-1);
+        caller.set_user_value(channel, STORE);
+    }
+    caller.push_value(value);
+    caller.raw_set_index(-2, i64::from(key));
+    caller.pop(1);
+}
+
+/// Pushes what lies in a channel's table and takes it out.
+fn push_stored(caller: &Caller<'_>, channel: i32, key: Key) {
+    let channel = caller.absolute(channel);
+    if caller.push_user_value(channel, STORE) != Type::Table {
+        return;
+    }
+    caller.raw_get_index(-1, i64::from(key));
+    caller.push_nil();
+    caller.raw_set_index(-3, i64::from(key));
+    caller.remove(-2);
+}
+
+/// Frees the table's places of values that a coroutine offered and nobody took.
+pub(crate) fn forget(caller: &mut Caller<'_>, channel: i32, id: ChannelId) {
+    let coroutine = caller.process.coroutines.current();
+    let Some(state) = caller.process.channels.get(id) else { return };
+    for key in state.forget(coroutine) {
+        push_stored(caller, channel, key);
+        caller.pop(1);
+    }
+}
+
+/// What a receive found; a value was pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Received {
+    Value,
+    Closed,
+    Nothing,
+}
+
+/// Takes the next value of the channel whose userdata is at `channel` and pushes it.
+pub(crate) fn try_receive(caller: &mut Caller<'_>, channel: i32, id: ChannelId) -> Received {
+    loop {
+        let Some((state, coroutines)) = with_coroutines(caller.process, id) else {
+            return Received::Closed;
+        };
+        match state.receive(coroutines) {
+            Receiving::Take(key) => push_stored(caller, channel, key),
+            Receiving::Message(message) => inbox::push_delivery(caller, id, message),
+            Receiving::Moment(at) => time::push_moment(caller, at),
+            Receiving::Closed => return Received::Closed,
+            Receiving::Empty => {
+                // What is in the mailbox counts as arrived.
+                if !caller.process.fetch(id) {
+                    return Received::Nothing;
+                }
+                continue;
+            }
+        }
+        return Received::Value;
+    }
+}
+
+/// `ch:send(v)`.
+fn send_inner(caller: &mut Caller<'_>) -> ApiResult {
+    caller.require_main()?;
+    let id = receiver(caller)?;
+    require_own(caller, id, "send to")?;
+    caller.set_top(2);
+    if try_send(caller, 1, id, 2)? {
+        caller.push_boolean(true);
+        return Ok(Reply::Return(1));
+    }
+    caller.wait_or_raise()?;
+    let ticket = caller.process.coroutines.wait();
+    let waiter = Waiter { ticket, case: NO_CASE };
+    let state = caller.process.channels.get(id);
+    if let Some(key) = state.and_then(|channel| channel.wait_to_send(waiter)) {
+        store(caller, 1, key, 2);
+    }
+    caller.wait(sent)
+}
+
+fn sent(stack: Stack) -> Reply {
+    caller::enter(stack, |caller| {
+        let wake = caller.process.coroutines.take_wake();
+        let id = receiver(caller)?;
+        forget(caller, 1, id);
+        if let Some(Wake::Sent { .. }) = wake {
+            caller.push_boolean(true);
+            return Ok(Reply::Return(1));
+        }
+        Err(closed())
+    })
+}
+
+/// `ch:receive()`.
+fn receive_inner(caller: &mut Caller<'_>) -> ApiResult {
+    caller.require_main()?;
+    let id = receiver(caller)?;
+    caller.set_top(1);
+    match try_receive(caller, 1, id) {
+        Received::Value => return with_ok(caller, true),
+        Received::Closed => {
+            caller.push_nil();
+            return with_ok(caller, false);
+        }
+        Received::Nothing => {}
+    }
+    caller.wait_or_raise()?;
+    let ticket = caller.process.coroutines.wait();
+    if let Some(channel) = caller.process.channels.get(id) {
+        channel.wait_to_receive(Waiter { ticket, case: NO_CASE });
+    }
+    caller.wait(received)
+}
+
+fn with_ok(caller: &Caller<'_>, ok: bool) -> ApiResult {
+    caller.push_boolean(ok);
+    Ok(Reply::Return(2))
+}
+
+fn received(stack: Stack) -> Reply {
+    caller::enter(stack, |caller| {
+        let Some(wake) = caller.process.coroutines.take_wake() else {
+            return Err(Failure::Text("the receive was woken with nothing".to_owned()));
+        };
+        let ok = push_woken(caller, wake);
+        with_ok(caller, ok)
+    })
+}
+
+/// Pushes what a receiver was woken with; false (and nil) if its channel was closed.
+pub(crate) fn push_woken(caller: &mut Caller<'_>, wake: Wake) -> bool {
+    match wake {
+        Wake::Received { .. } => {
+            let coroutine = i64::from(caller.process.coroutines.current()) + 1;
+            caller.push_registry_table(registry::HANDOFF);
+            caller.raw_get_index(-1, coroutine);
+            caller.push_nil();
+            caller.raw_set_index(-3, coroutine);
+            caller.remove(-2);
+            true
+        }
+        Wake::Message { channel, message, .. } => {
+            inbox::push_delivery(caller, channel, message);
+            true
+        }
+        Wake::Moment { at, .. } => {
+            time::push_moment(caller, at);
+            true
+        }
+        _ => {
+            caller.push_nil();
+            false
+        }
+    }
+}
+
+/// `ch:close()`.
+fn close_inner(caller: &mut Caller<'_>) -> ApiResult {
+    caller.require_main()?;
+    let id = receiver(caller)?;
+    require_own(caller, id, "close")?;
+    if let Some((channel, coroutines)) = with_coroutines(caller.process, id)
+        && !channel.closed
+    {
+        channel.close(coroutines);
+    }
+    Ok(Reply::Return(0))
+}

@@ -1,0 +1,365 @@
+//! The tables and globals of a process, made when a script first touches them.
+//!
+//! Most processes use a few functions, so an untouched name costs nothing: the table of globals
+//! starts empty, behind a metatable whose `__index` fills a name in at its first use and whose
+//! `__newindex` notes that a script took the name over. Nothing of that is visible: whatever
+//! could tell the difference (`next`, `pairs`, `rawget`, `rawset`, `setmetatable` on `_G`) fills
+//! everything in first and drops the metatable, and `getmetatable(_G)` says nil.
+
+#![allow(unsafe_code)]
+
+use std::ffi::c_int;
+
+use crate::api::caller::{ApiResult, Caller, Failure};
+use crate::api::{channel, errors, function, io, logger, process, stdlib, time};
+use crate::process::definition::Preset;
+use crate::process::{Process, Stage};
+use crate::vm::boundary::{self, Reply};
+use crate::vm::control::Control;
+use crate::vm::ffi::{self, lua_CFunction, lua_State};
+use crate::vm::stack::{Stack, Type};
+use crate::vm::{Vm, registry};
+
+/// A module of the runtime that entries list under `modules`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Module {
+    Time,
+    Logger,
+    Io,
+}
+
+impl Module {
+    const ALL: [Module; 3] = [Module::Time, Module::Logger, Module::Io];
+
+    pub(crate) fn named(name: &str) -> Option<Module> {
+        Module::ALL.into_iter().find(|module| module.name() == name)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Module::Time => "time",
+            Module::Logger => "logger",
+            Module::Io => "io",
+        }
+    }
+}
+
+/// How a table of the runtime is made.
+#[derive(Clone, Copy)]
+pub(crate) enum Library {
+    /// A table with these functions.
+    Functions(&'static [(&'static str, lua_CFunction)]),
+    /// Pushes the table.
+    Make(fn(Stack, &mut Process)),
+}
+
+/// Every table that is there for all processes: name and how it is made.
+pub(crate) const LIBRARIES: &[(&str, Library)] = &[
+    ("process", Library::Make(process::make)),
+    ("channel", Library::Functions(channel::FUNCTIONS)),
+    ("errors", Library::Make(errors::make)),
+    ("string", Library::Make(stdlib::make_string)),
+    ("table", Library::Make(stdlib::make_table)),
+    ("math", Library::Make(stdlib::make_math)),
+    ("utf8", Library::Make(stdlib::make_utf8)),
+    ("os", Library::Make(stdlib::make_os)),
+    ("coroutine", Library::Make(stdlib::make_coroutine)),
+];
+
+/// Modules come behind the libraries in the registry's list of tables.
+const MODULE_MAKERS: [fn(Stack, &mut Process); 3] = [time::make, logger::make, io::make];
+
+/// Other names that are always there.
+const G: &str = "_G";
+const VERSION: &str = "_VERSION";
+
+/// Number of lazily filled names besides the presets of the definition.
+fn fixed_names() -> usize {
+    LIBRARIES.len() + stdlib::BASE.len() + 2
+}
+
+/// The number of a lazily filled global.
+fn find_global(process: &Process, name: &[u8]) -> Option<usize> {
+    let presets = &process.definition.globals;
+    let preset = presets.iter().position(|(other, _)| other.as_bytes() == name);
+    if let Some(position) = preset {
+        return Some(fixed_names() + position);
+    }
+    if let Some(position) = LIBRARIES.iter().position(|(other, _)| other.as_bytes() == name) {
+        return Some(position);
+    }
+    let base = stdlib::BASE.iter().position(|(other, _)| other.as_bytes() == name);
+    let special = || [G, VERSION].iter().position(|other| other.as_bytes() == name);
+    match base {
+        Some(position) => Some(LIBRARIES.len() + position),
+        None => special().map(|position| LIBRARIES.len() + stdlib::BASE.len() + position),
+    }
+}
+
+fn global_name(process: &Process, number: usize) -> &str {
+    let base = number.wrapping_sub(LIBRARIES.len());
+    let special = base.wrapping_sub(stdlib::BASE.len());
+    if let Some((name, _)) = LIBRARIES.get(number) {
+        return name;
+    }
+    if let Some((name, _)) = stdlib::BASE.get(base) {
+        return name;
+    }
+    match special {
+        0 => G,
+        1 => VERSION,
+        preset => &process.definition.globals[preset - 2].0,
+    }
+}
+
+/// Pushes the value of a lazily filled global.
+fn push_global(stack: Stack, process: &mut Process, number: usize) {
+    let base = number.wrapping_sub(LIBRARIES.len());
+    let special = base.wrapping_sub(stdlib::BASE.len());
+    if number < LIBRARIES.len() {
+        push_library(stack, process, number);
+    } else if let Some((name, source)) = stdlib::BASE.get(base) {
+        stdlib::push_base(stack, name, *source);
+    } else if special == 0 {
+        stack.push_globals();
+    } else if special == 1 {
+        stack.push_string("Lua 5.5");
+    } else {
+        let (_, preset) = process.definition.globals[special - 2];
+        push_preset(stack, process, preset);
+    }
+}
+
+fn push_preset(stack: Stack, process: &mut Process, preset: Preset) {
+    match preset {
+        Preset::Module(module) => {
+            push_library(stack, process, LIBRARIES.len() + module as usize);
+        }
+        Preset::Library(index) => {
+            stack.push_registry_table(registry::LOADED);
+            stack.raw_get_index(-1, index as i64 + 1);
+            stack.remove(-2);
+        }
+    }
+}
+
+/// Pushes a table of the runtime, making it at the first use.
+fn push_library(stack: Stack, process: &mut Process, number: usize) {
+    stack.push_registry_table(registry::LIBRARIES);
+    let tables = stack.top();
+    if stack.raw_get_index(tables, number as i64 + 1) == Type::Nil {
+        stack.pop(1);
+        match LIBRARIES.get(number) {
+            Some((_, Library::Functions(functions))) => push_functions(stack, functions),
+            Some((_, Library::Make(make))) => make(stack, process),
+            None => MODULE_MAKERS[number - LIBRARIES.len()](stack, process),
+        }
+        stack.push_value(-1);
+        stack.raw_set_index(tables, number as i64 + 1);
+    }
+    stack.remove(tables);
+}
+
+/// Pushes a table of the runtime by its name.
+pub(crate) fn push_named_library(stack: Stack, process: &mut Process, name: &str) {
+    match LIBRARIES.iter().position(|(other, _)| *other == name) {
+        Some(number) => push_library(stack, process, number),
+        None => stack.push_nil(),
+    }
+}
+
+/// Pushes a table of functions.
+pub(crate) fn push_functions(stack: Stack, functions: &[(&str, lua_CFunction)]) {
+    stack.push_table(0, functions.len());
+    for (name, function) in functions {
+        stack.push_function(*function, 0);
+        stack.set_raw_field(-2, name);
+    }
+}
+
+/// Pops a table and pushes a read-only view of it: reading and `pairs` work, writing raises.
+pub(crate) fn push_read_only(stack: Stack) {
+    let contents = stack.top();
+    stack.push_table(0, 0);
+    stack.push_table(0, 4);
+    stack.push_value(contents);
+    stack.set_raw_field(-2, "__index");
+    stack.push_function(refuse_write, 0);
+    stack.set_raw_field(-2, "__newindex");
+    stack.push_value(contents);
+    stack.push_function(pairs_of_contents, 1);
+    stack.set_raw_field(-2, "__pairs");
+    stack.push_boolean(false);
+    stack.set_raw_field(-2, "__metatable");
+    stack.set_metatable(-2);
+    stack.remove(contents);
+}
+
+unsafe extern "C-unwind" fn refuse_write(lua: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with the running state; the frame is plain.
+    unsafe { ffi::luaL_error(lua, c"attempt to change a read-only table".as_ptr()) }
+}
+
+unsafe extern "C-unwind" fn pairs_of_contents(lua: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with the running state; the frame is plain.
+    unsafe {
+        ffi::lua_pushcfunction(lua, crate::api::base::next);
+        ffi::lua_pushvalue(lua, ffi::lua_upvalueindex(1));
+        ffi::lua_pushnil(lua);
+        3
+    }
+}
+
+/// Prepares a fresh VM: the lazy globals and the metatable of strings.
+pub(crate) fn install(vm: &Vm) {
+    let stack = vm.stack();
+    stack.push_globals();
+    stack.push_table(0, 2);
+    stack.push_function(global_index, 0);
+    stack.set_raw_field(-2, "__index");
+    stack.push_function(global_newindex, 0);
+    stack.set_raw_field(-2, "__newindex");
+    stack.push_value(-1);
+    stack.raw_set_index(ffi::LUA_REGISTRYINDEX, registry::LAZY_GLOBALS);
+    stack.set_metatable(-2);
+    stack.pop(1);
+    stdlib::install_string_metatable(stack);
+}
+
+function!(global_index, global_index_inner);
+function!(global_newindex, global_newindex_inner);
+
+fn global_index_inner(caller: &mut Caller<'_>) -> ApiResult {
+    let number = name_at(caller, 2).and_then(|name| find_global(caller.process, name));
+    match number {
+        Some(number) if mark_filled(caller.process, number) => {
+            push_global(caller.stack, caller.process, number);
+            caller.push_value(2);
+            caller.push_value(-2);
+            caller.raw_set(1);
+        }
+        _ => caller.push_nil(),
+    }
+    Ok(Reply::Return(1))
+}
+
+fn global_newindex_inner(caller: &mut Caller<'_>) -> ApiResult {
+    if let Some(number) = name_at(caller, 2).and_then(|name| find_global(caller.process, name)) {
+        mark_filled(caller.process, number);
+    }
+    match caller.kind(2) {
+        Type::Nil | Type::None => return Err(Failure::Text("index is nil".to_owned())),
+        Type::Number if caller.number(2).is_some_and(f64::is_nan) => {
+            return Err(Failure::Text("index is NaN".to_owned()));
+        }
+        _ => {}
+    }
+    caller.set_top(3);
+    caller.raw_set(1);
+    Ok(Reply::Return(0))
+}
+
+/// The bytes of a string key; numbers stay numbers.
+fn name_at<'a>(caller: &Caller<'_>, index: i32) -> Option<&'a [u8]> {
+    if caller.kind(index) == Type::String { caller.string(index) } else { None }
+}
+
+/// Notes that a name was filled in or taken over; false if it was before.
+fn mark_filled(process: &mut Process, number: usize) -> bool {
+    let Some(bit) = 1_u128.checked_shl(number as u32) else { return false };
+    let is_new = process.filled_globals & bit == 0;
+    process.filled_globals |= bit;
+    is_new
+}
+
+/// Whether the value at `index` is the table of globals with names still to be filled in.
+///
+/// # Safety
+/// `lua` is the running state of one of our VMs with a few free slots.
+pub(crate) unsafe fn are_lazy_globals(lua: *mut lua_State, index: c_int) -> bool {
+    // SAFETY: the caller vouches for `lua`; what is pushed is popped.
+    unsafe {
+        if ffi::lua_type(lua, index) != ffi::LUA_TTABLE || ffi::lua_getmetatable(lua, index) == 0 {
+            return false;
+        }
+        ffi::lua_rawgeti(lua, ffi::LUA_REGISTRYINDEX, registry::LAZY_GLOBALS);
+        let is_lazy = ffi::lua_rawequal(lua, -1, -2) != 0;
+        ffi::lua_settop(lua, -3);
+        is_lazy
+    }
+}
+
+/// Fills all globals in and drops the metatable, if the value at `index` is their table.
+///
+/// # Safety
+/// As for [`are_lazy_globals`]; the frame is plain.
+pub(crate) unsafe fn fill_if_globals(lua: *mut lua_State, index: c_int) {
+    // SAFETY: the caller vouches for the frame; the shell called leaves the stack as it is.
+    unsafe {
+        if are_lazy_globals(lua, index) {
+            boundary::call(lua, fill_all);
+        }
+    }
+}
+
+fn fill_all(stack: Stack) -> Reply {
+    crate::api::caller::enter(stack, |caller| {
+        caller.reserve(20);
+        caller.push_globals();
+        let globals = caller.top();
+        caller.push_nil();
+        caller.set_metatable(globals);
+        for number in 0..fixed_names() + caller.process.definition.globals.len() {
+            if mark_filled(caller.process, number) {
+                push_global(caller.stack, caller.process, number);
+                let name = global_name(caller.process, number).to_owned();
+                caller.set_raw_field(globals, &name);
+            }
+        }
+        caller.set_top(globals - 1);
+        Ok(Reply::Return(0))
+    })
+}
+
+/// Whether main runs, not a chunk.
+///
+/// # Safety
+/// `lua` is the running state of one of our VMs.
+pub(crate) unsafe fn is_in_main(lua: *mut lua_State) -> bool {
+    // SAFETY: the VM is bound to its process, which nobody else touches while its code runs.
+    unsafe { (*Control::of(lua).process().cast::<Process>()).stage == Stage::Main }
+}
+
+function!(require, require_inner);
+
+/// `require(name)`: what the entry of the calling code lists, and the tables always there.
+fn require_inner(caller: &mut Caller<'_>) -> ApiResult {
+    let name = caller
+        .text(1)
+        .map_err(|_| Failure::Text("bad argument #1 to 'require' (string expected)".to_owned()))?;
+    let index = calling_chunk(caller);
+    let chunk = &caller.process.definition.chunks[index];
+    let preset = chunk.names.iter().find(|(other, _)| other.as_bytes() == name);
+    if let Some((_, preset)) = preset {
+        let preset = *preset;
+        push_preset(caller.stack, caller.process, preset);
+        return Ok(Reply::Return(1));
+    }
+    if let Some(number) = LIBRARIES.iter().position(|(other, _)| other.as_bytes() == name) {
+        push_library(caller.stack, caller.process, number);
+        return Ok(Reply::Return(1));
+    }
+    let name = String::from_utf8_lossy(name);
+    Err(Failure::Text(format!("module '{name}' not found")))
+}
+
+/// The chunk whose code calls: its entry id is the name of the nearest Lua function.
+fn calling_chunk(caller: &Caller<'_>) -> usize {
+    let chunks = &caller.process.definition.chunks;
+    let running = match caller.process.stage {
+        Stage::Chunk(index) => index,
+        Stage::Main => chunks.len() - 1,
+    };
+    let Some(source) = caller.calling_source() else { return running };
+    chunks.iter().position(|chunk| chunk.id.as_str().as_bytes() == source).unwrap_or(running)
+}

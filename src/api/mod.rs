@@ -1,0 +1,49 @@
+//! What scripts can call. One file per family, each a C shell around safe functions; no state
+//! is kept here. [`LIBRARIES`] is the one list of every name that Lua sees.
+//!
+//! An API function is declared with [`function!`]: the name of its C shell and the safe function
+//! behind it, `fn(&mut Caller) -> Result<Reply, Failure>`. A [`Failure`] says how the function
+//! fails: as `nil, err`, as `false, err`, or by raising.
+
+#![allow(unsafe_code)]
+
+pub(crate) mod base;
+pub(crate) mod caller;
+pub(crate) mod channel;
+pub(crate) mod coroutine;
+pub(crate) mod errors;
+pub(crate) mod exec;
+pub(crate) mod inbox;
+pub(crate) mod io;
+pub(crate) mod library;
+pub(crate) mod logger;
+pub(crate) mod monitor;
+pub(crate) mod process;
+pub(crate) mod registry;
+pub(crate) mod select;
+pub(crate) mod send;
+pub(crate) mod spawn;
+pub(crate) mod stdlib;
+pub(crate) mod string_match;
+pub(crate) mod time;
+pub(crate) mod time_waits;
+
+pub(crate) use caller::Caller;
+pub(crate) use library::{Module, install};
+
+/// Declares the C shell of a safe function: `function!(shell, inner)`.
+macro_rules! function {
+    ($shell:ident, $inner:path) => {
+        pub(crate) unsafe extern "C-unwind" fn $shell(
+            lua: *mut crate::vm::ffi::lua_State,
+        ) -> std::ffi::c_int {
+            fn safe(stack: crate::vm::stack::Stack) -> crate::vm::boundary::Reply {
+                crate::api::caller::enter(stack, $inner)
+            }
+            // SAFETY: Lua calls this with the running state of one of our VMs, the frame holds
+            // nothing with a destructor, and the result goes to Lua at once.
+            unsafe { crate::vm::boundary::call(lua, safe) }
+        }
+    };
+}
+pub(crate) use function;

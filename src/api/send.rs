@@ -1,0 +1,80 @@
+//! `process.send`.
+
+use crate::api::caller::{ApiResult, Caller};
+use crate::api::function;
+use crate::error::ApiError;
+use crate::payload;
+use crate::pid::ProcessId;
+use crate::process::message::{Content, Message, Topic};
+use crate::process::slot::Slot;
+use crate::sync::Ordering;
+
+function!(send, send_inner);
+
+/// Beyond so many unread messages of its receiver a send costs more of the sender's slice.
+const CROWDED: u32 = 1024;
+/// What it costs at most, besides the one of any call.
+const CROWDED_COST_MAX: u32 = 64;
+
+/// Checks a topic that a script gave.
+pub(crate) fn check_topic(topic: &[u8], action: &str) -> Result<(), ApiError> {
+    match topic.first() {
+        None => Err(ApiError::invalid("topic cannot be empty")),
+        Some(b'@') => Err(ApiError::invalid(format!("cannot {action} to @ topics"))),
+        Some(_) => Ok(()),
+    }
+}
+
+/// `process.send(destination, topic, ...)`.
+fn send_inner(caller: &mut Caller<'_>) -> ApiResult {
+    caller.require_main()?;
+    if caller.arguments() < 2 || caller.is_missing(1) || caller.is_missing(2) {
+        let text = "send requires at least destination and topic arguments";
+        return Err(ApiError::invalid(text).into());
+    }
+    let destination = caller.text(1)?;
+    let topic = caller.text(2)?;
+    check_topic(topic, "send")?;
+    let target = caller.resolve(destination)?;
+    let payload =
+        payload::encode(caller.stack, 3).map_err(|error| ApiError::invalid(error.message()))?;
+    let target = target.process("process not found")?;
+    caller.process.flush_taken();
+    let from = Some(caller.process.id);
+    let content = Content::User { from, topic: Topic::from_slice(topic), payload };
+    let unread = deliver(caller, target, content)?;
+    if unread > CROWDED {
+        caller.control().spend((unread / CROWDED).min(CROWDED_COST_MAX));
+    }
+    caller.succeed()
+}
+
+/// Delivers to a process that was alive; returns how many messages wait there.
+fn deliver(caller: &Caller<'_>, target: ProcessId, content: Content) -> Result<u32, ApiError> {
+    let node = &caller.process.node;
+    let gone = || ApiError::not_found("process not found");
+    let full = || ApiError::rate_limited("mailbox full");
+    let slot = node.slots.find(target.uniq).ok_or_else(gone)?;
+    let limits = node.host(target.host).limits;
+    let size = match &content {
+        Content::User { payload, .. } if limits.memory_bytes > 0 => payload.size(),
+        _ => 0,
+    };
+    if size > 0 && !reserve_bytes(slot, size, limits.memory_bytes) {
+        return Err(full());
+    }
+    if !slot.mailbox.reserve(1, limits.mailbox) {
+        slot.mailbox.release_bytes(size);
+        return Err(full());
+    }
+    if node.deliver(slot, Message::new(target.uniq, content)).is_err() {
+        return Err(gone());
+    }
+    Ok(slot.mailbox.unread())
+}
+
+fn reserve_bytes(slot: &Slot, size: usize, limit: usize) -> bool {
+    // Relaxed: how much Lua held at the end of the receiver's last step, a bound and no more.
+    let used = slot.heap_bytes.load(Ordering::Relaxed);
+    slot.mailbox.reserve_bytes(size, used, limit)
+}

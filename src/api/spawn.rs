@@ -1,0 +1,81 @@
+//! `process.spawn` and `process.spawn_monitored`.
+
+use crate::api::caller::{self, ApiResult, Caller};
+use crate::api::function;
+use crate::error::{ApiError, kind};
+use crate::payload;
+use crate::pid::ProcessId;
+use crate::process::channel::Wake;
+use crate::process::message::Answer;
+use crate::spawn::{self as start, Relation, Request, Spawned, Spawner};
+use crate::vm::boundary::Reply;
+use crate::vm::stack::Stack;
+
+function!(spawn, spawn_plain);
+function!(spawn_monitored, spawn_with_monitor);
+
+fn spawn_plain(caller: &mut Caller<'_>) -> ApiResult {
+    spawn_inner(caller, "spawn", Relation::default())
+}
+
+fn spawn_with_monitor(caller: &mut Caller<'_>) -> ApiResult {
+    let monitor = Some(caller.process.id.uniq);
+    spawn_inner(caller, "spawn_monitored", Relation { monitor, watcher: None })
+}
+
+fn spawn_inner(caller: &mut Caller<'_>, name: &str, relation: Relation) -> ApiResult {
+    caller.require_main()?;
+    if caller.arguments() < 2 || caller.is_missing(1) || caller.is_missing(2) {
+        let text = format!("{name} requires at least id and host arguments");
+        return Err(ApiError::invalid(text).into());
+    }
+    let (definition, host) = (caller.text(1)?, caller.text(2)?);
+    let arguments =
+        payload::encode(caller.stack, 3).map_err(|error| ApiError::invalid(error.message()))?;
+    let request = Request { definition, host, arguments, relation, chain: None };
+    match begin(caller, request)? {
+        Spawned::Running(process) => {
+            push_pid(caller, process);
+            Ok(Reply::Return(2))
+        }
+        Spawned::Pending => caller.wait(spawn_answered),
+    }
+}
+
+/// Starts a process for the caller. If its chunk is not over at once the caller's coroutine is
+/// made to wait for the answer; where nothing can wait, the child starts and the call fails.
+pub(crate) fn begin(caller: &mut Caller<'_>, request: Request<'_>) -> Result<Spawned, ApiError> {
+    caller.process.flush_taken();
+    let can_wait = caller.can_wait();
+    let node = caller.process.node.clone();
+    let uniq = caller.process.id.uniq;
+    let coroutines = &mut caller.process.coroutines;
+    let spawned = start::spawn(&node, request, || {
+        if !can_wait {
+            return Spawner::Here;
+        }
+        Spawner::Process { uniq, token: coroutines.wait().to_token() }
+    })?;
+    if matches!(spawned, Spawned::Pending) && !can_wait {
+        return Err(ApiError::invalid("cannot wait here"));
+    }
+    Ok(spawned)
+}
+
+/// Pushes a PID and nil.
+pub(crate) fn push_pid(caller: &Caller<'_>, process: ProcessId) {
+    let text = caller.process.node.pid_text(process);
+    caller.push_string(text.as_bytes());
+    caller.push_nil();
+}
+
+fn spawn_answered(stack: Stack) -> Reply {
+    caller::enter(stack, |caller| match caller.process.coroutines.take_wake() {
+        Some(Wake::Answer(Answer::Spawned(Ok(process)))) => {
+            push_pid(caller, process);
+            Ok(Reply::Return(2))
+        }
+        Some(Wake::Answer(Answer::Spawned(Err(error)))) => Err(error.into()),
+        _ => Err(ApiError::new(kind::INTERNAL, "the spawn got no answer").into()),
+    })
+}

@@ -1,0 +1,285 @@
+//! Lua's standard library, cut down to what is safe, with our own functions where Lua's would
+//! reach too far (`base.rs`, `coroutine.rs`, `string_match.rs`).
+//!
+//! The stock functions are taken from a scratch state, once for the program: they are plain C
+//! functions without state. `math` alone keeps a generator per VM and is opened in each.
+
+#![allow(unsafe_code)]
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use crate::api::{base, coroutine, library, string_match};
+use crate::process::Process;
+use crate::vm::ffi::{self, lua_CFunction};
+use crate::vm::stack::{Stack, Type};
+
+/// Where a function comes from.
+#[derive(Clone, Copy)]
+pub(crate) enum Source {
+    Stock,
+    Ours(lua_CFunction),
+    /// `unpack`, another name of `table.unpack`.
+    TableUnpack,
+}
+
+use Source::{Ours, Stock};
+
+/// The base functions, which are globals.
+pub(crate) const BASE: &[(&str, Source)] = &[
+    ("assert", Stock),
+    ("error", Stock),
+    ("getmetatable", Ours(base::getmetatable)),
+    ("ipairs", Stock),
+    ("next", Ours(base::next)),
+    ("pairs", Ours(base::pairs)),
+    ("pcall", Ours(base::pcall)),
+    ("print", Ours(base::print)),
+    ("rawequal", Stock),
+    ("rawget", Ours(base::rawget)),
+    ("rawlen", Stock),
+    ("rawset", Ours(base::rawset)),
+    ("require", Ours(library::require)),
+    ("select", Stock),
+    ("setmetatable", Ours(base::setmetatable)),
+    ("tonumber", Stock),
+    ("tostring", Stock),
+    ("type", Stock),
+    ("unpack", Source::TableUnpack),
+    ("xpcall", Ours(base::xpcall)),
+];
+
+const STRING: &[(&str, Source)] = &[
+    ("byte", Stock),
+    ("char", Stock),
+    ("find", Ours(string_match::find)),
+    ("format", Stock),
+    ("gmatch", Ours(string_match::gmatch)),
+    ("gsub", Ours(string_match::gsub)),
+    ("len", Stock),
+    ("lower", Stock),
+    ("match", Ours(string_match::match_)),
+    ("pack", Stock),
+    ("packsize", Stock),
+    ("rep", Stock),
+    ("reverse", Stock),
+    ("sub", Stock),
+    ("unpack", Stock),
+    ("upper", Stock),
+];
+
+const TABLE: &[(&str, Source)] = &[
+    ("concat", Stock),
+    ("insert", Stock),
+    ("move", Stock),
+    ("pack", Stock),
+    ("remove", Stock),
+    ("sort", Stock),
+    ("unpack", Stock),
+];
+
+const UTF8: &[(&str, Source)] =
+    &[("char", Stock), ("codepoint", Stock), ("codes", Stock), ("len", Stock), ("offset", Stock)];
+
+const OS: &[(&str, Source)] =
+    &[("clock", Stock), ("date", Stock), ("difftime", Stock), ("time", Stock)];
+
+const COROUTINE: &[(&str, Source)] = &[
+    ("close", Ours(coroutine::close)),
+    ("create", Ours(coroutine::create)),
+    ("isyieldable", Stock),
+    ("resume", Ours(coroutine::resume)),
+    ("running", Stock),
+    ("spawn", Ours(coroutine::spawn)),
+    ("status", Ours(coroutine::status)),
+    ("wrap", Ours(coroutine::wrap)),
+    ("yield", Ours(coroutine::yield_)),
+];
+
+/// What of `math` stays.
+const MATH: &[&str] = &[
+    "abs",
+    "acos",
+    "asin",
+    "atan",
+    "ceil",
+    "cos",
+    "deg",
+    "exp",
+    "floor",
+    "fmod",
+    "huge",
+    "log",
+    "max",
+    "maxinteger",
+    "min",
+    "mininteger",
+    "modf",
+    "pi",
+    "rad",
+    "random",
+    "randomseed",
+    "sin",
+    "sqrt",
+    "tan",
+    "tointeger",
+    "type",
+    "ult",
+];
+
+/// Metamethods of strings: arithmetic on numeric strings.
+const STRING_METAMETHODS: &[&str] =
+    &["__add", "__sub", "__mul", "__mod", "__pow", "__div", "__idiv", "__unm"];
+
+/// Stock functions by library and name; `string_meta` for the metamethods of strings.
+fn stock(library: &str, name: &str) -> Option<lua_CFunction> {
+    static STOCK: OnceLock<HashMap<(String, String), lua_CFunction>> = OnceLock::new();
+    let key = (library.to_owned(), name.to_owned());
+    STOCK.get_or_init(collect_stock).get(&key).copied()
+}
+
+fn collect_stock() -> HashMap<(String, String), lua_CFunction> {
+    let mut found = HashMap::new();
+    // SAFETY: a scratch state of its own, closed below. Opening libraries may raise for lack of
+    // memory only, which ends the program at its start.
+    let lua = unsafe { ffi::luaL_newstate() };
+    assert!(!lua.is_null(), "no memory for a Lua state");
+    // SAFETY: as above; the view is not used after the state is closed, and its allocator
+    // refuses nothing but when memory is out.
+    let stack = unsafe {
+        ffi::luaL_openlibs(lua);
+        Stack::new(lua)
+    };
+    stack.push_globals();
+    collect_table(stack, "base", &mut found);
+    for library in ["string", "table", "utf8", "os", "coroutine"] {
+        stack.raw_field(-1, library);
+        collect_table(stack, library, &mut found);
+        stack.pop(1);
+    }
+    stack.push_string("");
+    if stack.push_metatable(-1) {
+        collect_table(stack, "string_meta", &mut found);
+    }
+    // SAFETY: nothing refers to the state any more; C functions are code, not memory of it.
+    unsafe { ffi::lua_close(lua) };
+    found
+}
+
+fn collect_table(
+    stack: Stack,
+    library: &str,
+    found: &mut HashMap<(String, String), lua_CFunction>,
+) {
+    let table = stack.top();
+    stack.push_nil();
+    while stack.next(table) {
+        // SAFETY: marked `-`.
+        let function = unsafe { ffi::lua_tocfunction(stack.lua(), -1) };
+        if let (Some(function), Type::String) = (function, stack.kind(-2)) {
+            let name = String::from_utf8_lossy(stack.string(-2).unwrap_or_default());
+            found.insert((library.to_owned(), name.into_owned()), function);
+        }
+        stack.pop(1);
+    }
+}
+
+/// Pushes one function.
+fn push_function(stack: Stack, library: &str, name: &str, source: Source) {
+    let function = match source {
+        Ours(function) => Some(function),
+        Stock => stock(library, name),
+        Source::TableUnpack => stock("table", "unpack"),
+    };
+    match function {
+        Some(function) => stack.push_function(function, 0),
+        None => stack.push_nil(),
+    }
+}
+
+pub(crate) fn push_base(stack: Stack, name: &str, source: Source) {
+    push_function(stack, "base", name, source);
+}
+
+fn push_table(stack: Stack, library: &str, functions: &[(&str, Source)]) {
+    stack.push_table(0, functions.len());
+    for (name, source) in functions {
+        push_function(stack, library, name, *source);
+        stack.set_raw_field(-2, name);
+    }
+}
+
+pub(crate) fn make_string(stack: Stack, _: &mut Process) {
+    push_table(stack, "string", STRING);
+    // From now on methods of strings find the table itself.
+    stack.push_string("");
+    if stack.push_metatable(-1) {
+        stack.push_value(-3);
+        stack.set_raw_field(-2, "__index");
+        stack.pop(1);
+    }
+    stack.pop(1);
+}
+
+pub(crate) fn make_table(stack: Stack, _: &mut Process) {
+    push_table(stack, "table", TABLE);
+}
+
+pub(crate) fn make_utf8(stack: Stack, _: &mut Process) {
+    push_table(stack, "utf8", UTF8);
+    stack.push_string(b"[\0-\x7F\xC2-\xFD][\x80-\xBF]*");
+    stack.set_raw_field(-2, "charpattern");
+}
+
+pub(crate) fn make_os(stack: Stack, _: &mut Process) {
+    push_table(stack, "os", OS);
+}
+
+pub(crate) fn make_coroutine(stack: Stack, _: &mut Process) {
+    push_table(stack, "coroutine", COROUTINE);
+}
+
+pub(crate) fn make_math(stack: Stack, process: &mut Process) {
+    stack.push_table(0, MATH.len());
+    // SAFETY: pushes one table and raises for memory only, which is excluded here.
+    unsafe { ffi::luaopen_math(stack.lua()) };
+    for name in MATH {
+        stack.raw_field(-1, name);
+        stack.set_raw_field(-3, name);
+    }
+    let seed = process.node.random_seed();
+    if stack.raw_field(-1, "randomseed") == Type::Function {
+        stack.push_integer(seed as i64);
+        stack.push_integer(process.id.uniq as i64);
+        // SAFETY: a protected call of a C function with two integers; it runs no Lua code.
+        unsafe { ffi::lua_pcallk(stack.lua(), 2, 0, 0, 0, None) };
+    } else {
+        stack.pop(1);
+    }
+    stack.pop(1);
+}
+
+/// Gives strings their metatable; their methods are made at the first use.
+pub(crate) fn install_string_metatable(stack: Stack) {
+    stack.push_string("");
+    stack.push_table(0, STRING_METAMETHODS.len() + 2);
+    for name in STRING_METAMETHODS {
+        push_function(stack, "string_meta", name, Stock);
+        stack.set_raw_field(-2, name);
+    }
+    stack.push_function(string_index, 0);
+    stack.set_raw_field(-2, "__index");
+    stack.push_string("string");
+    stack.set_raw_field(-2, "__metatable");
+    stack.set_metatable(-2);
+    stack.pop(1);
+}
+
+crate::api::function!(string_index, string_index_inner);
+
+fn string_index_inner(caller: &mut crate::api::Caller<'_>) -> crate::api::caller::ApiResult {
+    library::push_named_library(caller.stack, caller.process, "string");
+    caller.push_value(2);
+    caller.raw_get(-2);
+    Ok(crate::vm::boundary::Reply::Return(1))
+}

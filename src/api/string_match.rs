@@ -1,0 +1,319 @@
+//! `string.find`, `match`, `gmatch` and `gsub` on top of [`crate::vm::matcher`].
+//!
+//! They behave as Lua 5.5's, with two additions: a match that goes on too long is abandoned when
+//! its process is to end (the call raises "interrupted"), and the subject may be an error object,
+//! which counts as its message.
+//!
+//! Invariants:
+//! - **S1, plain old frames.** Lua may raise in nearly every call made here and jumps over our
+//!   frames. They hold only pointers, numbers, slices and a `Matcher`, nothing with a destructor
+//!   (asserted below).
+//! - **S2, anchored text.** Subject and pattern are slices of Lua strings. The strings stay in
+//!   their stack slots (or upvalues) until the function returns, and Lua never moves a string, so
+//!   the slices stay valid; no slice outlives its C function.
+#![allow(unsafe_code)]
+
+mod gsub;
+
+use std::ffi::c_int;
+use std::mem::needs_drop;
+use std::slice;
+
+use crate::vm::ffi;
+use crate::vm::ffi::{lua_Integer, lua_State};
+use crate::vm::matcher::{self, Capture, MatchError, Matcher};
+use crate::vm::preempt;
+pub(crate) use gsub::gsub;
+
+/// The `__name` of error objects.
+const ERROR_OBJECT: &[u8] = b"moonlet.error";
+
+const _: () = assert!(!needs_drop::<Matcher<'static>>());
+
+/// `string.find(s, pattern [, init [, plain]])`.
+///
+/// # Safety
+/// To be called by Lua only, as a C function.
+pub(crate) unsafe extern "C-unwind" fn find(lua: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls us with a running state; S1 holds in this frame and in `find_or_match`.
+    unsafe {
+        let (subject, pattern) = text_arguments(lua);
+        let is_plain = ffi::lua_toboolean(lua, 4) != 0 || matcher::is_plain(pattern);
+        let start = start_argument(lua, subject.len());
+        if !is_plain || start > subject.len() {
+            return search(lua, subject, pattern, start, Answer::Positions);
+        }
+        let mut poll = || preempt::should_abandon(lua);
+        match matcher::find_plain(subject, pattern, start, &mut poll) {
+            Ok(Some(at)) => {
+                ffi::lua_pushinteger(lua, at as lua_Integer + 1);
+                ffi::lua_pushinteger(lua, (at + pattern.len()) as lua_Integer);
+                2
+            }
+            Ok(None) => push_fail(lua),
+            Err(error) => raise(lua, error),
+        }
+    }
+}
+
+/// `string.match(s, pattern [, init])`.
+///
+/// # Safety
+/// To be called by Lua only, as a C function.
+pub(crate) unsafe extern "C-unwind" fn match_(lua: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls us with a running state; S1 holds in this frame and in `search`.
+    unsafe {
+        let (subject, pattern) = text_arguments(lua);
+        let start = start_argument(lua, subject.len());
+        search(lua, subject, pattern, start, Answer::Captures)
+    }
+}
+
+/// `string.gmatch(s, pattern [, init])`: returns the iterator [`gmatch_next`].
+///
+/// Its state are four upvalues: subject, pattern, where to search next, and the end of the last
+/// match or -1.
+///
+/// # Safety
+/// To be called by Lua only, as a C function.
+pub(crate) unsafe extern "C-unwind" fn gmatch(lua: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls us with a running state and 20 free slots; S1 holds.
+    unsafe {
+        let (subject, _) = text_arguments(lua);
+        let start = start_argument(lua, subject.len());
+        ffi::lua_settop(lua, 2);
+        ffi::lua_pushinteger(lua, start.min(subject.len() + 1) as lua_Integer);
+        ffi::lua_pushinteger(lua, -1);
+        ffi::lua_pushcclosure(lua, gmatch_next, 4);
+        1
+    }
+}
+
+/// One step of the iterator that [`gmatch`] returns.
+unsafe extern "C-unwind" fn gmatch_next(lua: *mut lua_State) -> c_int {
+    // SAFETY: only `gmatch` makes closures of this function, with the four upvalues read here; they
+    // anchor the strings (S2); S1 holds.
+    unsafe {
+        let subject = string_at(lua, ffi::lua_upvalueindex(1));
+        let pattern = string_at(lua, ffi::lua_upvalueindex(2));
+        let start = ffi::lua_tointeger(lua, ffi::lua_upvalueindex(3)) as usize;
+        let last_end = usize::try_from(ffi::lua_tointeger(lua, ffi::lua_upvalueindex(4))).ok();
+        let mut poll = || preempt::should_abandon(lua);
+        let mut matcher = Matcher::new(subject, pattern, &mut poll);
+        for at in start..=subject.len() {
+            match matcher.match_at(at) {
+                Ok(Some(end)) if Some(end) != last_end => {
+                    ffi::lua_pushinteger(lua, end as lua_Integer);
+                    ffi::lua_copy(lua, -1, ffi::lua_upvalueindex(3));
+                    ffi::lua_copy(lua, -1, ffi::lua_upvalueindex(4));
+                    return push_captures(lua, &matcher, subject, Some((at, end)));
+                }
+                Ok(_) => {}
+                Err(error) => return raise(lua, error),
+            }
+        }
+        0
+    }
+}
+
+/// What [`search`] returns of a match.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Positions,
+    Captures,
+}
+
+/// The common part of `find` and `match`: pushes the first match at `start` or after it, or nil.
+///
+/// # Safety
+/// As for the C function that ends with this call; the slices obey S2.
+unsafe fn search(
+    lua: *mut lua_State,
+    subject: &[u8],
+    pattern: &[u8],
+    start: usize,
+    answer: Answer,
+) -> c_int {
+    // SAFETY: the caller passes the running state and anchored text; S1 holds in this frame.
+    unsafe {
+        let (is_anchored, pattern) = matcher::split_anchor(pattern);
+        let mut poll = || preempt::should_abandon(lua);
+        let mut matcher = Matcher::new(subject, pattern, &mut poll);
+        let found = match is_anchored {
+            _ if start > subject.len() => Ok(None),
+            true => matcher.match_at(start).map(|end| Some((start, end?))),
+            false => matcher.search(start),
+        };
+        match (found, answer) {
+            (Ok(Some((at, end))), Answer::Positions) => {
+                ffi::lua_pushinteger(lua, at as lua_Integer + 1);
+                ffi::lua_pushinteger(lua, end as lua_Integer);
+                2 + push_captures(lua, &matcher, subject, None)
+            }
+            (Ok(Some(whole)), Answer::Captures) => {
+                push_captures(lua, &matcher, subject, Some(whole))
+            }
+            (Ok(None), _) => push_fail(lua),
+            (Err(error), _) => raise(lua, error),
+        }
+    }
+}
+
+/// Pushes all captures, or `whole` if there are none, and returns how many values that are.
+///
+/// # Safety
+/// `lua` is the running state, the frame obeys S1, `matcher` has just matched in `subject`.
+unsafe fn push_captures(
+    lua: *mut lua_State,
+    matcher: &Matcher<'_>,
+    subject: &[u8],
+    whole: Option<(usize, usize)>,
+) -> c_int {
+    let count = match matcher.capture_count() {
+        0 => usize::from(whole.is_some()),
+        count => count,
+    };
+    // SAFETY: as the caller promises; the stack is grown first.
+    unsafe {
+        ffi::luaL_checkstack(lua, count as c_int, c"too many captures".as_ptr());
+        for index in 0..count {
+            push_capture(lua, matcher, subject, index, whole.unwrap_or_default());
+        }
+    }
+    count as c_int
+}
+
+/// Pushes one capture: one value.
+///
+/// # Safety
+/// As for [`push_captures`], with one free slot.
+unsafe fn push_capture(
+    lua: *mut lua_State,
+    matcher: &Matcher<'_>,
+    subject: &[u8],
+    index: usize,
+    (start, end): (usize, usize),
+) {
+    // SAFETY: as the caller promises; Lua copies the bytes.
+    unsafe {
+        match matcher.capture(index, start, end) {
+            Ok(Capture::Text { start, end }) => {
+                let text = &subject[start..end];
+                ffi::lua_pushlstring(lua, text.as_ptr().cast(), text.len());
+            }
+            Ok(Capture::Position(at)) => ffi::lua_pushinteger(lua, at as lua_Integer + 1),
+            Err(error) => {
+                raise(lua, error);
+            }
+        }
+    }
+}
+
+/// Reads arguments 1 and 2, subject and pattern, or raises. An error object as subject is replaced
+/// by its message.
+///
+/// # Safety `lua` is the running state in a C function, the frame obeys S1; the slices are good as
+/// long as slots 1 and 2 stay (S2).
+unsafe fn text_arguments<'a>(lua: *mut lua_State) -> (&'a [u8], &'a [u8]) {
+    // SAFETY: as the caller promises; the check functions turn numbers into strings in their slots.
+    unsafe {
+        if ffi::lua_type(lua, 1) == ffi::LUA_TUSERDATA && is_error_object(lua, 1) {
+            ffi::luaL_tolstring(lua, 1, std::ptr::null_mut());
+            ffi::lua_replace(lua, 1);
+        }
+        ffi::luaL_checklstring(lua, 1, std::ptr::null_mut());
+        ffi::luaL_checklstring(lua, 2, std::ptr::null_mut());
+        (string_at(lua, 1), string_at(lua, 2))
+    }
+}
+
+/// Whether the value at `index` carries the name of error objects. Leaves the stack as it was.
+///
+/// # Safety
+/// `lua` is the running state, the frame obeys S1, `index` is no pseudo index, two slots are free.
+unsafe fn is_error_object(lua: *mut lua_State, index: c_int) -> bool {
+    // SAFETY: as the caller promises; the name is compared before it is popped.
+    unsafe {
+        match ffi::luaL_getmetafield(lua, index, c"__name".as_ptr()) {
+            ffi::LUA_TNIL => false,
+            kind => {
+                let is_named = kind == ffi::LUA_TSTRING && string_at(lua, -1) == ERROR_OBJECT;
+                ffi::lua_pop(lua, 1);
+                is_named
+            }
+        }
+    }
+}
+
+/// Reads the optional argument 3 as an offset from 0; it may lie behind the end.
+///
+/// # Safety
+/// `lua` is the running state in a C function and the frame obeys S1.
+unsafe fn start_argument(lua: *mut lua_State, length: usize) -> usize {
+    // SAFETY: as the caller promises.
+    match unsafe { ffi::luaL_optinteger(lua, 3, 1) } {
+        0 => 0,
+        position if position > 0 => position as usize - 1,
+        position => length.saturating_sub(position.unsigned_abs() as usize),
+    }
+}
+
+/// The bytes of the string (or number, which becomes one) at `index`; empty for anything else.
+///
+/// # Safety
+/// `lua` is the running state; the slice is good as long as the string is reachable (S2).
+unsafe fn string_at<'a>(lua: *mut lua_State, index: c_int) -> &'a [u8] {
+    let mut length = 0;
+    // SAFETY: as the caller promises; Lua gives a pointer to `length` bytes, or null.
+    unsafe {
+        let text = ffi::lua_tolstring(lua, index, &mut length);
+        match text.is_null() {
+            true => &[],
+            false => slice::from_raw_parts(text.cast(), length),
+        }
+    }
+}
+
+/// Pushes nil and returns 1.
+///
+/// # Safety
+/// `lua` is the running state with one free slot.
+unsafe fn push_fail(lua: *mut lua_State) -> c_int {
+    // SAFETY: as the caller promises.
+    unsafe { ffi::lua_pushnil(lua) };
+    1
+}
+
+/// Raises a [`MatchError`] with the text that stock Lua uses. Does not return; the type suits a C
+/// function's end.
+///
+/// # Safety
+/// `lua` is the running state in a C function and every frame up to Lua obeys S1.
+unsafe fn raise(lua: *mut lua_State, error: MatchError) -> c_int {
+    let text = match error {
+        MatchError::Abandoned => c"interrupted",
+        MatchError::EndsWithEscape => c"malformed pattern (ends with '%%')",
+        MatchError::UnclosedSet => c"malformed pattern (missing ']')",
+        MatchError::MissingBalanceArguments => c"malformed pattern (missing arguments to '%%b')",
+        MatchError::MissingFrontierSet => c"missing '[' after '%%f' in pattern",
+        MatchError::TooManyCaptures => c"too many captures",
+        MatchError::TooComplex => c"pattern too complex",
+        MatchError::InvalidCaptureIndex(_) => c"invalid capture index %%%d",
+        MatchError::UnopenedCapture => c"invalid pattern capture",
+        MatchError::UnfinishedCapture => c"unfinished capture",
+    };
+    // SAFETY: as the caller promises; the one text with a `%d` gets its integer.
+    unsafe {
+        match error {
+            MatchError::Abandoned => {
+                ffi::lua_pushstring(lua, text.as_ptr());
+                ffi::lua_error(lua)
+            }
+            MatchError::InvalidCaptureIndex(index) => ffi::luaL_error(lua, text.as_ptr(), index),
+            _ => ffi::luaL_error(lua, text.as_ptr()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

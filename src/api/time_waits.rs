@@ -1,0 +1,183 @@
+//! What of `time` waits: `sleep`, `after`, timers and tickers.
+
+use crate::api::caller::{self, ApiResult, Caller, Failure};
+use crate::api::time::duration_argument;
+use crate::api::{channel, function};
+use crate::error::ApiError;
+use crate::process::channel::{Channel, ChannelId};
+use crate::process::timers::Action;
+use crate::vm::boundary::Reply;
+use crate::vm::stack::Stack;
+use crate::vm::userdata::{self, Class, Kind};
+
+function!(sleep, sleep_inner);
+function!(after, after_inner);
+function!(timer, timer_inner);
+function!(ticker, ticker_inner);
+function!(timer_channel, timer_channel_inner);
+function!(timer_stop, timer_stop_inner);
+function!(timer_reset, timer_reset_inner);
+function!(ticker_stop, ticker_stop_inner);
+
+/// Ticks that wait for a late reader.
+const TICKS_MAX: usize = 16;
+
+/// What a Timer's or Ticker's userdata holds; its user value is the channel.
+#[derive(Clone, Copy)]
+struct Data {
+    number: u64,
+    channel: ChannelId,
+}
+
+const CHANNEL: i32 = 1;
+
+static TIMER: Class = Class {
+    kind: Kind::Timer,
+    name: "moonlet.timer",
+    methods: &[
+        ("channel", timer_channel),
+        ("response", timer_channel),
+        ("stop", timer_stop),
+        ("reset", timer_reset),
+    ],
+    metamethods: &[],
+};
+
+static TICKER: Class = Class {
+    kind: Kind::Ticker,
+    name: "moonlet.ticker",
+    methods: &[("channel", timer_channel), ("response", timer_channel), ("stop", ticker_stop)],
+    metamethods: &[],
+};
+
+fn due_in(caller: &Caller<'_>, nanos: i64) -> u64 {
+    caller.process.node.clock.now().saturating_add(nanos.max(0) as u64)
+}
+
+/// `time.sleep(d)`.
+fn sleep_inner(caller: &mut Caller<'_>) -> ApiResult {
+    caller.require_main()?;
+    let nanos = duration_argument(caller, 1)?;
+    if nanos <= 0 {
+        return Ok(Reply::Return(0));
+    }
+    caller.wait_or_raise()?;
+    let due = due_in(caller, nanos);
+    let ticket = caller.process.coroutines.wait();
+    caller.process.timers.add(due, Action::Wake(ticket));
+    caller.wait(slept)
+}
+
+fn slept(stack: Stack) -> Reply {
+    caller::enter(stack, |caller| {
+        caller.process.coroutines.take_wake();
+        Ok(Reply::Return(0))
+    })
+}
+
+fn positive(caller: &Caller<'_>, index: i32) -> Result<i64, ApiError> {
+    let nanos = duration_argument(caller, index)?;
+    if nanos > 0 { Ok(nanos) } else { Err(ApiError::invalid("duration must be > 0")) }
+}
+
+/// Adds a timer with a channel of its own; the channel's userdata is pushed.
+fn add(
+    caller: &mut Caller<'_>,
+    nanos: i64,
+    capacity: usize,
+    action: impl FnOnce(ChannelId) -> Action,
+) -> Data {
+    let due = due_in(caller, nanos);
+    let process = &mut *caller.process;
+    let number = process.timers.next_number();
+    let channel = process.channels.add(Channel::for_moments(number, capacity));
+    process.timers.add(due, action(channel));
+    channel::push(caller.stack, channel);
+    Data { number, channel }
+}
+
+/// `time.after(d)`.
+fn after_inner(caller: &mut Caller<'_>) -> ApiResult {
+    caller.require_main()?;
+    let nanos = positive(caller, 1)?;
+    add(caller, nanos, 1, |channel| Action::Fire { channel, closes: true });
+    caller.push_nil();
+    Ok(Reply::Return(2))
+}
+
+/// Pushes the object of a timer whose channel is on top of the stack, and nil.
+fn push_object(caller: &Caller<'_>, class: &'static Class, data: Data) -> ApiResult {
+    userdata::push(caller.stack, class, data, 1);
+    caller.push_value(-2);
+    caller.set_user_value(-2, CHANNEL);
+    caller.push_nil();
+    Ok(Reply::Return(2))
+}
+
+/// `time.timer(d)`.
+fn timer_inner(caller: &mut Caller<'_>) -> ApiResult {
+    caller.require_main()?;
+    let nanos = positive(caller, 1)?;
+    let data = add(caller, nanos, 1, |channel| Action::Fire { channel, closes: false });
+    push_object(caller, &TIMER, data)
+}
+
+/// `time.ticker(d)`.
+fn ticker_inner(caller: &mut Caller<'_>) -> ApiResult {
+    caller.require_main()?;
+    let period = positive(caller, 1)?;
+    let data =
+        add(caller, period, TICKS_MAX, |channel| Action::Tick { channel, period: period as u64 });
+    push_object(caller, &TICKER, data)
+}
+
+fn receiver(caller: &Caller<'_>, kind: Kind, name: &str) -> Result<Data, Failure> {
+    userdata::get(caller.stack, 1, kind).ok_or_else(|| {
+        let got = caller.kind(1).name();
+        Failure::Text(format!("bad argument #1 ({name} expected, got {got})"))
+    })
+}
+
+/// `t:channel()` of both.
+fn timer_channel_inner(caller: &mut Caller<'_>) -> ApiResult {
+    let timer = receiver(caller, Kind::Timer, "timer");
+    timer.or_else(|_| receiver(caller, Kind::Ticker, "timer or ticker"))?;
+    caller.push_user_value(1, CHANNEL);
+    Ok(Reply::Return(1))
+}
+
+fn stop(caller: &mut Caller<'_>, data: Data) -> ApiResult {
+    let was_active = caller.process.timers.stop(data.number).is_some();
+    if was_active
+        && let Some((channel, coroutines)) = channel::with_coroutines(caller.process, data.channel)
+    {
+        channel.close(coroutines);
+    }
+    caller.push_boolean(was_active);
+    Ok(Reply::Return(1))
+}
+
+/// `timer:stop()`.
+fn timer_stop_inner(caller: &mut Caller<'_>) -> ApiResult {
+    caller.require_main()?;
+    let data = receiver(caller, Kind::Timer, "timer")?;
+    stop(caller, data)
+}
+
+/// `ticker:stop()`.
+fn ticker_stop_inner(caller: &mut Caller<'_>) -> ApiResult {
+    caller.require_main()?;
+    let data = receiver(caller, Kind::Ticker, "ticker")?;
+    stop(caller, data)
+}
+
+/// `timer:reset(d)`.
+fn timer_reset_inner(caller: &mut Caller<'_>) -> ApiResult {
+    caller.require_main()?;
+    let data = receiver(caller, Kind::Timer, "timer")?;
+    let nanos = positive(caller, 2).map_err(Failure::Raised)?;
+    let due = due_in(caller, nanos);
+    let was_active = caller.process.timers.reset(data.number, due);
+    caller.push_boolean(was_active);
+    Ok(Reply::Return(1))
+}

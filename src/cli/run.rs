@@ -1,0 +1,147 @@
+//! `moonlet run`: an application with its services, or one of its entries.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use clap::Args;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::app::{Application, Kind};
+use crate::error::Error;
+use crate::output::Level;
+use crate::runtime::{Builder, Runtime};
+use crate::value::Value;
+
+/// Exit status after Ctrl-C, as shells count it.
+const STATUS_INTERRUPTED: u8 = 130;
+/// Exit status when an entry or a service failed.
+const STATUS_FAILED: u8 = 1;
+/// The host of an application that defines none.
+const IMPLICIT_HOST: &str = "app:processes";
+
+#[derive(Args)]
+pub(crate) struct RunArguments {
+    /// The application's folder
+    app: PathBuf,
+    /// Runs this definition and ends when it ends
+    #[arg(short = 'x', long = "exec", value_name = "NS:ENTRY")]
+    exec: Option<String>,
+    /// The host to run it on [default: the only host, else app:processes]
+    #[arg(long, value_name = "ID", requires = "exec")]
+    host: Option<String>,
+    /// Number of workers [default: one per usable core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    workers: Option<u16>,
+    /// Leaves it to the system on which core a worker runs
+    #[arg(long)]
+    no_pin: bool,
+    /// Writes debug lines to the log, too
+    #[arg(short, long)]
+    verbose: bool,
+    /// Arguments of the entry's main, as strings
+    #[arg(last = true, value_name = "ARGS")]
+    arguments: Vec<String>,
+}
+
+/// Runs the application and answers with the exit status.
+pub(crate) fn run(arguments: RunArguments) -> ExitCode {
+    let application = Application::load(&arguments.app, &[]);
+    for problem in application.problems() {
+        eprintln!("{problem}");
+    }
+    if application.entries().len() == 0 {
+        return ExitCode::from(STATUS_FAILED);
+    }
+    let host = arguments.host.clone().unwrap_or_else(|| default_host(&application));
+    let interrupts = match count_signals() {
+        Ok(interrupts) => interrupts,
+        Err(error) => return fail(&format!("cannot handle signals: {error}")),
+    };
+    let builder = Builder::new()
+        .workers(arguments.workers.map(usize::from))
+        .pinning(!arguments.no_pin)
+        .plain_print(arguments.exec.is_some())
+        .log_level(if arguments.verbose { Level::Debug } else { Level::Info })
+        .script_arguments(arguments.arguments.clone())
+        .application(application);
+    let runtime = match builder.start() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.to_string()),
+    };
+    match &arguments.exec {
+        Some(entry) => run_entry(runtime, entry, &host, &arguments.arguments, &interrupts),
+        None => run_services(runtime, &interrupts),
+    }
+}
+
+fn fail(text: &str) -> ExitCode {
+    eprintln!("moonlet: {text}");
+    ExitCode::from(STATUS_FAILED)
+}
+
+fn default_host(application: &Application) -> String {
+    let mut hosts = application.entries().filter(|entry| matches!(entry.kind, Kind::Host(_)));
+    match (hosts.next(), hosts.next()) {
+        (Some(only), None) => only.id.to_string(),
+        _ => IMPLICIT_HOST.to_owned(),
+    }
+}
+
+/// Counts SIGINT and SIGTERM from now on; the third ends the program where it stands.
+fn count_signals() -> io::Result<Arc<AtomicUsize>> {
+    let count = Arc::new(AtomicUsize::new(0));
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let counted = count.clone();
+    std::thread::Builder::new().name("moonlet-signals".to_owned()).spawn(move || {
+        for _ in signals.forever() {
+            if counted.fetch_add(1, Ordering::Relaxed) >= 2 {
+                std::process::exit(STATUS_INTERRUPTED.into());
+            }
+        }
+    })?;
+    Ok(count)
+}
+
+fn run_entry(
+    runtime: Runtime,
+    entry: &str,
+    host: &str,
+    arguments: &[String],
+    interrupts: &AtomicUsize,
+) -> ExitCode {
+    let arguments: Vec<Value> = arguments.iter().map(|text| Value::from(text.as_str())).collect();
+    let interrupted = || interrupts.load(Ordering::Relaxed) > 0;
+    let result = runtime.exec_until(entry, host, &arguments, interrupted);
+    if let Err(Error::Interrupted) = result {
+        runtime.stop_services(|| interrupts.load(Ordering::Relaxed) > 1);
+    }
+    runtime.shutdown();
+    match result {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(Error::Interrupted) => ExitCode::from(STATUS_INTERRUPTED),
+        Err(Error::Failed { message, traceback, .. }) => {
+            let traceback = traceback.map(|text| format!("\n{text}")).unwrap_or_default();
+            fail(&format!("{entry} failed: {message}{traceback}"))
+        }
+        Err(error) => fail(&format!("{entry}: {error}")),
+    }
+}
+
+fn run_services(runtime: Runtime, interrupts: &AtomicUsize) -> ExitCode {
+    let interrupted = || interrupts.load(Ordering::Relaxed) > 0;
+    let all_ended = runtime.wait_for_services(interrupted);
+    if !all_ended {
+        runtime.stop_services(|| interrupts.load(Ordering::Relaxed) > 1);
+    }
+    let has_failed = runtime.has_failed_services();
+    runtime.shutdown();
+    match (all_ended, has_failed) {
+        (false, _) => ExitCode::from(STATUS_INTERRUPTED),
+        (true, true) => ExitCode::from(STATUS_FAILED),
+        (true, false) => ExitCode::SUCCESS,
+    }
+}

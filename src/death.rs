@@ -1,0 +1,108 @@
+//! The end of a process, step by step (each visible to others only after the one before):
+//!
+//! 1. The state word says *exiting* and both lanes of the mailbox close: it resolves no more,
+//!    pushes fail. No Lua code runs, the VM is freed with everything in it.
+//! 2. Under the slot's lock it is not alive any more, and its lists are taken: who monitors,
+//!    links or registers from now on is told that it is gone.
+//! 3. Its names are free, its own monitors on others are removed.
+//! 4. Every watcher is told.
+//! 5. The generation moves on and the slot is free.
+
+#![allow(unsafe_code)]
+
+use crate::node::Node;
+use crate::output::Level;
+use crate::pid::ProcessId;
+use crate::process::Process;
+use crate::process::exit::{Outcome, Watcher};
+use crate::process::message::{Answer, Content, Message};
+use crate::process::slot::{Relations, Slot};
+use crate::spawn;
+use crate::sync::{Arc, Ordering};
+use crate::tickets::Notice;
+
+/// Ends the process that the calling worker runs.
+pub(crate) fn end(node: &Arc<Node>, slot: &Slot, outcome: Outcome) {
+    let raw = slot.process();
+    // SAFETY: the worker runs this process (its state is running) and nobody else has a
+    // reference; `spawn` leaked the box into the slot.
+    let process = unsafe { Box::from_raw(raw) };
+    if process.stage != crate::process::Stage::Main {
+        spawn::failed(node, slot, process, outcome);
+        return;
+    }
+    log_failure(&process, &outcome);
+    let id = process.id;
+    let relations = retire(node, slot, process);
+    let outcome = Arc::new(outcome);
+    let at = node.clock.unix_seconds();
+    for watcher in &relations.watchers {
+        tell(node, *watcher, id, at, &outcome);
+    }
+    release(node, slot);
+    node.metrics.ended.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Steps 1 to 3, for a process that ran or one whose chunk failed.
+pub(crate) fn retire(node: &Node, slot: &Slot, process: Box<Process>) -> Relations {
+    let id = process.id;
+    slot.state.transition_to_exiting();
+    drop(slot.mailbox.user.close());
+    drop(slot.mailbox.events.close());
+    drop(process);
+    slot.set_process(std::ptr::null_mut());
+    let relations = std::mem::take(&mut *slot.relations());
+    node.names.release(id.uniq, &relations.names);
+    for target in &relations.monitors {
+        if let Some(target) = node.slots.find(*target) {
+            target.relations().watchers.retain(|watcher| *watcher != Watcher::Monitor(id.uniq));
+        }
+    }
+    relations
+}
+
+/// Step 5.
+pub(crate) fn release(node: &Node, slot: &Slot) {
+    let host = slot.host();
+    slot.state.transition_to_free();
+    node.slots.release(slot);
+    node.host(host).leave();
+}
+
+fn tell(node: &Node, watcher: Watcher, ended: ProcessId, at: i64, outcome: &Arc<Outcome>) {
+    match watcher {
+        Watcher::Monitor(uniq) => tell_monitor(node, uniq, ended, at, outcome),
+        Watcher::Exec { uniq, token } => {
+            let answer = Answer::Ended(outcome.clone());
+            node.deliver_event(uniq, Content::Answer { token, answer });
+        }
+        Watcher::Outside(ticket) => node.tickets.notify(ticket, Notice::Ended(outcome.clone())),
+    }
+}
+
+/// Queues EXIT, unless the watcher has unmonitored meanwhile: whoever removes the entry from
+/// the watcher's list decides.
+fn tell_monitor(node: &Node, uniq: u64, ended: ProcessId, at: i64, outcome: &Arc<Outcome>) {
+    let Some(slot) = node.slots.find(uniq) else { return };
+    let pushed = {
+        let mut relations = slot.relations();
+        if !relations.alive || slot.uniq() != uniq || !relations.monitors.remove(&ended.uniq) {
+            return;
+        }
+        let content = Content::Exit { from: ended, at, outcome: outcome.clone() };
+        slot.deliver_event(Message::new(uniq, content))
+    };
+    if let Ok(crate::process::state::Notify::Schedule) = pushed {
+        node.scheduler.schedule(slot.index());
+    }
+}
+
+/// A raised error is a crash that people want to see; returned errors and kills are not.
+fn log_failure(process: &Process, outcome: &Outcome) {
+    if let Outcome::Failure(failure) = outcome
+        && let Some(traceback) = &failure.traceback
+    {
+        let text = format!("process failed: {}\n{traceback}", failure.message());
+        process.node.output.log(Level::Warn, Some(process), &text);
+    }
+}

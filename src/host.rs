@@ -1,0 +1,146 @@
+//! A host: a named domain of processes with limits. Work of all hosts shares the run queues.
+
+use std::collections::VecDeque;
+
+use crate::app::{EntryId, HostConfig};
+use crate::sync::{AtomicU32, AtomicUsize, Mutex, Ordering, lock};
+
+/// What a host allows its processes; 0 means no limit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Limits {
+    pub(crate) processes: usize,
+    pub(crate) mailbox: u32,
+    pub(crate) memory_bytes: usize,
+}
+
+/// Whether a host takes new processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum HostState {
+    Inactive = 0,
+    Running = 1,
+    Stopping = 2,
+    Stopped = 3,
+}
+
+pub(crate) struct Host {
+    pub(crate) id: EntryId,
+    /// What stands before the number in the PIDs of its processes: `{node@host|0x`.
+    pub(crate) pid_prefix: String,
+    pub(crate) limits: Limits,
+    pub(crate) gate: Gate,
+    state: AtomicU32,
+    processes: AtomicUsize,
+}
+
+impl Host {
+    pub(crate) fn new(id: EntryId, config: &HostConfig, node_id: &str, workers: usize) -> Self {
+        let at = if node_id.is_empty() { "" } else { "@" };
+        let pid_prefix = format!("{{{node_id}{at}{id}|0x");
+        let limits = Limits {
+            processes: config.max_processes,
+            mailbox: u32::try_from(config.max_mailbox).unwrap_or(u32::MAX),
+            memory_bytes: config.max_memory,
+        };
+        let cap = config.workers.filter(|cap| *cap < workers);
+        Host {
+            id,
+            pid_prefix,
+            limits,
+            gate: Gate::new(cap),
+            state: AtomicU32::new(HostState::Inactive as u32),
+            processes: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn state(&self) -> HostState {
+        // Acquire pairs with the Release of `set_state`.
+        match self.state.load(Ordering::Acquire) {
+            0 => HostState::Inactive,
+            1 => HostState::Running,
+            2 => HostState::Stopping,
+            _ => HostState::Stopped,
+        }
+    }
+
+    pub(crate) fn set_state(&self, state: HostState) {
+        self.state.store(state as u32, Ordering::Release);
+    }
+
+    /// Counts one more process; false at the limit.
+    pub(crate) fn enter(&self) -> bool {
+        // Relaxed: a count; nothing is published with it.
+        let before = self.processes.fetch_add(1, Ordering::Relaxed);
+        if self.limits.processes != 0 && before >= self.limits.processes {
+            self.processes.fetch_sub(1, Ordering::Relaxed);
+            return false;
+        }
+        true
+    }
+
+    pub(crate) fn leave(&self) {
+        self.processes.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn processes(&self) -> usize {
+        self.processes.load(Ordering::Relaxed)
+    }
+}
+
+/// How many processes of a host may run at once. Without a cap, the default, it costs a branch.
+pub(crate) struct Gate {
+    cap: Option<usize>,
+    inside: Mutex<Inside>,
+}
+
+#[derive(Default)]
+struct Inside {
+    running: usize,
+    /// Slots that are scheduled and wait for a place, oldest first.
+    waiting: VecDeque<u32>,
+}
+
+impl Gate {
+    fn new(cap: Option<usize>) -> Self {
+        Gate { cap, inside: Mutex::new(Inside::default()) }
+    }
+
+    pub(crate) fn is_capped(&self) -> bool {
+        self.cap.is_some()
+    }
+
+    /// Enters for a slice; if there is no place, the slot waits here and false is returned.
+    pub(crate) fn try_enter(&self, slot: u32) -> bool {
+        let Some(cap) = self.cap else { return true };
+        let mut inside = lock(&self.inside);
+        if inside.running < cap {
+            inside.running += 1;
+            return true;
+        }
+        inside.waiting.push_back(slot);
+        false
+    }
+
+    /// Leaves; returns a slot that has a place now and must be put into a run queue.
+    pub(crate) fn leave(&self) -> Option<u32> {
+        self.cap?;
+        let mut inside = lock(&self.inside);
+        inside.running -= 1;
+        inside.waiting.pop_front()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_capped_host_runs_so_many_and_no_more() {
+        let gate = Gate::new(Some(1));
+        assert!(gate.try_enter(1));
+        assert!(!gate.try_enter(2));
+        assert_eq!(gate.leave(), Some(2));
+        assert!(gate.try_enter(2));
+        assert_eq!(gate.leave(), None);
+    }
+}

@@ -1,0 +1,58 @@
+//! From the entries of an application to definitions that can be spawned.
+
+use std::collections::HashMap;
+
+use crate::api::Module;
+use crate::app::{Application, Code, Entry, EntryId, Kind};
+use crate::node::Loaded;
+use crate::process::definition::{Chunk, Definition, Preset};
+use crate::sync::Arc;
+
+/// Every `process.lua` entry, by id; one in error with the reason.
+pub(crate) fn definitions(application: &Application) -> HashMap<String, Loaded> {
+    let processes = application.entries().filter_map(|entry| match &entry.kind {
+        Kind::Process(code) => Some((entry, code)),
+        _ => None,
+    });
+    processes.map(|(entry, code)| (entry.id.to_string(), load(application, entry, code))).collect()
+}
+
+fn load(application: &Application, entry: &Entry, code: &Code) -> Loaded {
+    if let Some(reason) = &entry.problem {
+        return Err(reason.clone());
+    }
+    let mut order = application.load_order(&entry.id);
+    order.retain(|id| *id != entry.id);
+    order.push(entry.id.clone());
+    let mut chunks = Vec::new();
+    for id in &order {
+        chunks.push(chunk(application, id, &order)?);
+    }
+    let mut globals = Vec::new();
+    // The definition's own names win over those of its libraries.
+    for (name, preset) in chunks.iter().rev().flat_map(|chunk: &Chunk| &chunk.names) {
+        if !globals.iter().any(|(taken, _)| taken == name) {
+            globals.push((name.clone(), *preset));
+        }
+    }
+    let id = entry.id.clone();
+    Ok(Arc::new(Definition { id, method: code.method.clone(), chunks, globals }))
+}
+
+fn chunk(application: &Application, id: &EntryId, order: &[EntryId]) -> Result<Chunk, String> {
+    let missing = || format!("{id} has no code");
+    let code = application.entry(id).and_then(Entry::code).ok_or_else(missing)?;
+    let bytecode = code.bytecode.clone().ok_or_else(missing)?;
+    let mut names = Vec::new();
+    for module in &code.modules {
+        if let Some(module) = Module::named(module) {
+            names.push((module.name().to_owned(), Preset::Module(module)));
+        }
+    }
+    for (alias, library) in &code.imports {
+        if let Some(index) = order.iter().position(|other| other == library) {
+            names.push((alias.clone(), Preset::Library(index)));
+        }
+    }
+    Ok(Chunk { id: id.clone(), code: bytecode, names })
+}

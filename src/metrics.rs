@@ -1,0 +1,111 @@
+//! Counters that explain how the scheduler behaves.
+//!
+//! Each worker writes its own set, on its own cache lines, so counting costs an uncontended
+//! store; reading sums them up.
+
+use crossbeam_utils::CachePadded;
+
+use crate::sync::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// The counters of one worker; only it writes them.
+        #[derive(Default)]
+        pub(crate) struct WorkerCounters { $(pub(crate) $name: Counter),* }
+
+        /// Sums of what happened since the runtime started.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Metrics {
+            $($(#[$doc])* pub $name: u64,)*
+            /// Processes that were started.
+            pub spawned: u64,
+            /// Processes that ended.
+            pub ended: u64,
+            /// Messages that reached a slot whose process had just ended.
+            pub dead_letters: u64,
+            /// Log lines dropped because nobody read them in time.
+            pub lost_log_lines: u64,
+        }
+
+        impl WorkerCounters {
+            fn add_to(&self, sum: &mut Metrics) {
+                $(sum.$name += self.$name.get();)*
+            }
+        }
+
+        impl Metrics {
+            /// Lists every counter by name, for reports.
+            pub fn entries(&self) -> Vec<(&'static str, u64)> {
+                vec![
+                    $((stringify!($name), self.$name),)*
+                    ("spawned", self.spawned),
+                    ("ended", self.ended),
+                    ("dead_letters", self.dead_letters),
+                    ("lost_log_lines", self.lost_log_lines),
+                ]
+            }
+        }
+    };
+}
+
+counters! {
+    /// Time slices that were run.
+    slices,
+    /// Steals that brought work.
+    steals,
+    /// Rounds over all victims that brought nothing.
+    failed_steals,
+    /// Times a worker went to sleep.
+    parks,
+    /// Times a worker woke another.
+    unparks,
+    /// Wake-ups that found nothing to do.
+    unparks_without_work,
+    /// Processes run from the slot for the one just woken.
+    lifo_runs,
+    /// Slices ended in the middle of Lua code.
+    preemptions,
+}
+
+/// A number that one thread writes and any may read.
+#[derive(Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds one; only by the owner, so a load and a store are enough.
+    pub(crate) fn increment(&self) {
+        self.0.store(self.0.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Counters of events that do not belong to one worker.
+#[derive(Default)]
+pub(crate) struct SharedCounters {
+    pub(crate) spawned: CachePadded<AtomicU64>,
+    pub(crate) ended: CachePadded<AtomicU64>,
+    pub(crate) dead_letters: AtomicU64,
+}
+
+/// Sums up.
+pub(crate) fn collect<'a>(
+    workers: impl Iterator<Item = &'a WorkerCounters>,
+    shared: &SharedCounters,
+    lost_log_lines: u64,
+) -> Metrics {
+    let mut sum = Metrics {
+        spawned: shared.spawned.load(Ordering::Relaxed),
+        ended: shared.ended.load(Ordering::Relaxed),
+        dead_letters: shared.dead_letters.load(Ordering::Relaxed),
+        lost_log_lines,
+        ..Metrics::default()
+    };
+    for worker in workers {
+        worker.add_to(&mut sum);
+    }
+    sum
+}

@@ -1,0 +1,179 @@
+//! What all processes of a runtime share: slots, names, hosts, code, clock, scheduler, output.
+
+use std::collections::HashMap;
+
+use crate::app::{Application, Kind};
+use crate::clock::Clock;
+use crate::host::Host;
+use crate::loader;
+use crate::metrics::SharedCounters;
+use crate::output::Output;
+use crate::pid::{self, PidBuffer, ProcessId};
+use crate::process::definition::Definition;
+use crate::process::message::{Content, Message};
+use crate::process::names::Names;
+use crate::process::slot::{ProcessTable, Slot, Undelivered};
+use crate::process::state::Notify;
+use crate::scheduler::Scheduler;
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
+use crate::tickets::Tickets;
+
+/// A definition as it can be spawned, or why it cannot.
+pub(crate) type Loaded = Result<Arc<Definition>, String>;
+
+pub(crate) struct Node {
+    /// The node's name in PIDs; empty for none.
+    pub(crate) id: String,
+    pub(crate) slots: ProcessTable,
+    pub(crate) names: Names,
+    hosts: Vec<Host>,
+    host_indices: HashMap<String, u32>,
+    definitions: HashMap<String, Loaded>,
+    pub(crate) application: Application,
+    pub(crate) clock: Clock,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) output: Output,
+    pub(crate) metrics: SharedCounters,
+    pub(crate) tickets: Tickets,
+    pub(crate) hash_seed: u32,
+    pub(crate) script_arguments: Vec<String>,
+    chains: AtomicU64,
+    seeds: Mutex<crate::clock::Random>,
+}
+
+/// A destination that is no living process.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unresolved {
+    /// A PID of another node.
+    Node,
+    /// A PID whose host does not exist.
+    Host,
+    /// A PID that names no living process.
+    Process,
+}
+
+impl Node {
+    pub(crate) fn new(
+        id: String,
+        application: Application,
+        scheduler: Scheduler,
+        output: Output,
+        script_arguments: Vec<String>,
+    ) -> Self {
+        let workers = scheduler.workers.len();
+        let mut hosts = Vec::new();
+        for entry in application.entries().filter(|entry| entry.problem.is_none()) {
+            if let Kind::Host(config) = &entry.kind {
+                hosts.push(Host::new(entry.id.clone(), config, &id, workers));
+            }
+        }
+        let host_indices =
+            hosts.iter().zip(0..).map(|(host, index)| (host.id.to_string(), index)).collect();
+        let mut random = crate::clock::Random::from_system();
+        Node {
+            id,
+            slots: ProcessTable::new(),
+            names: Names::default(),
+            hosts,
+            host_indices,
+            definitions: loader::definitions(&application),
+            application,
+            clock: Clock::new(),
+            scheduler,
+            output,
+            metrics: SharedCounters::default(),
+            tickets: Tickets::default(),
+            hash_seed: random.next() as u32,
+            script_arguments,
+            chains: AtomicU64::new(1),
+            seeds: Mutex::new(random),
+        }
+    }
+
+    pub(crate) fn host(&self, index: u32) -> &Host {
+        &self.hosts[index as usize]
+    }
+
+    pub(crate) fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    pub(crate) fn host_index(&self, id: &str) -> Option<u32> {
+        self.host_indices.get(id).copied()
+    }
+
+    pub(crate) fn definition(&self, id: &str) -> Option<&Loaded> {
+        self.definitions.get(id)
+    }
+
+    pub(crate) fn next_chain(&self) -> u64 {
+        // Relaxed: only uniqueness matters.
+        self.chains.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A seed for one process's `math.random`.
+    pub(crate) fn random_seed(&self) -> u64 {
+        lock(&self.seeds).next()
+    }
+
+    pub(crate) fn pid_text(&self, process: ProcessId) -> PidBuffer {
+        PidBuffer::new(&self.host(process.host).pid_prefix, process.uniq)
+    }
+
+    /// Finds the living process that a PID's text names.
+    pub(crate) fn resolve_pid(&self, pid: pid::PidText<'_>) -> Result<ProcessId, Unresolved> {
+        if pid.node.is_some_and(|node| node != self.id.as_bytes()) {
+            return Err(Unresolved::Node);
+        }
+        let uniq = pid.uniq.unwrap_or(0);
+        if let Some(slot) = self.slots.find(uniq) {
+            let host = slot.host();
+            if self.host(host).id.as_str().as_bytes() == pid.host {
+                return Ok(ProcessId { uniq, host });
+            }
+        }
+        let is_host = std::str::from_utf8(pid.host).is_ok_and(|id| self.host_index(id).is_some());
+        Err(if is_host { Unresolved::Process } else { Unresolved::Host })
+    }
+
+    /// Delivers a user message whose place in the mailbox is reserved.
+    pub(crate) fn deliver(&self, slot: &Slot, message: Box<Message>) -> Result<(), Undelivered> {
+        let result = slot.deliver(message);
+        self.schedule_after(slot, &result);
+        result.map(|_| ())
+    }
+
+    /// Delivers an event or an answer, if the process still lives.
+    pub(crate) fn deliver_event(&self, uniq: u64, content: Content) -> bool {
+        let Some(slot) = self.slots.find(uniq) else { return false };
+        let result = slot.deliver_event(Message::new(uniq, content));
+        self.schedule_after(slot, &result);
+        result.is_ok()
+    }
+
+    fn schedule_after(&self, slot: &Slot, result: &Result<Notify, Undelivered>) {
+        match result {
+            Ok(Notify::Schedule) | Err(Undelivered::Gone { schedule: true }) => {
+                self.scheduler.schedule(slot.index());
+            }
+            _ => {}
+        }
+    }
+
+    /// Orders the end of a process; false if it is gone.
+    pub(crate) fn kill(&self, uniq: u64, reason: u32) -> bool {
+        let Some(slot) = self.slots.slot(uniq) else { return false };
+        let notify = {
+            let relations = slot.relations();
+            if !relations.alive || slot.uniq() != uniq {
+                return false;
+            }
+            slot.request_kill(pid::generation_of(uniq), reason)
+        };
+        match notify {
+            Notify::Schedule => self.scheduler.schedule(slot.index()),
+            _ => self.scheduler.interrupt(slot.index()),
+        }
+        true
+    }
+}

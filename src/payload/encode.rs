@@ -1,0 +1,213 @@
+//! From a Lua stack to a [`Payload`].
+//!
+//! Tables are walked raw and iteratively in spirit: the recursion is bounded by [`DEPTH_MAX`],
+//! far below the native stack. What cannot travel ends the walk with its type and the path to
+//! it, and nothing was sent.
+
+use std::collections::HashMap;
+use std::ffi::c_void;
+
+use super::{DEPTH_MAX, Payload, SHARE_BYTES, SharedBytes, tag};
+use crate::vm::error_object::{Flags, USER_VALUES};
+use crate::vm::stack::{Stack, Type};
+use crate::vm::userdata::{self, Kind};
+
+/// Tables of one value beyond this many are found through a map instead of a scan.
+const SCAN_MAX: usize = 16;
+
+/// Why a value cannot be sent.
+#[derive(Debug)]
+pub(crate) struct Unsendable {
+    what: &'static str,
+    /// Keys from the innermost table outward.
+    path: Vec<String>,
+}
+
+impl Unsendable {
+    pub(crate) fn message(&self) -> String {
+        if self.what.is_empty() {
+            return "payload nesting too deep".to_owned();
+        }
+        if self.path.is_empty() {
+            return format!("cannot send a {}", self.what);
+        }
+        let path: String = self.path.iter().rev().map(String::as_str).collect();
+        format!("cannot send a {} (at {path})", self.what)
+    }
+}
+
+/// Copies the values from `first` to the top of the stack.
+pub(crate) fn encode(stack: Stack, first: i32) -> Result<Payload, Unsendable> {
+    let top = stack.top();
+    let mut encoder =
+        Encoder { stack, payload: Payload::default(), tables: Vec::new(), index: HashMap::new() };
+    for position in first..=top {
+        encoder.value(position, 0)?;
+        encoder.payload.count += 1;
+        // Identity holds inside one value only.
+        encoder.tables.clear();
+        encoder.index.clear();
+    }
+    Ok(encoder.payload)
+}
+
+struct Encoder {
+    stack: Stack,
+    payload: Payload,
+    /// The tables of the current value in the order of their numbers.
+    tables: Vec<*const c_void>,
+    /// The same as a map, filled once there are many.
+    index: HashMap<*const c_void, u32>,
+}
+
+impl Encoder {
+    /// Appends one value; the stack is afterwards as before, also after an error.
+    fn value(&mut self, position: i32, depth: usize) -> Result<(), Unsendable> {
+        match self.stack.kind(position) {
+            Type::None | Type::Nil => self.payload.push_byte(tag::NIL),
+            Type::Boolean if self.stack.boolean(position) => self.payload.push_byte(tag::TRUE),
+            Type::Boolean => self.payload.push_byte(tag::FALSE),
+            Type::Number => self.number(position),
+            Type::String => self.string(position),
+            Type::Table => return self.table(position, depth),
+            Type::Userdata => return self.userdata(position, depth),
+            other => return Err(unsendable(other.name())),
+        }
+        Ok(())
+    }
+
+    fn number(&mut self, position: i32) {
+        if self.stack.is_integer(position) {
+            let value = self.stack.integer(position).unwrap_or_default();
+            self.payload.push_long(tag::INTEGER, value as u64);
+        } else {
+            let value = self.stack.number(position).unwrap_or_default();
+            self.payload.push_long(tag::FLOAT, value.to_bits());
+        }
+    }
+
+    fn string(&mut self, position: i32) {
+        let bytes = self.stack.string(position).unwrap_or_default();
+        if bytes.len() < SHARE_BYTES {
+            self.payload.push_bytes(bytes);
+            return;
+        }
+        let known = self.stack.control().external(bytes.as_ptr());
+        self.payload.push_shared(known.unwrap_or_else(|| SharedBytes::new(bytes)));
+    }
+
+    /// The number of a table seen before in this value; else notes it.
+    fn number_of(&mut self, address: *const c_void) -> Option<u32> {
+        let found = if self.tables.len() <= SCAN_MAX {
+            self.tables.iter().position(|table| *table == address).map(|number| number as u32)
+        } else {
+            if self.index.is_empty() {
+                self.index.extend(self.tables.iter().copied().zip(0..));
+            }
+            self.index.get(&address).copied()
+        };
+        if found.is_none() {
+            if !self.index.is_empty() {
+                self.index.insert(address, self.tables.len() as u32);
+            }
+            self.tables.push(address);
+        }
+        found
+    }
+
+    fn table(&mut self, position: i32, depth: usize) -> Result<(), Unsendable> {
+        if let Some(number) = self.number_of(self.stack.address(position)) {
+            self.payload.push_word(tag::REFERENCE, number);
+            self.payload.has_references = true;
+            return Ok(());
+        }
+        if depth >= DEPTH_MAX || !self.stack.reserve(4) {
+            return Err(unsendable(""));
+        }
+        let counts = self.payload.push_table();
+        let (mut elements, mut pairs) = (0_u32, 0_u32);
+        let table = self.stack.absolute(position);
+        self.stack.push_nil();
+        while self.stack.next(table) {
+            // The key at -2, the value at -1. Elements come first, in order.
+            let is_element = pairs == 0
+                && self.stack.is_integer(-2)
+                && self.stack.integer(-2) == Some(i64::from(elements) + 1);
+            if is_element {
+                elements += 1;
+            } else {
+                pairs += 1;
+                self.key(depth).map_err(|error| self.at_key(error))?;
+            }
+            let value = self.stack.absolute(-1);
+            self.value(value, depth + 1).map_err(|error| self.at_value(error))?;
+            self.stack.pop(1);
+        }
+        self.payload.patch_counts(counts, elements, pairs);
+        Ok(())
+    }
+
+    fn key(&mut self, depth: usize) -> Result<(), Unsendable> {
+        // On a copy: reading a number as a string would change the key under the traversal.
+        self.stack.push_value(-2);
+        let key = self.stack.absolute(-1);
+        let result = self.value(key, depth + 1);
+        self.stack.pop(1);
+        result
+    }
+
+    /// Adds the place of a bad key and drops the pair.
+    fn at_key(&self, mut error: Unsendable) -> Unsendable {
+        error.path.push("[key]".to_owned());
+        self.stack.pop(2);
+        error
+    }
+
+    /// Adds the key of a bad value and drops the pair.
+    fn at_value(&self, mut error: Unsendable) -> Unsendable {
+        error.path.push(self.segment(self.stack.top() - 1));
+        self.stack.pop(2);
+        error
+    }
+
+    fn segment(&self, key: i32) -> String {
+        match self.stack.kind(key) {
+            Type::Number => {
+                self.stack.push_value(key);
+                let text = self.stack.string(-1).map(String::from_utf8_lossy).unwrap_or_default();
+                let segment = format!("[{text}]");
+                self.stack.pop(1);
+                segment
+            }
+            Type::String => {
+                let text = self.stack.string(key).unwrap_or_default();
+                let text: String = String::from_utf8_lossy(text).chars().take(40).collect();
+                format!(".{text}")
+            }
+            other => format!("[{}]", other.name()),
+        }
+    }
+
+    fn userdata(&mut self, position: i32, depth: usize) -> Result<(), Unsendable> {
+        let Some(flags) = userdata::get::<Flags>(self.stack, position, Kind::Error) else {
+            return Err(unsendable(userdata::name_of(self.stack, position)));
+        };
+        if depth >= DEPTH_MAX || !self.stack.reserve(4) {
+            return Err(unsendable(""));
+        }
+        self.payload.push_byte(tag::ERROR);
+        self.payload.push_byte(flags.retryable_byte());
+        for user_value in USER_VALUES {
+            self.stack.push_user_value(position, user_value);
+            let field = self.stack.absolute(-1);
+            let result = self.value(field, depth + 1);
+            self.stack.pop(1);
+            result?;
+        }
+        Ok(())
+    }
+}
+
+fn unsendable(what: &'static str) -> Unsendable {
+    Unsendable { what, path: Vec::new() }
+}

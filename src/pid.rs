@@ -1,0 +1,161 @@
+//! Process identity: which slot, which generation of it, and the text that Lua sees.
+//!
+//! `uniq` is 24 bits of slot and 40 bits of generation, written as one hexadecimal number, so
+//! the first process of slot 7 is `0x00007` and no text is ever used twice. Text is parsed in
+//! place, without allocation.
+
+/// Bits of `uniq` that name the slot.
+pub(crate) const SLOT_BITS: u32 = 24;
+/// Slots that can exist; slot 0 is never used, so that 0 means "no process".
+pub(crate) const SLOTS_MAX: usize = 1 << SLOT_BITS;
+/// A slot whose generation reaches this is retired.
+pub(crate) const GENERATION_MAX: u64 = (1 << 40) - 1;
+
+/// A process: its slot, the generation of the slot, and its host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ProcessId {
+    pub(crate) uniq: u64,
+    pub(crate) host: u32,
+}
+
+pub(crate) fn uniq(slot: u32, generation: u64) -> u64 {
+    generation << SLOT_BITS | u64::from(slot)
+}
+
+pub(crate) fn slot_of(uniq: u64) -> u32 {
+    (uniq & (SLOTS_MAX as u64 - 1)) as u32
+}
+
+pub(crate) fn generation_of(uniq: u64) -> u64 {
+    uniq >> SLOT_BITS
+}
+
+/// The parts of a PID's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PidText<'a> {
+    pub(crate) node: Option<&'a [u8]>,
+    pub(crate) host: &'a [u8],
+    /// `None` if it is no number: the PID parses and denotes no process.
+    pub(crate) uniq: Option<u64>,
+}
+
+/// Why a text is no PID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotAPid {
+    #[error("invalid pid format: missing braces")]
+    Braces,
+    #[error("invalid pid format: missing pipe")]
+    Pipe,
+}
+
+/// Takes a PID's text apart.
+pub(crate) fn parse(text: &[u8]) -> Result<PidText<'_>, NotAPid> {
+    let inner = match text {
+        [b'{', inner @ .., b'}'] if text.len() >= 3 => inner,
+        _ => return Err(NotAPid::Braces),
+    };
+    let bar = inner.iter().position(|byte| *byte == b'|').ok_or(NotAPid::Pipe)?;
+    let (left, right) = (&inner[..bar], &inner[bar + 1..]);
+    // Of three parts the middle one is ignored.
+    let last = match right.iter().position(|byte| *byte == b'|') {
+        Some(second) => &right[second + 1..],
+        None => right,
+    };
+    let (node, host) = match left.iter().position(|byte| *byte == b'@') {
+        Some(at) => (Some(&left[..at]), &left[at + 1..]),
+        None => (None, left),
+    };
+    Ok(PidText { node, host, uniq: parse_uniq(last) })
+}
+
+fn parse_uniq(text: &[u8]) -> Option<u64> {
+    let digits = text.strip_prefix(b"0x")?;
+    if digits.is_empty() {
+        return None;
+    }
+    let mut value: u64 = 0;
+    for digit in digits {
+        if value >> 60 != 0 {
+            return None;
+        }
+        value = value << 4 | u64::from((*digit as char).to_digit(16)?);
+    }
+    Some(value)
+}
+
+/// A PID's text, on the stack where it fits.
+pub(crate) struct PidBuffer {
+    bytes: smallvec::SmallVec<[u8; 64]>,
+}
+
+impl PidBuffer {
+    /// Writes `uniq` behind a host's prefix (`{node@host|0x`).
+    pub(crate) fn new(prefix: &str, uniq: u64) -> Self {
+        let mut bytes = smallvec::SmallVec::new();
+        bytes.extend_from_slice(prefix.as_bytes());
+        let digits = (16 - uniq.leading_zeros() / 4).max(5);
+        for digit in (0..digits).rev() {
+            bytes.push(b"0123456789abcdef"[(uniq >> (digit * 4) & 15) as usize]);
+        }
+        bytes.push(b'}');
+        PidBuffer { bytes }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) fn to_text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+}
+
+/// The identity of a process for host programs: an opaque text, equal for equal processes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Pid(pub(crate) Box<str>);
+
+impl Pid {
+    /// Returns the text that Lua programs see.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Pid {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_round_trip() {
+        for (slot, generation) in [(1, 0), (0xf_ffff, 0), (7, 1), (0xff_ffff, GENERATION_MAX)] {
+            let number = uniq(slot, generation);
+            let text = PidBuffer::new("{n@a:b|0x", number);
+            let parsed = parse(text.as_bytes()).unwrap();
+            assert_eq!(parsed.node, Some(&b"n"[..]));
+            assert_eq!(parsed.host, b"a:b");
+            assert_eq!(parsed.uniq, Some(number));
+            assert_eq!((slot_of(number), generation_of(number)), (slot, generation));
+        }
+        assert_eq!(PidBuffer::new("{a:b|0x", 1).as_bytes(), b"{a:b|0x00001}");
+    }
+
+    #[test]
+    fn parsing_follows_the_table() {
+        assert_eq!(parse(b"{}"), Err(NotAPid::Braces));
+        assert_eq!(parse(b"{a"), Err(NotAPid::Braces));
+        assert_eq!(parse(b"abc"), Err(NotAPid::Braces));
+        assert_eq!(parse(b"{a}"), Err(NotAPid::Pipe));
+        assert_eq!(parse(b"{|}").unwrap().uniq, None);
+        assert_eq!(parse(b"{h:n|x|0x00001}").unwrap().uniq, Some(1));
+        assert_eq!(parse(b"{h:n|0x0001F}").unwrap().uniq, Some(31));
+        assert_eq!(parse(b"{h:n|0x1}").unwrap().uniq, Some(1));
+        assert_eq!(parse(b"{h:n|0x11111111111111111}").unwrap().uniq, None);
+        assert_eq!(parse(b"{a@b@h:n|0x1}").unwrap().host, b"b@h:n");
+    }
+}

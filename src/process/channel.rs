@@ -1,0 +1,319 @@
+//! Channels and who waits on them, without Lua.
+//!
+//! A channel of a script holds *keys*: the values themselves lie in a Lua table that belongs to
+//! the channel's userdata, so the collector sees them. Channels that the runtime fills hold
+//! messages (inbox, events, listeners) or moments (timers), encoded until Lua takes them.
+//!
+//! Everything here belongs to one process and runs on its worker. Waiters are in first-come
+//! order; a coroutine that waits in a `select` is a waiter on several channels under one ticket:
+//! the first that wakes it ends the wait, waiters whose wait is over are passed over, and the
+//! coroutine removes what it left behind when it runs.
+
+use std::collections::VecDeque;
+
+use super::coroutines::{Coroutines, Ticket};
+use super::mailbox::MessageQueue;
+use super::message::{Message, Topic};
+
+/// Index of a channel in its process.
+pub(crate) type ChannelId = u32;
+/// Index of a coroutine in its process.
+pub(crate) type CoroutineId = u32;
+/// Where a value lies in the table of its channel.
+pub(crate) type Key = u32;
+
+/// The case number of a plain `receive` or `send`.
+pub(crate) const NO_CASE: u32 = 0;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Waiter {
+    pub(crate) ticket: Ticket,
+    /// Position in the list of a `select`, from 1.
+    pub(crate) case: u32,
+}
+
+/// What makes a coroutine ready, found by it when it runs.
+pub(crate) enum Wake {
+    /// A value lies in the hand-off table under the coroutine's index.
+    Received { case: u32 },
+    /// A message or event of the channel.
+    Message { case: u32, channel: ChannelId, message: Box<Message> },
+    /// A moment of a timer channel.
+    Moment { case: u32, at: u64 },
+    /// The channel was closed while it waited to receive.
+    Closed { case: u32 },
+    /// Its value was taken.
+    Sent { case: u32 },
+    /// The channel was closed while it waited to send.
+    SendFailed,
+    /// A sleep is over, or a turn was given.
+    Elapsed,
+    /// An answer to a call that waited for the runtime.
+    Answer(super::message::Answer),
+}
+
+/// What a channel holds.
+pub(crate) enum Content {
+    Values { buffer: VecDeque<Key>, senders: VecDeque<(Waiter, Key)>, keys: Keys },
+    Messages(MessageQueue),
+    Moments(VecDeque<u64>),
+}
+
+/// Who fills a channel of the runtime.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Script,
+    Inbox,
+    Events,
+    /// `as_message`: whether values arrive as Message objects.
+    Listener {
+        topic: Topic,
+        as_message: bool,
+    },
+    /// The timer with this number.
+    Timer(u64),
+}
+
+pub(crate) struct Channel {
+    pub(crate) source: Source,
+    pub(crate) capacity: usize,
+    pub(crate) closed: bool,
+    pub(crate) content: Content,
+    receivers: VecDeque<Waiter>,
+}
+
+/// Free keys of a channel's table, so that the table stays dense.
+#[derive(Default)]
+pub(crate) struct Keys {
+    free: Vec<Key>,
+    next: Key,
+}
+
+impl Keys {
+    fn take(&mut self) -> Key {
+        self.free.pop().unwrap_or_else(|| {
+            self.next += 1;
+            self.next
+        })
+    }
+}
+
+/// How a send goes on.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Sending {
+    /// Put the value into the hand-off table under this coroutine.
+    HandOff(CoroutineId),
+    /// Put the value into the channel's table under this key.
+    Store(Key),
+    /// No room: wait.
+    Full,
+    Closed,
+}
+
+/// How a receive goes on.
+#[must_use]
+pub(crate) enum Receiving {
+    /// Take the value out of the channel's table.
+    Take(Key),
+    Message(Box<Message>),
+    Moment(u64),
+    Closed,
+    /// Nothing there: wait.
+    Empty,
+}
+
+impl Channel {
+    pub(crate) fn for_values(capacity: usize) -> Self {
+        let content = Content::Values {
+            buffer: VecDeque::new(),
+            senders: VecDeque::new(),
+            keys: Keys::default(),
+        };
+        Channel::new(Source::Script, capacity, content)
+    }
+
+    pub(crate) fn for_messages(source: Source) -> Self {
+        Channel::new(source, usize::MAX, Content::Messages(MessageQueue::new()))
+    }
+
+    pub(crate) fn for_moments(timer: u64, capacity: usize) -> Self {
+        Channel::new(Source::Timer(timer), capacity, Content::Moments(VecDeque::new()))
+    }
+
+    fn new(source: Source, capacity: usize, content: Content) -> Self {
+        Channel { source, capacity, closed: false, content, receivers: VecDeque::new() }
+    }
+
+    /// Takes the next value, if there is one. A sender that waited moves up.
+    pub(crate) fn receive(&mut self, coroutines: &mut Coroutines) -> Receiving {
+        let found = match &mut self.content {
+            Content::Values { buffer, senders, keys } => {
+                let waiting = take_valid(senders, coroutines, |(waiter, _)| waiter);
+                let waiting = waiting.map(|(waiter, key)| {
+                    coroutines.wake(waiter.ticket, Wake::Sent { case: waiter.case });
+                    key
+                });
+                let oldest = buffer.pop_front();
+                let key = match (oldest, waiting) {
+                    (Some(oldest), waiting) => {
+                        buffer.extend(waiting);
+                        Some(oldest)
+                    }
+                    (None, waiting) => waiting,
+                };
+                key.map(|key| {
+                    keys.free.push(key);
+                    Receiving::Take(key)
+                })
+            }
+            Content::Messages(queue) => queue.pop().map(Receiving::Message),
+            Content::Moments(queue) => queue.pop_front().map(Receiving::Moment),
+        };
+        found.unwrap_or(if self.closed { Receiving::Closed } else { Receiving::Empty })
+    }
+
+    /// Offers a value of a script; the caller moves the value as the answer says.
+    pub(crate) fn send(&mut self, coroutines: &mut Coroutines) -> Sending {
+        if self.closed {
+            return Sending::Closed;
+        }
+        if let Some(receiver) = take_valid(&mut self.receivers, coroutines, |waiter| waiter) {
+            coroutines.wake(receiver.ticket, Wake::Received { case: receiver.case });
+            return Sending::HandOff(receiver.ticket.coroutine);
+        }
+        match &mut self.content {
+            Content::Values { buffer, keys, .. } if buffer.len() < self.capacity => {
+                let key = keys.take();
+                buffer.push_back(key);
+                Sending::Store(key)
+            }
+            _ => Sending::Full,
+        }
+    }
+
+    /// Makes `waiter` wait to receive.
+    pub(crate) fn wait_to_receive(&mut self, waiter: Waiter) {
+        self.receivers.push_back(waiter);
+    }
+
+    /// Makes `waiter` wait to send; its value goes into the channel's table under the key.
+    pub(crate) fn wait_to_send(&mut self, waiter: Waiter) -> Option<Key> {
+        match &mut self.content {
+            Content::Values { senders, keys, .. } => {
+                let key = keys.take();
+                senders.push_back((waiter, key));
+                Some(key)
+            }
+            _ => None,
+        }
+    }
+
+    /// Adds a message: to the receiver that waits longest, else to the queue.
+    pub(crate) fn add_message(
+        &mut self,
+        id: ChannelId,
+        message: Box<Message>,
+        coroutines: &mut Coroutines,
+    ) {
+        if let Some(receiver) = take_valid(&mut self.receivers, coroutines, |waiter| waiter) {
+            let wake = Wake::Message { case: receiver.case, channel: id, message };
+            coroutines.wake(receiver.ticket, wake);
+        } else if let Content::Messages(queue) = &mut self.content {
+            queue.push(message);
+        }
+    }
+
+    /// Adds a moment as [`Channel::add_message`] does; dropped if too many wait.
+    pub(crate) fn add_moment(&mut self, at: u64, coroutines: &mut Coroutines) {
+        if let Some(receiver) = take_valid(&mut self.receivers, coroutines, |waiter| waiter) {
+            let wake = Wake::Moment { case: receiver.case, at };
+            coroutines.wake(receiver.ticket, wake);
+        } else if let Content::Moments(queue) = &mut self.content
+            && queue.len() < self.capacity
+        {
+            queue.push_back(at);
+        }
+    }
+
+    /// Closes: receivers that wait get nothing, senders that wait fail.
+    pub(crate) fn close(&mut self, coroutines: &mut Coroutines) {
+        self.closed = true;
+        while let Some(receiver) = self.receivers.pop_front() {
+            coroutines.wake(receiver.ticket, Wake::Closed { case: receiver.case });
+        }
+        if let Content::Values { senders, .. } = &mut self.content {
+            // They stay in the queue until they run and forget it, with their values' keys.
+            for (sender, _) in senders {
+                coroutines.wake(sender.ticket, Wake::SendFailed);
+            }
+        }
+    }
+
+    /// Forgets a coroutine that waited here and was woken elsewhere; returns the keys of values
+    /// that it offered.
+    pub(crate) fn forget(&mut self, coroutine: CoroutineId) -> Vec<Key> {
+        self.receivers.retain(|waiter| waiter.ticket.coroutine != coroutine);
+        let mut freed = Vec::new();
+        if let Content::Values { senders, keys, .. } = &mut self.content {
+            senders.retain(|(waiter, key)| {
+                let stays = waiter.ticket.coroutine != coroutine;
+                if !stays {
+                    freed.push(*key);
+                }
+                stays
+            });
+            keys.free.extend_from_slice(&freed);
+        }
+        freed
+    }
+
+    pub(crate) fn messages(&mut self) -> Option<&mut MessageQueue> {
+        match &mut self.content {
+            Content::Messages(queue) => Some(queue),
+            _ => None,
+        }
+    }
+}
+
+/// Takes the first entry whose coroutine still waits.
+fn take_valid<T>(
+    queue: &mut VecDeque<T>,
+    coroutines: &Coroutines,
+    waiter: impl Fn(&T) -> &Waiter,
+) -> Option<T> {
+    let first = queue.iter().position(|entry| coroutines.is_waiting(waiter(entry).ticket))?;
+    queue.remove(first)
+}
+
+/// The channels of a process; indices of collected ones are used again.
+#[derive(Default)]
+pub(crate) struct Channels {
+    list: Vec<Option<Box<Channel>>>,
+    free: Vec<ChannelId>,
+}
+
+impl Channels {
+    pub(crate) fn add(&mut self, channel: Channel) -> ChannelId {
+        let channel = Some(Box::new(channel));
+        if let Some(id) = self.free.pop() {
+            self.list[id as usize] = channel;
+            return id;
+        }
+        self.list.push(channel);
+        self.list.len() as ChannelId - 1
+    }
+
+    pub(crate) fn get(&mut self, id: ChannelId) -> Option<&mut Channel> {
+        self.list.get_mut(id as usize)?.as_deref_mut()
+    }
+
+    /// Drops a channel whose userdata was collected.
+    pub(crate) fn remove(&mut self, id: ChannelId) -> Option<Box<Channel>> {
+        let channel = self.list.get_mut(id as usize)?.take();
+        if channel.is_some() {
+            self.free.push(id);
+        }
+        channel
+    }
+}

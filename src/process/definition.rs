@@ -1,0 +1,32 @@
+//! A definition as loaded: everything that a process of it needs, shared by all of them.
+
+use crate::app::EntryId;
+use crate::sync::Arc;
+use crate::vm::bytecode::Bytecode;
+
+/// The code of a process: its libraries in the order in which they run, then its own chunk.
+pub(crate) struct Definition {
+    pub(crate) id: EntryId,
+    /// The field of the chunk's result that is main, if it is a table.
+    pub(crate) method: String,
+    pub(crate) chunks: Vec<Chunk>,
+    /// Names preset as globals, and what they stand for.
+    pub(crate) globals: Vec<(String, Preset)>,
+}
+
+/// One source: a library, or the definition's own (the last).
+pub(crate) struct Chunk {
+    pub(crate) id: EntryId,
+    pub(crate) code: Arc<Bytecode>,
+    /// What `require` accepts in this chunk besides the tables that are always there.
+    pub(crate) names: Vec<(String, Preset)>,
+}
+
+/// What a required name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Preset {
+    /// A module of the runtime.
+    Module(crate::api::Module),
+    /// The value of the chunk with this index.
+    Library(usize),
+}

@@ -1,0 +1,56 @@
+//! How a process ended, and telling those who watch it.
+
+use crate::payload::Payload;
+
+/// The one outcome of a process.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    /// A normal end, with main's value (none counts as nil).
+    Value(Payload),
+    /// An abnormal end.
+    Failure(Failure),
+}
+
+/// An abnormal end, as text and as an error object.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) message: Vec<u8>,
+    /// Kind of the error object, `Internal` where there was none.
+    pub(crate) kind: Vec<u8>,
+    pub(crate) retryable: Option<bool>,
+    /// The error object itself, if the process returned or raised one.
+    pub(crate) object: Option<Payload>,
+    /// Where a raised error came from, for people.
+    pub(crate) traceback: Option<String>,
+}
+
+pub(crate) const TERMINATED: &str = "process terminated";
+pub(crate) const LINKED: &str = "linked process failed";
+
+impl Failure {
+    /// A failure with a plain text.
+    pub(crate) fn text(message: impl Into<Vec<u8>>) -> Self {
+        Failure {
+            message: message.into(),
+            kind: crate::error::kind::INTERNAL.as_bytes().to_vec(),
+            retryable: None,
+            object: None,
+            traceback: None,
+        }
+    }
+
+    pub(crate) fn message(&self) -> String {
+        String::from_utf8_lossy(&self.message).into_owned()
+    }
+}
+
+/// Who gets told about the end of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watcher {
+    /// A process that monitors: gets EXIT.
+    Monitor(u64),
+    /// A process whose `exec` waits: gets an answer for its token.
+    Exec { uniq: u64, token: u64 },
+    /// A thread outside of the runtime that waits, by its ticket.
+    Outside(u64),
+}

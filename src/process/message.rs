@@ -1,0 +1,63 @@
+//! One entry of a mailbox.
+
+use std::ptr;
+
+use crate::payload::Payload;
+use crate::pid::ProcessId;
+use crate::process::exit::Outcome;
+use crate::sync::Arc;
+
+/// A topic: short ones lie in the message itself.
+pub(crate) type Topic = smallvec::SmallVec<[u8; 24]>;
+
+/// A message or event; intrusive, so queues link it without allocating.
+pub(crate) struct Message {
+    /// The next in whichever queue holds it; used by `mailbox.rs` only.
+    pub(super) next: *mut Message,
+    /// The `uniq` that the sender meant (M3).
+    pub(crate) destination: u64,
+    /// Order of arrival in the process, given when it is drained.
+    pub(crate) arrival: u64,
+    pub(crate) content: Content,
+}
+
+pub(crate) enum Content {
+    User {
+        from: Option<ProcessId>,
+        topic: Topic,
+        payload: Payload,
+    },
+    /// A monitored process ended.
+    Exit {
+        from: ProcessId,
+        at: i64,
+        outcome: Arc<Outcome>,
+    },
+    /// The runtime or a process asks this one to stop.
+    Cancel {
+        from: Option<ProcessId>,
+        at: i64,
+        deadline: Option<i128>,
+    },
+    /// What a waiting call of this process was waiting for; never seen by Lua as an event.
+    Answer {
+        token: u64,
+        answer: Answer,
+    },
+}
+
+/// Answers to calls that wait for other parts of the runtime.
+pub(crate) enum Answer {
+    /// `exec`: the child ended.
+    Ended(Arc<Outcome>),
+    /// A spawn whose chunk was not over at once: the child runs, or why it does not.
+    Spawned(Result<ProcessId, crate::spawn::SpawnError>),
+    /// Output has room again, or a line was read.
+    Output(Option<Vec<u8>>),
+}
+
+impl Message {
+    pub(crate) fn new(destination: u64, content: Content) -> Box<Self> {
+        Box::new(Message { next: ptr::null_mut(), destination, arrival: 0, content })
+    }
+}

@@ -1,0 +1,400 @@
+//! A process: its VM, its coroutines and channels, and one time slice of its life.
+//!
+//! A process is built by `spawn.rs`, lives in a slot and is run by whichever worker moved the
+//! slot's state to *running*; that worker alone holds `&mut Process`, and only between resumes:
+//! while Lua runs, API functions make their own reference from the VM's control block, so
+//! [`run_timeslice`] keeps none across a resume.
+
+#![allow(unsafe_code)]
+
+pub(crate) mod channel;
+pub(crate) mod coroutines;
+pub(crate) mod definition;
+pub(crate) mod exit;
+pub(crate) mod mailbox;
+pub(crate) mod message;
+pub(crate) mod names;
+pub(crate) mod outcome;
+pub(crate) mod slot;
+pub(crate) mod state;
+pub(crate) mod subscriptions;
+pub(crate) mod timers;
+
+use channel::{Channels, Wake};
+use coroutines::{Coroutines, MAIN};
+use definition::Definition;
+use exit::{Failure, Outcome};
+use slot::Slot;
+use state::Rest;
+use subscriptions::Subscriptions;
+use timers::{Action, Timers};
+
+use std::ptr;
+
+use crate::node::Node;
+use crate::payload::{self, Payload};
+use crate::pid::ProcessId;
+use crate::spawn::{Relation, Spawner};
+use crate::sync::{Arc, Ordering};
+use crate::vm::Vm;
+use crate::vm::control::{Leave, Yield};
+use crate::vm::resume::{self, CoroutineState};
+
+/// API calls in one time slice.
+pub(crate) const REDUCTIONS: u32 = 2000;
+
+/// What a process is doing besides its coroutines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Runs the chunk with this index; the last is the definition's own.
+    Chunk(usize),
+    Main,
+}
+
+pub(crate) struct Process {
+    pub(crate) vm: Vm,
+    pub(crate) coroutines: Coroutines,
+    pub(crate) channels: Channels,
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) timers: Timers,
+    pub(crate) id: ProcessId,
+    pub(crate) chain: u64,
+    pub(crate) node: Arc<Node>,
+    pub(crate) definition: Arc<Definition>,
+    pub(crate) stage: Stage,
+    /// Who is told when the chunks are over, and what is set up then.
+    pub(crate) spawner: Spawner,
+    pub(crate) relation: Relation,
+    /// Arguments of main, until it starts.
+    pub(crate) arguments: Payload,
+    /// Messages that Lua took and the mailbox still counts.
+    taken: u32,
+    taken_bytes: usize,
+    /// Names of the globals that were filled in, see `api/stdlib.rs`.
+    pub(crate) filled_globals: u128,
+}
+
+/// How a time slice ended.
+pub(crate) enum Step {
+    /// No coroutine is ready: the process waits and belongs to nobody.
+    Waiting,
+    /// The slice is used up.
+    Spent,
+    /// The chunks are over; main is ready to run.
+    Started,
+    /// The process ended.
+    Ended(Outcome),
+}
+
+impl Process {
+    pub(crate) fn new(
+        vm: Vm,
+        id: ProcessId,
+        chain: u64,
+        node: Arc<Node>,
+        definition: Arc<Definition>,
+        arguments: Payload,
+    ) -> Box<Process> {
+        let mut process = Box::new(Process {
+            vm,
+            coroutines: Coroutines::default(),
+            channels: Channels::default(),
+            subscriptions: Subscriptions::new(),
+            timers: Timers::default(),
+            id,
+            chain,
+            node,
+            definition,
+            stage: Stage::Chunk(0),
+            spawner: Spawner::Here,
+            relation: Relation::default(),
+            arguments,
+            taken: 0,
+            taken_bytes: 0,
+            filled_globals: 0,
+        });
+        let main = process.coroutines.reserve();
+        debug_assert_eq!(main, MAIN);
+        let address: *mut Process = &mut *process;
+        let kill = &raw const process.slot().kill;
+        process.vm.control().bind(address.cast(), kill);
+        process
+    }
+
+    pub(crate) fn slot(&self) -> &Slot {
+        self.node.slots.slot(self.id.uniq).expect("a process has a slot")
+    }
+
+    /// Notes that Lua took a message; the mailbox hears of it in batches.
+    pub(crate) fn took(&mut self, bytes: usize) {
+        self.taken += 1;
+        self.taken_bytes += bytes;
+    }
+
+    /// Tells the mailbox what Lua took, before anything that another process could see.
+    pub(crate) fn flush_taken(&mut self) {
+        if self.taken > 0 {
+            let mailbox = &self.slot().mailbox;
+            mailbox.release(self.taken);
+            if self.node.host(self.id.host).limits.memory_bytes > 0 {
+                mailbox.release_bytes(self.taken_bytes);
+            }
+            self.taken = 0;
+            self.taken_bytes = 0;
+        }
+    }
+
+    /// Moves what arrived into the channels, and wakes who waits for it.
+    pub(crate) fn drain(&mut self) {
+        let node = self.node.clone();
+        let slot = node.slots.slot(self.id.uniq).expect("a process has a slot");
+        if slot.mailbox.is_empty() && !self.subscriptions.has_pending() {
+            return;
+        }
+        let drained = self.subscriptions.drain(
+            self.id.uniq,
+            &slot.mailbox,
+            &mut self.channels,
+            &mut self.coroutines,
+        );
+        if drained.strays > 0 {
+            slot.mailbox.release(drained.strays);
+            node.metrics.dead_letters.fetch_add(drained.strays.into(), Ordering::Relaxed);
+        }
+    }
+
+    /// Looks into the mailbox for a channel that is empty; true if something came for it.
+    pub(crate) fn fetch(&mut self, id: channel::ChannelId) -> bool {
+        loop {
+            let is_fed = self.channels.get(id).is_some_and(|channel| {
+                !matches!(channel.source, channel::Source::Script | channel::Source::Timer(_))
+            });
+            if !is_fed {
+                return false;
+            }
+            let slot = self.slot();
+            if slot.mailbox.is_empty() && !self.subscriptions.has_pending() {
+                return false;
+            }
+            self.drain();
+            let queue = self.channels.get(id).and_then(channel::Channel::messages);
+            if queue.is_some_and(|queue| !queue.is_empty()) {
+                return true;
+            }
+        }
+    }
+
+    /// The frame id: the entry that runs and the call chain.
+    pub(crate) fn frame_id(&self) -> String {
+        format!("{}#{:x}", self.definition.id, self.chain)
+    }
+
+    /// Lets every timer act that is due.
+    fn fire_timers(&mut self) {
+        if self.timers.is_empty() {
+            return;
+        }
+        let now = self.node.clock.now();
+        while let Some((due, action)) = self.timers.pop_due(now) {
+            match action {
+                Action::Wake(ticket) => self.coroutines.wake(ticket, Wake::Elapsed),
+                Action::Fire { channel, closes } => {
+                    if let Some(channel) = self.channels.get(channel) {
+                        channel.add_moment(now, &mut self.coroutines);
+                        if closes {
+                            channel.close(&mut self.coroutines);
+                        }
+                    }
+                }
+                Action::Tick { channel, .. } => {
+                    if let Some(channel) = self.channels.get(channel) {
+                        channel.add_moment(due.max(now), &mut self.coroutines);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Drops channels whose userdata were collected, and the timers that fill them.
+    fn drop_released(&mut self) {
+        if !self.vm.control().has_released() {
+            return;
+        }
+        for id in self.vm.control().take_released() {
+            if let Some(channel) = self.channels.remove(id)
+                && let channel::Source::Timer(number) = channel.source
+            {
+                self.timers.stop(number);
+            }
+        }
+    }
+
+    /// Loads the chunk that is next and makes the main coroutine ready to run it.
+    pub(crate) fn load_chunk(&mut self, index: usize) -> Result<(), Box<Failure>> {
+        let definition = self.definition.clone();
+        let chunk = &definition.chunks[index];
+        self.vm
+            .load(&chunk.code, chunk.id.as_str())
+            .map_err(|message| Box::new(Failure::text(message)))?;
+        self.stage = Stage::Chunk(index);
+        self.start_main_coroutine(0);
+        Ok(())
+    }
+
+    fn start_main_coroutine(&mut self, arguments: i32) {
+        let state = CoroutineState::new(self.vm.main_state());
+        self.coroutines.start(MAIN, state, arguments);
+    }
+
+    /// Pushes main's arguments behind main, which the last chunk left, and starts it.
+    pub(crate) fn start_main(&mut self) -> Result<(), Box<Failure>> {
+        let arguments = std::mem::take(&mut self.arguments);
+        let count = payload::push_all(self.vm.stack(), &arguments)
+            .ok_or_else(|| Box::new(Failure::text("too many arguments for main")))?;
+        self.stage = Stage::Main;
+        self.start_main_coroutine(count);
+        Ok(())
+    }
+
+    /// A coroutine returned `results` values; for main that may be the end.
+    fn finished(&mut self, id: u32, results: i32) -> Option<Step> {
+        if id != MAIN {
+            self.coroutines.remove(id);
+            self.unanchor(id);
+            return None;
+        }
+        match self.stage {
+            Stage::Main => Some(Step::Ended(outcome::of_results(self.vm.stack(), results))),
+            Stage::Chunk(index) => match self.chunk_finished(index, results) {
+                Ok(step) => step,
+                Err(failure) => Some(Step::Ended(Outcome::Failure(*failure))),
+            },
+        }
+    }
+
+    fn chunk_finished(&mut self, index: usize, results: i32) -> Result<Option<Step>, Box<Failure>> {
+        let stack = self.vm.stack();
+        let is_last = index + 1 == self.definition.chunks.len();
+        if is_last {
+            outcome::keep_main(stack, results, &self.definition)?;
+            return Ok(Some(Step::Started));
+        }
+        outcome::keep_library(stack, results, index);
+        self.load_chunk(index + 1)?;
+        Ok(None)
+    }
+
+    fn memory_limit(&self) -> usize {
+        self.node.host(self.id.host).limits.memory_bytes
+    }
+
+    /// Lets go of a finished coroutine's Lua state.
+    fn unanchor(&mut self, id: u32) {
+        let stack = self.vm.stack();
+        stack.push_registry_table(crate::vm::registry::COROUTINES);
+        stack.push_nil();
+        stack.raw_set_index(-2, i64::from(id));
+        stack.pop(1);
+    }
+
+    /// The outcome of a process that was made to leave.
+    fn left(&mut self, reason: Leave) -> Outcome {
+        let limit = self.memory_limit();
+        Outcome::Failure(match reason {
+            Leave::Terminated => Failure::text(exit::TERMINATED),
+            Leave::Linked => Failure::text(exit::LINKED),
+            Leave::MemoryLimit => outcome::memory_limit(limit),
+            Leave::Panic => {
+                let message = self.vm.control().take_panic().unwrap_or_default();
+                Failure::text(format!("internal error: {message}"))
+            }
+            Leave::ClosedItself => return Outcome::Value(Payload::default()),
+        })
+    }
+}
+
+/// Runs a process until it waits, ends, or has used its slice.
+///
+/// # Safety
+/// The caller moved the slot's state to running (or claimed the slot), so this thread alone
+/// uses the process; `process` is the one in the slot.
+pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> Step {
+    // SAFETY: the caller's duty; the control block does not move.
+    let control = unsafe { &*ptr::from_ref((*process).vm.control()) };
+    control.set_reductions(reductions);
+    loop {
+        // SAFETY: no Lua code of this process runs now, so nobody else has a reference.
+        let this = unsafe { &mut *process };
+        if let Some(reason) = control.leave() {
+            return Step::Ended(this.left(reason));
+        }
+        this.drop_released();
+        this.drain();
+        this.fire_timers();
+        let Some((id, state, arguments)) = this.coroutines.next() else {
+            if this.subscriptions.has_pending() {
+                continue;
+            }
+            match this.rest() {
+                Rest::Waiting => return Step::Waiting,
+                Rest::Again => continue,
+            }
+        };
+        // SAFETY: the state belongs to this process and is not running; `this` is not used
+        // until the resume is over.
+        let result = unsafe { resume::resume(state.lua(), arguments) };
+        // SAFETY: as above.
+        let this = unsafe { &mut *process };
+        match result {
+            resume::Outcome::Yielded(Yield::Wait | Yield::Leave) => {}
+            resume::Outcome::Yielded(Yield::Script | Yield::Pause) => this.coroutines.resume_last(),
+            resume::Outcome::Yielded(Yield::Preempted) => {
+                this.coroutines.resume_first();
+                this.flush_taken();
+                return Step::Spent;
+            }
+            resume::Outcome::Finished(results) => {
+                if control.leave().is_none()
+                    && let Some(step) = this.finished(id, results)
+                {
+                    this.flush_taken();
+                    return step;
+                }
+            }
+            resume::Outcome::Failed { out_of_memory } => {
+                let limit = this.memory_limit();
+                let failure = if out_of_memory && limit > 0 {
+                    outcome::memory_limit(limit)
+                } else {
+                    // SAFETY: as for the resume; `this` is not used until it is over.
+                    unsafe { outcome::of_failure(state) }
+                };
+                if control.leave().is_none() {
+                    return Step::Ended(Outcome::Failure(failure));
+                }
+            }
+        }
+        // SAFETY: as above.
+        let this = unsafe { &mut *process };
+        if control.reductions() == 0 && control.leave().is_none() && this.coroutines.has_ready() {
+            this.flush_taken();
+            return Step::Spent;
+        }
+    }
+}
+
+impl Process {
+    /// Gives the process up until something arrives.
+    fn rest(&mut self) -> Rest {
+        self.flush_taken();
+        let now = if self.timers.is_empty() { 0 } else { self.node.clock.now() };
+        if let Some(due) = self.timers.due_to_register(now) {
+            self.node.scheduler.register_timer(due, self.id.uniq);
+        }
+        let slot = self.slot();
+        if self.node.host(self.id.host).limits.memory_bytes > 0 {
+            slot.heap_bytes.store(self.vm.control().used_bytes(), Ordering::Relaxed);
+        }
+        slot.state.transition_to_waiting()
+    }
+}

@@ -1,0 +1,114 @@
+//! Reading how Lua code ended: results of a coroutine, its error, what a chunk gave.
+
+#![allow(unsafe_code)]
+
+use super::definition::Definition;
+use super::exit::{Failure, Outcome};
+use crate::error::kind;
+use crate::payload;
+use crate::vm::error_object::{self, KIND, MESSAGE};
+use crate::vm::registry;
+use crate::vm::resume::{self, CoroutineState};
+use crate::vm::stack::{Stack, Type};
+
+/// The outcome of main's `results` values, which are on top of the stack. The second decides.
+pub(crate) fn of_results(stack: Stack, results: i32) -> Outcome {
+    let first = stack.top() - results + 1;
+    if results >= 2 && is_failure(stack, first + 1) {
+        return Outcome::Failure(failure_at(stack, first + 1));
+    }
+    stack.set_top(if results == 0 { first - 1 } else { first });
+    // A value that cannot be copied becomes nil; the end stays normal.
+    Outcome::Value(payload::encode(stack, first).unwrap_or_default())
+}
+
+fn is_failure(stack: Stack, index: i32) -> bool {
+    stack.kind(index) == Type::String || error_object::flags(stack, index).is_some()
+}
+
+/// Turns the value at `index`, returned or raised, into a failure.
+fn failure_at(stack: Stack, index: i32) -> Failure {
+    if let Some(flags) = error_object::flags(stack, index) {
+        stack.push_value(index);
+        let object = payload::encode(stack, stack.top()).ok();
+        stack.pop(1);
+        return Failure {
+            message: error_object::text(stack, index, MESSAGE).to_vec(),
+            kind: error_object::text(stack, index, KIND).to_vec(),
+            retryable: flags.retryable,
+            object,
+            traceback: None,
+        };
+    }
+    if stack.kind(index) == Type::Table {
+        let is_text = stack.raw_field(index, "message") == Type::String;
+        let message = stack.string(-1).filter(|_| is_text).map(<[u8]>::to_vec);
+        stack.pop(1);
+        if let Some(message) = message {
+            return Failure::text(message);
+        }
+    }
+    Failure::text(resume::text_of(stack, index))
+}
+
+/// The failure of a coroutine whose error value is on top of its stack; closes its pending
+/// to-be-closed variables first, which may replace the error.
+///
+/// # Safety
+/// As for `vm::resume::resume`: this thread runs the process, and nobody holds a reference to
+/// it, because the variables that close may call API functions.
+pub(crate) unsafe fn of_failure(state: CoroutineState) -> Failure {
+    // SAFETY: the caller vouches for the state.
+    let stack = unsafe { Stack::new(state.lua()) };
+    stack.reserve(20);
+    stack.push_traceback(state.lua(), None, 0);
+    let traceback = stack.string(-1).map(|text| String::from_utf8_lossy(text).into_owned());
+    stack.pop(1);
+    // SAFETY: the caller's duty.
+    unsafe { resume::close_failed(state.lua()) };
+    let mut failure = failure_at(stack, stack.top());
+    failure.traceback = traceback;
+    failure
+}
+
+/// The failure of a process that passed its memory limit.
+pub(crate) fn memory_limit(limit: usize) -> Failure {
+    Failure::text(format!("memory limit exceeded ({limit} bytes)"))
+}
+
+/// Leaves main alone on the stack: the chunk's function, or the method of its table.
+pub(crate) fn keep_main(
+    stack: Stack,
+    results: i32,
+    definition: &Definition,
+) -> Result<(), Box<Failure>> {
+    let first = stack.top() - results + 1;
+    stack.set_top(first);
+    let found = match stack.kind(first) {
+        Type::Function => true,
+        Type::Table => {
+            let is_function = stack.raw_field(first, &definition.method) == Type::Function;
+            stack.remove(first);
+            is_function
+        }
+        _ => false,
+    };
+    if found {
+        return Ok(());
+    }
+    let message = format!("method \"{}\" not found in module", definition.method);
+    let mut failure = Failure::text(message);
+    failure.kind = kind::NOT_FOUND.as_bytes().to_vec();
+    failure.retryable = Some(false);
+    Err(Box::new(failure))
+}
+
+/// Keeps what a library's chunk gave, for `require`, and clears the stack.
+pub(crate) fn keep_library(stack: Stack, results: i32, index: usize) {
+    let first = stack.top() - results + 1;
+    stack.set_top(first);
+    stack.push_registry_table(registry::LOADED);
+    stack.push_value(first);
+    stack.raw_set_index(-2, index as i64 + 1);
+    stack.set_top(first - 1);
+}

@@ -1,0 +1,226 @@
+//! Slots: where processes live, and how a PID finds one without a lock.
+//!
+//! A slot is reused, oldest free first, and never given back while the runtime lives, so a
+//! resolved slot may be touched at any time; the generation in its state word tells whether
+//! the process is still the one that was meant.
+
+#![allow(unsafe_code)]
+
+use std::cell::UnsafeCell;
+use std::collections::{HashSet, VecDeque};
+use std::ptr;
+use std::sync::OnceLock;
+
+use super::Process;
+use super::exit::Watcher;
+use super::mailbox::{Mailbox, Pushed};
+use super::message::Message;
+use super::state::{Notify, State};
+use crate::pid::{self, GENERATION_MAX, SLOTS_MAX};
+use crate::sync::{Arc, AtomicU32, AtomicUsize, Mutex, MutexGuard, Ordering, lock};
+use crate::vm::control::KILL_NONE;
+
+const CHUNK: usize = 1024;
+
+/// One place for a process. Aligned so that neighbours share no cache line.
+#[repr(align(128))]
+pub(crate) struct Slot {
+    // Senders and the worker write these.
+    pub(crate) state: State,
+    pub(crate) mailbox: Mailbox,
+    /// Why the process must end, for its worker to notice; see `vm/control.rs`.
+    pub(crate) kill: AtomicU32,
+    // The worker writes these, others read.
+    host: AtomicU32,
+    /// Lua memory at the end of the last step, on hosts with a memory limit.
+    pub(crate) heap_bytes: AtomicUsize,
+    relations: Mutex<Relations>,
+    // Only whoever runs or builds the process touches this.
+    process: UnsafeCell<*mut Process>,
+    index: u32,
+}
+
+// SAFETY: `process` is touched only by the thread that moved the state to running (or claimed
+// the free slot); everything else is atomics and a lock. Processes are Send.
+unsafe impl Send for Slot {}
+// SAFETY: as above.
+unsafe impl Sync for Slot {}
+
+/// What others may change about a process, under the slot's lock. The lock is held for a few
+/// instructions: never while calling Lua, unparking, or taking another slot's lock.
+#[derive(Default)]
+pub(crate) struct Relations {
+    pub(crate) alive: bool,
+    pub(crate) watchers: Vec<Watcher>,
+    /// The `uniq` of every process this one monitors.
+    pub(crate) monitors: HashSet<u64>,
+    pub(crate) names: Vec<Arc<[u8]>>,
+}
+
+/// Why a message could not be delivered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Undelivered {
+    /// The process is gone. With `schedule` the message went to the next tenant of the slot,
+    /// which must be put into a run queue to drop it (M3).
+    Gone { schedule: bool },
+}
+
+impl Slot {
+    fn new(index: u32) -> Self {
+        Slot {
+            state: State::new(),
+            mailbox: Mailbox::new(),
+            kill: AtomicU32::new(KILL_NONE),
+            host: AtomicU32::new(0),
+            heap_bytes: AtomicUsize::new(0),
+            relations: Mutex::new(Relations::default()),
+            process: UnsafeCell::new(ptr::null_mut()),
+            index,
+        }
+    }
+
+    pub(crate) fn index(&self) -> u32 {
+        self.index
+    }
+
+    pub(crate) fn host(&self) -> u32 {
+        // Relaxed: written before the generation is published, read after it is checked.
+        self.host.load(Ordering::Relaxed)
+    }
+
+    /// The PID number of the current generation.
+    pub(crate) fn uniq(&self) -> u64 {
+        pid::uniq(self.index, self.state.generation())
+    }
+
+    pub(crate) fn relations(&self) -> MutexGuard<'_, Relations> {
+        lock(&self.relations)
+    }
+
+    /// Makes a claimed slot ready for a process of `host`; its state becomes running.
+    pub(crate) fn occupy(&self, host: u32) {
+        self.host.store(host, Ordering::Relaxed);
+        self.kill.store(KILL_NONE, Ordering::Relaxed);
+        self.heap_bytes.store(0, Ordering::Relaxed);
+        *self.relations() = Relations { alive: true, ..Relations::default() };
+        self.mailbox.open();
+        self.state.transition_to_claimed();
+    }
+
+    /// The process. Only for the thread that moved the state to running or exiting.
+    pub(crate) fn process(&self) -> *mut Process {
+        // SAFETY: the caller holds the state (see the type's Sync), so no write races this.
+        unsafe { *self.process.get() }
+    }
+
+    /// Stores the process; only for the thread that holds the state.
+    pub(crate) fn set_process(&self, process: *mut Process) {
+        // SAFETY: as in `process`.
+        unsafe { *self.process.get() = process };
+    }
+
+    /// Pushes a user message whose place was reserved and tells whether to schedule.
+    pub(crate) fn deliver(&self, message: Box<Message>) -> Result<Notify, Undelivered> {
+        let generation = pid::generation_of(message.destination);
+        match self.mailbox.user.push(message) {
+            Err(_) => Err(Undelivered::Gone { schedule: false }),
+            Ok(Pushed::Behind) => Ok(Notify::Nothing),
+            Ok(Pushed::WasEmpty) => self.notify_after_push(generation),
+        }
+    }
+
+    /// Pushes an event; events are never refused by a living process.
+    pub(crate) fn deliver_event(&self, message: Box<Message>) -> Result<Notify, Undelivered> {
+        let generation = pid::generation_of(message.destination);
+        match self.mailbox.events.push(message) {
+            Err(_) => Err(Undelivered::Gone { schedule: false }),
+            Ok(Pushed::Behind) => Ok(Notify::Nothing),
+            Ok(Pushed::WasEmpty) => self.notify_after_push(generation),
+        }
+    }
+
+    /// A push that met a later generation is answered with Gone; whoever lives there now is
+    /// woken for nothing but the drop of the stray message (M3).
+    fn notify_after_push(&self, generation: u64) -> Result<Notify, Undelivered> {
+        match self.state.notify(generation) {
+            Notify::Gone => {
+                let tenant = self.state.notify(self.state.generation());
+                Err(Undelivered::Gone { schedule: tenant == Notify::Schedule })
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// Orders the end of a process; it is seen at its next safe point.
+    pub(crate) fn request_kill(&self, generation: u64, reason: u32) -> Notify {
+        // Release pairs with the Acquire of the control block and of `State` transitions.
+        self.kill.store(reason, Ordering::Release);
+        self.state.notify(generation)
+    }
+}
+
+/// All slots of a runtime.
+pub(crate) struct ProcessTable {
+    chunks: Box<[OnceLock<Box<[Slot]>>]>,
+    free: Mutex<FreeSlots>,
+}
+
+struct FreeSlots {
+    /// Oldest first.
+    queue: VecDeque<u32>,
+    /// The first slot that was never used.
+    next: u32,
+}
+
+impl ProcessTable {
+    pub(crate) fn new() -> Self {
+        let chunks = (0..SLOTS_MAX / CHUNK).map(|_| OnceLock::new()).collect();
+        // Slot 0 stays unused: a uniq of 0 means nobody.
+        ProcessTable { chunks, free: Mutex::new(FreeSlots { queue: VecDeque::new(), next: 1 }) }
+    }
+
+    /// The slot that `uniq` names, if it was ever used. Ask its state about the generation.
+    pub(crate) fn slot(&self, uniq: u64) -> Option<&Slot> {
+        let index = pid::slot_of(uniq) as usize;
+        self.chunks[index / CHUNK].get().map(|chunk| &chunk[index % CHUNK])
+    }
+
+    /// The slot of a process that is alive.
+    pub(crate) fn find(&self, uniq: u64) -> Option<&Slot> {
+        self.slot(uniq).filter(|slot| slot.state.is_alive(pid::generation_of(uniq)))
+    }
+
+    /// Takes a free slot; `None` if all are in use.
+    pub(crate) fn claim(&self) -> Option<&Slot> {
+        let index = {
+            let mut free = lock(&self.free);
+            match free.queue.pop_front() {
+                Some(index) => index,
+                None if (free.next as usize) < SLOTS_MAX => {
+                    free.next += 1;
+                    free.next - 1
+                }
+                None => return None,
+            }
+        };
+        let number = index as usize;
+        let chunk = self.chunks[number / CHUNK].get_or_init(|| {
+            let first = (number / CHUNK * CHUNK) as u32;
+            (first..first + CHUNK as u32).map(Slot::new).collect()
+        });
+        Some(&chunk[number % CHUNK])
+    }
+
+    /// Gives back a slot whose state is free again, unless its generations are used up.
+    pub(crate) fn release(&self, slot: &Slot) {
+        if slot.state.generation() < GENERATION_MAX {
+            lock(&self.free).queue.push_back(slot.index);
+        }
+    }
+
+    /// Every slot that was ever used.
+    pub(crate) fn used(&self) -> impl Iterator<Item = &Slot> {
+        let next = lock(&self.free).next as usize;
+        (1..next).filter_map(|index| self.slot(index as u64))
+    }
+}

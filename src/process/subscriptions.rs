@@ -1,0 +1,218 @@
+//! Where a message goes: a listener of its topic, else the inbox, else it waits.
+//!
+//! The worker drains the mailbox into `pending`, at most [`DRAIN_MAX`] messages at a time are
+//! routed from there into the queues of channels, and each stays encoded until a coroutine
+//! takes it. An event is routed only after everything that was drained with it (M2), so who
+//! sees EXIT of a process has all its messages in a queue.
+
+use super::channel::{Channel, ChannelId, Channels, Content as ChannelContent, Source};
+use super::coroutines::{Coroutines, Ticket};
+use super::mailbox::{Mailbox, MessageQueue};
+use super::message::{Content, Message, Topic};
+use crate::process::channel::Wake;
+
+/// Messages routed before Lua runs again.
+pub(crate) const DRAIN_MAX: usize = 256;
+
+pub(crate) struct Subscriptions {
+    inbox: Option<ChannelId>,
+    events: Option<ChannelId>,
+    listeners: Vec<(Topic, ChannelId)>,
+    /// Taken from the mailbox, in order, not routed yet.
+    pending: MessageQueue,
+    /// Messages and events that nothing is subscribed to.
+    waiting: MessageQueue,
+    waiting_events: MessageQueue,
+    arrivals: u64,
+}
+
+/// What draining found that is not for Lua.
+#[derive(Default)]
+pub(crate) struct Drained {
+    /// Messages for an earlier tenant of the slot: dead letters.
+    pub(crate) strays: u32,
+}
+
+impl Subscriptions {
+    pub(crate) fn new() -> Self {
+        Subscriptions {
+            inbox: None,
+            events: None,
+            listeners: Vec::new(),
+            pending: MessageQueue::new(),
+            waiting: MessageQueue::new(),
+            waiting_events: MessageQueue::new(),
+            arrivals: 0,
+        }
+    }
+
+    /// Whether messages were drained that are not routed yet.
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Empties the mailbox and routes a batch.
+    pub(crate) fn drain(
+        &mut self,
+        uniq: u64,
+        mailbox: &Mailbox,
+        channels: &mut Channels,
+        coroutines: &mut Coroutines,
+    ) -> Drained {
+        let mut drained = Drained::default();
+        let mut events = mailbox.events.take();
+        let mut users = mailbox.user.take();
+        self.pending.append(&mut users);
+        let batch = if events.is_empty() { DRAIN_MAX } else { usize::MAX };
+        self.route_pending(batch, uniq, channels, coroutines, &mut drained);
+        while let Some(mut event) = events.pop() {
+            if event.destination != uniq {
+                continue;
+            }
+            event.arrival = self.next_arrival();
+            match event.content {
+                Content::Answer { token, answer } => {
+                    coroutines.wake(Ticket::from_token(token), Wake::Answer(answer));
+                }
+                _ => self.route_event(event, channels, coroutines),
+            }
+        }
+        drained
+    }
+
+    fn route_pending(
+        &mut self,
+        batch: usize,
+        uniq: u64,
+        channels: &mut Channels,
+        coroutines: &mut Coroutines,
+        drained: &mut Drained,
+    ) {
+        for _ in 0..batch {
+            let Some(mut message) = self.pending.pop() else { return };
+            if message.destination != uniq {
+                drained.strays += 1;
+                continue;
+            }
+            message.arrival = self.next_arrival();
+            self.route_message(message, channels, coroutines);
+        }
+    }
+
+    fn next_arrival(&mut self) -> u64 {
+        self.arrivals += 1;
+        self.arrivals
+    }
+
+    fn route_message(
+        &mut self,
+        message: Box<Message>,
+        channels: &mut Channels,
+        coroutines: &mut Coroutines,
+    ) {
+        match self.target_of(&message).and_then(|id| Some((id, channels.get(id)?))) {
+            Some((id, channel)) => channel.add_message(id, message, coroutines),
+            None => self.waiting.push(message),
+        }
+    }
+
+    fn route_event(
+        &mut self,
+        event: Box<Message>,
+        channels: &mut Channels,
+        coroutines: &mut Coroutines,
+    ) {
+        match self.events.and_then(|id| Some((id, channels.get(id)?))) {
+            Some((id, channel)) => channel.add_message(id, event, coroutines),
+            None => self.waiting_events.push(event),
+        }
+    }
+
+    fn target_of(&self, message: &Message) -> Option<ChannelId> {
+        if self.listeners.is_empty() {
+            return self.inbox;
+        }
+        match &message.content {
+            Content::User { topic, .. } => self.listener(topic).or(self.inbox),
+            _ => None,
+        }
+    }
+
+    /// The channel that listens to `topic`.
+    pub(crate) fn listener(&self, topic: &[u8]) -> Option<ChannelId> {
+        let entry = self.listeners.iter().find(|(listened, _)| listened.as_slice() == topic);
+        entry.map(|(_, channel)| *channel)
+    }
+
+    pub(crate) fn inbox(&self) -> Option<ChannelId> {
+        self.inbox
+    }
+
+    pub(crate) fn events(&self) -> Option<ChannelId> {
+        self.events
+    }
+
+    /// Subscribes the inbox: everything that waits and has no listener goes there.
+    pub(crate) fn open_inbox(&mut self, channels: &mut Channels) -> ChannelId {
+        let mut channel = Channel::for_messages(Source::Inbox);
+        if let ChannelContent::Messages(queue) = &mut channel.content {
+            queue.append(&mut self.waiting);
+        }
+        let id = channels.add(channel);
+        self.inbox = Some(id);
+        id
+    }
+
+    /// Subscribes the events.
+    pub(crate) fn open_events(&mut self, channels: &mut Channels) -> ChannelId {
+        let mut channel = Channel::for_messages(Source::Events);
+        if let ChannelContent::Messages(queue) = &mut channel.content {
+            queue.append(&mut self.waiting_events);
+        }
+        let id = channels.add(channel);
+        self.events = Some(id);
+        id
+    }
+
+    /// Subscribes a topic: what waits for it moves over, also out of the inbox.
+    pub(crate) fn listen(
+        &mut self,
+        topic: &[u8],
+        as_message: bool,
+        channels: &mut Channels,
+    ) -> ChannelId {
+        let topic = Topic::from_slice(topic);
+        let is_ours = |message: &Message| match &message.content {
+            Content::User { topic: other, .. } => *other == topic,
+            _ => false,
+        };
+        let mut moved = match self.inbox.and_then(|id| channels.get(id)) {
+            Some(inbox) => inbox.messages().map(|queue| queue.extract(is_ours)),
+            None => None,
+        }
+        .unwrap_or_else(|| self.waiting.extract(is_ours));
+        let source = Source::Listener { topic: topic.clone(), as_message };
+        let mut channel = Channel::for_messages(source);
+        if let ChannelContent::Messages(queue) = &mut channel.content {
+            queue.append(&mut moved);
+        }
+        let id = channels.add(channel);
+        self.listeners.push((topic, id));
+        id
+    }
+
+    /// Removes the subscription that fills `id`; false if there is none.
+    pub(crate) fn unsubscribe(&mut self, id: ChannelId) -> bool {
+        if self.inbox == Some(id) {
+            self.inbox = None;
+            return true;
+        }
+        if self.events == Some(id) {
+            self.events = None;
+            return true;
+        }
+        let before = self.listeners.len();
+        self.listeners.retain(|(_, channel)| *channel != id);
+        self.listeners.len() < before
+    }
+}

@@ -1,0 +1,426 @@
+//! A runtime embedded in a host program: start, spawn, call, stop.
+//!
+//! Shutdown, in this order:
+//!
+//! 1. Hosts refuse new processes.
+//! 2. Services are asked to stop, in the reverse of their start order, each with its deadline;
+//!    what does not end is terminated (`supervisor.rs`).
+//! 3. What is left on the hosts is terminated.
+//! 4. The workers end after the slice that they run; processes that are left are dropped.
+//! 5. Output is flushed, threads outside that still wait are told.
+//!
+//! A worker that is stuck in a long library call is left behind, not joined.
+
+#![allow(unsafe_code)]
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::app::Application;
+use crate::error::Error;
+use crate::metrics::{self, Metrics};
+use crate::node::Node;
+use crate::output::{Level, Output, PrintMode};
+use crate::payload;
+use crate::pid::{self, Pid, ProcessId};
+use crate::process::exit::{Outcome, Watcher};
+use crate::process::message::{Answer, Content, Message, Topic};
+use crate::scheduler::{Scheduler, cores, monitor, worker};
+use crate::spawn::{self, Relation, Request};
+use crate::supervisor::Supervisor;
+use crate::sync::{Arc, Mutex, lock};
+use crate::tickets::Notice;
+use crate::value::Value;
+use crate::vm::control::KILL_TERMINATED;
+use crate::vm::preempt;
+
+/// How long a stopping runtime waits for its workers before it leaves stuck ones behind.
+const WORKER_STOP_LIMIT: Duration = Duration::from_secs(2);
+/// How long it waits for output that nobody reads.
+const OUTPUT_STOP_LIMIT: Duration = Duration::from_secs(2);
+/// How often a waiting thread looks whether it should give up.
+const INTERRUPT_TICK: Duration = Duration::from_millis(20);
+
+/// Configures and starts a [`Runtime`].
+#[derive(Debug, Default)]
+pub struct Builder {
+    workers: Option<usize>,
+    unpinned: bool,
+    no_preemption: bool,
+    node_id: String,
+    application: Option<Application>,
+    plain_print: bool,
+    log_level: Option<Level>,
+    script_arguments: Vec<String>,
+}
+
+impl Builder {
+    /// Makes a builder with the defaults: one pinned worker per usable core, preemption on.
+    pub fn new() -> Self {
+        Builder::default()
+    }
+
+    /// Sets the number of workers; without it, one per usable core.
+    pub fn workers(mut self, workers: impl Into<Option<usize>>) -> Self {
+        self.workers = workers.into().map(|workers| workers.max(1));
+        self
+    }
+
+    /// Sets whether workers are pinned to cores (the default).
+    pub fn pinning(mut self, pinning: bool) -> Self {
+        self.unpinned = !pinning;
+        self
+    }
+
+    /// Sets whether processes that compute too long are suspended (the default). It uses the
+    /// signal SIGURG; without it signals are left alone and a busy process keeps its core.
+    pub fn preemption(mut self, preemption: bool) -> Self {
+        self.no_preemption = !preemption;
+        self
+    }
+
+    /// Sets the node's name, which then is part of every PID.
+    pub fn node_id(mut self, id: impl Into<String>) -> Self {
+        self.node_id = id.into();
+        self
+    }
+
+    /// Sets the application whose definitions can be spawned.
+    pub fn application(mut self, application: Application) -> Self {
+        self.application = Some(application);
+        self
+    }
+
+    /// Makes `print` write bare lines to standard output instead of log lines.
+    pub fn plain_print(mut self, plain: bool) -> Self {
+        self.plain_print = plain;
+        self
+    }
+
+    /// Sets the least important log lines that are written; [`Level::Info`] by default.
+    pub fn log_level(mut self, level: Level) -> Self {
+        self.log_level = Some(level);
+        self
+    }
+
+    /// Sets what `io.args()` gives.
+    pub fn script_arguments(mut self, arguments: Vec<String>) -> Self {
+        self.script_arguments = arguments;
+        self
+    }
+
+    /// Starts the workers, the hosts and the services of the application.
+    ///
+    /// # Errors
+    /// [`Error::Thread`] if the system refuses a thread or the signal handler.
+    pub fn start(self) -> Result<Runtime, Error> {
+        let workers = self.workers.unwrap_or_else(cores::usable);
+        let preempts = !self.no_preemption && cfg!(target_os = "linux");
+        let (scheduler, queues) = Scheduler::new(workers);
+        let mode = if self.plain_print { PrintMode::Plain } else { PrintMode::Log };
+        let output = Output::new(mode, self.log_level.unwrap_or(Level::Info));
+        let application = self.application.unwrap_or_else(|| Application::from_files([], &[]));
+        let node = Arc::new(Node::new(
+            self.node_id,
+            application,
+            scheduler,
+            output,
+            self.script_arguments,
+        ));
+        let runtime = Runtime {
+            node: node.clone(),
+            threads: Mutex::new(Vec::new()),
+            supervisor: Mutex::new(Supervisor::default()),
+            workers,
+        };
+        runtime.start_output()?;
+        #[cfg(target_os = "linux")]
+        if preempts {
+            preempt::install_handler().map_err(Error::Thread)?;
+        }
+        let pins = if self.unpinned { Vec::new() } else { cores::allowed() };
+        for (index, queue) in queues.into_iter().enumerate() {
+            let (node, pin) = (node.clone(), pins.get(index).copied());
+            runtime.start_thread(format!("moonlet-{index}"), move || {
+                if let Some(core) = pin
+                    && !cores::pin(core)
+                {
+                    node.output.log(Level::Warn, None, "cannot pin a worker to its core");
+                }
+                monitor::announce(&node.scheduler.workers[index]);
+                worker::run(node.clone(), index, queue);
+                monitor::withdraw(&node.scheduler.workers[index]);
+            })?;
+        }
+        runtime
+            .start_thread("moonlet-monitor".to_owned(), move || monitor::run(&node, preempts))?;
+        lock(&runtime.supervisor).start(&runtime.node);
+        Ok(runtime)
+    }
+}
+
+/// A running node: its workers, its hosts and its processes. Dropping it stops all of them.
+pub struct Runtime {
+    node: Arc<Node>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    supervisor: Mutex<Supervisor>,
+    workers: usize,
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runtime").field("workers", &self.workers).finish_non_exhaustive()
+    }
+}
+
+impl Runtime {
+    fn start_output(&self) -> Result<(), Error> {
+        let node = Arc::downgrade(&self.node);
+        let tell = move |asker: crate::output::Asker, line| {
+            if let Some(node) = node.upgrade() {
+                let answer = Answer::Output(line);
+                node.deliver_event(asker.uniq, Content::Answer { token: asker.token, answer });
+            }
+        };
+        self.node.output.start(Box::new(tell)).map_err(Error::Thread)
+    }
+
+    fn start_thread(
+        &self,
+        name: String,
+        life: impl FnOnce() + Send + 'static,
+    ) -> Result<(), Error> {
+        let thread = std::thread::Builder::new().name(name).spawn(life).map_err(Error::Thread)?;
+        lock(&self.threads).push(thread);
+        Ok(())
+    }
+
+    /// Returns the number of workers.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// Returns the sums of the scheduler's counters.
+    pub fn metrics(&self) -> Metrics {
+        let workers = self.node.scheduler.workers.iter().map(|worker| &worker.counters);
+        metrics::collect(workers, &self.node.metrics, self.node.output.lost_lines())
+    }
+
+    /// Returns how many processes live, on all hosts.
+    pub fn process_count(&self) -> usize {
+        self.node.hosts().iter().map(crate::host::Host::processes).sum()
+    }
+
+    /// Starts a process and returns once its chunk is over.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] as the process API would refuse, [`Error::Stopped`] when the runtime
+    /// stops meanwhile. Must not be called on a worker.
+    pub fn spawn(&self, id: &str, host: &str, arguments: &[Value]) -> Result<Pid, Error> {
+        let (process, ticket, _) = self.begin(id, host, arguments, &|| false)?;
+        self.node.tickets.close(ticket);
+        Ok(Pid(self.node.pid_text(process).to_text().into()))
+    }
+
+    /// Runs a process to its end and returns its value.
+    ///
+    /// # Errors
+    /// As for [`Runtime::spawn`], and [`Error::Failed`] if the process ends abnormally.
+    pub fn exec(&self, id: &str, host: &str, arguments: &[Value]) -> Result<Value, Error> {
+        self.exec_until(id, host, arguments, || false)
+    }
+
+    /// As [`Runtime::exec`], but gives up when `interrupted` says so; the process goes on.
+    ///
+    /// # Errors
+    /// As for [`Runtime::exec`], and [`Error::Interrupted`].
+    pub fn exec_until(
+        &self,
+        id: &str,
+        host: &str,
+        arguments: &[Value],
+        interrupted: impl Fn() -> bool,
+    ) -> Result<Value, Error> {
+        let (_, ticket, notices) = self.begin(id, host, arguments, &interrupted)?;
+        let notice = self.wait(&notices, &interrupted);
+        self.node.tickets.close(ticket);
+        match notice? {
+            Notice::Ended(outcome) => value_of(&outcome),
+            Notice::Started(_) => Err(Error::Stopped),
+        }
+    }
+
+    fn begin(
+        &self,
+        id: &str,
+        host: &str,
+        arguments: &[Value],
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<(ProcessId, u64, Receiver<Notice>), Error> {
+        let (ticket, notices) = self.node.tickets.open();
+        let request = Request {
+            definition: id.as_bytes(),
+            host: host.as_bytes(),
+            arguments: payload::from_values(arguments),
+            relation: Relation { monitor: None, watcher: Some(Watcher::Outside(ticket)) },
+            chain: None,
+        };
+        let started = spawn::spawn_from_outside(&self.node, request, ticket)
+            .map_err(Error::from)
+            .and_then(|()| self.wait(&notices, interrupted));
+        match started {
+            Ok(Notice::Started(Ok(process))) => Ok((process, ticket, notices)),
+            Ok(Notice::Started(Err(error))) => {
+                self.node.tickets.close(ticket);
+                Err(error.into())
+            }
+            Ok(Notice::Ended(_)) => Err(Error::Stopped),
+            Err(error) => {
+                self.node.tickets.close(ticket);
+                Err(error)
+            }
+        }
+    }
+
+    fn wait(
+        &self,
+        notices: &Receiver<Notice>,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<Notice, Error> {
+        loop {
+            match notices.recv_timeout(INTERRUPT_TICK) {
+                Ok(notice) => return Ok(notice),
+                Err(RecvTimeoutError::Disconnected) => return Err(Error::Stopped),
+                Err(RecvTimeoutError::Timeout) if interrupted() => return Err(Error::Interrupted),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// Sends a message to a PID or a registered name, without a sender.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if there is no such process or its mailbox is full.
+    pub fn send(&self, destination: &str, topic: &str, values: &[Value]) -> Result<(), Error> {
+        let refused = |kind: &str, message: &str| Error::Refused {
+            kind: kind.to_owned(),
+            message: message.to_owned(),
+        };
+        let gone = || refused(crate::error::kind::NOT_FOUND, "process not found");
+        let node = &self.node;
+        let target = match pid::parse(destination.as_bytes()) {
+            Ok(pid) => node.resolve_pid(pid).map_err(|_| gone())?,
+            Err(_) => node.names.lookup(&node.slots, destination.as_bytes()).ok_or_else(gone)?,
+        };
+        let slot = node.slots.find(target.uniq).ok_or_else(gone)?;
+        if !slot.mailbox.reserve(1, node.host(target.host).limits.mailbox) {
+            return Err(refused(crate::error::kind::RATE_LIMITED, "mailbox full"));
+        }
+        let content = Content::User {
+            from: None,
+            topic: Topic::from_slice(topic.as_bytes()),
+            payload: payload::from_values(values),
+        };
+        node.deliver(slot, Message::new(target.uniq, content)).map_err(|_| gone())
+    }
+
+    /// Waits until every service has ended, or `interrupted` says to give up; false then.
+    pub fn wait_for_services(&self, interrupted: impl Fn() -> bool) -> bool {
+        loop {
+            if lock(&self.supervisor).has_ended(&self.node) {
+                return true;
+            }
+            if interrupted() {
+                return false;
+            }
+            std::thread::sleep(INTERRUPT_TICK);
+        }
+    }
+
+    /// Whether a service could not be started or ended abnormally.
+    pub fn has_failed_services(&self) -> bool {
+        lock(&self.supervisor).has_failed()
+    }
+
+    /// Asks the services to stop, in the reverse of their start order, and terminates what is
+    /// left when their time is over or `hurry` says so.
+    pub fn stop_services(&self, hurry: impl Fn() -> bool) {
+        lock(&self.supervisor).stop(&self.node, &hurry);
+    }
+
+    /// Stops everything at once: what still runs is terminated.
+    pub fn shutdown(self) {
+        drop(self);
+    }
+
+    fn stop(&self) {
+        for host in self.node.hosts() {
+            host.set_state(crate::host::HostState::Stopping);
+        }
+        self.kill_all();
+        self.node.scheduler.stop();
+        let is_worker = worker::is_current(&self.node.scheduler);
+        let deadline = Instant::now() + WORKER_STOP_LIMIT;
+        let mut all_ended = !is_worker;
+        for thread in std::mem::take(&mut *lock(&self.threads)) {
+            while !thread.is_finished() && Instant::now() < deadline && !is_worker {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if thread.is_finished() {
+                // A worker that panics aborts the program, so there is no error to see.
+                let _ = thread.join();
+            } else {
+                all_ended = false;
+            }
+        }
+        if all_ended {
+            self.drop_processes();
+        }
+        self.node.tickets.close_all();
+        self.node.output.stop(OUTPUT_STOP_LIMIT);
+    }
+
+    fn kill_all(&self) {
+        for slot in self.node.slots.used() {
+            let uniq = slot.uniq();
+            if self.node.slots.find(uniq).is_some() {
+                self.node.kill(uniq, KILL_TERMINATED);
+            }
+        }
+    }
+
+    /// Frees processes that no worker ended; only when all workers are gone.
+    fn drop_processes(&self) {
+        for slot in self.node.slots.used() {
+            let process = slot.process();
+            if process.is_null() {
+                continue;
+            }
+            slot.set_process(std::ptr::null_mut());
+            drop(slot.mailbox.user.close());
+            drop(slot.mailbox.events.close());
+            // SAFETY: no thread runs processes any more, and `spawn` leaked this box.
+            drop(unsafe { Box::from_raw(process) });
+        }
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn value_of(outcome: &Outcome) -> Result<Value, Error> {
+    match outcome {
+        Outcome::Value(value) => {
+            Ok(payload::to_values(value).into_iter().next().unwrap_or_default())
+        }
+        Outcome::Failure(failure) => Err(Error::Failed {
+            kind: String::from_utf8_lossy(&failure.kind).into_owned(),
+            message: failure.message(),
+            traceback: failure.traceback.clone(),
+        }),
+    }
+}

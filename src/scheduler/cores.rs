@@ -1,0 +1,107 @@
+//! Which cores may be used, and pinning a thread to one.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use core_affinity::CoreId;
+
+/// The cores in this process's affinity mask, in order; empty if the system does not tell.
+pub(crate) fn allowed() -> Vec<CoreId> {
+    let mut cores = core_affinity::get_core_ids().unwrap_or_default();
+    cores.sort_by_key(|core| core.id);
+    cores
+}
+
+/// How many workers make sense: the affinity mask, less if a cgroup's processor quota says so.
+pub(crate) fn usable() -> usize {
+    let by_mask = allowed().len();
+    let by_system = || std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = if by_mask == 0 { by_system() } else { by_mask };
+    quota().map_or(cores, |quota| cores.min(quota)).max(1)
+}
+
+/// Pins this thread; false if the system refuses.
+pub(crate) fn pin(core: CoreId) -> bool {
+    core_affinity::set_for_current(core)
+}
+
+/// The tightest processor quota of this process's cgroup and all its ancestors, rounded up.
+fn quota() -> Option<usize> {
+    let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
+    quota_below(Path::new("/sys/fs/cgroup"), &membership)
+}
+
+fn quota_below(root: &Path, membership: &str) -> Option<usize> {
+    membership.lines().filter_map(|line| quota_of_line(root, line)).min()
+}
+
+/// One line of `/proc/self/cgroup`: `0::/path` for version 2, `4:cpu,cpuacct:/path` for 1.
+fn quota_of_line(root: &Path, line: &str) -> Option<usize> {
+    let mut parts = line.splitn(3, ':');
+    let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
+    if controllers.is_empty() {
+        return tightest(root, path, |folder| read_v2(&folder.join("cpu.max")));
+    }
+    if !controllers.split(',').any(|controller| controller == "cpu") {
+        return None;
+    }
+    let mounts = [root.join(controllers), root.join("cpu")];
+    let mount = mounts.into_iter().find(|mount| mount.is_dir())?;
+    tightest(&mount, path, read_v1)
+}
+
+/// Walks from the group up to the mount. In a container the path may lie outside of what is
+/// mounted; then the mount itself is the group.
+fn tightest(mount: &Path, path: &str, read: impl Fn(&Path) -> Option<usize>) -> Option<usize> {
+    let group = mount.join(path.trim_start_matches('/'));
+    let start = if group.is_dir() { group } else { mount.to_owned() };
+    let folders = start.ancestors().take_while(|folder| folder.starts_with(mount));
+    folders.map(PathBuf::from).filter_map(|folder| read(&folder)).min()
+}
+
+fn read_v2(file: &Path) -> Option<usize> {
+    let text = fs::read_to_string(file).ok()?;
+    let (quota, period) = text.trim().split_once(' ')?;
+    cores_of(quota.parse().ok()?, period.parse().ok()?)
+}
+
+fn read_v1(folder: &Path) -> Option<usize> {
+    let number = |name: &str| -> Option<i64> {
+        fs::read_to_string(folder.join(name)).ok()?.trim().parse().ok()
+    };
+    cores_of(number("cpu.cfs_quota_us")?, number("cpu.cfs_period_us")?)
+}
+
+fn cores_of(quota_us: i64, period_us: i64) -> Option<usize> {
+    (quota_us > 0 && period_us > 0).then(|| (quota_us as u64).div_ceil(period_us as u64) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tightest_ancestor_counts_and_is_rounded_up() {
+        let root = tempfile::tempdir().unwrap();
+        let group = root.path().join("a/b");
+        fs::create_dir_all(&group).unwrap();
+        fs::write(root.path().join("a/cpu.max"), "150000 100000\n").unwrap();
+        fs::write(group.join("cpu.max"), "max 100000\n").unwrap();
+        assert_eq!(quota_below(root.path(), "0::/a/b\n"), Some(2));
+        fs::write(group.join("cpu.max"), "50000 100000\n").unwrap();
+        assert_eq!(quota_below(root.path(), "0::/a/b\n"), Some(1));
+        assert_eq!(quota_below(root.path(), "0::/elsewhere\n"), None);
+    }
+
+    #[test]
+    fn version_one_is_read_too() {
+        let root = tempfile::tempdir().unwrap();
+        let group = root.path().join("cpu/job");
+        fs::create_dir_all(&group).unwrap();
+        fs::write(group.join("cpu.cfs_quota_us"), "-1").unwrap();
+        fs::write(group.join("cpu.cfs_period_us"), "100000").unwrap();
+        assert_eq!(quota_below(root.path(), "3:cpu:/job"), None);
+        fs::write(group.join("cpu.cfs_quota_us"), "300000").unwrap();
+        assert_eq!(quota_below(root.path(), "3:cpu:/job"), Some(3));
+    }
+}

@@ -1,0 +1,165 @@
+//! Who runs when: workers, their queues, and how idle ones are woken.
+//!
+//! The worker loop (`worker.rs`) reads as find work, execute, else park. Queues are in
+//! `run_queue.rs`, the park/notify protocol in `idle.rs` with its argument in `README.md`, the
+//! thread that ends long slices in `monitor.rs`, timers in `timer.rs`, the choice and pinning
+//! of cores in `cores.rs`.
+
+pub(crate) mod cores;
+pub(crate) mod idle;
+pub(crate) mod monitor;
+pub(crate) mod park;
+pub(crate) mod run_queue;
+pub(crate) mod timer;
+pub(crate) mod worker;
+
+use crossbeam_deque::{Injector, Steal};
+use crossbeam_utils::CachePadded;
+
+use crate::clock::Clock;
+use crate::metrics::WorkerCounters;
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use idle::Idle;
+use monitor::Monitor;
+use park::Parker;
+use run_queue::{RunQueue, Stealers};
+
+/// Index of a slot whose state is *scheduled*.
+pub(crate) type Runnable = u32;
+
+/// What the other threads may see of a worker.
+pub(crate) struct WorkerShared {
+    pub(crate) stealers: Stealers,
+    pub(crate) parker: Parker,
+    pub(crate) counters: WorkerCounters,
+    /// Number of the step it runs, 0 between steps; written by the worker.
+    pub(crate) step: AtomicU64,
+    /// Slot that it runs; written by the worker before `step`.
+    pub(crate) running: AtomicU32,
+    /// Whether its `lifo_slot` holds something; a hint for the monitor.
+    pub(crate) has_lifo: AtomicBool,
+    /// When its earliest timer is due, `u64::MAX` for none; written by the worker.
+    pub(crate) next_due: AtomicU64,
+    /// Its thread, for signals; 0 until it runs and after it ended.
+    pub(crate) thread: AtomicU64,
+}
+
+/// Shared by all workers of a runtime.
+pub(crate) struct Scheduler {
+    pub(crate) injector: Injector<Runnable>,
+    pub(crate) workers: Box<[CachePadded<WorkerShared>]>,
+    pub(crate) idle: Idle,
+    pub(crate) monitor: Monitor,
+    stopping: AtomicBool,
+}
+
+impl Scheduler {
+    /// Makes a scheduler for `workers` threads and the queues that they will own.
+    pub(crate) fn new(workers: usize) -> (Self, Vec<RunQueue>) {
+        let queues: Vec<RunQueue> = (0..workers).map(|_| RunQueue::new()).collect();
+        let shared = queues.iter().map(|queue| {
+            CachePadded::new(WorkerShared {
+                stealers: queue.stealers(),
+                parker: Parker::new(),
+                counters: WorkerCounters::default(),
+                step: AtomicU64::new(0),
+                running: AtomicU32::new(0),
+                has_lifo: AtomicBool::new(false),
+                next_due: AtomicU64::new(u64::MAX),
+                thread: AtomicU64::new(0),
+            })
+        });
+        let scheduler = Scheduler {
+            injector: Injector::new(),
+            workers: shared.collect(),
+            idle: Idle::new(workers),
+            monitor: Monitor::new(),
+            stopping: AtomicBool::new(false),
+        };
+        (scheduler, queues)
+    }
+
+    /// Makes a scheduled process runnable: on this thread's worker if it is one of ours, where
+    /// it runs next, else through the injector.
+    pub(crate) fn schedule(&self, runnable: Runnable) {
+        let rest = worker::with_current(self, |worker| {
+            worker.shared().has_lifo.store(true, Ordering::Relaxed);
+            worker.queue.push_woken(runnable)
+        });
+        match rest {
+            // It took the LIFO slot and nobody else has to know.
+            Some(false) => {}
+            // Something went to the queue that others may steal from.
+            Some(true) => self.notify(),
+            None => {
+                self.injector.push(runnable);
+                self.notify();
+            }
+        }
+    }
+
+    /// As [`Scheduler::schedule`], but behind what is ready already.
+    pub(crate) fn schedule_last(&self, runnable: Runnable) {
+        if worker::with_current(self, |worker| worker.queue.push_spent(runnable)).is_none() {
+            self.injector.push(runnable);
+        }
+        self.notify();
+    }
+
+    /// Wakes a worker if one sleeps and none is looking for work anyway.
+    pub(crate) fn notify(&self) {
+        if let Some(index) = self.idle.worker_to_notify() {
+            worker::with_current(self, |worker| worker.shared().counters.unparks.increment());
+            self.workers[index].parker.unpark();
+        }
+    }
+
+    /// Registers the earliest timer of a process that is about to wait with this thread's wheel.
+    pub(crate) fn register_timer(&self, due: u64, uniq: u64) {
+        worker::with_current(self, |worker| worker.register_timer(due, uniq));
+    }
+
+    pub(crate) fn take_injected(&self) -> Option<Runnable> {
+        loop {
+            match self.injector.steal() {
+                Steal::Success(runnable) => return Some(runnable),
+                Steal::Empty => return None,
+                Steal::Retry => {}
+            }
+        }
+    }
+
+    /// Whether any queue holds work that a searching worker could take.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.injector.is_empty() || self.workers.iter().any(|worker| !worker.stealers.is_empty())
+    }
+
+    /// Ends the workers' loops; they finish the slice that they run.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        for worker in &self.workers {
+            worker.parker.unpark();
+        }
+        self.monitor.wake();
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Asks the worker that runs `slot` to end its slice, so that it notices a kill soon.
+    pub(crate) fn interrupt(&self, slot: u32) {
+        for worker in &self.workers {
+            // Acquire pairs with the Release of the worker at the begin of a step.
+            let step = worker.step.load(Ordering::Acquire);
+            if step != 0 && worker.running.load(Ordering::Relaxed) == slot {
+                monitor::signal(worker);
+            }
+        }
+    }
+
+    /// When the earliest timer of a worker is due, as far as this thread can see.
+    pub(crate) fn is_timer_due(&self, clock: &Clock, worker: usize) -> bool {
+        self.workers[worker].next_due.load(Ordering::Relaxed) <= clock.coarse()
+    }
+}

@@ -1,0 +1,250 @@
+//! One worker: find work, execute, else park.
+
+#![allow(unsafe_code)]
+
+use std::cell::{Cell, RefCell};
+use std::ptr;
+
+use super::run_queue::{Picked, RunQueue};
+use super::timer::Wheel;
+use super::{Runnable, Scheduler, WorkerShared};
+use crate::clock::Random;
+use crate::death;
+use crate::node::Node;
+use crate::process::slot::Slot;
+use crate::process::state::Notify;
+use crate::process::{self, REDUCTIONS, Step};
+use crate::spawn;
+use crate::sync::{Arc, Ordering};
+use crate::vm::preempt;
+
+/// Every so many picks a worker looks at timers and injector first.
+pub(crate) const FAIR_TICK: u32 = 61;
+/// Rounds over all victims before a searching worker parks.
+const SEARCH_ROUNDS: usize = 4;
+
+pub(crate) struct Worker {
+    node: Arc<Node>,
+    index: usize,
+    pub(crate) queue: RunQueue,
+    wheel: RefCell<Wheel>,
+    random: RefCell<Random>,
+    tick: Cell<u32>,
+    step: Cell<u64>,
+    is_searching: Cell<bool>,
+}
+
+thread_local! {
+    static CURRENT: Cell<*const Worker> = const { Cell::new(ptr::null()) };
+}
+
+/// Calls `act` with this thread's worker if it belongs to `scheduler`.
+pub(crate) fn with_current<T>(scheduler: &Scheduler, act: impl FnOnce(&Worker) -> T) -> Option<T> {
+    let current = CURRENT.with(Cell::get);
+    // SAFETY: `run` stores a pointer to the worker on its own stack and clears it before that
+    // goes away; workers are used by their thread only.
+    let worker = unsafe { current.as_ref()? };
+    ptr::eq(&worker.node.scheduler, scheduler).then(|| act(worker))
+}
+
+/// Whether this thread is a worker of `scheduler`.
+pub(crate) fn is_current(scheduler: &Scheduler) -> bool {
+    with_current(scheduler, |_| ()).is_some()
+}
+
+/// Ends the program when a worker unwinds: an invariant of the scheduler is broken.
+struct AbortOnUnwind;
+
+impl Drop for AbortOnUnwind {
+    fn drop(&mut self) {
+        eprintln!("moonlet: a worker failed; the state of the runtime is unknown");
+        std::process::abort();
+    }
+}
+
+/// The life of a worker's thread.
+pub(crate) fn run(node: Arc<Node>, index: usize, queue: RunQueue) {
+    let guard = AbortOnUnwind;
+    let worker = Worker {
+        node,
+        index,
+        queue,
+        wheel: RefCell::new(Wheel::default()),
+        random: RefCell::new(Random::from_system()),
+        tick: Cell::new(0),
+        step: Cell::new(0),
+        is_searching: Cell::new(false),
+    };
+    CURRENT.with(|current| current.set(&raw const worker));
+    while !worker.scheduler().is_stopping() {
+        match worker.find_work() {
+            Some(runnable) => worker.execute(runnable),
+            None => worker.park(),
+        }
+    }
+    CURRENT.with(|current| current.set(ptr::null()));
+    std::mem::forget(guard);
+}
+
+impl Worker {
+    fn scheduler(&self) -> &Scheduler {
+        &self.node.scheduler
+    }
+
+    pub(crate) fn shared(&self) -> &WorkerShared {
+        &self.scheduler().workers[self.index]
+    }
+
+    fn find_work(&self) -> Option<Runnable> {
+        let tick = self.tick.get().wrapping_add(1);
+        self.tick.set(tick);
+        let is_fair = tick.is_multiple_of(FAIR_TICK);
+        if is_fair || self.scheduler().is_timer_due(&self.node.clock, self.index) {
+            self.fire_timers();
+        }
+        if is_fair && let Some(runnable) = self.scheduler().take_injected() {
+            return Some(runnable);
+        }
+        self.pick_own(tick).or_else(|| self.scheduler().take_injected()).or_else(|| self.search())
+    }
+
+    fn pick_own(&self, tick: u32) -> Option<Runnable> {
+        Some(match self.queue.pick(tick)? {
+            Picked::Lifo(runnable) => {
+                self.shared().counters.lifo_runs.increment();
+                runnable
+            }
+            Picked::Fresh(runnable) | Picked::Spent(runnable) => runnable,
+        })
+    }
+
+    /// Steals; a bounded number of rounds, from a random victim on.
+    fn search(&self) -> Option<Runnable> {
+        let workers = self.scheduler().workers.len();
+        if workers < 2 {
+            return None;
+        }
+        if !self.is_searching.get() {
+            if !self.scheduler().idle.try_start_searching() {
+                return None;
+            }
+            self.is_searching.set(true);
+        }
+        for _ in 0..SEARCH_ROUNDS {
+            let first = self.random.borrow_mut().below(workers);
+            let victims = (0..workers).map(|offset| (first + offset) % workers);
+            for victim in victims.filter(|victim| *victim != self.index) {
+                let stealers = &self.scheduler().workers[victim].stealers;
+                if let Some(runnable) = self.queue.steal_from(stealers) {
+                    self.shared().counters.steals.increment();
+                    return Some(runnable);
+                }
+            }
+            if let Some(runnable) = self.scheduler().take_injected() {
+                return Some(runnable);
+            }
+            std::hint::spin_loop();
+        }
+        self.shared().counters.failed_steals.increment();
+        None
+    }
+
+    fn stop_searching(&self) {
+        if self.is_searching.replace(false) && self.scheduler().idle.stop_searching() {
+            // The last searcher leaves: there may be more where this came from.
+            self.scheduler().notify();
+        }
+    }
+
+    fn execute(&self, runnable: Runnable) {
+        self.stop_searching();
+        let Some(slot) = self.node.slots.slot(runnable.into()) else { return };
+        let host = self.node.host(slot.host());
+        if !host.gate.try_enter(runnable) {
+            return;
+        }
+        slot.state.transition_to_running();
+        self.begin_step(runnable);
+        // SAFETY: the state is running now, by this thread.
+        let step = unsafe { process::run_timeslice(slot.process(), REDUCTIONS) };
+        self.end_step();
+        self.after(slot, step);
+        if let Some(next) = host.gate.leave() {
+            self.queue.push_fresh(next);
+            self.scheduler().notify();
+        }
+    }
+
+    fn begin_step(&self, runnable: Runnable) {
+        let step = self.step.get() + 1;
+        self.step.set(step);
+        preempt::begin_step(step);
+        let shared = self.shared();
+        shared.running.store(runnable, Ordering::Relaxed);
+        // Release pairs with the Acquire of the monitor and of `Scheduler::interrupt`.
+        shared.step.store(step, Ordering::Release);
+    }
+
+    fn end_step(&self) {
+        let shared = self.shared();
+        shared.step.store(0, Ordering::Relaxed);
+        shared.counters.slices.increment();
+        shared.has_lifo.store(self.queue.has_lifo(), Ordering::Relaxed);
+    }
+
+    fn after(&self, slot: &Slot, step: Step) {
+        match step {
+            Step::Waiting => {}
+            Step::Spent => {
+                self.shared().counters.preemptions.increment();
+                slot.state.transition_to_scheduled();
+                self.queue.push_spent(slot.index());
+                self.scheduler().notify();
+            }
+            Step::Started => spawn::started(&self.node, slot),
+            Step::Ended(outcome) => death::end(&self.node, slot, outcome),
+        }
+    }
+
+    /// Wakes every process whose timer is due.
+    fn fire_timers(&self) {
+        let now = self.node.clock.tick();
+        while let Some(uniq) = { self.wheel.borrow_mut().pop_due(now) } {
+            let Some(slot) = self.node.slots.slot(uniq) else { continue };
+            if slot.state.notify(crate::pid::generation_of(uniq)) == Notify::Schedule {
+                self.queue.push_fresh(slot.index());
+            }
+        }
+        self.publish_next_due();
+    }
+
+    pub(crate) fn register_timer(&self, due: u64, uniq: u64) {
+        self.wheel.borrow_mut().add(due, uniq);
+        self.publish_next_due();
+    }
+
+    fn publish_next_due(&self) {
+        self.shared().next_due.store(self.wheel.borrow().next_due(), Ordering::Relaxed);
+    }
+
+    /// Sleeps until notified or until the next timer; see `README.md`.
+    fn park(&self) {
+        let scheduler = self.scheduler();
+        let was_searching = self.is_searching.replace(false);
+        scheduler.idle.start_parking(self.index, was_searching);
+        let due = self.wheel.borrow().next_due();
+        if !scheduler.has_work() && self.queue.is_empty() && !scheduler.is_stopping() {
+            self.shared().counters.parks.increment();
+            let limit = (due != u64::MAX).then(|| self.node.clock.until(due));
+            self.shared().parker.park(limit);
+        }
+        // Searching from here on, as if notified: whoever woke this worker counted on it.
+        let woken = scheduler.idle.stop_parking(self.index);
+        self.is_searching.set(true);
+        scheduler.monitor.worker_woke();
+        self.fire_timers();
+        if woken == super::idle::Woken::ByNotifier && !scheduler.has_work() {
+            self.shared().counters.unparks_without_work.increment();
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Starting processes, for scripts and host programs alike.
+//!
+//! The chunk is the child's first slice. The spawner's worker runs it at once, since it holds
+//! the new process anyway, so the common short chunk costs no switch. If it exceeds its slice
+//! the child goes on like any other process and the spawner waits for its answer.
+
+#![allow(unsafe_code)]
+
+use crate::api;
+use crate::error::{ApiError, kind};
+use crate::host::HostState;
+use crate::node::Node;
+use crate::payload::Payload;
+use crate::pid::ProcessId;
+use crate::process::definition::Definition;
+use crate::process::exit::{Failure, Outcome, Watcher};
+use crate::process::message::{Answer, Content};
+use crate::process::slot::Slot;
+use crate::process::{self, Process, REDUCTIONS, Step};
+use crate::sync::{Arc, Ordering};
+use crate::tickets::Notice;
+use crate::vm::Vm;
+use crate::{death, output};
+
+/// Why a process was not started, on its way to a spawner that waited.
+pub(crate) type SpawnError = ApiError;
+
+/// Who is told that the chunk is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spawner {
+    /// The thread that spawns runs the chunk itself and sees the end of it.
+    Here,
+    /// A waiting coroutine.
+    Process { uniq: u64, token: u64 },
+    /// A thread outside of the runtime.
+    Outside(u64),
+}
+
+/// What else is set up before main runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Relation {
+    /// The process that monitors the child from the start.
+    pub(crate) monitor: Option<u64>,
+    /// Who else is told about the end.
+    pub(crate) watcher: Option<Watcher>,
+}
+
+/// A process to be started.
+pub(crate) struct Request<'a> {
+    pub(crate) definition: &'a [u8],
+    pub(crate) host: &'a [u8],
+    pub(crate) arguments: Payload,
+    pub(crate) relation: Relation,
+    /// The call chain to belong to; a new one if absent.
+    pub(crate) chain: Option<u64>,
+}
+
+/// How a spawn goes on.
+#[derive(Debug)]
+pub(crate) enum Spawned {
+    /// It runs.
+    Running(ProcessId),
+    /// Its chunk takes longer; the answer comes to the spawner.
+    Pending,
+}
+
+/// Starts a process from a worker. `waiting` makes the spawner wait and returns its token; it is
+/// called only if the chunk is not over at once.
+pub(crate) fn spawn(
+    node: &Arc<Node>,
+    request: Request<'_>,
+    waiting: impl FnOnce() -> Spawner,
+) -> Result<Spawned, ApiError> {
+    let slot = build(node, request)?;
+    let is_capped = node.host(slot.host()).gate.is_capped();
+    if !is_capped {
+        // SAFETY: `build` claimed the slot, so this thread alone has the process.
+        match unsafe { process::run_timeslice(slot.process(), REDUCTIONS) } {
+            Step::Started => return start(node, slot).map(Spawned::Running),
+            Step::Ended(outcome) => return Err(discard(node, slot, outcome)),
+            // Chunks cannot wait, so it is in the middle of its code.
+            Step::Spent | Step::Waiting => {}
+        }
+    }
+    // SAFETY: as above; the process is not running.
+    unsafe { (*slot.process()).spawner = waiting() };
+    slot.state.transition_to_scheduled();
+    node.scheduler.schedule_last(slot.index());
+    Ok(Spawned::Pending)
+}
+
+/// Starts a process from a thread outside; the notice comes to `ticket`.
+pub(crate) fn spawn_from_outside(
+    node: &Arc<Node>,
+    request: Request<'_>,
+    ticket: u64,
+) -> Result<(), ApiError> {
+    let slot = build(node, request)?;
+    // SAFETY: `build` claimed the slot, so this thread alone has the process.
+    unsafe { (*slot.process()).spawner = Spawner::Outside(ticket) };
+    slot.state.transition_to_scheduled();
+    node.scheduler.schedule(slot.index());
+    Ok(())
+}
+
+/// Builds a process whose first chunk is ready to run, in a slot that this thread holds.
+fn build<'a>(node: &'a Arc<Node>, request: Request<'_>) -> Result<&'a Slot, ApiError> {
+    let (host, definition) = find(node, &request)?;
+    if !node.host(host).enter() {
+        return Err(ApiError::rate_limited("max processes limit exceeded"));
+    }
+    let Some(slot) = node.slots.claim() else {
+        node.host(host).leave();
+        return Err(ApiError::rate_limited("max processes limit exceeded"));
+    };
+    slot.occupy(host);
+    let id = ProcessId { uniq: slot.uniq(), host };
+    let limit = node.host(host).limits.memory_bytes;
+    let Some(vm) = Vm::new(limit, node.hash_seed) else {
+        slot.state.transition_to_exiting();
+        drop(slot.mailbox.user.close());
+        drop(slot.mailbox.events.close());
+        *slot.relations() = Default::default();
+        death::release(node, slot);
+        return Err(ApiError::new(kind::INTERNAL, "not enough memory for a new process"));
+    };
+    api::install(&vm);
+    let chain = request.chain.unwrap_or_else(|| node.next_chain());
+    let mut process = Process::new(vm, id, chain, node.clone(), definition, request.arguments);
+    process.relation = request.relation;
+    let loaded = process.load_chunk(0);
+    slot.set_process(Box::into_raw(process));
+    match loaded {
+        Ok(()) => Ok(slot),
+        Err(failure) => Err(discard(node, slot, Outcome::Failure(*failure))),
+    }
+}
+
+fn find(node: &Node, request: &Request<'_>) -> Result<(u32, Arc<Definition>), ApiError> {
+    let host_id = String::from_utf8_lossy(request.host);
+    let host = node.host_index(&host_id).ok_or_else(|| {
+        ApiError::not_found("host not found").with_detail("host_id", host_id.clone())
+    })?;
+    match node.host(host).state() {
+        HostState::Running => {}
+        HostState::Stopping => {
+            return Err(ApiError::new(kind::UNAVAILABLE, "host is shutting down"));
+        }
+        HostState::Inactive | HostState::Stopped => {
+            return Err(ApiError::new(kind::UNAVAILABLE, "host is not running"));
+        }
+    }
+    let id = String::from_utf8_lossy(request.definition);
+    let loaded = node.definition(&id).ok_or_else(|| {
+        ApiError::not_found("process definition not found").with_detail("entry_id", id.clone())
+    })?;
+    let definition = loaded.clone().map_err(|reason| ApiError::new(kind::INTERNAL, reason))?;
+    Ok((host, definition))
+}
+
+/// The chunks are over: sets up what the spawner asked for and makes main ready.
+fn start(node: &Arc<Node>, slot: &Slot) -> Result<ProcessId, ApiError> {
+    let raw = slot.process();
+    // SAFETY: this thread runs or built the process and nothing of it runs now.
+    let process = unsafe { &mut *raw };
+    if let Err(failure) = process.start_main() {
+        return Err(discard(node, slot, Outcome::Failure(*failure)));
+    }
+    let id = process.id;
+    relate(node, slot, id, process.relation);
+    node.metrics.spawned.fetch_add(1, Ordering::Relaxed);
+    slot.state.transition_to_scheduled();
+    node.scheduler.schedule(slot.index());
+    Ok(id)
+}
+
+fn relate(node: &Node, slot: &Slot, id: ProcessId, relation: Relation) {
+    if let Some(watcher) = relation.watcher {
+        slot.relations().watchers.push(watcher);
+    }
+    let Some(monitor) = relation.monitor else { return };
+    let Some(spawner) = node.slots.find(monitor) else { return };
+    {
+        let mut relations = spawner.relations();
+        if !relations.alive || spawner.uniq() != monitor {
+            return;
+        }
+        relations.monitors.insert(id.uniq);
+    }
+    slot.relations().watchers.push(Watcher::Monitor(monitor));
+}
+
+/// A worker ran the chunks of a process to their end: the spawner waits for the answer.
+pub(crate) fn started(node: &Arc<Node>, slot: &Slot) {
+    // SAFETY: the worker holds the process, which it just ran.
+    let spawner = unsafe { (*slot.process()).spawner };
+    let result = start(node, slot);
+    answer(node, spawner, result);
+}
+
+/// A worker ran a chunk that failed.
+pub(crate) fn failed(node: &Arc<Node>, slot: &Slot, process: Box<Process>, outcome: Outcome) {
+    let spawner = process.spawner;
+    let error = error_of(&process, outcome);
+    drop(death::retire(node, slot, process));
+    death::release(node, slot);
+    answer(node, spawner, Err(error));
+}
+
+fn answer(node: &Node, spawner: Spawner, result: Result<ProcessId, ApiError>) {
+    match spawner {
+        Spawner::Here => {}
+        Spawner::Process { uniq, token } => {
+            let answer = Answer::Spawned(result);
+            node.deliver_event(uniq, Content::Answer { token, answer });
+        }
+        Spawner::Outside(ticket) => node.tickets.notify(ticket, Notice::Started(result)),
+    }
+}
+
+/// Takes back a process that never ran its main.
+fn discard(node: &Arc<Node>, slot: &Slot, outcome: Outcome) -> ApiError {
+    // SAFETY: this thread holds the process, which does not run.
+    let process = unsafe { Box::from_raw(slot.process()) };
+    let error = error_of(&process, outcome);
+    drop(death::retire(node, slot, process));
+    death::release(node, slot);
+    error
+}
+
+fn error_of(process: &Process, outcome: Outcome) -> ApiError {
+    let failure = match outcome {
+        Outcome::Failure(failure) => failure,
+        Outcome::Value(_) => Failure::text("the chunk ended the process"),
+    };
+    if failure.kind == kind::NOT_FOUND.as_bytes() && failure.object.is_none() {
+        return ApiError::not_found(failure.message());
+    }
+    if let Some(traceback) = &failure.traceback {
+        let text = format!("chunk failed: {}\n{traceback}", failure.message());
+        process.node.output.log(output::Level::Debug, Some(process), &text);
+    }
+    ApiError::new(kind::INTERNAL, format!("failed to execute script: {}", failure.message()))
+}

@@ -1,0 +1,33 @@
+//! The one door to atomics, locks and threads: std, or loom when a model is checked.
+//!
+//! No other file names `std::sync::atomic`, so every protocol can run under loom with
+//! `RUSTFLAGS="--cfg loom" cargo test --release --lib loom_`.
+
+#[cfg(not(loom))]
+pub(crate) use std::sync::{
+    Arc, Condvar, Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
+};
+
+#[cfg(loom)]
+pub(crate) use loom::sync::{
+    Arc, Condvar, Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
+};
+
+/// Atomics that a signal handler reads, or that live in a `static`: always the real ones.
+pub(crate) mod signal {
+    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+}
+
+/// Locks a mutex whose data stays valid when a holder panics: nothing in this crate leaves a
+/// lock's data half changed across a call that can panic.
+#[cfg(not(loom))]
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(loom)]
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no model panics inside a lock")
+}

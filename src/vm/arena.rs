@@ -1,0 +1,423 @@
+//! The allocator of one VM: exact count, a limit, and release of everything at once.
+//!
+//! Lua hands every request of a VM to [`allocate`] with the arena as its user data. Small
+//! requests come from size classes carved out of chained blocks; larger ones go to the global
+//! allocator with a header that links them, so that dropping the arena frees all of them
+//! without asking Lua what is alive. One thread at a time uses an arena: the one that runs the
+//! process.
+//!
+//! Invariants:
+//! - **A1** `used` is the sum of the sizes that Lua asked for and has not given back.
+//! - **A2** While `may_refuse` is false no request is refused: our own functions run then, and
+//!   an error that jumps through them is not allowed. A request that goes past the limit marks
+//!   the arena `over_limit`, and the process ends at its next safe point.
+//! - **A3** With `may_refuse`, the first request past the limit is refused once: Lua answers
+//!   with a full collection and asks again. A small request is then granted and marks
+//!   `over_limit` (a process at its limit ends, it cannot catch that); a request of at least
+//!   [`LARGE_REQUEST`] bytes is refused for good, an error inside Lua that `pcall` catches.
+
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::ffi::c_void;
+use std::ptr::{self, NonNull};
+
+/// Requests of at least this many bytes fail inside Lua when they do not fit the limit.
+pub(crate) const LARGE_REQUEST: usize = 4096;
+/// Requests beyond this go to the global allocator.
+const SMALL_MAX: usize = 1024;
+/// Steps of 16 bytes up to here, four steps a doubling beyond.
+const FINE_MAX: usize = 256;
+const CLASSES: usize = FINE_MAX / 16 + 8;
+/// A lean VM needs 7 KB; one block holds it. Picked from the image sizes, unmeasured since.
+const FIRST_BLOCK: usize = 8 * 1024;
+const NEXT_BLOCK: usize = 4 * 1024;
+const ALIGN: usize = 16;
+
+#[repr(C, align(16))]
+struct Block {
+    next: *mut Block,
+    size: usize,
+}
+
+#[repr(C, align(16))]
+struct Large {
+    previous: *mut Large,
+    next: *mut Large,
+    size: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Free {
+    next: *mut Free,
+}
+
+/// All memory of one VM.
+pub(crate) struct Arena {
+    free: [*mut Free; CLASSES],
+    bump: *mut u8,
+    bump_end: *mut u8,
+    blocks: *mut Block,
+    large: *mut Large,
+    used: usize,
+    limit: usize,
+    refused: usize,
+    may_refuse: bool,
+    over_limit: bool,
+}
+
+// SAFETY: an arena owns all memory its pointers lead to and shares none of it; whoever holds
+// the running process uses it alone.
+unsafe impl Send for Arena {}
+
+impl Arena {
+    /// Makes an empty arena. `limit` is in bytes; 0 means none.
+    pub(crate) fn new(limit: usize) -> Self {
+        Arena {
+            free: [ptr::null_mut(); CLASSES],
+            bump: ptr::null_mut(),
+            bump_end: ptr::null_mut(),
+            blocks: ptr::null_mut(),
+            large: ptr::null_mut(),
+            used: 0,
+            limit: if limit == 0 { usize::MAX } else { limit },
+            refused: 0,
+            may_refuse: false,
+            over_limit: false,
+        }
+    }
+
+    /// Bytes that Lua holds now.
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Whether the limit was passed; the process has to end.
+    pub(crate) fn is_over_limit(&self) -> bool {
+        self.over_limit
+    }
+
+    /// Lets Lua's own code meet the limit (true) or not (false); returns the earlier setting.
+    pub(crate) fn set_may_refuse(&mut self, may_refuse: bool) -> bool {
+        std::mem::replace(&mut self.may_refuse, may_refuse)
+    }
+
+    /// Counts bytes that Lua refers to outside of the arena (shared strings).
+    pub(crate) fn charge(&mut self, bytes: usize) {
+        self.used += bytes;
+        if self.used > self.limit {
+            self.over_limit = true;
+        }
+    }
+
+    pub(crate) fn discharge(&mut self, bytes: usize) {
+        self.used = self.used.saturating_sub(bytes);
+    }
+
+    /// Decides by the limit; see A2 and A3.
+    fn admits(&mut self, more: usize) -> bool {
+        if self.used.saturating_add(more) <= self.limit {
+            return true;
+        }
+        if !self.may_refuse {
+            self.over_limit = true;
+            return true;
+        }
+        if self.refused != more {
+            self.refused = more;
+            return false;
+        }
+        self.refused = 0;
+        if more >= LARGE_REQUEST {
+            return false;
+        }
+        self.over_limit = true;
+        true
+    }
+
+    fn take(&mut self, size: usize) -> *mut u8 {
+        if size > SMALL_MAX {
+            return self.take_large(size);
+        }
+        let class = class_of(size);
+        let head = self.free[class];
+        if head.is_null() {
+            return self.carve(class_size(class));
+        }
+        // SAFETY: a free list holds blocks of its class that Lua gave back (`give`), and the
+        // first word of each was written there.
+        self.free[class] = unsafe { (*head).next };
+        head.cast()
+    }
+
+    fn carve(&mut self, size: usize) -> *mut u8 {
+        if (self.bump_end as usize) - (self.bump as usize) < size && !self.grow() {
+            return ptr::null_mut();
+        }
+        let start = self.bump;
+        // SAFETY: `size` bytes are left between bump and bump_end, checked or made above.
+        self.bump = unsafe { start.add(size) };
+        start
+    }
+
+    /// Puts the rest of the current block into the free lists and chains a new block.
+    fn grow(&mut self) -> bool {
+        let mut rest = (self.bump_end as usize) - (self.bump as usize);
+        while rest >= ALIGN {
+            let class = if rest > SMALL_MAX { CLASSES - 1 } else { class_within(rest) };
+            let size = class_size(class);
+            let start = self.bump;
+            // SAFETY: `size` <= `rest` bytes are left behind bump.
+            self.bump = unsafe { start.add(size) };
+            self.push_free(start, class);
+            rest -= size;
+        }
+        let size = if self.blocks.is_null() { FIRST_BLOCK } else { NEXT_BLOCK };
+        // SAFETY: the layout has a size above zero.
+        let block = unsafe { alloc(block_layout(size)) }.cast::<Block>();
+        if block.is_null() {
+            return false;
+        }
+        // SAFETY: freshly allocated, large enough for the header and aligned for it.
+        unsafe {
+            block.write(Block { next: self.blocks, size });
+            self.bump = block.add(1).cast();
+            self.bump_end = block.cast::<u8>().add(size);
+        }
+        self.blocks = block;
+        true
+    }
+
+    fn push_free(&mut self, start: *mut u8, class: usize) {
+        let free = start.cast::<Free>();
+        // SAFETY: `start` is an unused block of its class: 16 bytes at least, aligned to 16.
+        unsafe { free.write(Free { next: self.free[class] }) };
+        self.free[class] = free;
+    }
+
+    fn take_large(&mut self, size: usize) -> *mut u8 {
+        let Some(layout) = large_layout(size) else { return ptr::null_mut() };
+        // SAFETY: the layout has a size above zero.
+        let large = unsafe { alloc(layout) }.cast::<Large>();
+        if large.is_null() {
+            return ptr::null_mut();
+        }
+        // SAFETY: freshly allocated with room for the header; the old head is alive because it
+        // is linked.
+        unsafe {
+            large.write(Large { previous: ptr::null_mut(), next: self.large, size });
+            if !self.large.is_null() {
+                (*self.large).previous = large;
+            }
+            self.large = large;
+            large.add(1).cast()
+        }
+    }
+
+    fn give(&mut self, start: NonNull<u8>, size: usize) {
+        if size <= SMALL_MAX {
+            self.push_free(start.as_ptr(), class_of(size));
+            return;
+        }
+        // SAFETY: a block of this size was handed out by `take_large`, behind a header that
+        // is linked in our list.
+        unsafe {
+            let large = start.as_ptr().cast::<Large>().sub(1);
+            let Large { previous, next, size } = large.read();
+            if previous.is_null() {
+                self.large = next;
+            } else {
+                (*previous).next = next;
+            }
+            if !next.is_null() {
+                (*next).previous = previous;
+            }
+            release_large(large, size);
+        }
+    }
+
+    fn resize(&mut self, start: NonNull<u8>, old: usize, new: usize) -> *mut u8 {
+        if old <= SMALL_MAX && new <= SMALL_MAX && class_of(old) == class_of(new) {
+            return start.as_ptr();
+        }
+        let target = self.take(new);
+        if !target.is_null() {
+            // SAFETY: both blocks are alive, distinct and at least min(old, new) long.
+            unsafe { ptr::copy_nonoverlapping(start.as_ptr(), target, old.min(new)) };
+            self.give(start, old);
+        }
+        target
+    }
+
+    /// Serves one request of Lua; the rules are those of `lua_Alloc`.
+    fn serve(&mut self, start: *mut u8, old: usize, new: usize) -> *mut u8 {
+        let Some(start) = NonNull::new(start) else {
+            if new == 0 || !self.admits(new) {
+                return ptr::null_mut();
+            }
+            let fresh = self.take(new);
+            return self.granted(fresh, 0, new);
+        };
+        if new == 0 {
+            self.give(start, old);
+            self.used = self.used.wrapping_sub(old);
+            return ptr::null_mut();
+        }
+        if new > old && !self.admits(new - old) {
+            return ptr::null_mut();
+        }
+        let moved = self.resize(start, old, new);
+        self.granted(moved, old, new)
+    }
+
+    fn granted(&mut self, memory: *mut u8, old: usize, new: usize) -> *mut u8 {
+        if memory.is_null() {
+            if !self.may_refuse {
+                // The machine is out of memory inside a function that cannot be jumped out of.
+                handle_alloc_error(
+                    Layout::from_size_align(new, ALIGN).unwrap_or(Layout::new::<u8>()),
+                );
+            }
+            return memory;
+        }
+        self.used = self.used.wrapping_add(new).wrapping_sub(old);
+        memory
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        let mut block = self.blocks;
+        while !block.is_null() {
+            // SAFETY: each block was allocated by `grow` with the layout of its size, and the
+            // chain is read before the block is freed.
+            unsafe {
+                let Block { next, size } = block.read();
+                dealloc(block.cast(), block_layout(size));
+                block = next;
+            }
+        }
+        let mut large = self.large;
+        while !large.is_null() {
+            // SAFETY: as for blocks, with the list kept by `take_large` and `give`.
+            unsafe {
+                let next = (*large).next;
+                release_large(large, (*large).size);
+                large = next;
+            }
+        }
+    }
+}
+
+fn class_of(size: usize) -> usize {
+    if size <= FINE_MAX {
+        return size.max(1).div_ceil(ALIGN) - 1;
+    }
+    // 320 384 448 512, then 640 768 896 1024.
+    if size <= 512 {
+        16 + (size - FINE_MAX).div_ceil(64) - 1
+    } else {
+        20 + (size - 512).div_ceil(128) - 1
+    }
+}
+
+/// The largest class that fits into `room` bytes.
+fn class_within(room: usize) -> usize {
+    let class = class_of(room);
+    if class_size(class) > room { class - 1 } else { class }
+}
+
+fn class_size(class: usize) -> usize {
+    match class {
+        0..16 => (class + 1) * ALIGN,
+        16..20 => FINE_MAX + (class - 15) * 64,
+        _ => 512 + (class - 19) * 128,
+    }
+}
+
+fn block_layout(size: usize) -> Layout {
+    Layout::from_size_align(size, ALIGN).expect("block sizes are constants")
+}
+
+fn large_layout(size: usize) -> Option<Layout> {
+    let total = size.checked_add(size_of::<Large>())?;
+    Layout::from_size_align(total, ALIGN).ok()
+}
+
+/// # Safety
+/// `large` was allocated by `take_large` with this size and is not used any more.
+unsafe fn release_large(large: *mut Large, size: usize) {
+    if let Some(layout) = large_layout(size) {
+        // SAFETY: the caller vouches for pointer and size; the layout is the one of `take_large`.
+        unsafe { dealloc(large.cast(), layout) };
+    }
+}
+
+/// The allocation function that `lua_newstate` gets; `user` is the `Arena`.
+pub(super) unsafe extern "C" fn allocate(
+    user: *mut c_void,
+    start: *mut c_void,
+    old: usize,
+    new: usize,
+) -> *mut c_void {
+    // SAFETY: `Vm::new` passes a pointer to the boxed arena that lives as long as the state, and
+    // only the thread that runs the state comes here.
+    let arena = unsafe { &mut *user.cast::<Arena>() };
+    let was_over = arena.over_limit;
+    let memory = arena.serve(start.cast(), old, new);
+    if arena.over_limit && !was_over {
+        super::preempt::arm_here();
+    }
+    memory.cast()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_cover_every_small_size() {
+        for size in 1..=SMALL_MAX {
+            let class = class_of(size);
+            assert!(class_size(class) >= size, "{size}");
+            assert!(class == 0 || class_size(class - 1) < size, "{size}");
+        }
+        assert_eq!(class_size(CLASSES - 1), SMALL_MAX);
+    }
+
+    #[test]
+    fn count_is_exact_and_memory_is_reused() {
+        let mut arena = Arena::new(0);
+        let first = arena.serve(ptr::null_mut(), 0, 100);
+        assert_eq!(arena.used(), 100);
+        let second = arena.serve(first, 100, 5000);
+        assert_eq!(arena.used(), 5000);
+        arena.serve(second, 5000, 0);
+        assert_eq!(arena.used(), 0);
+        assert_eq!(arena.serve(ptr::null_mut(), 0, 100), first);
+    }
+
+    #[test]
+    fn small_requests_pass_the_limit_at_the_second_try_and_mark_it() {
+        let mut arena = Arena::new(1000);
+        arena.set_may_refuse(true);
+        assert!(!arena.serve(ptr::null_mut(), 0, 900).is_null());
+        assert!(arena.serve(ptr::null_mut(), 0, 200).is_null());
+        assert!(!arena.is_over_limit());
+        assert!(!arena.serve(ptr::null_mut(), 0, 200).is_null());
+        assert!(arena.is_over_limit());
+    }
+
+    #[test]
+    fn large_requests_past_the_limit_are_refused_for_good() {
+        let mut arena = Arena::new(10_000);
+        arena.set_may_refuse(true);
+        for _ in 0..4 {
+            assert!(arena.serve(ptr::null_mut(), 0, 20_000).is_null());
+        }
+        assert!(!arena.is_over_limit());
+        arena.set_may_refuse(false);
+        assert!(!arena.serve(ptr::null_mut(), 0, 20_000).is_null());
+        assert!(arena.is_over_limit());
+    }
+}

@@ -1,0 +1,315 @@
+//! What the C side and the worker share about one VM: a few cells behind the extra space.
+//!
+//! Every `lua_State` of a VM carries the address of its [`Control`] in its extra space; the two
+//! low bits of that word mark a coroutine (see [`Mark`]). Only the thread that runs the process
+//! touches a control, so its fields are cells; the one exception, `kill`, is an atomic of the
+//! process's slot.
+//!
+//! Nothing here ever holds a reference across a call into Lua: collectors run there, and the
+//! finalizers of our own userdata append to `released`.
+
+#![allow(unsafe_code)]
+
+use std::cell::{Cell, UnsafeCell};
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::ptr;
+
+use super::arena::Arena;
+use super::ffi::{LUA_EXTRASPACE, lua_State};
+use crate::sync::{AtomicU32, Ordering};
+
+/// Why a process stops at its next safe point, from any depth of calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leave {
+    /// Terminated by itself, by others or by a stopping host.
+    Terminated,
+    /// An untrapped link failed.
+    Linked,
+    /// The memory limit was passed.
+    MemoryLimit,
+    /// An API function panicked; the message is in [`Control::take_panic`].
+    Panic,
+    /// `coroutine.close()` on the running main coroutine.
+    ClosedItself,
+}
+
+/// What the innermost yield means for whoever resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Yield {
+    /// `coroutine.yield` of the script.
+    Script,
+    /// A call of the runtime waits; its continuation fetches the answer.
+    Wait,
+    /// A call of the runtime gives the siblings a turn and is resumed after them.
+    Pause,
+    /// The time slice is used up.
+    Preempted,
+    /// The process leaves; nothing is resumed any more.
+    Leave,
+}
+
+/// A reason set by another thread in the slot's kill word; see `process/slot.rs`.
+pub(crate) const KILL_NONE: u32 = 0;
+pub(crate) const KILL_TERMINATED: u32 = 1;
+pub(crate) const KILL_LINKED: u32 = 2;
+
+/// Marks on one coroutine, in the low bits of its extra space.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub(crate) enum Mark {
+    /// A plain coroutine that waits in a call of the runtime: its status is `normal`.
+    Waiting = 1,
+    /// Made by `coroutine.spawn`: resumed by the runtime only.
+    Spawned = 2,
+}
+
+const MARKS: usize = 3;
+
+/// A shared string that Lua refers to, and how many Lua strings do.
+struct External {
+    bytes: crate::payload::SharedBytes,
+    strings: usize,
+}
+
+pub(crate) struct Control {
+    arena: UnsafeCell<Arena>,
+    /// The process, opaque here; api casts it back.
+    process: Cell<*mut c_void>,
+    kill: Cell<*const AtomicU32>,
+    leave: Cell<Option<Leave>>,
+    panic: Cell<Option<Box<str>>>,
+    last_yield: Cell<Yield>,
+    /// Whether every resumer up to the worker can yield, too.
+    may_wait: Cell<bool>,
+    /// API calls left in this time slice.
+    reductions: Cell<u32>,
+    released: UnsafeCell<Vec<u32>>,
+    externals: UnsafeCell<HashMap<usize, External>>,
+}
+
+// SAFETY: all of it belongs to one process; the state word of its slot makes sure that one
+// thread at a time runs it. `kill` points into a slot, which is never freed while a process is.
+unsafe impl Send for Control {}
+
+impl Control {
+    pub(super) fn new(limit: usize) -> Box<Self> {
+        Box::new(Control {
+            arena: UnsafeCell::new(Arena::new(limit)),
+            process: Cell::new(ptr::null_mut()),
+            kill: Cell::new(ptr::null()),
+            leave: Cell::new(None),
+            panic: Cell::new(None),
+            last_yield: Cell::new(Yield::Script),
+            may_wait: Cell::new(false),
+            reductions: Cell::new(0),
+            released: UnsafeCell::new(Vec::new()),
+            externals: UnsafeCell::new(HashMap::new()),
+        })
+    }
+
+    /// The control of the VM that `lua` belongs to.
+    ///
+    /// # Safety
+    /// `lua` is a live state of a VM made by `Vm::new`, which outlives `'a`.
+    pub(crate) unsafe fn of<'a>(lua: *mut lua_State) -> &'a Control {
+        // SAFETY: `Vm::new` wrote the address of the boxed control into the extra space of the
+        // main state before any coroutine was made, and Lua copies it into each.
+        unsafe { &*ptr::with_exposed_provenance::<Control>(*extra(lua) & !MARKS) }
+    }
+
+    pub(super) fn arena_ptr(&self) -> *mut Arena {
+        self.arena.get()
+    }
+
+    pub(crate) fn used_bytes(&self) -> usize {
+        // SAFETY: only this thread uses the arena and no allocation is under way here.
+        unsafe { (*self.arena.get()).used() }
+    }
+
+    pub(crate) fn set_may_refuse(&self, may_refuse: bool) -> bool {
+        // SAFETY: as in `used_bytes`.
+        unsafe { (*self.arena.get()).set_may_refuse(may_refuse) }
+    }
+
+    /// Binds the VM to its process and to the kill word of the process's slot.
+    pub(crate) fn bind(&self, process: *mut c_void, kill: *const AtomicU32) {
+        self.process.set(process);
+        self.kill.set(kill);
+    }
+
+    pub(crate) fn process(&self) -> *mut c_void {
+        self.process.get()
+    }
+
+    /// The reason to leave, if there is one; takes notice of kills and of the memory limit.
+    pub(crate) fn leave(&self) -> Option<Leave> {
+        if self.leave.get().is_some() {
+            return self.leave.get();
+        }
+        let killed = match self.kill_word() {
+            KILL_NONE => None,
+            KILL_LINKED => Some(Leave::Linked),
+            _ => Some(Leave::Terminated),
+        };
+        // SAFETY: as in `used_bytes`.
+        let over = unsafe { (*self.arena.get()).is_over_limit() };
+        let reason = killed.or(over.then_some(Leave::MemoryLimit));
+        self.leave.set(reason);
+        reason
+    }
+
+    pub(crate) fn set_leave(&self, reason: Leave) {
+        if self.leave.get().is_none() {
+            self.leave.set(Some(reason));
+        }
+    }
+
+    fn kill_word(&self) -> u32 {
+        let kill = self.kill.get();
+        if kill.is_null() {
+            return KILL_NONE;
+        }
+        // SAFETY: `bind` got a pointer into the slot of the process; slots live as long as the
+        // process table. Acquire pairs with the Release in `Slot::kill`.
+        unsafe { (*kill).load(Ordering::Acquire) }
+    }
+
+    pub(crate) fn set_panic(&self, message: Box<str>) {
+        self.panic.set(Some(message));
+        self.set_leave(Leave::Panic);
+    }
+
+    pub(crate) fn take_panic(&self) -> Option<Box<str>> {
+        self.panic.take()
+    }
+
+    pub(crate) fn last_yield(&self) -> Yield {
+        self.last_yield.get()
+    }
+
+    pub(crate) fn set_last_yield(&self, meaning: Yield) {
+        self.last_yield.set(meaning);
+    }
+
+    pub(crate) fn may_wait(&self) -> bool {
+        self.may_wait.get()
+    }
+
+    /// Sets whether waiting is possible; returns the earlier setting.
+    pub(crate) fn set_may_wait(&self, may_wait: bool) -> bool {
+        self.may_wait.replace(may_wait)
+    }
+
+    pub(crate) fn set_reductions(&self, reductions: u32) {
+        self.reductions.set(reductions);
+    }
+
+    pub(crate) fn reductions(&self) -> u32 {
+        self.reductions.get()
+    }
+
+    /// Counts down; returns true if none is left.
+    pub(crate) fn spend(&self, reductions: u32) -> bool {
+        let left = self.reductions.get().saturating_sub(reductions);
+        self.reductions.set(left);
+        left == 0
+    }
+
+    /// Called by finalizers of our userdata, in the middle of anything.
+    pub(crate) fn release(&self, index: u32) {
+        // SAFETY: `released` is only touched here and in `take_released`, neither of which
+        // calls into Lua while it holds the reference.
+        unsafe { (*self.released.get()).push(index) };
+    }
+
+    pub(crate) fn take_released(&self) -> Vec<u32> {
+        // SAFETY: as in `release`.
+        unsafe { std::mem::take(&mut *self.released.get()) }
+    }
+
+    pub(crate) fn has_released(&self) -> bool {
+        // SAFETY: as in `release`.
+        unsafe { !(*self.released.get()).is_empty() }
+    }
+
+    /// Notes that one more Lua string refers to `bytes`, and charges the process for them.
+    pub(crate) fn hold_external(&self, bytes: &crate::payload::SharedBytes) {
+        // SAFETY: the map and the arena are touched for the length of this call only, which
+        // does not enter Lua.
+        unsafe {
+            let held = (*self.externals.get())
+                .entry(bytes.as_ptr() as usize)
+                .or_insert_with(|| External { bytes: bytes.clone(), strings: 0 });
+            held.strings += 1;
+            (*self.arena.get()).charge(bytes.len());
+        }
+    }
+
+    /// The shared bytes that the Lua string at `start` refers to, if it is one of ours.
+    pub(crate) fn external(&self, start: *const u8) -> Option<crate::payload::SharedBytes> {
+        // SAFETY: as in `hold_external`.
+        unsafe { (*self.externals.get()).get(&(start as usize)).map(|held| held.bytes.clone()) }
+    }
+
+    fn drop_external(&self, start: *const u8, len: usize) {
+        // SAFETY: as in `hold_external`.
+        unsafe {
+            let externals = &mut *self.externals.get();
+            if let Some(held) = externals.get_mut(&(start as usize)) {
+                held.strings -= 1;
+                if held.strings == 0 {
+                    externals.remove(&(start as usize));
+                }
+            }
+            (*self.arena.get()).discharge(len);
+        }
+    }
+}
+
+/// The free function of external strings: gives one reference back.
+pub(crate) unsafe extern "C" fn free_external(
+    user: *mut c_void,
+    start: *mut c_void,
+    size: usize,
+    _new: usize,
+) -> *mut c_void {
+    // SAFETY: `stack::push_shared` passes the control of the VM that owns the string.
+    let control = unsafe { &*user.cast::<Control>() };
+    // Lua passes the length with the closing NUL.
+    control.drop_external(start.cast(), size - 1);
+    ptr::null_mut()
+}
+
+/// # Safety
+/// `lua` is a live state.
+unsafe fn extra(lua: *mut lua_State) -> *mut usize {
+    // SAFETY: Lua reserves LUA_EXTRASPACE bytes in front of every state.
+    unsafe { lua.cast::<u8>().sub(LUA_EXTRASPACE).cast::<usize>() }
+}
+
+/// Writes the control's address into a main state.
+///
+/// # Safety
+/// `lua` is a main state without coroutines, and `control` outlives it.
+pub(super) unsafe fn attach(lua: *mut lua_State, control: &Control) {
+    // SAFETY: the caller vouches for `lua`.
+    unsafe { *extra(lua) = ptr::from_ref(control).expose_provenance() };
+}
+
+/// # Safety
+/// `lua` is a live state of a VM made by `Vm::new`.
+pub(crate) unsafe fn has_mark(lua: *mut lua_State, mark: Mark) -> bool {
+    // SAFETY: the caller vouches for `lua`.
+    unsafe { *extra(lua) & mark as usize != 0 }
+}
+
+/// # Safety
+/// `lua` is a live coroutine (not the main state) of a VM made by `Vm::new`.
+pub(crate) unsafe fn set_mark(lua: *mut lua_State, mark: Mark, on: bool) {
+    // SAFETY: the caller vouches for `lua`; the address bits stay as they are.
+    unsafe {
+        let word = extra(lua);
+        *word = if on { *word | mark as usize } else { *word & !(mark as usize) };
+    }
+}

@@ -1,0 +1,137 @@
+//! Typed userdata: blocks of plain data behind a tag.
+//!
+//! The tag is a constant of the kind mixed with the block's own address, so recognising one
+//! takes two loads instead of a walk through metatables, and no other block can carry it by
+//! accident. Blocks hold `Copy` data only; what must be freed lives on the Rust side and is
+//! named by an index (V5). Metatables are made at the first use of a kind.
+
+#![allow(unsafe_code)]
+
+use super::ffi::{self, lua_CFunction};
+use super::registry;
+use super::stack::{Stack, Type};
+
+/// The kinds of userdata that scripts can meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    Error = 1,
+    Message,
+    Channel,
+    Case,
+    Time,
+    Duration,
+    Timer,
+    Ticker,
+    Logger,
+}
+
+impl Kind {
+    const ALL: [Kind; 9] = [
+        Kind::Error,
+        Kind::Message,
+        Kind::Channel,
+        Kind::Case,
+        Kind::Time,
+        Kind::Duration,
+        Kind::Timer,
+        Kind::Ticker,
+        Kind::Logger,
+    ];
+
+    /// What error texts call it.
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Error => "error",
+            Kind::Message => "message",
+            Kind::Channel => "channel",
+            Kind::Case => "select case",
+            Kind::Time => "time",
+            Kind::Duration => "duration",
+            Kind::Timer => "timer",
+            Kind::Ticker => "ticker",
+            Kind::Logger => "logger",
+        }
+    }
+}
+
+/// How a kind looks to Lua.
+pub(crate) struct Class {
+    pub(crate) kind: Kind,
+    /// What `getmetatable` and error texts say.
+    pub(crate) name: &'static str,
+    pub(crate) methods: &'static [(&'static str, lua_CFunction)],
+    /// Metamethods; `__index`, `__name` and `__metatable` are set besides.
+    pub(crate) metamethods: &'static [(&'static str, lua_CFunction)],
+}
+
+#[repr(C)]
+struct Block<T: Copy> {
+    tag: u64,
+    value: T,
+}
+
+fn tag_of(kind: Kind, address: usize) -> u64 {
+    (0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(kind as u64)) ^ (address as u64).rotate_left(17)
+}
+
+/// Pushes a new userdata of the class, with `user_values` Lua values that start as nil.
+pub(crate) fn push<T: Copy>(stack: Stack, class: &'static Class, value: T, user_values: i32) {
+    const { assert!(align_of::<T>() <= 8) };
+    let block = stack.push_block(size_of::<Block<T>>(), user_values).cast::<Block<T>>();
+    // SAFETY: Lua returned a block of this size, aligned for any basic type.
+    unsafe { block.write(Block { tag: tag_of(class.kind, block as usize), value }) };
+    push_metatable(stack, class);
+    stack.set_metatable(-2);
+}
+
+/// The data of the userdata at `index` if it is of the kind.
+pub(crate) fn get<T: Copy>(stack: Stack, index: i32, kind: Kind) -> Option<T> {
+    // SAFETY: `find` answers blocks that `push` wrote; kinds and data types go together, which
+    // the typed wrappers in `api` uphold.
+    find::<T>(stack, index, kind).map(|block| unsafe { (*block).value })
+}
+
+/// What error texts call the userdata at `index`.
+pub(crate) fn name_of(stack: Stack, index: i32) -> &'static str {
+    let kind = Kind::ALL.into_iter().find(|kind| find::<()>(stack, index, *kind).is_some());
+    kind.map_or("userdata", Kind::name)
+}
+
+fn find<T: Copy>(stack: Stack, index: i32, kind: Kind) -> Option<*mut Block<T>> {
+    if stack.kind(index) != Type::Userdata || stack.raw_len(index) < size_of::<Block<T>>() {
+        return None;
+    }
+    let block = stack.userdata(index).cast::<Block<T>>();
+    // SAFETY: the block is at least as long as `Block<T>`; any bytes are a valid tag.
+    let tag = unsafe { (&raw const (*block).tag).read() };
+    (tag == tag_of(kind, block as usize)).then_some(block)
+}
+
+/// Pushes the metatable of a class, making it at the first use.
+pub(crate) fn push_metatable(stack: Stack, class: &'static Class) {
+    let slot = registry::METATABLES + class.kind as i64;
+    if stack.raw_get_index(ffi::LUA_REGISTRYINDEX, slot) == Type::Table {
+        return;
+    }
+    stack.pop(1);
+    stack.push_table(0, class.metamethods.len() + 3);
+    if !class.methods.is_empty() {
+        stack.push_table(0, class.methods.len());
+        for (name, function) in class.methods {
+            stack.push_function(*function, 0);
+            stack.set_raw_field(-2, name);
+        }
+        stack.set_raw_field(-2, "__index");
+    }
+    for (name, function) in class.metamethods {
+        stack.push_function(*function, 0);
+        stack.set_raw_field(-2, name);
+    }
+    for field in ["__name", "__metatable"] {
+        stack.push_string(class.name);
+        stack.set_raw_field(-2, field);
+    }
+    stack.push_value(-1);
+    stack.raw_set_index(ffi::LUA_REGISTRYINDEX, slot);
+}
