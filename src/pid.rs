@@ -54,16 +54,24 @@ pub(crate) fn parse(text: &[u8]) -> Result<PidText<'_>, NotAPid> {
         [b'{', inner @ .., b'}'] if text.len() >= 3 => inner,
         _ => return Err(NotAPid::Braces),
     };
-    let bar = inner.iter().position(|byte| *byte == b'|').ok_or(NotAPid::Pipe)?;
-    let (left, right) = (&inner[..bar], &inner[bar + 1..]);
-    // Of three parts the middle one is ignored.
-    let last = match right.iter().position(|byte| *byte == b'|') {
-        Some(second) => &right[second + 1..],
-        None => right,
-    };
-    let (node, host) = match left.iter().position(|byte| *byte == b'@') {
-        Some(at) => (Some(&left[..at]), &left[at + 1..]),
-        None => (None, left),
+    // Of three parts the middle one is ignored: the number is behind the last bar.
+    let last_bar = inner.iter().rposition(|byte| *byte == b'|').ok_or(NotAPid::Pipe)?;
+    let (left, last) = (&inner[..last_bar], &inner[last_bar + 1..]);
+    let mut host = left;
+    let mut at = None;
+    for (position, byte) in left.iter().enumerate() {
+        match byte {
+            b'@' if at.is_none() => at = Some(position),
+            b'|' => {
+                host = &left[..position];
+                break;
+            }
+            _ => {}
+        }
+    }
+    let (node, host) = match at {
+        Some(at) => (Some(&host[..at]), &host[at + 1..]),
+        None => (None, host),
     };
     Ok(PidText { node, host, uniq: parse_uniq(last) })
 }
@@ -78,7 +86,13 @@ fn parse_uniq(text: &[u8]) -> Option<u64> {
         if value >> 60 != 0 {
             return None;
         }
-        value = value << 4 | u64::from((*digit as char).to_digit(16)?);
+        let digit = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            b'A'..=b'F' => digit - b'A' + 10,
+            _ => return None,
+        };
+        value = value << 4 | u64::from(digit);
     }
     Some(value)
 }
@@ -93,11 +107,13 @@ impl PidBuffer {
     pub(crate) fn new(prefix: &str, uniq: u64) -> Self {
         let mut bytes = smallvec::SmallVec::new();
         bytes.extend_from_slice(prefix.as_bytes());
-        let digits = (16 - uniq.leading_zeros() / 4).max(5);
-        for digit in (0..digits).rev() {
-            bytes.push(b"0123456789abcdef"[(uniq >> (digit * 4) & 15) as usize]);
+        let count = (16 - uniq.leading_zeros() / 4).max(5) as usize;
+        // Room for the digits and the closing brace.
+        let mut digits = [b'}'; 17];
+        for (digit, place) in digits[..count].iter_mut().rev().zip(0..) {
+            *digit = b"0123456789abcdef"[(uniq >> (place * 4) & 15) as usize];
         }
-        bytes.push(b'}');
+        bytes.extend_from_slice(&digits[..=count]);
         PidBuffer { bytes }
     }
 
@@ -152,7 +168,8 @@ mod tests {
         assert_eq!(parse(b"abc"), Err(NotAPid::Braces));
         assert_eq!(parse(b"{a}"), Err(NotAPid::Pipe));
         assert_eq!(parse(b"{|}").unwrap().uniq, None);
-        assert_eq!(parse(b"{h:n|x|0x00001}").unwrap().uniq, Some(1));
+        let three = parse(b"{h:n|x@y|0x00001}").unwrap();
+        assert_eq!((three.host, three.node, three.uniq), (&b"h:n"[..], None, Some(1)));
         assert_eq!(parse(b"{h:n|0x0001F}").unwrap().uniq, Some(31));
         assert_eq!(parse(b"{h:n|0x1}").unwrap().uniq, Some(1));
         assert_eq!(parse(b"{h:n|0x11111111111111111}").unwrap().uniq, None);

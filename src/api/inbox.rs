@@ -10,6 +10,8 @@ use crate::process::channel::{ChannelId, Source};
 use crate::process::exit::Outcome;
 use crate::process::message::{Content, Message};
 use crate::vm::boundary::Reply;
+use crate::vm::ffi::LUA_REGISTRYINDEX as REGISTRY;
+use crate::vm::registry;
 use crate::vm::stack::Type;
 use crate::vm::userdata::{self, Class, Kind};
 
@@ -22,11 +24,19 @@ function!(message_from, message_from_inner);
 function!(message_payload, message_payload_inner);
 function!(message_text, message_text_inner);
 
-/// What a Message's userdata holds; user values: the payload, the topic.
+/// Topics up to this length lie in the Message itself, so the string is made when asked for.
+const TOPIC_INLINE: usize = 23;
+
+/// What a Message's userdata holds; user values: the payload, a topic that is too long.
 #[derive(Clone, Copy)]
 struct Data {
     from: Option<ProcessId>,
+    topic_len: u8,
+    topic: [u8; TOPIC_INLINE],
 }
+
+/// `topic_len` of a topic that is a user value.
+const TOPIC_OUTSIDE: u8 = u8::MAX;
 
 const PAYLOAD: i32 = 1;
 const TOPIC: i32 = 2;
@@ -119,16 +129,37 @@ pub(crate) fn push_delivery(caller: &mut Caller<'_>, id: ChannelId, message: Box
             caller.process.took(payload.size());
         }
         Content::User { from, topic, payload } => {
-            userdata::push(caller.stack, &CLASS, Data { from: *from }, 2);
+            push_message(caller, *from, topic);
             push_payload(caller, payload);
             caller.set_user_value(-2, PAYLOAD);
-            caller.push_string(topic);
-            caller.set_user_value(-2, TOPIC);
             caller.process.took(payload.size());
         }
         Content::Exit { from, at, outcome } => push_exit(caller, *from, *at, outcome),
         Content::Cancel { from, at, deadline } => push_cancel(caller, *from, *at, *deadline),
         Content::Answer { .. } => caller.push_nil(),
+    }
+}
+
+/// Pushes a Message without its payload.
+fn push_message(caller: &Caller<'_>, from: Option<ProcessId>, topic: &[u8]) {
+    let mut data = Data { from, topic_len: TOPIC_OUTSIDE, topic: [0; TOPIC_INLINE] };
+    if topic.len() <= TOPIC_INLINE {
+        data.topic_len = topic.len() as u8;
+        data.topic[..topic.len()].copy_from_slice(topic);
+        userdata::push(caller.stack, &CLASS, data, 1);
+        return;
+    }
+    userdata::push(caller.stack, &CLASS, data, 2);
+    caller.push_string(topic);
+    caller.set_user_value(-2, TOPIC);
+}
+
+fn push_topic(caller: &Caller<'_>, data: &Data) {
+    match data.topic.get(..data.topic_len as usize) {
+        Some(topic) => caller.push_string(topic),
+        None => {
+            caller.push_user_value(1, TOPIC);
+        }
     }
 }
 
@@ -191,18 +222,29 @@ fn message(caller: &Caller<'_>) -> Result<Data, Failure> {
 
 /// `msg:topic()`.
 fn message_topic_inner(caller: &mut Caller<'_>) -> ApiResult {
-    message(caller)?;
-    caller.push_user_value(1, TOPIC);
+    push_topic(caller, &message(caller)?);
     Ok(Reply::Return(1))
 }
 
 /// `msg:from()`.
 fn message_from_inner(caller: &mut Caller<'_>) -> ApiResult {
     match message(caller)?.from {
-        Some(from) => caller.push_string(caller.process.node.pid_text(from).as_bytes()),
+        Some(from) => push_sender(caller, from),
         None => caller.push_nil(),
     }
     Ok(Reply::Return(1))
+}
+
+/// Pushes a sender's PID; the last one is kept, because answering asks for it again and again.
+fn push_sender(caller: &mut Caller<'_>, from: ProcessId) {
+    if caller.process.last_sender == Some(from) {
+        caller.raw_get_index(REGISTRY, registry::LAST_SENDER);
+        return;
+    }
+    caller.push_string(caller.process.node.pid_text(from).as_bytes());
+    caller.push_value(-1);
+    caller.raw_set_index(REGISTRY, registry::LAST_SENDER);
+    caller.process.last_sender = Some(from);
 }
 
 /// `msg:payload()`.
@@ -213,8 +255,7 @@ fn message_payload_inner(caller: &mut Caller<'_>) -> ApiResult {
 }
 
 fn message_text_inner(caller: &mut Caller<'_>) -> ApiResult {
-    message(caller)?;
-    caller.push_user_value(1, TOPIC);
+    push_topic(caller, &message(caller)?);
     let topic = caller.string(-1).unwrap_or_default();
     caller.push_string([b"message: ", topic].concat());
     Ok(Reply::Return(1))

@@ -1,10 +1,11 @@
 //! `process.send`.
 
-use crate::api::caller::{ApiResult, Caller};
+use crate::api::caller::{ApiResult, Caller, Destination};
 use crate::api::function;
 use crate::error::ApiError;
 use crate::payload;
 use crate::pid::ProcessId;
+use crate::process::PidKey;
 use crate::process::message::{Content, Message, Topic};
 use crate::process::slot::Slot;
 use crate::sync::Ordering;
@@ -28,14 +29,9 @@ pub(crate) fn check_topic(topic: &[u8], action: &str) -> Result<(), ApiError> {
 /// `process.send(destination, topic, ...)`.
 fn send_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
-    if caller.arguments() < 2 || caller.is_missing(1) || caller.is_missing(2) {
-        let text = "send requires at least destination and topic arguments";
-        return Err(ApiError::invalid(text).into());
-    }
-    let destination = caller.text(1)?;
-    let topic = caller.text(2)?;
+    let (destination, topic) = two_texts(caller)?;
     check_topic(topic, "send")?;
-    let target = caller.resolve(destination)?;
+    let target = resolve(caller, destination)?;
     let payload =
         payload::encode(caller.stack, 3).map_err(|error| ApiError::invalid(error.message()))?;
     let target = target.process("process not found")?;
@@ -47,6 +43,36 @@ fn send_inner(caller: &mut Caller<'_>) -> ApiResult {
         caller.control().spend((unread / CROWDED).min(CROWDED_COST_MAX));
     }
     caller.succeed()
+}
+
+/// Resolves as [`Caller::resolve`] does, but knows the last PID again: a process mostly sends to
+/// few others, and comparing a text is cheaper than taking it apart.
+fn resolve(caller: &mut Caller<'_>, destination: &[u8]) -> Result<Destination, ApiError> {
+    if let Some((text, process)) = &caller.process.last_destination
+        && text.as_slice() == destination
+        && caller.process.node.slots.find(process.uniq).is_some()
+    {
+        return Ok(Destination::Alive(*process));
+    }
+    let resolved = caller.resolve(destination)?;
+    if let Destination::Alive(process) = resolved
+        && crate::pid::parse(destination).is_ok()
+    {
+        caller.process.last_destination = Some((PidKey::from_slice(destination), process));
+    }
+    Ok(resolved)
+}
+
+/// The first two arguments, which are required.
+fn two_texts<'a>(caller: &Caller<'_>) -> Result<(&'a [u8], &'a [u8]), ApiError> {
+    // The common case first: both are strings.
+    if let (Some(first), Some(second)) = (caller.string(1), caller.string(2)) {
+        return Ok((first, second));
+    }
+    if caller.is_missing(1) || caller.is_missing(2) {
+        return Err(ApiError::invalid("send requires at least destination and topic arguments"));
+    }
+    Ok((caller.text(1)?, caller.text(2)?))
 }
 
 /// Delivers to a process that was alive; returns how many messages wait there.

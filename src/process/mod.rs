@@ -29,7 +29,7 @@ use state::Rest;
 use subscriptions::Subscriptions;
 use timers::{Action, Timers};
 
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 use crate::node::Node;
 use crate::payload::{self, Payload};
@@ -42,6 +42,9 @@ use crate::vm::resume::{self, CoroutineState};
 
 /// API calls in one time slice.
 pub(crate) const REDUCTIONS: u32 = 2000;
+
+/// The text of a PID, short ones inline.
+pub(crate) type PidKey = smallvec::SmallVec<[u8; 40]>;
 
 /// What a process is doing besides its coroutines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +62,7 @@ pub(crate) struct Process {
     pub(crate) timers: Timers,
     pub(crate) id: ProcessId,
     pub(crate) chain: u64,
+    slot: NonNull<Slot>,
     pub(crate) node: Arc<Node>,
     pub(crate) definition: Arc<Definition>,
     pub(crate) stage: Stage,
@@ -70,9 +74,16 @@ pub(crate) struct Process {
     /// Messages that Lua took and the mailbox still counts.
     taken: u32,
     taken_bytes: usize,
+    /// The process whose text lies in the registry under `LAST_SENDER`.
+    pub(crate) last_sender: Option<ProcessId>,
+    /// The text of a PID that a send resolved, and the process.
+    pub(crate) last_destination: Option<(PidKey, ProcessId)>,
     /// Names of the globals that were filled in, see `api/stdlib.rs`.
     pub(crate) filled_globals: u128,
 }
+
+// SAFETY: `slot` points into the node's table, which any thread may use; the rest is Send.
+unsafe impl Send for Process {}
 
 /// How a time slice ended.
 pub(crate) enum Step {
@@ -95,6 +106,7 @@ impl Process {
         definition: Arc<Definition>,
         arguments: Payload,
     ) -> Box<Process> {
+        let slot = NonNull::from(node.slots.slot(id.uniq).expect("a process has a slot"));
         let mut process = Box::new(Process {
             vm,
             coroutines: Coroutines::default(),
@@ -103,6 +115,7 @@ impl Process {
             timers: Timers::default(),
             id,
             chain,
+            slot,
             node,
             definition,
             stage: Stage::Chunk(0),
@@ -111,6 +124,8 @@ impl Process {
             arguments,
             taken: 0,
             taken_bytes: 0,
+            last_sender: None,
+            last_destination: None,
             filled_globals: 0,
         });
         let main = process.coroutines.reserve();
@@ -122,7 +137,9 @@ impl Process {
     }
 
     pub(crate) fn slot(&self) -> &Slot {
-        self.node.slots.slot(self.id.uniq).expect("a process has a slot")
+        // SAFETY: `new` took the address from the node's table, whose slots never move and live
+        // as long as the node, which this process keeps alive.
+        unsafe { self.slot.as_ref() }
     }
 
     /// Notes that Lua took a message; the mailbox hears of it in batches.
@@ -146,8 +163,8 @@ impl Process {
 
     /// Moves what arrived into the channels, and wakes who waits for it.
     pub(crate) fn drain(&mut self) {
-        let node = self.node.clone();
-        let slot = node.slots.slot(self.id.uniq).expect("a process has a slot");
+        // SAFETY: as in `slot`; borrowed apart from the fields that are changed below.
+        let slot = unsafe { self.slot.as_ref() };
         if slot.mailbox.is_empty() && !self.subscriptions.has_pending() {
             return;
         }
@@ -159,7 +176,7 @@ impl Process {
         );
         if drained.strays > 0 {
             slot.mailbox.release(drained.strays);
-            node.metrics.dead_letters.fetch_add(drained.strays.into(), Ordering::Relaxed);
+            self.node.metrics.dead_letters.fetch_add(drained.strays.into(), Ordering::Relaxed);
         }
     }
 

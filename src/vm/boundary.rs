@@ -59,7 +59,7 @@ pub(crate) unsafe fn call(lua: *mut lua_State, inner: fn(Stack) -> Reply) -> c_i
 /// # Safety
 /// As for [`call`].
 unsafe fn finish(lua: *mut lua_State, control: &Control, reply: Reply) -> c_int {
-    if control.leave().is_some() {
+    if control.is_leaving() {
         // SAFETY: the caller's frames are plain ones.
         return unsafe { preempt::leave(lua) };
     }

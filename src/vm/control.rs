@@ -159,6 +159,11 @@ impl Control {
         reason
     }
 
+    /// Whether leaving was decided already, without looking for new reasons.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leave.get().is_some()
+    }
+
     pub(crate) fn set_leave(&self, reason: Leave) {
         if self.leave.get().is_none() {
             self.leave.set(Some(reason));

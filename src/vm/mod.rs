@@ -49,6 +49,8 @@ pub(crate) mod registry {
     pub(crate) const LIBRARIES: i64 = 8;
     /// The metatable behind which globals are filled in lazily.
     pub(crate) const LAZY_GLOBALS: i64 = 9;
+    /// The text of the sender that was asked for last.
+    pub(crate) const LAST_SENDER: i64 = 10;
     /// The first of the metatables, by kind of userdata.
     pub(crate) const METATABLES: i64 = 16;
 }
@@ -90,6 +92,7 @@ impl Vm {
             registry::LOADED,
             registry::LIBRARIES,
             registry::LAZY_GLOBALS,
+            registry::LAST_SENDER,
         ] {
             stack.push_boolean(false);
             stack.raw_set_index(ffi::LUA_REGISTRYINDEX, slot);

@@ -99,11 +99,13 @@ pub(crate) fn name_of(stack: Stack, index: i32) -> &'static str {
 }
 
 fn find<T: Copy>(stack: Stack, index: i32, kind: Kind) -> Option<*mut Block<T>> {
-    if stack.kind(index) != Type::Userdata || stack.raw_len(index) < size_of::<Block<T>>() {
+    let block = stack.userdata(index).cast::<Block<T>>();
+    // Scripts cannot make light userdata, and the only one there is is null.
+    if block.is_null() {
         return None;
     }
-    let block = stack.userdata(index).cast::<Block<T>>();
-    // SAFETY: the block is at least as long as `Block<T>`; any bytes are a valid tag.
+    // SAFETY: every userdata of our VMs was made by `push`, so it begins with a tag; blocks with
+    // the tag of a kind are as long as the kind's data type.
     let tag = unsafe { (&raw const (*block).tag).read() };
     (tag == tag_of(kind, block as usize)).then_some(block)
 }

@@ -6,6 +6,7 @@ use mlua::{Function, Lua, Value};
 use proptest::prelude::*;
 
 use super::*;
+use crate::vm::Vm;
 
 /// Runs one call under `pcall` and renders everything that comes out of it, errors included.
 const PROBE: &str = r##"
@@ -61,9 +62,21 @@ struct Pair {
     ours: Lua,
 }
 
+/// A state of a VM of ours with the stock libraries: our functions look for the VM's control
+/// block. The VM is left to the end of the program, since a handle on its state is handed out.
+fn our_state() -> Lua {
+    let vm: &'static Vm = Box::leak(Box::new(Vm::new(0, 0).unwrap()));
+    // SAFETY: a fresh state that lives for ever; opening libraries raises for memory only, which
+    // the arena never refuses here.
+    unsafe {
+        ffi::luaL_openlibs(vm.main_state());
+        Lua::get_or_init_from_ptr(vm.main_state()).clone()
+    }
+}
+
 impl Pair {
     fn new() -> Pair {
-        let (stock, ours) = (Lua::new(), Lua::new());
+        let (stock, ours) = (Lua::new(), our_state());
         let string: mlua::Table = ours.globals().get("string").unwrap();
         for (name, function) in functions() {
             // SAFETY: the functions are C functions that keep Lua's stack discipline; only Lua
@@ -367,7 +380,7 @@ fn an_abandoned_match_raises_its_text() {
         // SAFETY: Lua calls this with the running state, and the frame holds nothing.
         unsafe { raise(lua, MatchError::Abandoned) }
     }
-    let lua = Lua::new();
+    let lua = our_state();
     // SAFETY: the function is a C function that only raises.
     let abandon = unsafe { lua.create_c_function(abandon) }.unwrap();
     let caught: (bool, String) = lua.load("return pcall(...)").call(abandon).unwrap();
