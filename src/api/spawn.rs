@@ -32,6 +32,7 @@ fn spawn_inner(caller: &mut Caller<'_>, name: &str, relation: Relation) -> ApiRe
     let (definition, host) = (caller.text(1)?, caller.text(2)?);
     let arguments =
         payload::encode(caller.stack, 3).map_err(|error| ApiError::invalid(error.message()))?;
+    caller.wait_or_invalid()?;
     let request = Request { definition, host, arguments, relation, chain: None };
     match begin(caller, request)? {
         Spawned::Running(process) => {
@@ -43,23 +44,13 @@ fn spawn_inner(caller: &mut Caller<'_>, name: &str, relation: Relation) -> ApiRe
 }
 
 /// Starts a process for the caller. If its chunk is not over at once the caller's coroutine is
-/// made to wait for the answer; where nothing can wait, the child starts and the call fails.
+/// made to wait for the answer, so it must be able to.
 pub(crate) fn begin(caller: &mut Caller<'_>, request: Request<'_>) -> Result<Spawned, ApiError> {
     caller.process.flush_taken();
-    let can_wait = caller.can_wait();
     let node = caller.process.node.clone();
     let uniq = caller.process.id.uniq;
     let coroutines = &mut caller.process.coroutines;
-    let spawned = start::spawn(&node, request, || {
-        if !can_wait {
-            return Spawner::Here;
-        }
-        Spawner::Process { uniq, token: coroutines.wait().to_token() }
-    })?;
-    if matches!(spawned, Spawned::Pending) && !can_wait {
-        return Err(ApiError::invalid("cannot wait here"));
-    }
-    Ok(spawned)
+    start::spawn(&node, request, || Spawner::Process { uniq, token: coroutines.wait().to_token() })
 }
 
 /// Pushes a PID and nil.

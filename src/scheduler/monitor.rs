@@ -18,7 +18,7 @@ use crate::vm::control::KILL_NONE;
 /// How long a process runs while others wait.
 pub(crate) const SLICE_NS: u64 = 1_000_000;
 /// How often the monitor looks.
-const TICK: Duration = Duration::from_micros(500);
+const TICK: Duration = Duration::from_micros(250);
 
 pub(crate) struct Monitor {
     parker: Parker,

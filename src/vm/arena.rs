@@ -21,6 +21,7 @@
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
+use std::sync::OnceLock;
 
 /// Requests of at least this many bytes fail inside Lua when they do not fit the limit.
 pub(crate) const LARGE_REQUEST: usize = 4096;
@@ -196,6 +197,9 @@ impl Arena {
     }
 
     fn take_large(&mut self, size: usize) -> *mut u8 {
+        if self.may_refuse && size > request_max() {
+            return ptr::null_mut();
+        }
         let Some(layout) = large_layout(size) else { return ptr::null_mut() };
         // SAFETY: the layout has a size above zero.
         let large = unsafe { alloc(layout) }.cast::<Large>();
@@ -309,6 +313,26 @@ impl Drop for Arena {
     }
 }
 
+/// The largest single request that is tried: half of the machine's memory. Systems grant more
+/// than there is and end the program when it is touched; to Lua it must be an error instead.
+fn request_max() -> usize {
+    static MAX: OnceLock<usize> = OnceLock::new();
+    *MAX.get_or_init(|| {
+        #[cfg(unix)]
+        {
+            // SAFETY: sysconf reads constants of the system.
+            let (pages, size) =
+                unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
+            if let (Ok(pages @ 1..), Ok(size @ 1..)) =
+                (usize::try_from(pages), usize::try_from(size))
+            {
+                return pages.saturating_mul(size) / 2;
+            }
+        }
+        usize::MAX
+    })
+}
+
 fn class_of(size: usize) -> usize {
     if size <= FINE_MAX {
         return size.max(1).div_ceil(ALIGN) - 1;
@@ -406,6 +430,14 @@ mod tests {
         assert!(!arena.is_over_limit());
         assert!(!arena.serve(ptr::null_mut(), 0, 200).is_null());
         assert!(arena.is_over_limit());
+    }
+
+    #[test]
+    fn absurd_requests_fail_without_a_limit() {
+        let mut arena = Arena::new(0);
+        arena.set_may_refuse(true);
+        assert!(arena.serve(ptr::null_mut(), 0, 1 << 46).is_null());
+        assert_eq!(arena.used(), 0);
     }
 
     #[test]
