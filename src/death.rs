@@ -15,8 +15,9 @@ use crate::output::Level;
 use crate::pid::ProcessId;
 use crate::process::Process;
 use crate::process::exit::{Outcome, Watcher};
-use crate::process::message::{Answer, Content, Message};
-use crate::process::slot::{Relations, Slot};
+use crate::process::message::{Answer, Content};
+use crate::process::relations::{self, Relations};
+use crate::process::slot::Slot;
 use crate::spawn;
 use crate::sync::{Arc, Ordering};
 use crate::tickets::Notice;
@@ -46,19 +47,10 @@ pub(crate) fn end(node: &Arc<Node>, slot: &Slot, outcome: Outcome) {
 /// Steps 1 to 3, for a process that ran or one whose chunk failed.
 pub(crate) fn retire(node: &Node, slot: &Slot, process: Box<Process>) -> Relations {
     let id = process.id;
-    slot.state.transition_to_exiting();
-    drop(slot.mailbox.user.close());
-    drop(slot.mailbox.events.close());
+    slot.stop_resolving();
     drop(process);
     slot.set_process(std::ptr::null_mut());
-    let relations = std::mem::take(&mut *slot.relations());
-    node.names.release(id.uniq, &relations.names);
-    for target in &relations.monitors {
-        if let Some(target) = node.slots.find(*target) {
-            target.relations().watchers.retain(|watcher| *watcher != Watcher::Monitor(id.uniq));
-        }
-    }
-    relations
+    relations::retire(&node.slots, &node.names, slot, id.uniq)
 }
 
 /// Step 5.
@@ -71,29 +63,17 @@ pub(crate) fn release(node: &Node, slot: &Slot) {
 
 fn tell(node: &Node, watcher: Watcher, ended: ProcessId, at: i64, outcome: &Arc<Outcome>) {
     match watcher {
-        Watcher::Monitor(uniq) => tell_monitor(node, uniq, ended, at, outcome),
+        Watcher::Monitor(uniq) => {
+            let content = Content::Exit { from: ended, at, outcome: outcome.clone() };
+            if let Some(slot) = relations::tell_exit(&node.slots, uniq, ended.uniq, content) {
+                node.scheduler.schedule(slot.index());
+            }
+        }
         Watcher::Exec { uniq, token } => {
             let answer = Answer::Ended(outcome.clone());
             node.deliver_event(uniq, Content::Answer { token, answer });
         }
         Watcher::Outside(ticket) => node.tickets.notify(ticket, Notice::Ended(outcome.clone())),
-    }
-}
-
-/// Queues EXIT, unless the watcher has unmonitored meanwhile: whoever removes the entry from
-/// the watcher's list decides.
-fn tell_monitor(node: &Node, uniq: u64, ended: ProcessId, at: i64, outcome: &Arc<Outcome>) {
-    let Some(slot) = node.slots.find(uniq) else { return };
-    let pushed = {
-        let mut relations = slot.relations();
-        if !relations.alive || slot.uniq() != uniq || !relations.monitors.remove(&ended.uniq) {
-            return;
-        }
-        let content = Content::Exit { from: ended, at, outcome: outcome.clone() };
-        slot.deliver_event(Message::new(uniq, content))
-    };
-    if let Ok(crate::process::state::Notify::Schedule) = pushed {
-        node.scheduler.schedule(slot.index());
     }
 }
 

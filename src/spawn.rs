@@ -15,6 +15,7 @@ use crate::pid::ProcessId;
 use crate::process::definition::Definition;
 use crate::process::exit::{Failure, Outcome, Watcher};
 use crate::process::message::{Answer, Content};
+use crate::process::relations;
 use crate::process::slot::Slot;
 use crate::process::{self, Process, REDUCTIONS, Step};
 use crate::sync::{Arc, Ordering};
@@ -117,9 +118,7 @@ fn build<'a>(node: &'a Arc<Node>, request: Request<'_>) -> Result<&'a Slot, ApiE
     let id = ProcessId { uniq: slot.uniq(), host };
     let limit = node.host(host).limits.memory_bytes;
     let Some(vm) = Vm::new(limit, node.hash_seed) else {
-        slot.state.transition_to_exiting();
-        drop(slot.mailbox.user.close());
-        drop(slot.mailbox.events.close());
+        slot.stop_resolving();
         *slot.relations() = Default::default();
         death::release(node, slot);
         return Err(ApiError::new(kind::INTERNAL, "not enough memory for a new process"));
@@ -178,16 +177,10 @@ fn relate(node: &Node, slot: &Slot, id: ProcessId, relation: Relation) {
     if let Some(watcher) = relation.watcher {
         slot.relations().watchers.push(watcher);
     }
-    let Some(monitor) = relation.monitor else { return };
-    let Some(spawner) = node.slots.find(monitor) else { return };
-    {
-        let mut relations = spawner.relations();
-        if !relations.alive || spawner.uniq() != monitor {
-            return;
-        }
-        relations.monitors.insert(id.uniq);
+    if let Some(spawner) = relation.monitor {
+        // A spawner that is gone needs no EXIT.
+        let _ = relations::monitor(&node.slots, spawner, id.uniq);
     }
-    slot.relations().watchers.push(Watcher::Monitor(monitor));
 }
 
 /// A worker ran the chunks of a process to their end: the spawner waits for the answer.

@@ -3,7 +3,7 @@
 use crate::api::caller::{ApiResult, Caller, Destination};
 use crate::api::function;
 use crate::error::{ApiError, kind};
-use crate::process::exit::Watcher;
+use crate::process::relations::{self, MonitorError};
 use crate::vm::boundary::Reply;
 use crate::vm::control::{KILL_TERMINATED, Leave};
 
@@ -30,22 +30,10 @@ fn monitor_inner(caller: &mut Caller<'_>) -> ApiResult {
         return caller.succeed();
     }
     let node = &caller.process.node;
-    // First the own list, then the target's: an EXIT that comes in between finds the entry.
-    if !caller.process.slot().relations().monitors.insert(target.uniq) {
-        return Err(ApiError::new(kind::ALREADY_EXISTS, "already monitoring pid").into());
-    }
-    let is_alive = node.slots.slot(target.uniq).is_some_and(|slot| {
-        let mut relations = slot.relations();
-        let is_alive = relations.alive && slot.uniq() == target.uniq;
-        if is_alive {
-            relations.watchers.push(Watcher::Monitor(watcher));
-        }
-        is_alive
-    });
-    if !is_alive {
-        caller.process.slot().relations().monitors.remove(&target.uniq);
-        return Err(ApiError::not_found(GONE).into());
-    }
+    relations::monitor(&node.slots, watcher, target.uniq).map_err(|error| match error {
+        MonitorError::Already => ApiError::new(kind::ALREADY_EXISTS, "already monitoring pid"),
+        MonitorError::Gone => ApiError::not_found(GONE),
+    })?;
     caller.succeed()
 }
 
@@ -59,11 +47,7 @@ fn unmonitor_inner(caller: &mut Caller<'_>) -> ApiResult {
     };
     caller.process.flush_taken();
     let watcher = caller.process.id.uniq;
-    if caller.process.slot().relations().monitors.remove(&target.uniq)
-        && let Some(slot) = caller.process.node.slots.find(target.uniq)
-    {
-        slot.relations().watchers.retain(|other| *other != Watcher::Monitor(watcher));
-    }
+    relations::unmonitor(&caller.process.node.slots, watcher, target.uniq);
     caller.succeed()
 }
 

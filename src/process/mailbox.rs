@@ -150,15 +150,18 @@ impl Mailbox {
         // Relaxed: the count orders nothing, it only bounds.
         let before = self.unread.fetch_add(count, Ordering::Relaxed);
         if limit != 0 && before.saturating_add(count) > limit {
-            self.unread.fetch_sub(count, Ordering::Relaxed);
+            self.release(count);
             return false;
         }
         true
     }
 
-    /// Gives places back: Lua took messages, or a push failed.
+    /// Gives places back: Lua took messages, or a push failed. Never below none: a place that
+    /// was reserved from an earlier tenant of the slot may come back after `open`.
     pub(crate) fn release(&self, count: u32) {
-        self.unread.fetch_sub(count, Ordering::Relaxed);
+        let less = |unread: u32| Some(unread.saturating_sub(count));
+        // Relaxed: as in `reserve`. The closure always answers, so this cannot fail.
+        let _ = self.unread.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     pub(crate) fn unread(&self) -> u32 {
@@ -169,14 +172,16 @@ impl Mailbox {
     pub(crate) fn reserve_bytes(&self, bytes: usize, used: usize, limit: usize) -> bool {
         let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
         if before.saturating_add(bytes).saturating_add(used) > limit {
-            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.release_bytes(bytes);
             return false;
         }
         true
     }
 
+    /// As [`Mailbox::release`], for bytes.
     pub(crate) fn release_bytes(&self, bytes: usize) {
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        let less = |held: usize| Some(held.saturating_sub(bytes));
+        let _ = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 }
 

@@ -11,10 +11,15 @@ pub(crate) mod channel;
 pub(crate) mod coroutines;
 pub(crate) mod definition;
 pub(crate) mod exit;
+#[cfg(all(test, loom))]
+mod loom_death;
+#[cfg(all(test, loom))]
+mod loom_mailbox;
 pub(crate) mod mailbox;
 pub(crate) mod message;
 pub(crate) mod names;
 pub(crate) mod outcome;
+pub(crate) mod relations;
 pub(crate) mod slot;
 pub(crate) mod state;
 pub(crate) mod subscriptions;

@@ -5,11 +5,10 @@
 //! process first says it is not, with its list taken, and then frees the names here.
 
 use std::collections::HashMap;
-use std::sync::RwLock;
 
 use super::slot::ProcessTable;
 use crate::pid::ProcessId;
-use crate::sync::Arc;
+use crate::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum RegisterError {
@@ -85,11 +84,16 @@ impl Names {
         }
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Arc<[u8]>, ProcessId>> {
+    #[cfg(all(test, loom))]
+    pub(super) fn is_empty(&self) -> bool {
+        self.read().is_empty()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<Arc<[u8]>, ProcessId>> {
         self.table.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<Arc<[u8]>, ProcessId>> {
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Arc<[u8]>, ProcessId>> {
         self.table.write().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -7,20 +7,23 @@
 #![allow(unsafe_code)]
 
 use std::cell::UnsafeCell;
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::ptr;
 use std::sync::OnceLock;
 
 use super::Process;
-use super::exit::Watcher;
 use super::mailbox::{Mailbox, Pushed};
 use super::message::Message;
+use super::relations::Relations;
 use super::state::{Notify, State};
 use crate::pid::{self, GENERATION_MAX, SLOTS_MAX};
-use crate::sync::{Arc, AtomicU32, AtomicUsize, Mutex, MutexGuard, Ordering, lock};
+use crate::sync::{AtomicU32, AtomicUsize, Mutex, MutexGuard, Ordering, lock};
 use crate::vm::control::KILL_NONE;
 
-const CHUNK: usize = 1024;
+/// Slots that are made at once.
+const CHUNK: usize = if cfg!(loom) { 4 } else { 1024 };
+/// A model needs a handful of slots, and pays for each in every run.
+const CHUNKS: usize = if cfg!(loom) { 1 } else { SLOTS_MAX / CHUNK };
 
 /// One place for a process. Aligned so that neighbours share no cache line.
 #[repr(align(128))]
@@ -45,17 +48,6 @@ pub(crate) struct Slot {
 unsafe impl Send for Slot {}
 // SAFETY: as above.
 unsafe impl Sync for Slot {}
-
-/// What others may change about a process, under the slot's lock. The lock is held for a few
-/// instructions: never while calling Lua, unparking, or taking another slot's lock.
-#[derive(Default)]
-pub(crate) struct Relations {
-    pub(crate) alive: bool,
-    pub(crate) watchers: Vec<Watcher>,
-    /// The `uniq` of every process this one monitors.
-    pub(crate) monitors: HashSet<u64>,
-    pub(crate) names: Vec<Arc<[u8]>>,
-}
 
 /// Why a message could not be delivered.
 #[derive(Debug, PartialEq, Eq)]
@@ -105,6 +97,14 @@ impl Slot {
         *self.relations() = Relations { alive: true, ..Relations::default() };
         self.mailbox.open();
         self.state.transition_to_claimed();
+    }
+
+    /// Ends what `occupy` began: the process resolves no more, and pushes fail from now on. By
+    /// the thread that holds the state.
+    pub(crate) fn stop_resolving(&self) {
+        self.state.transition_to_exiting();
+        drop(self.mailbox.user.close());
+        drop(self.mailbox.events.close());
     }
 
     /// The process. Only for the thread that moved the state to running or exiting.
@@ -174,7 +174,7 @@ struct FreeSlots {
 
 impl ProcessTable {
     pub(crate) fn new() -> Self {
-        let chunks = (0..SLOTS_MAX / CHUNK).map(|_| OnceLock::new()).collect();
+        let chunks = (0..CHUNKS).map(|_| OnceLock::new()).collect();
         // Slot 0 stays unused: a uniq of 0 means nobody.
         ProcessTable { chunks, free: Mutex::new(FreeSlots { queue: VecDeque::new(), next: 1 }) }
     }

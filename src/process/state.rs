@@ -13,7 +13,7 @@
 //! | exiting | free, next generation | the same |
 //!
 //! The word is the lock of the process: only the worker that moved it to *running* touches its
-//! VM and its private queues. `notify` is a read-modify-write in every phase, so it is ordered
+//! VM and its private queues. `notify` is a read-modify-write in every phase but *exiting*, so it is ordered
 //! with the worker's own transitions: whoever stored something before `notify` is seen by the
 //! worker after its next transition.
 
@@ -73,8 +73,9 @@ impl State {
     /// Free to running, for the one that claimed the slot.
     pub(crate) fn transition_to_claimed(&self) {
         let generation = self.generation();
-        // Release pairs with the Acquire of `is_alive`: the slot was made ready before.
-        self.0.store(generation << PHASE_BITS | RUNNING, Ordering::Release);
+        // Release pairs with the Acquire of `is_alive`: the slot was made ready before. A swap
+        // with Acquire pairs with `notify` on a free word: the stray pushed before is seen.
+        self.0.swap(generation << PHASE_BITS | RUNNING, Ordering::AcqRel);
     }
 
     /// Tells the process that something arrived.
@@ -87,7 +88,10 @@ impl State {
             let (phase, answer) = match word & PHASE_MASK {
                 WAITING => (SCHEDULED, Notify::Schedule),
                 RUNNING => (NOTIFIED, Notify::Nothing),
-                FREE | EXITING => return Notify::Gone,
+                // Written back: whoever claims the slot must see the stray that lies in a lane
+                // that it just opened, or those behind it would wait for this wake-up.
+                FREE => (FREE, Notify::Gone),
+                EXITING => return Notify::Gone,
                 same => (same, Notify::Nothing),
             };
             let next = generation << PHASE_BITS | phase;

@@ -2,6 +2,9 @@
 //!
 //! The protocol and why no wake-up is lost are in `README.md` beside this file.
 
+use std::time::Duration;
+
+use super::park::Parker;
 use crate::sync::{AtomicU64, Mutex, Ordering, fence, lock};
 
 /// One word: workers searching (low half) and workers parked (high half).
@@ -62,8 +65,25 @@ impl Idle {
         Counts(before).searching() == 1
     }
 
+    /// Parks a worker until it is notified or `limit` is over, unless `is_wanted` says that there
+    /// is something to do after all. The worker counts as searching afterwards.
+    pub(crate) fn park(
+        &self,
+        worker: usize,
+        was_searching: bool,
+        parker: &Parker,
+        limit: Option<Duration>,
+        is_wanted: impl FnOnce() -> bool,
+    ) -> Woken {
+        self.start_parking(worker, was_searching);
+        if !is_wanted() {
+            parker.park(limit);
+        }
+        self.stop_parking(worker)
+    }
+
     /// A worker is about to park. It must look at all queues once more after this.
-    pub(crate) fn start_parking(&self, worker: usize, was_searching: bool) {
+    fn start_parking(&self, worker: usize, was_searching: bool) {
         {
             let mut sleepers = lock(&self.sleepers);
             sleepers.push(worker);
@@ -78,7 +98,7 @@ impl Idle {
 
     /// A worker runs again, woken or not. When by itself, it counts as searching afterwards
     /// as if it had been notified.
-    pub(crate) fn stop_parking(&self, worker: usize) -> Woken {
+    fn stop_parking(&self, worker: usize) -> Woken {
         let mut sleepers = lock(&self.sleepers);
         match sleepers.iter().position(|sleeper| *sleeper == worker) {
             Some(position) => {

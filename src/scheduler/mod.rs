@@ -7,6 +7,8 @@
 
 pub(crate) mod cores;
 pub(crate) mod idle;
+#[cfg(all(test, loom))]
+mod loom_idle;
 pub(crate) mod monitor;
 pub(crate) mod park;
 pub(crate) mod run_queue;

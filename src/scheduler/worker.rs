@@ -231,15 +231,18 @@ impl Worker {
     fn park(&self) {
         let scheduler = self.scheduler();
         let was_searching = self.is_searching.replace(false);
-        scheduler.idle.start_parking(self.index, was_searching);
         let due = self.wheel.borrow().next_due();
-        if !scheduler.has_work() && self.queue.is_empty() && !scheduler.is_stopping() {
-            self.shared().counters.parks.increment();
-            let limit = (due != u64::MAX).then(|| self.node.clock.until(due));
-            self.shared().parker.park(limit);
-        }
+        let limit = (due != u64::MAX).then(|| self.node.clock.until(due));
+        let parker = &self.shared().parker;
+        let woken = scheduler.idle.park(self.index, was_searching, parker, limit, || {
+            let is_wanted =
+                scheduler.has_work() || !self.queue.is_empty() || scheduler.is_stopping();
+            if !is_wanted {
+                self.shared().counters.parks.increment();
+            }
+            is_wanted
+        });
         // Searching from here on, as if notified: whoever woke this worker counted on it.
-        let woken = scheduler.idle.stop_parking(self.index);
         self.is_searching.set(true);
         scheduler.monitor.worker_woke();
         self.fire_timers();

@@ -1,0 +1,132 @@
+//! Models of park and notify: work that was pushed is run, whatever falls asleep meanwhile.
+//!
+//! The queues are a stand-in, since crossbeam's know nothing of loom: a count changed and read
+//! with Relaxed, which orders less than they do. A lost wake-up shows as a deadlock.
+
+use std::sync::Arc;
+
+use loom::sync::Notify;
+use loom::thread;
+
+use super::idle::Idle;
+use super::park::Parker;
+use crate::sync::{AtomicBool, AtomicUsize, Ordering};
+
+struct Model {
+    idle: Idle,
+    parkers: Vec<Parker>,
+    queued: AtomicUsize,
+    left: AtomicUsize,
+    stopping: AtomicBool,
+}
+
+impl Model {
+    fn new(workers: usize, items: usize) -> Arc<Self> {
+        Arc::new(Model {
+            idle: Idle::new(workers),
+            parkers: (0..workers).map(|_| Parker::new()).collect(),
+            queued: AtomicUsize::new(0),
+            left: AtomicUsize::new(items),
+            stopping: AtomicBool::new(false),
+        })
+    }
+
+    /// As `Scheduler::notify`.
+    fn notify(&self) {
+        if let Some(worker) = self.idle.worker_to_notify() {
+            self.parkers[worker].unpark();
+        }
+    }
+
+    fn push(&self) {
+        self.queued.fetch_add(1, Ordering::Relaxed);
+        self.notify();
+    }
+
+    fn has_work(&self) -> bool {
+        self.queued.load(Ordering::Relaxed) > 0
+    }
+
+    fn take(&self) -> bool {
+        let less = |queued: usize| queued.checked_sub(1);
+        self.queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+
+    /// As `Scheduler::stop`, once all items were run.
+    fn finish_one(&self) {
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.stopping.store(true, Ordering::SeqCst);
+            self.parkers.iter().for_each(Parker::unpark);
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// The loop of `worker.rs`, with `run` for the slice.
+    fn work(&self, worker: usize, run: impl Fn()) {
+        let mut is_searching = false;
+        while !self.is_stopping() {
+            if !is_searching {
+                is_searching = self.idle.try_start_searching();
+            }
+            if is_searching && self.take() {
+                is_searching = false;
+                if self.idle.stop_searching() {
+                    self.notify();
+                }
+                run();
+                self.finish_one();
+                continue;
+            }
+            let is_wanted = || self.has_work() || self.is_stopping();
+            let _ = self.idle.park(worker, is_searching, &self.parkers[worker], None, is_wanted);
+            is_searching = true;
+        }
+    }
+}
+
+fn model(check: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.check(check);
+}
+
+#[test]
+fn loom_work_pushed_while_a_worker_parks_is_run() {
+    model(|| {
+        let shared = Model::new(1, 2);
+        let other = shared.clone();
+        let worker = thread::spawn(move || other.work(0, || {}));
+        shared.push();
+        shared.push();
+        worker.join().unwrap();
+        assert!(!shared.has_work());
+    });
+}
+
+/// Two items of which each waits for the other to run: one worker alone cannot do it, so the
+/// searcher that leaves must have somebody search in its place.
+#[test]
+fn loom_both_workers_get_work() {
+    model(|| {
+        let shared = Model::new(2, 2);
+        let meeting = Arc::new((AtomicUsize::new(0), Notify::new()));
+        let workers = [0, 1].map(|worker| {
+            let (shared, meeting) = (shared.clone(), meeting.clone());
+            thread::spawn(move || {
+                shared.work(worker, || match meeting.0.fetch_add(1, Ordering::AcqRel) {
+                    0 => meeting.1.wait(),
+                    _ => meeting.1.notify(),
+                });
+            })
+        });
+        shared.push();
+        shared.push();
+        for worker in workers {
+            worker.join().unwrap();
+        }
+        assert!(!shared.has_work());
+    });
+}
