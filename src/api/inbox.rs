@@ -106,6 +106,8 @@ fn unlisten_inner(caller: &mut Caller<'_>) -> ApiResult {
     let Some(id) = channel::id_at(caller.stack, 1) else {
         return Err(Failure::False(ApiError::invalid("channel expected")));
     };
+    // What was sent before the channel closes belongs to it.
+    caller.process.drain_all();
     if !caller.process.subscriptions.unsubscribe(id) {
         return Err(Failure::False(ApiError::not_found("channel not found")));
     }

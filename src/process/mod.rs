@@ -180,6 +180,14 @@ impl Process {
         }
     }
 
+    /// Moves everything that arrived so far, however much it is.
+    pub(crate) fn drain_all(&mut self) {
+        self.drain();
+        while self.subscriptions.has_pending() {
+            self.drain();
+        }
+    }
+
     /// Looks into the mailbox for a channel that is empty; true if something came for it.
     pub(crate) fn fetch(&mut self, id: channel::ChannelId) -> bool {
         loop {
