@@ -1,0 +1,203 @@
+//! A name belongs to one living process, everybody sees the same names, and they go with it.
+
+mod support;
+
+use support::{App, run, run_with};
+
+#[test]
+fn s13_1_order_of_checks() {
+    run(r#"
+        local function no(kind, text, ...)
+          return refused(kind, text, process.registry.register(...))
+        end
+        no("INVALID", "")
+        no("INVALID", "", nil)
+        no("INVALID", "", nil, process.pid())
+        no("INVALID", "", "")
+        no("INVALID", "", {})
+        no("INVALID", "", true, "no pid")
+        no("INVALID", "pid must be a string", "name", {})
+        no("INVALID", "pid must be a string", "name", true)
+        no("INVALID", "pid must be a string", "name", print)
+        no("INVALID", "invalid pid format", "name", "no pid")
+        no("INVALID", "invalid pid format", "name", "")
+        no("NOT_FOUND", "", "name", "{app:processes|0xfffff}")
+        no("NOT_FOUND", "", "name", "{app:nowhere|0x00001}")
+        refused("NOT_FOUND", "name not registered", process.registry.lookup("name"))
+    "#);
+}
+
+#[test]
+fn s13_1_the_three_states_of_a_name() {
+    let main = r#"
+        local registry = process.registry
+        local r = table.pack(registry.register("desk"))
+        equal(r[1], true)
+        equal(r[2], nil)
+        equal((registry.register("desk")), true, "already this PID's")
+        equal((registry.register("desk", process.pid())), true)
+        equal((registry.register("desk", nil)), true)
+        local other = assert(process.spawn("app:clerk", "app:processes"))
+        local text = "name already registered: desk"
+        local err = refused("ALREADY_EXISTS", text, registry.register("desk", other))
+        equal(err:retryable(), false)
+        equal(registry.lookup("desk"), process.pid(), "unchanged")
+        assert(registry.register("clerk", other))
+        equal(registry.lookup("clerk"), other)
+        refused("ALREADY_EXISTS", "name already registered: clerk", registry.register("clerk"))
+        assert(registry.unregister("desk"))
+        assert(registry.register("desk", other), "free again")
+        equal(registry.lookup("desk"), other)
+    "#;
+    run_with(main, &[("clerk", "process.inbox():receive()")]);
+}
+
+#[test]
+fn s13_1_names_are_arbitrary_strings() {
+    run(r#"
+        local names = { "a", "a:b", "a.b", "A", " ", "\0", "\xff", "@x", "{x}", string.rep("n", 1000) }
+        for i, name in ipairs(names) do
+          assert(process.registry.register(name))
+          equal(process.registry.lookup(name), process.pid())
+          equal(i, i)
+        end
+        refused("NOT_FOUND", "name not registered", process.registry.lookup("a:"))
+        refused("NOT_FOUND", "name not registered", process.registry.lookup("b"))
+        assert(process.registry.register(5))
+        equal(process.registry.lookup("5"), process.pid(), "numbers are converted")
+        for _, name in ipairs(names) do assert(process.send(name, "t", name) or name:match("^{.*|")) end
+        local inbox = process.inbox()
+        for _, name in ipairs(names) do equal(inbox:receive():payload(), name) end
+    "#);
+}
+
+#[test]
+fn s13_2_lookup() {
+    run(r#"
+        refused("NOT_FOUND", "name not registered", process.registry.lookup("nobody"))
+        refused("INVALID", "", process.registry.lookup({}))
+        refused("INVALID", "", process.registry.lookup())
+        assert(process.registry.register("me"))
+        local r = table.pack(process.registry.lookup("me"))
+        equal(r.n, 2)
+        equal(r[1], process.pid())
+    "#);
+}
+
+#[test]
+fn s13_2_unregister() {
+    let main = r#"
+        local unregister = process.registry.unregister
+        assert(process.registry.register("desk"))
+        equal((unregister("desk")), true)
+        local r = table.pack(unregister("desk"))
+        equal(r[1], false)
+        equal(r[2], nil)
+        refused("INVALID", "", unregister())
+        refused("INVALID", "", unregister(""))
+        refused("INVALID", "", unregister({}))
+        local inbox, events = process.inbox(), process.events()
+        local child = assert(process.spawn_monitored("app:child", "app:processes", process.pid()))
+        inbox:receive()
+        assert(process.send("theirs", "before"))
+        equal((unregister("theirs")), true, "whoever may, unregisters any name")
+        refused("NOT_FOUND", "could not resolve", process.send("theirs", "after"))
+        assert(process.send(child, "last"))
+        equal(events:receive().result.value, "before last", "messages in its queue stay")
+    "#;
+    let child = r#"
+        assert(process.registry.register("theirs"))
+        process.send(..., "ready")
+        time.sleep("5ms")
+        local inbox = process.inbox()
+        return inbox:receive():topic() .. " " .. inbox:receive():topic()
+    "#;
+    run_with(main, &[("child", child)]);
+}
+
+#[test]
+fn s13_3_names_are_free_after_every_kind_of_end() {
+    let main = r#"
+        local events = process.events()
+        for i, how in ipairs({ "return", "error", "terminate", "coroutine" }) do
+          local pid = assert(process.spawn_monitored("app:child", "app:processes", how))
+          equal(events:receive().from, pid)
+          for n = 1, 10 do
+            refused("NOT_FOUND", "", process.registry.lookup("name" .. n))
+            assert(process.registry.register("name" .. n), "a watcher may register it at once")
+            assert(process.registry.unregister("name" .. n))
+          end
+          refused("NOT_FOUND", "", process.registry.lookup("given"))
+        end
+    "#;
+    let child = r#"
+        local how = ...
+        for n = 1, 10 do assert(process.registry.register("name" .. n)) end
+        assert(process.registry.register("given", process.pid()))
+        if how == "error" then error("no") end
+        if how == "terminate" then process.terminate(process.pid()) end
+        if how == "coroutine" then
+          coroutine.spawn(function() error("no") end)
+          time.sleep("1h")
+        end
+    "#;
+    run_with(main, &[("child", child)]);
+}
+
+#[test]
+fn s13_1_of_concurrent_registrations_exactly_one_succeeds() {
+    let main = r#"
+        local results, ready = process.listen("result"), process.listen("ready")
+        for round = 1, 20 do
+          local children = {}
+          for i = 1, 8 do
+            local host = i % 2 == 0 and "app:processes" or "app:other"
+            children[i] = assert(process.spawn("app:child", host, process.pid(), "name" .. round))
+          end
+          for _ = 1, 8 do ready:receive() end
+          for i = 1, 8 do assert(process.send(children[i], "go")) end
+          local winner
+          for _ = 1, 8 do
+            local r = results:receive()
+            if r.won then
+              equal(winner, nil, "two have it")
+              winner = r.pid
+            else
+              equal(r.kind, errors.ALREADY_EXISTS)
+            end
+          end
+          equal(process.registry.lookup("name" .. round), winner)
+          for i = 1, 8 do assert(process.send(children[i], "end")) end
+        end
+    "#;
+    let child = r#"
+        local owner, name = ...
+        local inbox = process.inbox()
+        process.send(owner, "ready")
+        inbox:receive()
+        local ok, err = process.registry.register(name)
+        local kind = err and err:kind()
+        process.send(owner, "result", { won = ok or false, kind = kind, pid = process.pid() })
+        inbox:receive()
+    "#;
+    let app = App::new().host("other", "{}").process("main", main);
+    app.process("child", child).run();
+}
+
+#[test]
+fn s13_2_names_as_destinations() {
+    let main = r#"
+        local events = process.events()
+        local pid = assert(process.spawn("app:child", "app:processes"))
+        assert(process.registry.register("child", pid))
+        assert(process.monitor("child"))
+        assert(process.unmonitor("child"))
+        assert(process.monitor("child"))
+        assert(process.send("child", "stop"))
+        equal(events:receive().from, pid)
+        refused("NOT_FOUND", "could not resolve 'child'", process.monitor("child"))
+        refused("NOT_FOUND", "could not resolve 'child'", process.unmonitor("child"))
+        refused("NOT_FOUND", "could not resolve 'child'", process.terminate("child"))
+    "#;
+    run_with(main, &[("child", "process.inbox():receive()")]);
+}
