@@ -97,7 +97,9 @@ fn s10_3_children_of_one_process_run_at_the_same_time() {
     let main = r#"
         local results = channel.new()
         for i = 1, 10 do
-          coroutine.spawn(function() results:send((process.exec("app:child", "app:processes", i))) end)
+          coroutine.spawn(function()
+            results:send((process.exec("app:child", "app:processes", i)))
+          end)
         end
         local sum = 0
         for _ = 1, 10 do sum = sum + results:receive() end

@@ -226,7 +226,8 @@ fn s4_3_what_holds_when_exit_was_received() {
     let main = r#"
         local events, inbox = process.events(), process.inbox()
         for i = 1, 100 do
-          local pid = assert(process.spawn_monitored("app:child", "app:processes", process.pid(), i))
+          local self = process.pid()
+          local pid = assert(process.spawn_monitored("app:child", "app:processes", self, i))
           local event = events:receive()
           equal(event.from, pid)
           refused("NOT_FOUND", "process not found", process.send(pid, "t"))

@@ -199,7 +199,8 @@ fn s4_4_a_name_is_resolved_once() {
 #[test]
 fn s4_4_any_number_of_watchers() {
     let main = r#"
-        local replies, target = process.listen("seen"), assert(process.spawn("app:child", "app:processes"))
+        local replies = process.listen("seen")
+        local target = assert(process.spawn("app:child", "app:processes"))
         local ready = process.listen("ready")
         for i = 1, 50 do
           assert(process.spawn("app:watcher", "app:processes", process.pid(), target))

@@ -8,7 +8,8 @@ use support::{App, exec, run_with, start};
 fn s3_2_order_of_checks() {
     let main = r#"
         local host, unknown = "app:processes", "app:nowhere"
-        for name, spawn in pairs({ spawn = process.spawn, spawn_monitored = process.spawn_monitored }) do
+        local both = { spawn = process.spawn, spawn_monitored = process.spawn_monitored }
+        for name, spawn in pairs(both) do
           local function no(kind, text, ...) return refused(kind, text, spawn(...)) end
           local too_few = name .. " requires at least id and host arguments"
           no("INVALID", too_few)
@@ -24,7 +25,8 @@ fn s3_2_order_of_checks() {
           no("NOT_FOUND", "host not found", "app:child", "processes")
           no("NOT_FOUND", "host not found", "app:child", "")
           no("UNAVAILABLE", "host is not running", "app:unknown", "app:asleep")
-          for _, id in ipairs({ "app:unknown", "child", "", "app:lib", "app:func", "app:processes" }) do
+          local ids = { "app:unknown", "child", "", "app:lib", "app:func", "app:processes" }
+          for _, id in ipairs(ids) do
             err = no("NOT_FOUND", "process definition not found", id, host)
             equal(err:details().entry_id, id)
             equal(err:retryable(), false)

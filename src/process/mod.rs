@@ -181,6 +181,9 @@ impl Process {
         );
         if drained.strays > 0 {
             slot.mailbox.release(drained.strays);
+            if self.memory_limit() > 0 {
+                slot.mailbox.release_bytes(drained.stray_bytes);
+            }
             self.node.metrics.dead_letters.fetch_add(drained.strays.into(), Ordering::Relaxed);
         }
     }

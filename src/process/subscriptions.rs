@@ -31,6 +31,8 @@ pub(crate) struct Subscriptions {
 pub(crate) struct Drained {
     /// Messages for an earlier tenant of the slot: dead letters.
     pub(crate) strays: u32,
+    /// Their bytes, which the mailbox may have counted.
+    pub(crate) stray_bytes: usize,
 }
 
 impl Subscriptions {
@@ -92,6 +94,9 @@ impl Subscriptions {
             let Some(mut message) = self.pending.pop() else { return };
             if message.destination != uniq {
                 drained.strays += 1;
+                if let Content::User { payload, .. } = &message.content {
+                    drained.stray_bytes += payload.size();
+                }
                 continue;
             }
             message.arrival = self.next_arrival();

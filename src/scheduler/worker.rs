@@ -209,11 +209,17 @@ impl Worker {
     /// Wakes every process whose timer is due.
     fn fire_timers(&self) {
         let now = self.node.clock.tick();
+        let mut woken = 0;
         while let Some(uniq) = { self.wheel.borrow_mut().pop_due(now) } {
             let Some(slot) = self.node.slots.slot(uniq) else { continue };
             if slot.state.notify(crate::pid::generation_of(uniq)) == Notify::Schedule {
                 self.queue.push_fresh(slot.index());
+                woken += 1;
             }
+        }
+        if woken > 1 {
+            // This worker runs one of them; the others need not wait for it.
+            self.scheduler().notify();
         }
         self.publish_next_due();
     }
