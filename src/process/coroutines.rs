@@ -11,6 +11,7 @@
 use std::collections::VecDeque;
 
 use super::channel::{CoroutineId, Wake};
+use super::message::Answer;
 use crate::vm::resume::CoroutineState;
 
 /// The main coroutine, which runs on the VM's main state.
@@ -139,12 +140,26 @@ impl Coroutines {
     /// Ends a wait and makes the coroutine ready; nothing if the wait was over.
     pub(crate) fn wake(&mut self, ticket: Ticket, wake: Wake) {
         if !self.is_waiting(ticket) {
+            self.overtake_start(ticket, wake);
             return;
         }
         if let Some(coroutine) = self.list[ticket.coroutine as usize].as_mut() {
             coroutine.is_waiting = false;
             coroutine.wake = Some(wake);
             self.ready.push_back(ticket.coroutine);
+        }
+    }
+
+    /// An `exec` gets two answers under one ticket, that its child started and that it ended. If
+    /// it has not seen the first when the second comes, it needs the second only.
+    fn overtake_start(&mut self, ticket: Ticket, wake: Wake) {
+        let coroutine = self.list.get_mut(ticket.coroutine as usize).and_then(Option::as_mut);
+        if let Some(coroutine) = coroutine
+            && coroutine.wait == ticket.wait
+            && let Some(Wake::Answer(Answer::Spawned(Ok(_)))) = coroutine.wake
+            && let Wake::Answer(Answer::Ended(_)) = wake
+        {
+            coroutine.wake = Some(wake);
         }
     }
 
