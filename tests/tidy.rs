@@ -109,7 +109,9 @@ fn code(line: &str) -> &str {
 #[test]
 fn files_and_lines_are_short() {
     forbid("too long a file", |_, index, _| index == FILE_LINES_MAX);
-    forbid("too wide a line of code", |_, _, line| {
+    forbid("too wide a line of code", |file, _, line| {
+        // Lua programs inside of tests count from where they begin, not from the Rust around.
+        let line = if file.path.starts_with("tests/") { line.trim_start() } else { line };
         !line.trim_start().starts_with("//") && line.chars().count() > COLUMNS_MAX
     });
 }
