@@ -5,7 +5,7 @@
 //! 2. Under the slot's lock it is not alive any more, and its lists are taken: who monitors,
 //!    links or registers from now on is told that it is gone.
 //! 3. Its names are free, its own monitors on others are removed.
-//! 4. Every watcher is told.
+//! 4. Every watcher is told, then every linked process.
 //! 5. The generation moves on and the slot is free.
 
 #![allow(unsafe_code)]
@@ -14,13 +14,15 @@ use crate::node::Node;
 use crate::output::Level;
 use crate::pid::ProcessId;
 use crate::process::Process;
-use crate::process::exit::{Outcome, Watcher};
+use crate::process::exit::{self, Outcome, Watcher};
+use crate::process::links::{self, Told};
 use crate::process::message::{Answer, Content};
 use crate::process::relations::{self, Relations};
 use crate::process::slot::Slot;
 use crate::spawn;
 use crate::sync::{Arc, Ordering};
 use crate::tickets::Notice;
+use crate::vm::control::{KILL_LINKED, KILL_NONE};
 
 /// Ends the process that the calling worker runs.
 pub(crate) fn end(node: &Arc<Node>, slot: &Slot, outcome: Outcome) {
@@ -28,17 +30,20 @@ pub(crate) fn end(node: &Arc<Node>, slot: &Slot, outcome: Outcome) {
     // SAFETY: the worker runs this process (its state is running) and nobody else has a
     // reference; `spawn` leaked the box into the slot.
     let process = unsafe { Box::from_raw(raw) };
-    if process.stage != crate::process::Stage::Main {
+    if !process.is_started {
         spawn::failed(node, slot, process, outcome);
         return;
     }
     log_failure(&process, &outcome);
     let id = process.id;
     let relations = retire(node, slot, process);
-    let outcome = Arc::new(outcome);
+    let outcome = Arc::new(overruled(slot).unwrap_or(outcome));
     let at = node.clock.unix_seconds();
     for watcher in &relations.watchers {
         tell(node, *watcher, id, at, &outcome);
+    }
+    for peer in &relations.links {
+        tell_peer(node, *peer, id, at, &outcome);
     }
     release(node, slot);
     node.metrics.ended.fetch_add(1, Ordering::Relaxed);
@@ -74,6 +79,31 @@ fn tell(node: &Node, watcher: Watcher, ended: ProcessId, at: i64, outcome: &Arc<
             node.deliver_event(uniq, Content::Answer { token, answer });
         }
         Watcher::Outside(ticket) => node.tickets.notify(ticket, Notice::Ended(outcome.clone())),
+    }
+}
+
+/// The outcome of a kill that was accepted before the process stopped being alive: it cannot be
+/// taken back, even if main returned meanwhile.
+fn overruled(slot: &Slot) -> Option<Outcome> {
+    // Relaxed: written under the lock of the relations, which `retire` took afterwards.
+    let text = match slot.kill.load(Ordering::Relaxed) {
+        KILL_NONE => return None,
+        KILL_LINKED => exit::LINKED,
+        _ => exit::TERMINATED,
+    };
+    Some(Outcome::Failure(exit::Failure::text(text)))
+}
+
+fn tell_peer(node: &Node, peer: u64, ended: ProcessId, at: i64, outcome: &Arc<Outcome>) {
+    if matches!(**outcome, Outcome::Value(_)) {
+        links::vanish(&node.slots, peer, ended.uniq);
+        return;
+    }
+    let content = Content::LinkDown { from: ended, at, outcome: outcome.clone() };
+    match links::fail(&node.slots, peer, ended.uniq, content) {
+        Told::Nothing => {}
+        Told::Event(notify) => node.after_event(peer, notify),
+        Told::Killed(notify) => node.after_kill(peer, notify),
     }
 }
 

@@ -9,9 +9,11 @@ use crate::loader;
 use crate::metrics::SharedCounters;
 use crate::output::Output;
 use crate::pid::{self, PidBuffer, ProcessId};
+use crate::process::cancellation;
 use crate::process::definition::Definition;
 use crate::process::message::{Content, Message};
 use crate::process::names::Names;
+use crate::process::relations;
 use crate::process::slot::{ProcessTable, Slot, Undelivered};
 use crate::process::state::Notify;
 use crate::scheduler::Scheduler;
@@ -162,18 +164,36 @@ impl Node {
 
     /// Orders the end of a process; false if it is gone.
     pub(crate) fn kill(&self, uniq: u64, reason: u32) -> bool {
-        let Some(slot) = self.slots.slot(uniq) else { return false };
-        let notify = {
-            let relations = slot.relations();
-            if !relations.alive || slot.uniq() != uniq {
-                return false;
-            }
-            slot.request_kill(pid::generation_of(uniq), reason)
-        };
-        match notify {
-            Notify::Schedule => self.scheduler.schedule(slot.index()),
-            _ => self.scheduler.interrupt(slot.index()),
+        let notify =
+            relations::with_living(&self.slots, uniq, |slot, _| slot.request_kill(uniq, reason));
+        if let Some(notify) = notify {
+            self.after_kill(uniq, notify);
         }
-        true
+        notify.is_some()
+    }
+
+    /// Asks a process to end, and terminates it at `due` if that is given; false if it is gone.
+    pub(crate) fn cancel(&self, uniq: u64, due: Option<u64>, event: Content) -> bool {
+        let notify = cancellation::cancel(&self.slots, uniq, due, event);
+        if let Some(notify) = notify {
+            self.after_event(uniq, notify);
+        }
+        notify.is_some()
+    }
+
+    /// Does what a notification asks for after an event was queued.
+    pub(crate) fn after_event(&self, uniq: u64, notify: Notify) {
+        if notify == Notify::Schedule {
+            self.scheduler.schedule(pid::slot_of(uniq));
+        }
+    }
+
+    /// Does what a notification asks for after a kill was ordered: a running process is
+    /// interrupted.
+    pub(crate) fn after_kill(&self, uniq: u64, notify: Notify) {
+        match notify {
+            Notify::Schedule => self.scheduler.schedule(pid::slot_of(uniq)),
+            _ => self.scheduler.interrupt(pid::slot_of(uniq)),
+        }
     }
 }

@@ -263,7 +263,7 @@ impl Runtime {
             definition: id.as_bytes(),
             host: host.as_bytes(),
             arguments: payload::from_values(arguments),
-            relation: Relation { monitor: None, watcher: Some(Watcher::Outside(ticket)) },
+            relation: Relation { watcher: Some(Watcher::Outside(ticket)), ..Relation::default() },
             chain: None,
         };
         let started = spawn::spawn_from_outside(&self.node, request, ticket)

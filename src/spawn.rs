@@ -14,7 +14,9 @@ use crate::payload::Payload;
 use crate::pid::ProcessId;
 use crate::process::definition::Definition;
 use crate::process::exit::{Failure, Outcome, Watcher};
+use crate::process::links;
 use crate::process::message::{Answer, Content};
+use crate::process::outcome;
 use crate::process::relations;
 use crate::process::slot::Slot;
 use crate::process::{self, Process, REDUCTIONS, Step};
@@ -42,6 +44,8 @@ pub(crate) enum Spawner {
 pub(crate) struct Relation {
     /// The process that monitors the child from the start.
     pub(crate) monitor: Option<u64>,
+    /// The process that is linked with the child from the start.
+    pub(crate) link: Option<u64>,
     /// Who else is told about the end.
     pub(crate) watcher: Option<Watcher>,
 }
@@ -80,7 +84,7 @@ pub(crate) fn spawn(
             Step::Started => return start(node, slot).map(Spawned::Running),
             Step::Ended(outcome) => return Err(discard(node, slot, outcome)),
             // Chunks cannot wait, so it is in the middle of its code.
-            Step::Spent | Step::Waiting => {}
+            Step::Spent | Step::Waiting | Step::Upgrading => {}
         }
     }
     // SAFETY: as above; the process is not running.
@@ -116,14 +120,11 @@ fn build<'a>(node: &'a Arc<Node>, request: Request<'_>) -> Result<&'a Slot, ApiE
     };
     slot.occupy(host);
     let id = ProcessId { uniq: slot.uniq(), host };
-    let limit = node.host(host).limits.memory_bytes;
-    let Some(vm) = Vm::new(limit, node.hash_seed) else {
+    let vm = new_vm(node, host).inspect_err(|_| {
         slot.stop_resolving();
         *slot.relations() = Default::default();
         death::release(node, slot);
-        return Err(ApiError::new(kind::INTERNAL, "not enough memory for a new process"));
-    };
-    api::install(&vm);
+    })?;
     let chain = request.chain.unwrap_or_else(|| node.next_chain());
     let mut process = Process::new(vm, id, chain, node.clone(), definition, request.arguments);
     process.relation = request.relation;
@@ -133,6 +134,15 @@ fn build<'a>(node: &'a Arc<Node>, request: Request<'_>) -> Result<&'a Slot, ApiE
         Ok(()) => Ok(slot),
         Err(failure) => Err(discard(node, slot, Outcome::Failure(*failure))),
     }
+}
+
+/// Builds the VM of a process, with nothing in it but the standard library.
+pub(crate) fn new_vm(node: &Node, host: u32) -> Result<Vm, ApiError> {
+    let limit = node.host(host).limits.memory_bytes;
+    let no_memory = || ApiError::new(kind::INTERNAL, "not enough memory for a new process");
+    let vm = Vm::new(limit, node.hash_seed).ok_or_else(no_memory)?;
+    api::install(&vm);
+    Ok(vm)
 }
 
 fn find(node: &Node, request: &Request<'_>) -> Result<(u32, Arc<Definition>), ApiError> {
@@ -149,12 +159,16 @@ fn find(node: &Node, request: &Request<'_>) -> Result<(u32, Arc<Definition>), Ap
             return Err(ApiError::new(kind::UNAVAILABLE, "host is not running"));
         }
     }
-    let id = String::from_utf8_lossy(request.definition);
+    Ok((host, find_definition(node, request.definition)?))
+}
+
+/// The definition with this entry id.
+pub(crate) fn find_definition(node: &Node, id: &[u8]) -> Result<Arc<Definition>, ApiError> {
+    let id = String::from_utf8_lossy(id);
     let loaded = node.definition(&id).ok_or_else(|| {
         ApiError::not_found("process definition not found").with_detail("entry_id", id.clone())
     })?;
-    let definition = loaded.clone().map_err(|reason| ApiError::new(kind::INTERNAL, reason))?;
-    Ok((host, definition))
+    loaded.clone().map_err(|reason| ApiError::new(kind::INTERNAL, reason))
 }
 
 /// The chunks are over: sets up what the spawner asked for and makes main ready.
@@ -165,6 +179,7 @@ fn start(node: &Arc<Node>, slot: &Slot) -> Result<ProcessId, ApiError> {
     if let Err(failure) = process.start_main() {
         return Err(discard(node, slot, Outcome::Failure(*failure)));
     }
+    process.is_started = true;
     let id = process.id;
     relate(node, slot, id, process.relation);
     node.metrics.spawned.fetch_add(1, Ordering::Relaxed);
@@ -180,6 +195,10 @@ fn relate(node: &Node, slot: &Slot, id: ProcessId, relation: Relation) {
     if let Some(spawner) = relation.monitor {
         // A spawner that is gone needs no EXIT.
         let _ = relations::monitor(&node.slots, spawner, id.uniq);
+    }
+    if let Some(spawner) = relation.link {
+        // Nor does one that is gone take the child with it: the child is started all the same.
+        let _ = links::link(&node.slots, spawner, id.uniq);
     }
 }
 
@@ -224,14 +243,11 @@ fn discard(node: &Arc<Node>, slot: &Slot, outcome: Outcome) -> ApiError {
 fn error_of(process: &Process, outcome: Outcome) -> ApiError {
     let failure = match outcome {
         Outcome::Failure(failure) => failure,
-        Outcome::Value(_) => Failure::text("the chunk ended the process"),
+        Outcome::Value(_) => Failure::text(outcome::CHUNK_ENDED),
     };
-    if failure.kind == kind::NOT_FOUND.as_bytes() && failure.object.is_none() {
-        return ApiError::not_found(failure.message());
-    }
     if let Some(traceback) = &failure.traceback {
         let text = format!("chunk failed: {}\n{traceback}", failure.message());
         process.node.output.log(output::Level::Debug, Some(process), &text);
     }
-    ApiError::new(kind::INTERNAL, format!("failed to execute script: {}", failure.message()))
+    outcome::of_chunk(&failure)
 }

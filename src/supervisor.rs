@@ -73,7 +73,7 @@ impl Supervisor {
             definition: config.process.as_str().as_bytes(),
             host: config.host.as_str().as_bytes(),
             arguments: payload::from_values(&config.input),
-            relation: Relation { monitor: None, watcher: Some(Watcher::Outside(ticket)) },
+            relation: Relation { watcher: Some(Watcher::Outside(ticket)), ..Relation::default() },
             chain: None,
         };
         let limit = config.lifecycle.start_timeout;

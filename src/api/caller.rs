@@ -167,6 +167,15 @@ impl Caller<'_> {
         Err(Failure::Text("not available while the chunk runs".to_owned()))
     }
 
+    /// Resolves the first argument of a function that takes a destination.
+    pub(crate) fn destination(&self, function: &str) -> Result<Destination, ApiError> {
+        if self.is_missing(1) {
+            let text = format!("{function} requires a destination argument");
+            return Err(ApiError::invalid(text));
+        }
+        self.resolve(self.text(1)?)
+    }
+
     /// Resolves a destination: a PID if it parses as one, else a registered name. A PID that
     /// names no living process is answered with its own number, so that permissions can be
     /// checked before its absence is reported.
@@ -175,7 +184,7 @@ impl Caller<'_> {
         match pid::parse(destination) {
             Ok(pid) => Ok(match node.resolve_pid(pid) {
                 Ok(process) => Destination::Alive(process),
-                Err(reason) => Destination::Gone(reason),
+                Err(reason) => Destination::Gone { reason, uniq: pid.uniq.unwrap_or(0) },
             }),
             Err(_) => match node.names.lookup(&node.slots, destination) {
                 Some(process) => Ok(Destination::Alive(process)),
@@ -189,7 +198,11 @@ impl Caller<'_> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Destination {
     Alive(ProcessId),
-    Gone(Unresolved),
+    /// A PID of no living process, and its number.
+    Gone {
+        reason: Unresolved,
+        uniq: u64,
+    },
 }
 
 impl Destination {
@@ -197,9 +210,11 @@ impl Destination {
     pub(crate) fn process(self, missing: &str) -> Result<ProcessId, ApiError> {
         match self {
             Destination::Alive(process) => Ok(process),
-            Destination::Gone(Unresolved::Node) => Err(ApiError::not_found("node not found")),
-            Destination::Gone(Unresolved::Host) => Err(ApiError::not_found("host not found")),
-            Destination::Gone(_) => Err(ApiError::not_found(missing)),
+            Destination::Gone { reason, .. } => Err(ApiError::not_found(match reason {
+                Unresolved::Node => "node not found",
+                Unresolved::Host => "host not found",
+                Unresolved::Process => missing,
+            })),
         }
     }
 }

@@ -29,7 +29,7 @@ fn exec_inner(caller: &mut Caller<'_>) -> ApiResult {
     // The same wait serves the answer to the spawn, if there is one, and the outcome.
     let token = caller.process.coroutines.next_token();
     let watcher = Some(Watcher::Exec { uniq: caller.process.id.uniq, token });
-    let relation = Relation { monitor: None, watcher };
+    let relation = Relation { watcher, ..Relation::default() };
     let chain = Some(caller.process.chain);
     let request = Request { definition, host, arguments, relation, chain };
     match spawn::begin(caller, request)? {

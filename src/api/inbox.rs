@@ -6,6 +6,7 @@ use crate::api::{channel, function, send};
 use crate::error::ApiError;
 use crate::payload::{self, Payload};
 use crate::pid::ProcessId;
+use crate::process::cancellation;
 use crate::process::channel::{ChannelId, Source};
 use crate::process::exit::Outcome;
 use crate::process::message::{Content, Message};
@@ -37,6 +38,11 @@ struct Data {
 
 /// `topic_len` of a topic that is a user value.
 const TOPIC_OUTSIDE: u8 = u8::MAX;
+
+/// Kinds of events, as scripts compare them.
+pub(crate) const CANCEL: &str = "pid.cancel";
+pub(crate) const EXIT: &str = "pid.exit";
+pub(crate) const LINK_DOWN: &str = "pid.link.down";
 
 const PAYLOAD: i32 = 1;
 const TOPIC: i32 = 2;
@@ -136,8 +142,14 @@ pub(crate) fn push_delivery(caller: &mut Caller<'_>, id: ChannelId, message: Box
             caller.set_user_value(-2, PAYLOAD);
             caller.process.took(payload.size());
         }
-        Content::Exit { from, at, outcome } => push_exit(caller, *from, *at, outcome),
-        Content::Cancel { from, at, deadline } => push_cancel(caller, *from, *at, *deadline),
+        Content::Exit { from, at, outcome } => push_end(caller, EXIT, *from, *at, outcome),
+        Content::LinkDown { from, at, outcome } => {
+            push_end(caller, LINK_DOWN, *from, *at, outcome);
+        }
+        Content::Cancel { from, at, deadline } => {
+            cancellation::taken(&caller.process.node.slots, caller.process.id.uniq);
+            push_cancel(caller, *from, *at, *deadline);
+        }
         Content::Answer { .. } => caller.push_nil(),
     }
 }
@@ -185,8 +197,9 @@ fn push_event(caller: &Caller<'_>, kind: &str, from: Option<ProcessId>, at: i64)
     }
 }
 
-fn push_exit(caller: &Caller<'_>, from: ProcessId, at: i64, outcome: &Outcome) {
-    push_event(caller, "pid.exit", Some(from), at);
+/// Pushes an EXIT or a LINK_DOWN.
+fn push_end(caller: &Caller<'_>, kind: &str, from: ProcessId, at: i64, outcome: &Outcome) {
+    push_event(caller, kind, Some(from), at);
     caller.push_table(0, 2);
     match outcome {
         Outcome::Value(value) => {
@@ -208,7 +221,7 @@ fn push_exit(caller: &Caller<'_>, from: ProcessId, at: i64, outcome: &Outcome) {
 }
 
 fn push_cancel(caller: &Caller<'_>, from: Option<ProcessId>, at: i64, deadline: Option<i128>) {
-    push_event(caller, "pid.cancel", from, at);
+    push_event(caller, CANCEL, from, at);
     if let Some(deadline) = deadline {
         caller.push_string(crate::api::time::rfc3339_utc(deadline));
         caller.set_raw_field(-2, "deadline");

@@ -1,7 +1,9 @@
 //! The table `process`: every function by name, and the constants.
 
 use crate::api::caller::{ApiResult, Caller};
-use crate::api::{exec, function, inbox, library, monitor, registry, send, spawn};
+use crate::api::{
+    exec, exit, function, inbox, library, link, monitor, options, registry, send, spawn, upgrade,
+};
 use crate::process::Process;
 use crate::vm::boundary::Reply;
 use crate::vm::ffi::lua_CFunction;
@@ -14,10 +16,18 @@ pub(crate) const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("send", send::send),
     ("spawn", spawn::spawn),
     ("spawn_monitored", spawn::spawn_monitored),
+    ("spawn_linked", spawn::spawn_linked),
+    ("spawn_linked_monitored", spawn::spawn_linked_monitored),
     ("exec", exec::exec),
-    ("terminate", monitor::terminate),
+    ("cancel", exit::cancel),
+    ("terminate", exit::terminate),
+    ("upgrade", upgrade::upgrade),
     ("monitor", monitor::monitor),
     ("unmonitor", monitor::unmonitor),
+    ("link", link::link),
+    ("unlink", link::unlink),
+    ("get_options", options::get_options),
+    ("set_options", options::set_options),
     ("inbox", inbox::inbox),
     ("events", inbox::events),
     ("listen", inbox::listen),
@@ -26,7 +36,7 @@ pub(crate) const FUNCTIONS: &[(&str, lua_CFunction)] = &[
 
 /// Kinds of events, as scripts compare them.
 pub(crate) const EVENTS: &[(&str, &str)] =
-    &[("CANCEL", "pid.cancel"), ("EXIT", "pid.exit"), ("LINK_DOWN", "pid.link.down")];
+    &[("CANCEL", inbox::CANCEL), ("EXIT", inbox::EXIT), ("LINK_DOWN", inbox::LINK_DOWN)];
 
 /// Pushes the table `process`.
 pub(crate) fn make(stack: Stack, _: &mut Process) {

@@ -1,4 +1,4 @@
-//! `process.spawn` and `process.spawn_monitored`.
+//! `process.spawn` and its variants with a monitor, a link or both.
 
 use crate::api::caller::{self, ApiResult, Caller};
 use crate::api::function;
@@ -13,19 +13,49 @@ use crate::vm::stack::Stack;
 
 function!(spawn, spawn_plain);
 function!(spawn_monitored, spawn_with_monitor);
+function!(spawn_linked, spawn_with_link);
+function!(spawn_linked_monitored, spawn_with_both);
 
 fn spawn_plain(caller: &mut Caller<'_>) -> ApiResult {
-    spawn_inner(caller, "spawn", Relation::default())
+    spawn_inner(caller, Variant { name: "spawn", monitors: false, links: false })
 }
 
 fn spawn_with_monitor(caller: &mut Caller<'_>) -> ApiResult {
-    let monitor = Some(caller.process.id.uniq);
-    spawn_inner(caller, "spawn_monitored", Relation { monitor, watcher: None })
+    spawn_inner(caller, Variant { name: "spawn_monitored", monitors: true, links: false })
 }
 
-fn spawn_inner(caller: &mut Caller<'_>, name: &str, relation: Relation) -> ApiResult {
+fn spawn_with_link(caller: &mut Caller<'_>) -> ApiResult {
+    spawn_inner(caller, Variant { name: "spawn_linked", monitors: false, links: true })
+}
+
+fn spawn_with_both(caller: &mut Caller<'_>) -> ApiResult {
+    spawn_inner(caller, Variant { name: "spawn_linked_monitored", monitors: true, links: true })
+}
+
+/// One of the four spawn functions.
+#[derive(Clone, Copy)]
+struct Variant {
+    name: &'static str,
+    monitors: bool,
+    links: bool,
+}
+
+impl Variant {
+    /// What a child of `spawner` gets besides.
+    fn relation(self, spawner: u64) -> Relation {
+        Relation {
+            monitor: self.monitors.then_some(spawner),
+            link: self.links.then_some(spawner),
+            watcher: None,
+        }
+    }
+}
+
+fn spawn_inner(caller: &mut Caller<'_>, variant: Variant) -> ApiResult {
     caller.require_main()?;
+    let relation = variant.relation(caller.process.id.uniq);
     if caller.arguments() < 2 || caller.is_missing(1) || caller.is_missing(2) {
+        let name = variant.name;
         let text = format!("{name} requires at least id and host arguments");
         return Err(ApiError::invalid(text).into());
     }

@@ -276,6 +276,17 @@ impl Channel {
     }
 }
 
+impl Channel {
+    /// Takes the channel apart into what it holds unread for a subscription, and whether that
+    /// still stands: one that was closed has been given up.
+    pub(crate) fn into_messages(self) -> Option<(MessageQueue, bool)> {
+        match self.content {
+            Content::Messages(queue) => Some((queue, !self.closed)),
+            _ => None,
+        }
+    }
+}
+
 /// Takes the first entry whose coroutine still waits.
 fn take_valid<T>(
     queue: &mut VecDeque<T>,
@@ -306,6 +317,11 @@ impl Channels {
 
     pub(crate) fn get(&mut self, id: ChannelId) -> Option<&mut Channel> {
         self.list.get_mut(id as usize)?.as_deref_mut()
+    }
+
+    /// Takes all channels out.
+    pub(crate) fn start_over(&mut self) -> impl Iterator<Item = Channel> + use<> {
+        std::mem::take(self).list.into_iter().flatten().map(|channel| *channel)
     }
 
     /// Drops a channel whose userdata was collected.

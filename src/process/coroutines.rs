@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 
 use super::channel::{CoroutineId, Wake};
-use super::message::Answer;
+use super::message::{Answer, Message};
 use crate::vm::resume::CoroutineState;
 
 /// The main coroutine, which runs on the VM's main state.
@@ -56,6 +56,19 @@ pub(crate) struct Coroutines {
 }
 
 impl Coroutines {
+    /// Ends all coroutines: none are left, and no ticket of theirs is ever given again. Returns
+    /// the messages that some were woken with and did not take.
+    pub(crate) fn start_over(&mut self) -> Vec<Box<Message>> {
+        let ended = std::mem::take(self);
+        self.waits = ended.waits;
+        let wakes = ended.list.into_iter().flatten().filter_map(|coroutine| coroutine.wake);
+        let messages = wakes.filter_map(|wake| match wake {
+            Wake::Message { message, .. } => Some(message),
+            _ => None,
+        });
+        messages.collect()
+    }
+
     /// Picks the index of the next coroutine, so that its state can be anchored under it.
     pub(crate) fn reserve(&mut self) -> CoroutineId {
         self.free.pop().unwrap_or_else(|| {

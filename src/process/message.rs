@@ -33,6 +33,12 @@ pub(crate) enum Content {
         at: i64,
         outcome: Arc<Outcome>,
     },
+    /// A linked process failed and this one traps links.
+    LinkDown {
+        from: ProcessId,
+        at: i64,
+        outcome: Arc<Outcome>,
+    },
     /// The runtime or a process asks this one to stop.
     Cancel {
         from: Option<ProcessId>,

@@ -7,10 +7,12 @@
 
 #![allow(unsafe_code)]
 
+pub(crate) mod cancellation;
 pub(crate) mod channel;
 pub(crate) mod coroutines;
 pub(crate) mod definition;
 pub(crate) mod exit;
+pub(crate) mod links;
 #[cfg(all(test, loom))]
 mod loom_death;
 #[cfg(all(test, loom))]
@@ -24,6 +26,9 @@ pub(crate) mod slot;
 pub(crate) mod state;
 pub(crate) mod subscriptions;
 pub(crate) mod timers;
+mod upgrade;
+
+pub(crate) use upgrade::Upgrade;
 
 use channel::{Channels, Wake};
 use coroutines::{Coroutines, MAIN};
@@ -71,6 +76,10 @@ pub(crate) struct Process {
     pub(crate) node: Arc<Node>,
     pub(crate) definition: Arc<Definition>,
     pub(crate) stage: Stage,
+    /// Whether a main has begun: from then on a chunk that runs is that of an upgrade.
+    pub(crate) is_started: bool,
+    /// The new code that takes over, when the process leaves its VM for it.
+    pub(crate) upgrade: Option<Upgrade>,
     /// Who is told when the chunks are over, and what is set up then.
     pub(crate) spawner: Spawner,
     pub(crate) relation: Relation,
@@ -98,6 +107,8 @@ pub(crate) enum Step {
     Spent,
     /// The chunks are over; main is ready to run.
     Started,
+    /// It asks for new code, see `upgrade.rs`.
+    Upgrading,
     /// The process ended.
     Ended(Outcome),
 }
@@ -124,6 +135,8 @@ impl Process {
             node,
             definition,
             stage: Stage::Chunk(0),
+            is_started: false,
+            upgrade: None,
             spawner: Spawner::Here,
             relation: Relation::default(),
             arguments,
@@ -133,12 +146,17 @@ impl Process {
             last_destination: None,
             filled_globals: 0,
         });
-        let main = process.coroutines.reserve();
-        debug_assert_eq!(main, MAIN);
-        let address: *mut Process = &mut *process;
-        let kill = &raw const process.slot().kill;
-        process.vm.control().bind(address.cast(), kill);
+        process.bind();
         process
+    }
+
+    /// Makes the VM and its main coroutine those of this process.
+    fn bind(&mut self) {
+        let main = self.coroutines.reserve();
+        debug_assert_eq!(main, MAIN);
+        let address: *mut Process = self;
+        let kill = &raw const self.slot().kill;
+        self.vm.control().bind(address.cast(), kill);
     }
 
     pub(crate) fn slot(&self) -> &Slot {
@@ -196,6 +214,14 @@ impl Process {
         }
     }
 
+    /// Removes a link; a LINK_DOWN of the peer that no channel has yet is not seen any more.
+    pub(crate) fn unlink(&mut self, peer: u64) {
+        links::unlink(&self.node.slots, self.id.uniq, peer);
+        self.subscriptions.drop_link_downs(Some(peer));
+        self.drain_all();
+        self.subscriptions.drop_link_downs(None);
+    }
+
     /// Looks into the mailbox for a channel that is empty; true if something came for it.
     pub(crate) fn fetch(&mut self, id: channel::ChannelId) -> bool {
         loop {
@@ -220,6 +246,14 @@ impl Process {
     /// The frame id: the entry that runs and the call chain.
     pub(crate) fn frame_id(&self) -> String {
         format!("{}#{:x}", self.definition.id, self.chain)
+    }
+
+    /// Takes notice of a deadline that has passed.
+    fn enforce_deadline(&self) {
+        if self.slot().deadline() != u64::MAX {
+            // The process runs, here: nobody has to be told.
+            let _ = cancellation::enforce(self.slot(), self.node.clock.now());
+        }
     }
 
     /// Lets every timer act that is due.
@@ -300,7 +334,7 @@ impl Process {
             Stage::Main => Some(Step::Ended(outcome::of_results(self.vm.stack(), results))),
             Stage::Chunk(index) => match self.chunk_finished(index, results) {
                 Ok(step) => step,
-                Err(failure) => Some(Step::Ended(Outcome::Failure(*failure))),
+                Err(failure) => Some(Step::Ended(self.chunk_failed(*failure))),
             },
         }
     }
@@ -310,6 +344,10 @@ impl Process {
         let is_last = index + 1 == self.definition.chunks.len();
         if is_last {
             outcome::keep_main(stack, results, &self.definition)?;
+            if self.is_started {
+                self.start_main()?;
+                return Ok(None);
+            }
             return Ok(Some(Step::Started));
         }
         outcome::keep_library(stack, results, index);
@@ -341,7 +379,11 @@ impl Process {
                 let message = self.vm.control().take_panic().unwrap_or_default();
                 Failure::text(format!("internal error: {message}"))
             }
+            Leave::ClosedItself if self.is_chunk_of_upgrade() => {
+                return self.chunk_failed(Failure::text(outcome::CHUNK_ENDED));
+            }
             Leave::ClosedItself => return Outcome::Value(Payload::default()),
+            Leave::Upgrade => Failure::text("upgrade: not possible here"),
         })
     }
 }
@@ -358,8 +400,14 @@ pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> St
     loop {
         // SAFETY: no Lua code of this process runs now, so nobody else has a reference.
         let this = unsafe { &mut *process };
-        if let Some(reason) = control.leave() {
-            return Step::Ended(this.left(reason));
+        this.enforce_deadline();
+        match control.leave() {
+            Some(Leave::Upgrade) => {
+                this.flush_taken();
+                return Step::Upgrading;
+            }
+            Some(reason) => return Step::Ended(this.left(reason)),
+            None => {}
         }
         this.drop_released();
         this.drain();
@@ -403,7 +451,9 @@ pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> St
                     unsafe { outcome::of_failure(state) }
                 };
                 if control.leave().is_none() {
-                    return Step::Ended(Outcome::Failure(failure));
+                    // SAFETY: as above.
+                    let this = unsafe { &mut *process };
+                    return Step::Ended(this.chunk_failed(failure));
                 }
             }
         }
@@ -420,8 +470,10 @@ impl Process {
     /// Gives the process up until something arrives.
     fn rest(&mut self) -> Rest {
         self.flush_taken();
-        let now = if self.timers.is_empty() { 0 } else { self.node.clock.now() };
-        if let Some(due) = self.timers.due_to_register(now) {
+        let deadline = self.slot().deadline();
+        let has_none = self.timers.is_empty() && deadline == u64::MAX;
+        let now = if has_none { 0 } else { self.node.clock.now() };
+        if let Some(due) = self.timers.due_to_register(now, deadline) {
             self.node.scheduler.register_timer(due, self.id.uniq);
         }
         let slot = self.slot();

@@ -4,7 +4,7 @@
 
 use super::definition::Definition;
 use super::exit::{Failure, Outcome};
-use crate::error::kind;
+use crate::error::{ApiError, kind};
 use crate::payload;
 use crate::vm::error_object::{self, KIND, MESSAGE};
 use crate::vm::registry;
@@ -74,6 +74,24 @@ pub(crate) unsafe fn of_failure(state: CoroutineState) -> Failure {
 /// The failure of a process that passed its memory limit.
 pub(crate) fn memory_limit(limit: usize) -> Failure {
     Failure::text(format!("memory limit exceeded ({limit} bytes)"))
+}
+
+/// What a chunk failed with that closed its own coroutine.
+pub(crate) const CHUNK_ENDED: &str = "the chunk ended the process";
+
+/// The error for whoever wanted the chunk to be run.
+pub(crate) fn of_chunk(failure: &Failure) -> ApiError {
+    if failure.kind == kind::NOT_FOUND.as_bytes() && failure.object.is_none() {
+        return ApiError::not_found(failure.message());
+    }
+    ApiError::new(kind::INTERNAL, format!("failed to execute script: {}", failure.message()))
+}
+
+/// The failure of a process whose new code cannot take over.
+pub(crate) fn upgrade_failure(cause: &ApiError) -> Failure {
+    let mut failure = Failure::text(format!("upgrade: {}", cause.message));
+    failure.kind = cause.kind.as_bytes().to_vec();
+    failure
 }
 
 /// Leaves main alone on the stack: the chunk's function, or the method of its table.

@@ -2,7 +2,7 @@
 //!
 //! A monitor is two entries, one in the watcher's `monitors` and one in the target's `watchers`.
 //! Each list is read and changed under its own slot's lock and no two are held at once, so the
-//! order of the steps is what counts:
+//! order of the steps is what counts (links, where no order would do, are in `links.rs`):
 //!
 //! - **R1** `monitor` writes the watcher's entry first. A target that ends right after its own
 //!   entry appeared finds the watcher's.
@@ -19,16 +19,23 @@ use super::message::{Content, Message};
 use super::names::Names;
 use super::slot::{ProcessTable, Slot};
 use super::state::Notify;
-use crate::sync::Arc;
+use crate::sync::{Arc, MutexGuard};
 
 /// What others may change about a process, under the slot's lock. The lock is held for a few
-/// instructions: never while calling Lua, unparking, or taking another slot's lock.
+/// instructions: never while calling Lua or unparking, and together with another slot's lock only
+/// in `links.rs`, which takes the two in the order of their slots.
 #[derive(Default)]
 pub(crate) struct Relations {
     pub(crate) alive: bool,
+    /// Whether a failing link becomes an event instead of the end of this process.
+    pub(crate) traps_links: bool,
+    /// CANCEL events that Lua has not taken.
+    pub(crate) unread_cancels: u32,
     pub(crate) watchers: Vec<Watcher>,
     /// The `uniq` of every process this one monitors.
     pub(crate) monitors: HashSet<u64>,
+    /// The `uniq` of every process this one is linked with.
+    pub(crate) links: HashSet<u64>,
     pub(crate) names: Vec<Arc<[u8]>>,
 }
 
@@ -41,15 +48,23 @@ pub(crate) enum MonitorError {
     Gone,
 }
 
+/// Locks the relations of a process if it is alive.
+pub(super) fn lock_living(
+    slots: &ProcessTable,
+    uniq: u64,
+) -> Option<(&Slot, MutexGuard<'_, Relations>)> {
+    let slot = slots.slot(uniq)?;
+    let relations = slot.relations();
+    (relations.alive && slot.uniq() == uniq).then_some((slot, relations))
+}
+
 /// Changes the relations of a process if it is alive.
-fn with_living<T>(
+pub(crate) fn with_living<T>(
     slots: &ProcessTable,
     uniq: u64,
     change: impl FnOnce(&Slot, &mut Relations) -> T,
 ) -> Option<T> {
-    let slot = slots.slot(uniq)?;
-    let mut relations = slot.relations();
-    (relations.alive && slot.uniq() == uniq).then(|| change(slot, &mut relations))
+    lock_living(slots, uniq).map(|(slot, mut relations)| change(slot, &mut relations))
 }
 
 /// Makes `watcher` get an EXIT when `target` ends.
@@ -87,7 +102,8 @@ fn forget(slots: &ProcessTable, watcher: u64, target: u64) {
 }
 
 /// Takes the relations of a process that stopped resolving, frees its names and ends its own
-/// monitors (R3). Whoever is in the result's `watchers` must be told.
+/// monitors (R3). Whoever is in the result's `watchers` and `links` must be told. Every kill that
+/// was accepted is in the slot's kill word afterwards: `kill` asks for *alive* under the lock.
 pub(crate) fn retire(slots: &ProcessTable, names: &Names, slot: &Slot, uniq: u64) -> Relations {
     let relations = std::mem::take(&mut *slot.relations());
     names.release(uniq, &relations.names);

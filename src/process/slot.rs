@@ -17,7 +17,7 @@ use super::message::Message;
 use super::relations::Relations;
 use super::state::{Notify, State};
 use crate::pid::{self, GENERATION_MAX, SLOTS_MAX};
-use crate::sync::{AtomicU32, AtomicUsize, Mutex, MutexGuard, Ordering, lock};
+use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, lock};
 use crate::vm::control::KILL_NONE;
 
 /// Slots that are made at once.
@@ -33,6 +33,8 @@ pub(crate) struct Slot {
     pub(crate) mailbox: Mailbox,
     /// Why the process must end, for its worker to notice; see `vm/control.rs`.
     pub(crate) kill: AtomicU32,
+    /// When its time is over; `u64::MAX` for never.
+    deadline: AtomicU64,
     // The worker writes these, others read.
     host: AtomicU32,
     /// Lua memory at the end of the last step, on hosts with a memory limit.
@@ -63,6 +65,7 @@ impl Slot {
             state: State::new(),
             mailbox: Mailbox::new(),
             kill: AtomicU32::new(KILL_NONE),
+            deadline: AtomicU64::new(u64::MAX),
             host: AtomicU32::new(0),
             heap_bytes: AtomicUsize::new(0),
             relations: Mutex::new(Relations::default()),
@@ -93,6 +96,7 @@ impl Slot {
     pub(crate) fn occupy(&self, host: u32) {
         self.host.store(host, Ordering::Relaxed);
         self.kill.store(KILL_NONE, Ordering::Relaxed);
+        self.deadline.store(u64::MAX, Ordering::Relaxed);
         self.heap_bytes.store(0, Ordering::Relaxed);
         *self.relations() = Relations { alive: true, ..Relations::default() };
         self.mailbox.open();
@@ -151,11 +155,24 @@ impl Slot {
         }
     }
 
-    /// Orders the end of a process; it is seen at its next safe point.
-    pub(crate) fn request_kill(&self, generation: u64, reason: u32) -> Notify {
-        // Release pairs with the Acquire of the control block and of `State` transitions.
-        self.kill.store(reason, Ordering::Release);
-        self.state.notify(generation)
+    /// Orders the end of the process `uniq`; it is seen at its next safe point. The first reason
+    /// stays. Under the lock of the relations, which say that the process is alive.
+    pub(crate) fn request_kill(&self, uniq: u64, reason: u32) -> Notify {
+        // Release pairs with the Acquire of the control block and of `State` transitions. That
+        // it fails says that a kill is under way.
+        let _ = self.kill.compare_exchange(KILL_NONE, reason, Ordering::Release, Ordering::Relaxed);
+        self.state.notify(pid::generation_of(uniq))
+    }
+
+    /// When the process must have ended, in nanoseconds of the runtime's clock.
+    pub(crate) fn deadline(&self) -> u64 {
+        // Relaxed: whoever sets it notifies the process afterwards.
+        self.deadline.load(Ordering::Relaxed)
+    }
+
+    /// Sets a deadline unless an earlier one stands. Under the lock of the relations.
+    pub(super) fn set_deadline(&self, due: u64) {
+        self.deadline.fetch_min(due, Ordering::Relaxed);
     }
 }
 

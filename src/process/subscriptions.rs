@@ -24,6 +24,12 @@ pub(crate) struct Subscriptions {
     waiting: MessageQueue,
     waiting_events: MessageQueue,
     arrivals: u64,
+    /// The peer of a link that is being removed: its LINK_DOWN must not be seen any more.
+    unlinked: Option<u64>,
+}
+
+fn is_link_down_of(event: &Message, peer: u64) -> bool {
+    matches!(event.content, Content::LinkDown { from, .. } if from.uniq == peer)
 }
 
 /// What draining found that is not for Lua.
@@ -45,6 +51,7 @@ impl Subscriptions {
             waiting: MessageQueue::new(),
             waiting_events: MessageQueue::new(),
             arrivals: 0,
+            unlinked: None,
         }
     }
 
@@ -76,10 +83,38 @@ impl Subscriptions {
                 Content::Answer { token, answer } => {
                     coroutines.wake(Ticket::from_token(token), Wake::Answer(answer));
                 }
+                _ if self.unlinked.is_some_and(|peer| is_link_down_of(&event, peer)) => {}
                 _ => self.route_event(event, channels, coroutines),
             }
         }
         drained
+    }
+
+    /// From now on a LINK_DOWN of `peer` that no channel has is dropped; `None` ends that.
+    pub(crate) fn drop_link_downs(&mut self, peer: Option<u64>) {
+        self.unlinked = peer;
+        if let Some(peer) = peer {
+            drop(self.waiting_events.extract(|event| is_link_down_of(event, peer)));
+        }
+    }
+
+    /// Ends all subscriptions; what `unread` holds waits again, in the order of arrival, before
+    /// what has not been routed yet.
+    pub(crate) fn start_over(&mut self, unread: Vec<Box<Message>>) {
+        let mut all = unread;
+        for queue in [&mut self.waiting, &mut self.waiting_events] {
+            all.extend(std::iter::from_fn(|| queue.pop()));
+        }
+        all.sort_by_key(|message| message.arrival);
+        for message in all {
+            match message.content {
+                Content::User { .. } => self.waiting.push(message),
+                _ => self.waiting_events.push(message),
+            }
+        }
+        self.inbox = None;
+        self.events = None;
+        self.listeners.clear();
     }
 
     fn route_pending(

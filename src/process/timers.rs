@@ -31,6 +31,12 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
+    /// Stops all timers; what wheels hold for this process stays known.
+    pub(crate) fn start_over(&mut self) {
+        self.due.clear();
+        self.by_number.clear();
+    }
+
     /// Number of the next timer, for a channel that has to know it beforehand.
     pub(crate) fn next_number(&self) -> u64 {
         self.last_number + 1
@@ -81,12 +87,16 @@ impl Timers {
         self.due.first_key_value().map(|((due, _), _)| *due)
     }
 
-    /// The due time to put into the wheel before the process waits, if it is not there yet.
-    pub(crate) fn due_to_register(&mut self, now: u64) -> Option<u64> {
+    /// The due time to put into the wheel before the process waits, if it is not there yet:
+    /// that of the earliest timer, or the `deadline` of the process.
+    pub(crate) fn due_to_register(&mut self, now: u64, deadline: u64) -> Option<u64> {
         while self.registered.last().is_some_and(|due| *due <= now) {
             self.registered.pop();
         }
-        let earliest = self.earliest()?;
+        let earliest = self.earliest().unwrap_or(u64::MAX).min(deadline);
+        if earliest == u64::MAX {
+            return None;
+        }
         if self.registered.last().is_some_and(|due| *due <= earliest) {
             return None;
         }
@@ -135,12 +145,16 @@ mod tests {
     fn wheels_hold_one_entry_for_many_waits() {
         let mut timers = Timers::default();
         timers.add(1000, wake(1));
-        assert_eq!(timers.due_to_register(0), Some(1000));
+        assert_eq!(timers.due_to_register(0, u64::MAX), Some(1000));
         for now in 1..500 {
             let short = timers.add(now + 5, wake(2));
-            timers.due_to_register(now);
+            timers.due_to_register(now, u64::MAX);
             timers.stop(short);
-            assert_eq!(timers.due_to_register(now + 6), None, "the first entry still stands");
+            assert_eq!(
+                timers.due_to_register(now + 6, u64::MAX),
+                None,
+                "the first entry still stands"
+            );
         }
         assert!(timers.registered.len() <= 8);
     }

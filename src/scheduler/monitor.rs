@@ -12,6 +12,8 @@ use std::time::Duration;
 use super::park::Parker;
 use super::{Scheduler, WorkerShared};
 use crate::node::Node;
+use crate::process::cancellation;
+use crate::process::state::Notify;
 use crate::sync::{AtomicBool, Ordering, fence};
 use crate::vm::control::KILL_NONE;
 
@@ -83,7 +85,7 @@ pub(crate) fn run(node: &Node, preempts: bool) {
             if step == 0 || step != seen.step {
                 *seen = Seen { step, since: now };
             } else if (now - seen.since >= SLICE_NS && others_wait(node, worker, now))
-                || is_killed(node, worker)
+                || is_killed(node, worker, now)
             {
                 signal(worker);
             }
@@ -99,10 +101,15 @@ fn others_wait(node: &Node, worker: &WorkerShared, now: u64) -> bool {
         || node.scheduler.is_stopping()
 }
 
-fn is_killed(node: &Node, worker: &WorkerShared) -> bool {
+/// Whether the process that a worker runs must end; its deadline may have passed just now.
+fn is_killed(node: &Node, worker: &WorkerShared, now: u64) -> bool {
     let running = worker.running.load(Ordering::Relaxed);
-    let slot = node.slots.slot(running.into());
-    slot.is_some_and(|slot| slot.kill.load(Ordering::Relaxed) != KILL_NONE)
+    let Some(slot) = node.slots.slot(running.into()) else { return false };
+    if let Some(Notify::Schedule) = cancellation::enforce(slot, now) {
+        // It went to wait since.
+        node.scheduler.schedule(running);
+    }
+    slot.kill.load(Ordering::Relaxed) != KILL_NONE
 }
 
 /// Interrupts a worker's thread; nothing where there are no signals.

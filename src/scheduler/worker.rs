@@ -16,6 +16,7 @@ use crate::process::state::Notify;
 use crate::process::{self, REDUCTIONS, Step};
 use crate::spawn;
 use crate::sync::{Arc, Ordering};
+use crate::upgrade;
 use crate::vm::preempt;
 
 /// Every so many picks a worker looks at timers and injector first.
@@ -201,6 +202,13 @@ impl Worker {
                 self.queue.push_spent(slot.index());
                 self.scheduler().notify();
             }
+            Step::Upgrading => match upgrade::replace(&self.node, slot) {
+                Ok(()) => {
+                    slot.state.transition_to_scheduled();
+                    self.queue.push_fresh(slot.index());
+                }
+                Err(outcome) => death::end(&self.node, slot, outcome),
+            },
             Step::Started => spawn::started(&self.node, slot),
             Step::Ended(outcome) => death::end(&self.node, slot, outcome),
         }

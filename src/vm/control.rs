@@ -32,6 +32,8 @@ pub(crate) enum Leave {
     Panic,
     /// `coroutine.close()` on the running main coroutine.
     ClosedItself,
+    /// New code takes over: the VM goes, the process stays.
+    Upgrade,
 }
 
 /// What the innermost yield means for whoever resumed.

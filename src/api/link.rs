@@ -1,0 +1,36 @@
+//! `process.link` and `process.unlink`.
+
+use crate::api::caller::{ApiResult, Caller, Destination};
+use crate::api::function;
+use crate::api::monitor::GONE;
+use crate::error::ApiError;
+use crate::process::links;
+
+function!(link, link_inner);
+function!(unlink, unlink_inner);
+
+/// `process.link(dest)`.
+fn link_inner(caller: &mut Caller<'_>) -> ApiResult {
+    caller.require_main()?;
+    let peer = caller.destination("link")?.process(GONE)?;
+    caller.process.flush_taken();
+    let own = caller.process.id.uniq;
+    if peer.uniq != own {
+        links::link(&caller.process.node.slots, own, peer.uniq)
+            .map_err(|_| ApiError::not_found(GONE))?;
+    }
+    caller.succeed()
+}
+
+/// `process.unlink(dest)`.
+fn unlink_inner(caller: &mut Caller<'_>) -> ApiResult {
+    caller.require_main()?;
+    let peer = match caller.destination("unlink")? {
+        Destination::Alive(peer) => peer.uniq,
+        // It may have failed already; what it told must not be seen any more.
+        Destination::Gone { uniq, .. } => uniq,
+    };
+    caller.process.flush_taken();
+    caller.process.unlink(peer);
+    caller.succeed()
+}

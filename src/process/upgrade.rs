@@ -1,0 +1,74 @@
+//! New code under the same PID: what a process keeps of itself and what it gives up.
+//!
+//! The process leaves its VM as for a kill, at any depth of calls; then its worker, which holds it,
+//! puts a new VM in place (`crate::upgrade`). What lies in the slot (mailbox, relations, names,
+//! kill and deadline) is not touched at all, so nobody outside can tell.
+
+use super::exit::{Failure, Outcome};
+use super::{Process, Stage, outcome};
+use crate::payload::Payload;
+use crate::process::definition::Definition;
+use crate::sync::{Arc, Ordering};
+use crate::vm::Vm;
+
+/// What takes over.
+pub(crate) struct Upgrade {
+    /// The entry id of the new definition; `None` for the same again.
+    pub(crate) definition: Option<Vec<u8>>,
+    /// Arguments of the new main.
+    pub(crate) arguments: Payload,
+}
+
+impl Process {
+    /// Puts new code in place of the old; its first chunk is loaded by the caller.
+    pub(crate) fn renew(&mut self, vm: Vm, definition: Arc<Definition>, arguments: Payload) {
+        self.vm = vm;
+        self.definition = definition;
+        self.arguments = arguments;
+        self.stage = Stage::Chunk(0);
+        self.filled_globals = 0;
+        self.last_sender = None;
+        self.timers.start_over();
+        self.take_unread();
+        self.bind();
+    }
+
+    /// Gives back what the old code had not read; what it had given up is lost.
+    fn take_unread(&mut self) {
+        let mut unread = self.coroutines.start_over();
+        let (mut lost, mut lost_bytes) = (0, 0);
+        for channel in self.channels.start_over() {
+            let Some((mut queue, is_subscribed)) = channel.into_messages() else { continue };
+            let messages = std::iter::from_fn(|| queue.pop());
+            if is_subscribed {
+                unread.extend(messages);
+                continue;
+            }
+            for message in messages {
+                if let super::message::Content::User { payload, .. } = &message.content {
+                    lost += 1;
+                    lost_bytes += payload.size();
+                }
+            }
+        }
+        self.subscriptions.start_over(unread);
+        self.taken += lost;
+        self.taken_bytes += lost_bytes;
+        self.flush_taken();
+        self.node.metrics.dead_letters.fetch_add(lost.into(), Ordering::Relaxed);
+    }
+
+    pub(super) fn is_chunk_of_upgrade(&self) -> bool {
+        self.is_started && self.stage != Stage::Main
+    }
+
+    /// The outcome of a failure: in the chunk of an upgrade the text says so.
+    pub(super) fn chunk_failed(&self, failure: Failure) -> Outcome {
+        if self.is_chunk_of_upgrade() {
+            let traceback = failure.traceback.clone();
+            let explained = outcome::upgrade_failure(&outcome::of_chunk(&failure));
+            return Outcome::Failure(Failure { traceback, ..explained });
+        }
+        Outcome::Failure(failure)
+    }
+}

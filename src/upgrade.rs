@@ -1,0 +1,36 @@
+//! Putting new code into a process: the third step of its life that workers take, besides those
+//! of `spawn.rs` and `death.rs`.
+
+#![allow(unsafe_code)]
+
+use crate::error::ApiError;
+use crate::node::Node;
+use crate::process::exit::Outcome;
+use crate::process::slot::Slot;
+use crate::process::{Process, outcome};
+use crate::spawn;
+
+/// Gives the process that the calling worker runs the code it asked for. On failure the old code
+/// is gone all the same, and the process has to end.
+pub(crate) fn replace(node: &Node, slot: &Slot) -> Result<(), Outcome> {
+    // SAFETY: the worker runs this process (its state is running), its last slice is over and
+    // nobody else has a reference.
+    let process = unsafe { &mut *slot.process() };
+    renew(node, process).map_err(|cause| Outcome::Failure(outcome::upgrade_failure(&cause)))?;
+    process
+        .load_chunk(0)
+        .map_err(|failure| Outcome::Failure(outcome::upgrade_failure(&outcome::of_chunk(&failure))))
+}
+
+fn renew(node: &Node, process: &mut Process) -> Result<(), ApiError> {
+    let Some(upgrade) = process.upgrade.take() else {
+        return Err(ApiError::invalid("no new code was asked for"));
+    };
+    let definition = match &upgrade.definition {
+        Some(id) => spawn::find_definition(node, id)?,
+        None => spawn::find_definition(node, process.definition.id.as_str().as_bytes())?,
+    };
+    let vm = spawn::new_vm(node, process.id.host)?;
+    process.renew(vm, definition, upgrade.arguments);
+    Ok(())
+}
