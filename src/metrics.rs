@@ -88,7 +88,14 @@ impl Counter {
 pub(crate) struct SharedCounters {
     pub(crate) spawned: CachePadded<AtomicU64>,
     pub(crate) ended: CachePadded<AtomicU64>,
-    pub(crate) dead_letters: AtomicU64,
+    dead_letters: AtomicU64,
+}
+
+impl SharedCounters {
+    /// Counts messages that were accepted and will never be read.
+    pub(crate) fn count_dead_letters(&self, count: u32) {
+        self.dead_letters.fetch_add(count.into(), Ordering::Relaxed);
+    }
 }
 
 /// Sums up.

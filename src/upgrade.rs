@@ -5,21 +5,20 @@
 
 use crate::error::ApiError;
 use crate::node::Node;
-use crate::process::exit::Outcome;
+use crate::process::exit::Failure;
 use crate::process::slot::Slot;
 use crate::process::{Process, outcome};
 use crate::spawn;
 
 /// Gives the process that the calling worker runs the code it asked for. On failure the old code
 /// is gone all the same, and the process has to end.
-pub(crate) fn replace(node: &Node, slot: &Slot) -> Result<(), Outcome> {
+pub(crate) fn replace(node: &Node, slot: &Slot) -> Result<(), Box<Failure>> {
     // SAFETY: the worker runs this process (its state is running), its last slice is over and
     // nobody else has a reference.
     let process = unsafe { &mut *slot.process() };
-    renew(node, process).map_err(|cause| Outcome::Failure(outcome::upgrade_failure(&cause)))?;
-    process
-        .load_chunk(0)
-        .map_err(|failure| Outcome::Failure(outcome::upgrade_failure(&outcome::of_chunk(&failure))))
+    let replaced = renew(node, process)
+        .and_then(|()| process.load_chunk(0).map_err(|failure| outcome::of_chunk(&failure)));
+    replaced.map_err(|cause| Box::new(outcome::upgrade_failure(&cause)))
 }
 
 fn renew(node: &Node, process: &mut Process) -> Result<(), ApiError> {

@@ -20,9 +20,9 @@ const ORDERINGS: &[&str] = &[
     "src/node.rs",
     "src/output.rs",
     "src/process/mailbox.rs",
-    "src/process/mod.rs",
     "src/process/slot.rs",
     "src/process/state.rs",
+    "src/process/timeslice.rs",
     "src/scheduler/idle.rs",
     "src/scheduler/loom_idle.rs",
     "src/scheduler/mod.rs",
@@ -44,10 +44,12 @@ const UNSAFE: &[&str] = &[
     "src/process/mod.rs",
     "src/process/outcome.rs",
     "src/process/slot.rs",
+    "src/process/timeslice.rs",
     "src/runtime.rs",
     "src/scheduler/monitor.rs",
     "src/scheduler/worker.rs",
     "src/spawn.rs",
+    "src/upgrade.rs",
 ];
 
 /// Folder, and what its files must not import.

@@ -6,7 +6,9 @@ use support::{App, run_with};
 
 const SETUP: &str = r#"
     local host, self, events = "app:processes", process.pid(), process.events()
-    local function spawn(name, ...) return assert(process.spawn_monitored("app:" .. name, host, ...)) end
+    local function spawn(name, ...)
+      return assert(process.spawn_monitored("app:" .. name, host, ...))
+    end
     local function outcome(pid)
       local event = events:receive()
       equal(event.kind, process.event.EXIT)

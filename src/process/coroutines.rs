@@ -58,6 +58,7 @@ pub(crate) struct Coroutines {
 impl Coroutines {
     /// Ends all coroutines: none are left, and no ticket of theirs is ever given again. Returns
     /// the messages that some were woken with and did not take.
+    #[expect(clippy::vec_box, reason = "queues hand messages over boxed")]
     pub(crate) fn start_over(&mut self) -> Vec<Box<Message>> {
         let ended = std::mem::take(self);
         self.waits = ended.waits;

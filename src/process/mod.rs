@@ -3,7 +3,7 @@
 //! A process is built by `spawn.rs`, lives in a slot and is run by whichever worker moved the
 //! slot's state to *running*; that worker alone holds `&mut Process`, and only between resumes:
 //! while Lua runs, API functions make their own reference from the VM's control block, so
-//! [`run_timeslice`] keeps none across a resume.
+//! [`run_timeslice`] keeps none across a resume (`timeslice.rs`).
 
 #![allow(unsafe_code)]
 
@@ -26,32 +26,29 @@ pub(crate) mod slot;
 pub(crate) mod state;
 pub(crate) mod subscriptions;
 pub(crate) mod timers;
+mod timeslice;
 mod upgrade;
 
+pub(crate) use timeslice::{REDUCTIONS, Step, run_timeslice};
 pub(crate) use upgrade::Upgrade;
 
 use channel::{Channels, Wake};
 use coroutines::{Coroutines, MAIN};
 use definition::Definition;
-use exit::{Failure, Outcome};
+use exit::Failure;
 use slot::Slot;
-use state::Rest;
 use subscriptions::Subscriptions;
 use timers::{Action, Timers};
 
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 use crate::node::Node;
 use crate::payload::{self, Payload};
 use crate::pid::ProcessId;
 use crate::spawn::{Relation, Spawner};
-use crate::sync::{Arc, Ordering};
+use crate::sync::Arc;
 use crate::vm::Vm;
-use crate::vm::control::{Leave, Yield};
-use crate::vm::resume::{self, CoroutineState};
-
-/// API calls in one time slice.
-pub(crate) const REDUCTIONS: u32 = 2000;
+use crate::vm::resume::CoroutineState;
 
 /// The text of a PID, short ones inline.
 pub(crate) type PidKey = smallvec::SmallVec<[u8; 40]>;
@@ -98,20 +95,6 @@ pub(crate) struct Process {
 
 // SAFETY: `slot` points into the node's table, which any thread may use; the rest is Send.
 unsafe impl Send for Process {}
-
-/// How a time slice ended.
-pub(crate) enum Step {
-    /// No coroutine is ready: the process waits and belongs to nobody.
-    Waiting,
-    /// The slice is used up.
-    Spent,
-    /// The chunks are over; main is ready to run.
-    Started,
-    /// It asks for new code, see `upgrade.rs`.
-    Upgrading,
-    /// The process ended.
-    Ended(Outcome),
-}
 
 impl Process {
     pub(crate) fn new(
@@ -202,7 +185,7 @@ impl Process {
             if self.memory_limit() > 0 {
                 slot.mailbox.release_bytes(drained.stray_bytes);
             }
-            self.node.metrics.dead_letters.fetch_add(drained.strays.into(), Ordering::Relaxed);
+            self.node.metrics.count_dead_letters(drained.strays);
         }
     }
 
@@ -246,14 +229,6 @@ impl Process {
     /// The frame id: the entry that runs and the call chain.
     pub(crate) fn frame_id(&self) -> String {
         format!("{}#{:x}", self.definition.id, self.chain)
-    }
-
-    /// Takes notice of a deadline that has passed.
-    fn enforce_deadline(&self) {
-        if self.slot().deadline() != u64::MAX {
-            // The process runs, here: nobody has to be told.
-            let _ = cancellation::enforce(self.slot(), self.node.clock.now());
-        }
     }
 
     /// Lets every timer act that is due.
@@ -366,120 +341,5 @@ impl Process {
         stack.push_nil();
         stack.raw_set_index(-2, i64::from(id));
         stack.pop(1);
-    }
-
-    /// The outcome of a process that was made to leave.
-    fn left(&mut self, reason: Leave) -> Outcome {
-        let limit = self.memory_limit();
-        Outcome::Failure(match reason {
-            Leave::Terminated => Failure::text(exit::TERMINATED),
-            Leave::Linked => Failure::text(exit::LINKED),
-            Leave::MemoryLimit => outcome::memory_limit(limit),
-            Leave::Panic => {
-                let message = self.vm.control().take_panic().unwrap_or_default();
-                Failure::text(format!("internal error: {message}"))
-            }
-            Leave::ClosedItself if self.is_chunk_of_upgrade() => {
-                return self.chunk_failed(Failure::text(outcome::CHUNK_ENDED));
-            }
-            Leave::ClosedItself => return Outcome::Value(Payload::default()),
-            Leave::Upgrade => Failure::text("upgrade: not possible here"),
-        })
-    }
-}
-
-/// Runs a process until it waits, ends, or has used its slice.
-///
-/// # Safety
-/// The caller moved the slot's state to running (or claimed the slot), so this thread alone
-/// uses the process; `process` is the one in the slot.
-pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> Step {
-    // SAFETY: the caller's duty; the control block does not move.
-    let control = unsafe { &*ptr::from_ref((*process).vm.control()) };
-    control.set_reductions(reductions);
-    loop {
-        // SAFETY: no Lua code of this process runs now, so nobody else has a reference.
-        let this = unsafe { &mut *process };
-        this.enforce_deadline();
-        match control.leave() {
-            Some(Leave::Upgrade) => {
-                this.flush_taken();
-                return Step::Upgrading;
-            }
-            Some(reason) => return Step::Ended(this.left(reason)),
-            None => {}
-        }
-        this.drop_released();
-        this.drain();
-        this.fire_timers();
-        let Some((id, state, arguments)) = this.coroutines.next() else {
-            if this.subscriptions.has_pending() {
-                continue;
-            }
-            match this.rest() {
-                Rest::Waiting => return Step::Waiting,
-                Rest::Again => continue,
-            }
-        };
-        // SAFETY: the state belongs to this process and is not running; `this` is not used
-        // until the resume is over.
-        let result = unsafe { resume::resume(state.lua(), arguments) };
-        // SAFETY: as above.
-        let this = unsafe { &mut *process };
-        match result {
-            resume::Outcome::Yielded(Yield::Wait | Yield::Leave) => {}
-            resume::Outcome::Yielded(Yield::Script | Yield::Pause) => this.coroutines.resume_last(),
-            resume::Outcome::Yielded(Yield::Preempted) => {
-                this.coroutines.resume_first();
-                this.flush_taken();
-                return Step::Spent;
-            }
-            resume::Outcome::Finished(results) => {
-                if control.leave().is_none()
-                    && let Some(step) = this.finished(id, results)
-                {
-                    this.flush_taken();
-                    return step;
-                }
-            }
-            resume::Outcome::Failed { out_of_memory } => {
-                let limit = this.memory_limit();
-                let failure = if out_of_memory && limit > 0 {
-                    outcome::memory_limit(limit)
-                } else {
-                    // SAFETY: as for the resume; `this` is not used until it is over.
-                    unsafe { outcome::of_failure(state) }
-                };
-                if control.leave().is_none() {
-                    // SAFETY: as above.
-                    let this = unsafe { &mut *process };
-                    return Step::Ended(this.chunk_failed(failure));
-                }
-            }
-        }
-        // SAFETY: as above.
-        let this = unsafe { &mut *process };
-        if control.reductions() == 0 && control.leave().is_none() && this.coroutines.has_ready() {
-            this.flush_taken();
-            return Step::Spent;
-        }
-    }
-}
-
-impl Process {
-    /// Gives the process up until something arrives.
-    fn rest(&mut self) -> Rest {
-        self.flush_taken();
-        let deadline = self.slot().deadline();
-        let has_none = self.timers.is_empty() && deadline == u64::MAX;
-        let now = if has_none { 0 } else { self.node.clock.now() };
-        if let Some(due) = self.timers.due_to_register(now, deadline) {
-            self.node.scheduler.register_timer(due, self.id.uniq);
-        }
-        let slot = self.slot();
-        if self.node.host(self.id.host).limits.memory_bytes > 0 {
-            slot.heap_bytes.store(self.vm.control().used_bytes(), Ordering::Relaxed);
-        }
-        slot.state.transition_to_waiting()
     }
 }

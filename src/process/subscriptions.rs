@@ -100,6 +100,7 @@ impl Subscriptions {
 
     /// Ends all subscriptions; what `unread` holds waits again, in the order of arrival, before
     /// what has not been routed yet.
+    #[expect(clippy::vec_box, reason = "queues hand messages over boxed")]
     pub(crate) fn start_over(&mut self, unread: Vec<Box<Message>>) {
         let mut all = unread;
         for queue in [&mut self.waiting, &mut self.waiting_events] {

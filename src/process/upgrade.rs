@@ -8,7 +8,7 @@ use super::exit::{Failure, Outcome};
 use super::{Process, Stage, outcome};
 use crate::payload::Payload;
 use crate::process::definition::Definition;
-use crate::sync::{Arc, Ordering};
+use crate::sync::Arc;
 use crate::vm::Vm;
 
 /// What takes over.
@@ -55,7 +55,7 @@ impl Process {
         self.taken += lost;
         self.taken_bytes += lost_bytes;
         self.flush_taken();
-        self.node.metrics.dead_letters.fetch_add(lost.into(), Ordering::Relaxed);
+        self.node.metrics.count_dead_letters(lost);
     }
 
     pub(super) fn is_chunk_of_upgrade(&self) -> bool {

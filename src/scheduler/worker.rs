@@ -11,6 +11,7 @@ use super::{Runnable, Scheduler, WorkerShared};
 use crate::clock::Random;
 use crate::death;
 use crate::node::Node;
+use crate::process::exit::Outcome;
 use crate::process::slot::Slot;
 use crate::process::state::Notify;
 use crate::process::{self, REDUCTIONS, Step};
@@ -207,7 +208,7 @@ impl Worker {
                     slot.state.transition_to_scheduled();
                     self.queue.push_fresh(slot.index());
                 }
-                Err(outcome) => death::end(&self.node, slot, outcome),
+                Err(failure) => death::end(&self.node, slot, Outcome::Failure(*failure)),
             },
             Step::Started => spawn::started(&self.node, slot),
             Step::Ended(outcome) => death::end(&self.node, slot, outcome),

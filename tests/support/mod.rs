@@ -14,7 +14,7 @@ use std::time::Duration;
 use moonlet::{Application, Builder, Error, Level, Runtime, Value};
 
 /// No test takes that long unless something hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 const PRELUDE: &str = include_str!("prelude.lua");
 const WORKERS: usize = 2;

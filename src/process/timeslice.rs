@@ -1,0 +1,178 @@
+//! One time slice: from the moment a worker has the process until it gives it up.
+
+#![allow(unsafe_code)]
+
+use std::ptr;
+
+use super::exit::{self, Failure, Outcome};
+use super::state::Rest;
+use super::{Process, cancellation, outcome};
+use crate::payload::Payload;
+use crate::sync::Ordering;
+use crate::vm::control::{Control, Leave, Yield};
+use crate::vm::resume::{self, CoroutineState};
+
+/// API calls in one time slice.
+pub(crate) const REDUCTIONS: u32 = 2000;
+
+/// How a time slice ended.
+pub(crate) enum Step {
+    /// No coroutine is ready: the process waits and belongs to nobody.
+    Waiting,
+    /// The slice is used up.
+    Spent,
+    /// The chunks are over; main is ready to run.
+    Started,
+    /// It asks for new code, see `upgrade.rs`.
+    Upgrading,
+    /// The process ended.
+    Ended(Outcome),
+}
+
+/// Runs a process until it waits, ends, or has used its slice.
+///
+/// # Safety
+/// The caller moved the slot's state to running (or claimed the slot), so this thread alone
+/// uses the process; `process` is the one in the slot.
+pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> Step {
+    // SAFETY: the caller's duty; the control block does not move.
+    let control = unsafe { &*ptr::from_ref((*process).vm.control()) };
+    control.set_reductions(reductions);
+    loop {
+        // SAFETY: no Lua code of this process runs now, so nobody else has a reference.
+        let this = unsafe { &mut *process };
+        if let Some(step) = this.leave(control) {
+            return step;
+        }
+        this.drop_released();
+        this.drain();
+        this.fire_timers();
+        let Some((id, state, arguments)) = this.coroutines.next() else {
+            if this.subscriptions.has_pending() {
+                continue;
+            }
+            match this.rest() {
+                Rest::Waiting => return Step::Waiting,
+                Rest::Again => continue,
+            }
+        };
+        // SAFETY: the state belongs to this process and is not running; `this` is not used
+        // until the resume is over.
+        let result = unsafe { resume::resume(state.lua(), arguments) };
+        // SAFETY: the caller's duty; no reference is held here.
+        if let Some(step) = unsafe { after_resume(process, control, id, state, result) } {
+            return step;
+        }
+        // SAFETY: as above.
+        let this = unsafe { &mut *process };
+        if control.reductions() == 0 && control.leave().is_none() && this.coroutines.has_ready() {
+            this.flush_taken();
+            return Step::Spent;
+        }
+    }
+}
+
+/// What a resume of the coroutine `id` led to; `None` to go on with the slice.
+///
+/// # Safety
+/// As for [`run_timeslice`].
+unsafe fn after_resume(
+    process: *mut Process,
+    control: &Control,
+    id: u32,
+    state: CoroutineState,
+    result: resume::Outcome,
+) -> Option<Step> {
+    // SAFETY: the caller's duty; the resume is over.
+    let this = unsafe { &mut *process };
+    match result {
+        resume::Outcome::Yielded(Yield::Wait | Yield::Leave) => {}
+        resume::Outcome::Yielded(Yield::Script | Yield::Pause) => this.coroutines.resume_last(),
+        resume::Outcome::Yielded(Yield::Preempted) => {
+            this.coroutines.resume_first();
+            this.flush_taken();
+            return Some(Step::Spent);
+        }
+        resume::Outcome::Finished(results) => {
+            if control.leave().is_none() {
+                let step = this.finished(id, results);
+                if step.is_some() {
+                    this.flush_taken();
+                }
+                return step;
+            }
+        }
+        resume::Outcome::Failed { out_of_memory } => {
+            let limit = this.memory_limit();
+            let failure = if out_of_memory && limit > 0 {
+                outcome::memory_limit(limit)
+            } else {
+                // SAFETY: as for the resume; `this` is not used until it is over.
+                unsafe { outcome::of_failure(state) }
+            };
+            if control.leave().is_none() {
+                // SAFETY: as above.
+                let this = unsafe { &mut *process };
+                return Some(Step::Ended(this.chunk_failed(failure)));
+            }
+        }
+    }
+    None
+}
+
+impl Process {
+    /// The end of the slice of a process that leaves its VM; takes notice of reasons to.
+    fn leave(&mut self, control: &Control) -> Option<Step> {
+        self.enforce_deadline();
+        match control.leave()? {
+            Leave::Upgrade => {
+                self.flush_taken();
+                Some(Step::Upgrading)
+            }
+            reason => Some(Step::Ended(self.left(reason))),
+        }
+    }
+
+    /// The outcome of a process that was made to leave.
+    fn left(&mut self, reason: Leave) -> Outcome {
+        let limit = self.memory_limit();
+        Outcome::Failure(match reason {
+            Leave::Terminated => Failure::text(exit::TERMINATED),
+            Leave::Linked => Failure::text(exit::LINKED),
+            Leave::MemoryLimit => outcome::memory_limit(limit),
+            Leave::Panic => {
+                let message = self.vm.control().take_panic().unwrap_or_default();
+                Failure::text(format!("internal error: {message}"))
+            }
+            Leave::ClosedItself if self.is_chunk_of_upgrade() => {
+                return self.chunk_failed(Failure::text(outcome::CHUNK_ENDED));
+            }
+            Leave::ClosedItself => return Outcome::Value(Payload::default()),
+            Leave::Upgrade => Failure::text("upgrade: not possible here"),
+        })
+    }
+
+    /// Takes notice of a deadline that has passed.
+    fn enforce_deadline(&self) {
+        if self.slot().deadline() != u64::MAX {
+            // The process runs, here: nobody has to be told.
+            let _ = cancellation::enforce(self.slot(), self.node.clock.now());
+        }
+    }
+
+    /// Gives the process up until something arrives.
+    fn rest(&mut self) -> Rest {
+        self.flush_taken();
+        let deadline = self.slot().deadline();
+        let has_none = self.timers.is_empty() && deadline == u64::MAX;
+        let now = if has_none { 0 } else { self.node.clock.now() };
+        if let Some(due) = self.timers.due_to_register(now, deadline) {
+            self.node.scheduler.register_timer(due, self.id.uniq);
+        }
+        let slot = self.slot();
+        if self.memory_limit() > 0 {
+            slot.heap_bytes.store(self.vm.control().used_bytes(), Ordering::Relaxed);
+        }
+        slot.state.transition_to_waiting()
+    }
+}
