@@ -68,6 +68,7 @@ mod pid;
 mod process;
 mod runtime;
 mod scheduler;
+mod security;
 mod spawn;
 mod supervisor;
 mod sync;

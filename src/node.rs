@@ -39,6 +39,8 @@ pub(crate) struct Node {
     pub(crate) tickets: Tickets,
     pub(crate) hash_seed: u32,
     pub(crate) script_arguments: Vec<String>,
+    /// Whether a process without actor or scope may do nothing that is checked.
+    pub(crate) is_strict: bool,
     chains: AtomicU64,
     seeds: Mutex<crate::clock::Random>,
 }
@@ -87,6 +89,7 @@ impl Node {
             tickets: Tickets::default(),
             hash_seed: random.next() as u32,
             script_arguments,
+            is_strict: false,
             chains: AtomicU64::new(1),
             seeds: Mutex::new(random),
         }

@@ -265,6 +265,7 @@ impl Runtime {
             arguments: payload::from_values(arguments),
             relation: Relation { watcher: Some(Watcher::Outside(ticket)), ..Relation::default() },
             chain: None,
+            context: Arc::default(),
         };
         let started = spawn::spawn_from_outside(&self.node, request, ticket)
             .map_err(Error::from)

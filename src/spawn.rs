@@ -8,14 +8,15 @@
 
 use crate::api;
 use crate::error::{ApiError, kind};
-use crate::host::HostState;
+use crate::host::{HostState, Limits};
 use crate::node::Node;
 use crate::payload::Payload;
 use crate::pid::ProcessId;
+use crate::process::context::Context;
 use crate::process::definition::Definition;
 use crate::process::exit::{Failure, Outcome, Watcher};
 use crate::process::links;
-use crate::process::message::{Answer, Content};
+use crate::process::message::{Answer, Content, Message, Topic};
 use crate::process::outcome;
 use crate::process::relations;
 use crate::process::slot::Slot;
@@ -40,7 +41,7 @@ pub(crate) enum Spawner {
 }
 
 /// What else is set up before main runs.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Relation {
     /// The process that monitors the child from the start.
     pub(crate) monitor: Option<u64>,
@@ -48,6 +49,11 @@ pub(crate) struct Relation {
     pub(crate) link: Option<u64>,
     /// Who else is told about the end.
     pub(crate) watcher: Option<Watcher>,
+    /// A name that is reserved for the child.
+    pub(crate) name: Option<Arc<[u8]>>,
+    /// What is queued for it before anything else, and from whom.
+    pub(crate) messages: Vec<(Topic, Payload)>,
+    pub(crate) from: Option<ProcessId>,
 }
 
 /// A process to be started.
@@ -58,6 +64,8 @@ pub(crate) struct Request<'a> {
     pub(crate) relation: Relation,
     /// The call chain to belong to; a new one if absent.
     pub(crate) chain: Option<u64>,
+    /// What the child inherits.
+    pub(crate) context: Arc<Context>,
 }
 
 /// How a spawn goes on.
@@ -110,7 +118,29 @@ pub(crate) fn spawn_from_outside(
 
 /// Builds a process whose first chunk is ready to run, in a slot that this thread holds.
 fn build<'a>(node: &'a Arc<Node>, request: Request<'_>) -> Result<&'a Slot, ApiError> {
-    let (host, definition) = find(node, &request)?;
+    let (slot, vm, definition) = place(node, &request).inspect_err(|_| {
+        settle_name(node, &request.relation, None);
+    })?;
+    let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
+    let Request { arguments, relation, chain, context, .. } = request;
+    let chain = chain.unwrap_or_else(|| node.next_chain());
+    let mut process = Process::new(vm, id, chain, node.clone(), definition, arguments, context);
+    process.relation = relation;
+    let loaded = process.load_chunk(0);
+    slot.set_process(Box::into_raw(process));
+    match loaded {
+        Ok(()) => Ok(slot),
+        Err(failure) => Err(discard(node, slot, Outcome::Failure(*failure))),
+    }
+}
+
+/// Finds what a process needs: its code, a slot of its host, and a VM.
+fn place<'a>(
+    node: &'a Arc<Node>,
+    request: &Request<'_>,
+) -> Result<(&'a Slot, Vm, Arc<Definition>), ApiError> {
+    let (host, definition) = find(node, request)?;
+    check_messages(&node.host(host).limits, &request.relation.messages)?;
     if !node.host(host).enter() {
         return Err(ApiError::rate_limited("max processes limit exceeded"));
     }
@@ -119,20 +149,30 @@ fn build<'a>(node: &'a Arc<Node>, request: Request<'_>) -> Result<&'a Slot, ApiE
         return Err(ApiError::rate_limited("max processes limit exceeded"));
     };
     slot.occupy(host);
-    let id = ProcessId { uniq: slot.uniq(), host };
     let vm = new_vm(node, host).inspect_err(|_| {
         slot.stop_resolving();
         *slot.relations() = Default::default();
         death::release(node, slot);
     })?;
-    let chain = request.chain.unwrap_or_else(|| node.next_chain());
-    let mut process = Process::new(vm, id, chain, node.clone(), definition, request.arguments);
-    process.relation = request.relation;
-    let loaded = process.load_chunk(0);
-    slot.set_process(Box::into_raw(process));
-    match loaded {
-        Ok(()) => Ok(slot),
-        Err(failure) => Err(discard(node, slot, Outcome::Failure(*failure))),
+    Ok((slot, vm, definition))
+}
+
+/// Whether the mailbox of a new process takes these messages.
+fn check_messages(limits: &Limits, messages: &[(Topic, Payload)]) -> Result<(), ApiError> {
+    let bytes: usize = messages.iter().map(|(_, payload)| payload.size()).sum();
+    let are_too_many = limits.mailbox != 0 && messages.len() > limits.mailbox as usize;
+    if are_too_many || (limits.memory_bytes != 0 && bytes > limits.memory_bytes) {
+        return Err(ApiError::rate_limited("mailbox full"));
+    }
+    Ok(())
+}
+
+/// Ends the reservation of a child's name, if there is one, and wakes who waits for it.
+fn settle_name(node: &Node, relation: &Relation, process: Option<ProcessId>) {
+    let Some(name) = &relation.name else { return };
+    for waiter in node.names.settle(&node.slots, name, process) {
+        let answer = Answer::Retry;
+        node.deliver_event(waiter.uniq, Content::Answer { token: waiter.token, answer });
     }
 }
 
@@ -180,8 +220,8 @@ fn start(node: &Arc<Node>, slot: &Slot) -> Result<ProcessId, ApiError> {
         return Err(discard(node, slot, Outcome::Failure(*failure)));
     }
     process.is_started = true;
-    let id = process.id;
-    relate(node, slot, id, process.relation);
+    let (id, relation) = (process.id, std::mem::take(&mut process.relation));
+    relate(node, slot, id, relation);
     node.metrics.spawned.fetch_add(1, Ordering::Relaxed);
     slot.state.transition_to_scheduled();
     node.scheduler.schedule(slot.index());
@@ -200,6 +240,17 @@ fn relate(node: &Node, slot: &Slot, id: ProcessId, relation: Relation) {
         // Nor does one that is gone take the child with it: the child is started all the same.
         let _ = links::link(&node.slots, spawner, id.uniq);
     }
+    settle_name(node, &relation, Some(id));
+    for (topic, payload) in relation.messages {
+        // `check_messages` has seen that there is room.
+        slot.mailbox.reserve(1, 0);
+        if node.host(id.host).limits.memory_bytes > 0 {
+            slot.mailbox.reserve_bytes(payload.size(), 0, usize::MAX);
+        }
+        let content = Content::User { from: relation.from, topic, payload };
+        // This thread holds the process, so it lives and need not be scheduled.
+        let _ = node.deliver(slot, Message::new(id.uniq, content));
+    }
 }
 
 /// A worker ran the chunks of a process to their end: the spawner waits for the answer.
@@ -213,9 +264,7 @@ pub(crate) fn started(node: &Arc<Node>, slot: &Slot) {
 /// A worker ran a chunk that failed.
 pub(crate) fn failed(node: &Arc<Node>, slot: &Slot, process: Box<Process>, outcome: Outcome) {
     let spawner = process.spawner;
-    let error = error_of(&process, outcome);
-    drop(death::retire(node, slot, process));
-    death::release(node, slot);
+    let error = take_back(node, slot, process, outcome);
     answer(node, spawner, Err(error));
 }
 
@@ -234,8 +283,14 @@ fn answer(node: &Node, spawner: Spawner, result: Result<ProcessId, ApiError>) {
 fn discard(node: &Arc<Node>, slot: &Slot, outcome: Outcome) -> ApiError {
     // SAFETY: this thread holds the process, which does not run.
     let process = unsafe { Box::from_raw(slot.process()) };
+    take_back(node, slot, process, outcome)
+}
+
+fn take_back(node: &Node, slot: &Slot, mut process: Box<Process>, outcome: Outcome) -> ApiError {
     let error = error_of(&process, outcome);
+    let relation = std::mem::take(&mut process.relation);
     drop(death::retire(node, slot, process));
+    settle_name(node, &relation, None);
     death::release(node, slot);
     error
 }

@@ -75,6 +75,7 @@ impl Supervisor {
             arguments: payload::from_values(&config.input),
             relation: Relation { watcher: Some(Watcher::Outside(ticket)), ..Relation::default() },
             chain: None,
+            context: Arc::default(),
         };
         let limit = config.lifecycle.start_timeout;
         let started = spawn::spawn_from_outside(node, request, ticket)

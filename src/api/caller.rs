@@ -8,6 +8,7 @@ use crate::error::ApiError;
 use crate::node::Unresolved;
 use crate::pid::{self, ProcessId};
 use crate::process::{Process, Stage};
+use crate::security::Action;
 use crate::vm::boundary::{Continuation, Reply};
 use crate::vm::error_object::{self, DETAILS};
 use crate::vm::preempt;
@@ -167,13 +168,21 @@ impl Caller<'_> {
         Err(Failure::Text("not available while the chunk runs".to_owned()))
     }
 
-    /// Resolves the first argument of a function that takes a destination.
-    pub(crate) fn destination(&self, function: &str) -> Result<Destination, ApiError> {
+    /// Resolves the first argument of a function that takes a destination,
+    /// and that the caller must be allowed to do `action` on.
+    pub(crate) fn destination(
+        &mut self,
+        function: &str,
+        action: Action,
+    ) -> Result<Destination, ApiError> {
         if self.is_missing(1) {
             let text = format!("{function} requires a destination argument");
             return Err(ApiError::invalid(text));
         }
-        self.resolve(self.text(1)?)
+        let text = self.text(1)?;
+        let destination = self.resolve(text)?;
+        self.require_on(action, &destination, text, function)?;
+        Ok(destination)
     }
 
     /// Resolves a destination: a PID if it parses as one, else a registered name. A PID that

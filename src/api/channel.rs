@@ -11,7 +11,7 @@ use crate::process::channel::{
 };
 use crate::process::{Process, coroutines};
 use crate::vm::boundary::Reply;
-use crate::vm::control::Control;
+use crate::vm::control::{Control, Released};
 use crate::vm::ffi::{lua_CFunction, lua_State};
 use crate::vm::registry;
 use crate::vm::stack::{Stack, Type};
@@ -51,7 +51,7 @@ unsafe extern "C-unwind" fn collected(lua: *mut lua_State) -> c_int {
     // SAFETY: Lua calls this with a live state of one of our VMs.
     let (stack, control) = unsafe { (Stack::new(lua), Control::of(lua)) };
     if let Some(data) = userdata::get::<Data>(stack, 1, Kind::Channel) {
-        control.release(data.id);
+        control.release(Released::Channel(data.id));
     }
     0
 }

@@ -8,6 +8,7 @@ use crate::payload;
 use crate::process::channel::Wake;
 use crate::process::exit::{Failure as ProcessFailure, Outcome, Watcher};
 use crate::process::message::Answer;
+use crate::security::Action;
 use crate::spawn::{Relation, Request, Spawned};
 use crate::vm::boundary::Reply;
 use crate::vm::error_object;
@@ -23,6 +24,8 @@ fn exec_inner(caller: &mut Caller<'_>) -> ApiResult {
     }
     let (definition, host) = (caller.text(1)?, caller.text(2)?);
     check_ids(definition, host)?;
+    caller.require(Action::Exec, definition, "exec process")?;
+    caller.require(Action::Host, host, "exec on host")?;
     let arguments =
         payload::encode(caller.stack, 3).map_err(|error| ApiError::invalid(error.message()))?;
     caller.wait_or_invalid()?;
@@ -31,7 +34,8 @@ fn exec_inner(caller: &mut Caller<'_>) -> ApiResult {
     let watcher = Some(Watcher::Exec { uniq: caller.process.id.uniq, token });
     let relation = Relation { watcher, ..Relation::default() };
     let chain = Some(caller.process.chain);
-    let request = Request { definition, host, arguments, relation, chain };
+    let context = caller.process.context.clone();
+    let request = Request { definition, host, arguments, relation, chain, context };
     match spawn::begin(caller, request)? {
         Spawned::Running(_) => {
             let ticket = caller.process.coroutines.wait();

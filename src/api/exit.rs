@@ -5,6 +5,7 @@ use crate::api::function;
 use crate::duration;
 use crate::error::ApiError;
 use crate::process::message::Content;
+use crate::security::Action;
 use crate::vm::boundary::Reply;
 use crate::vm::control::{KILL_TERMINATED, Leave};
 use crate::vm::stack::Type;
@@ -21,7 +22,9 @@ fn cancel_inner(caller: &mut Caller<'_>) -> ApiResult {
     if caller.is_missing(1) {
         return Err(ApiError::invalid("cancel requires at least destination argument").into());
     }
-    let target = caller.resolve(caller.text(1)?)?;
+    let text = caller.text(1)?;
+    let target = caller.resolve(text)?;
+    caller.require_on(Action::Cancel, &target, text, "cancel")?;
     let time_left = time_left(caller)?;
     let target = target.process(GONE)?;
     caller.process.flush_taken();
@@ -67,7 +70,7 @@ fn invalid_duration(text: &str) -> ApiError {
 /// `process.terminate(dest)`; of the caller itself, it does not return.
 fn terminate_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
-    let target = caller.destination("terminate")?.process(GONE)?;
+    let target = caller.destination("terminate", Action::Terminate)?.process(GONE)?;
     caller.process.flush_taken();
     if target.uniq == caller.process.id.uniq {
         caller.control().set_leave(Leave::Terminated);

@@ -11,7 +11,7 @@
 use std::ffi::c_int;
 
 use crate::api::caller::{ApiResult, Caller, Failure};
-use crate::api::{channel, errors, function, io, logger, process, stdlib, time};
+use crate::api::{channel, ctx, errors, function, io, logger, process, stdlib, time};
 use crate::process::definition::Preset;
 use crate::process::{Process, Stage};
 use crate::vm::boundary::{self, Reply};
@@ -26,10 +26,11 @@ pub(crate) enum Module {
     Time,
     Logger,
     Io,
+    Ctx,
 }
 
 impl Module {
-    const ALL: [Module; 3] = [Module::Time, Module::Logger, Module::Io];
+    const ALL: [Module; 4] = [Module::Time, Module::Logger, Module::Io, Module::Ctx];
 
     pub(crate) fn named(name: &str) -> Option<Module> {
         Module::ALL.into_iter().find(|module| module.name() == name)
@@ -40,6 +41,7 @@ impl Module {
             Module::Time => "time",
             Module::Logger => "logger",
             Module::Io => "io",
+            Module::Ctx => "ctx",
         }
     }
 }
@@ -67,7 +69,7 @@ pub(crate) const LIBRARIES: &[(&str, Library)] = &[
 ];
 
 /// Modules come behind the libraries in the registry's list of tables.
-const MODULE_MAKERS: [fn(Stack, &mut Process); 3] = [time::make, logger::make, io::make];
+const MODULE_MAKERS: [fn(Stack, &mut Process); 4] = [time::make, logger::make, io::make, ctx::make];
 
 /// Other names that are always there.
 const G: &str = "_G";

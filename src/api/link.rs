@@ -5,6 +5,7 @@ use crate::api::function;
 use crate::api::monitor::GONE;
 use crate::error::ApiError;
 use crate::process::links;
+use crate::security::Action;
 
 function!(link, link_inner);
 function!(unlink, unlink_inner);
@@ -12,7 +13,7 @@ function!(unlink, unlink_inner);
 /// `process.link(dest)`.
 fn link_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
-    let peer = caller.destination("link")?.process(GONE)?;
+    let peer = caller.destination("link", Action::Link)?.process(GONE)?;
     caller.process.flush_taken();
     let own = caller.process.id.uniq;
     if peer.uniq != own {
@@ -25,7 +26,7 @@ fn link_inner(caller: &mut Caller<'_>) -> ApiResult {
 /// `process.unlink(dest)`.
 fn unlink_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
-    let peer = match caller.destination("unlink")? {
+    let peer = match caller.destination("unlink", Action::Unlink)? {
         Destination::Alive(peer) => peer.uniq,
         // It may have failed already; what it told must not be seen any more.
         Destination::Gone { uniq, .. } => uniq,

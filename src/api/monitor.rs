@@ -4,6 +4,7 @@ use crate::api::caller::{ApiResult, Caller, Destination};
 use crate::api::function;
 use crate::error::{ApiError, kind};
 use crate::process::relations::{self, MonitorError};
+use crate::security::Action;
 
 function!(monitor, monitor_inner);
 function!(unmonitor, unmonitor_inner);
@@ -14,7 +15,7 @@ pub(crate) const GONE: &str = "process not found: pid not registered";
 /// `process.monitor(dest)`.
 fn monitor_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
-    let target = caller.destination("monitor")?.process(GONE)?;
+    let target = caller.destination("monitor", Action::Monitor)?.process(GONE)?;
     caller.process.flush_taken();
     let watcher = caller.process.id.uniq;
     if target.uniq == watcher {
@@ -31,7 +32,7 @@ fn monitor_inner(caller: &mut Caller<'_>) -> ApiResult {
 /// `process.unmonitor(dest)`.
 fn unmonitor_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
-    let target = match caller.destination("unmonitor")? {
+    let target = match caller.destination("unmonitor", Action::Unmonitor)? {
         Destination::Alive(target) => target,
         // Nothing to do for one that is gone.
         Destination::Gone { .. } => return caller.succeed(),

@@ -2,7 +2,8 @@
 
 use crate::api::caller::{ApiResult, Caller};
 use crate::api::{
-    exec, exit, function, inbox, library, link, monitor, options, registry, send, spawn, upgrade,
+    exec, exit, function, inbox, library, link, monitor, options, registry, send, spawn, spawner,
+    upgrade,
 };
 use crate::process::Process;
 use crate::vm::boundary::Reply;
@@ -18,6 +19,7 @@ pub(crate) const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("spawn_monitored", spawn::spawn_monitored),
     ("spawn_linked", spawn::spawn_linked),
     ("spawn_linked_monitored", spawn::spawn_linked_monitored),
+    ("with_context", spawner::with_context),
     ("exec", exec::exec),
     ("cancel", exit::cancel),
     ("terminate", exit::terminate),

@@ -2,9 +2,11 @@
 
 use crate::api::caller::{ApiResult, Caller};
 use crate::api::function;
+use crate::api::permission::denied;
 use crate::error::{ApiError, kind};
 use crate::pid;
 use crate::process::names::RegisterError;
+use crate::security::Action;
 use crate::vm::boundary::Reply;
 use crate::vm::ffi::lua_CFunction;
 use crate::vm::stack::Type;
@@ -31,6 +33,16 @@ fn name<'a>(caller: &Caller<'_>) -> Result<&'a [u8], ApiError> {
 fn register_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
     let name = name(caller)?;
+    let is_allowed = match caller.kind(2) {
+        Type::String => {
+            let target = caller.text(2)?;
+            caller.may_with(Action::Register, name, ("target_pid", target))
+        }
+        _ => caller.may(Action::Register, name),
+    };
+    if !is_allowed {
+        return Err(denied("register name", name).into());
+    }
     let node = caller.process.node.clone();
     let target = if caller.is_missing(2) {
         caller.process.id
@@ -74,6 +86,7 @@ fn lookup_inner(caller: &mut Caller<'_>) -> ApiResult {
 fn unregister_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
     let name = name(caller)?;
+    caller.require(Action::Unregister, name, "unregister name")?;
     caller.process.flush_taken();
     let node = &caller.process.node;
     let was_registered = node.names.unregister(&node.slots, name);

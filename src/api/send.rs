@@ -8,6 +8,7 @@ use crate::pid::ProcessId;
 use crate::process::PidKey;
 use crate::process::message::{Content, Message, Topic};
 use crate::process::slot::Slot;
+use crate::security::Action;
 use crate::sync::Ordering;
 
 function!(send, send_inner);
@@ -45,8 +46,9 @@ fn send_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.succeed()
 }
 
-/// Resolves as [`Caller::resolve`] does, but knows the last PID again: a process mostly sends to
-/// few others, and comparing a text is cheaper than taking it apart.
+/// Resolves as [`Caller::resolve`] does and asks for permission, but knows the last PID that was
+/// allowed again: a process mostly sends to few others, and comparing a text is cheaper than
+/// taking it apart.
 fn resolve(caller: &mut Caller<'_>, destination: &[u8]) -> Result<Destination, ApiError> {
     if let Some((text, process)) = &caller.process.last_destination
         && text.as_slice() == destination
@@ -55,6 +57,7 @@ fn resolve(caller: &mut Caller<'_>, destination: &[u8]) -> Result<Destination, A
         return Ok(Destination::Alive(*process));
     }
     let resolved = caller.resolve(destination)?;
+    caller.require_on(Action::Send, &resolved, destination, "send")?;
     if let Destination::Alive(process) = resolved
         && crate::pid::parse(destination).is_ok()
     {
@@ -99,7 +102,7 @@ fn deliver(caller: &Caller<'_>, target: ProcessId, content: Content) -> Result<u
     Ok(slot.mailbox.unread())
 }
 
-fn reserve_bytes(slot: &Slot, size: usize, limit: usize) -> bool {
+pub(crate) fn reserve_bytes(slot: &Slot, size: usize, limit: usize) -> bool {
     // Relaxed: how much Lua held at the end of the receiver's last step, a bound and no more.
     let used = slot.heap_bytes.load(Ordering::Relaxed);
     slot.mailbox.reserve_bytes(size, used, limit)

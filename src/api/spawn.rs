@@ -1,76 +1,133 @@
-//! `process.spawn` and its variants with a monitor, a link or both.
+//! `process.spawn` and its variants with a monitor, a link or both; the SpawnBuilder's methods of
+//! the same names start here, too.
 
 use crate::api::caller::{self, ApiResult, Caller};
-use crate::api::function;
+use crate::api::{function, spawner};
 use crate::error::{ApiError, kind};
 use crate::payload;
 use crate::pid::ProcessId;
 use crate::process::channel::Wake;
 use crate::process::message::Answer;
+use crate::process::objects::Plan;
+use crate::security::Action;
 use crate::spawn::{self as start, Relation, Request, Spawned, Spawner};
-use crate::vm::boundary::Reply;
+use crate::sync::Arc;
+use crate::vm::boundary::{Continuation, Reply};
 use crate::vm::stack::Stack;
-
-function!(spawn, spawn_plain);
-function!(spawn_monitored, spawn_with_monitor);
-function!(spawn_linked, spawn_with_link);
-function!(spawn_linked_monitored, spawn_with_both);
-
-fn spawn_plain(caller: &mut Caller<'_>) -> ApiResult {
-    spawn_inner(caller, Variant { name: "spawn", monitors: false, links: false })
-}
-
-fn spawn_with_monitor(caller: &mut Caller<'_>) -> ApiResult {
-    spawn_inner(caller, Variant { name: "spawn_monitored", monitors: true, links: false })
-}
-
-fn spawn_with_link(caller: &mut Caller<'_>) -> ApiResult {
-    spawn_inner(caller, Variant { name: "spawn_linked", monitors: false, links: true })
-}
-
-fn spawn_with_both(caller: &mut Caller<'_>) -> ApiResult {
-    spawn_inner(caller, Variant { name: "spawn_linked_monitored", monitors: true, links: true })
-}
 
 /// One of the four spawn functions.
 #[derive(Clone, Copy)]
-struct Variant {
-    name: &'static str,
-    monitors: bool,
-    links: bool,
+pub(crate) struct Variant {
+    pub(crate) name: &'static str,
+    pub(crate) monitors: bool,
+    pub(crate) links: bool,
+    /// The builder's method once more, after a wait for a name.
+    pub(crate) again: Continuation,
 }
 
-impl Variant {
-    /// What a child of `spawner` gets besides.
-    fn relation(self, spawner: u64) -> Relation {
-        Relation {
-            monitor: self.monitors.then_some(spawner),
-            link: self.links.then_some(spawner),
-            watcher: None,
+/// Declares the function of `process` and the builder's method of one variant.
+macro_rules! variant {
+    ($variant:ident, $function:ident, $method:ident, $name:literal,
+     monitors: $monitors:literal, links: $links:literal) => {
+        const $variant: Variant =
+            Variant { name: $name, monitors: $monitors, links: $links, again: $method::again };
+        function!($function, $method::plain);
+        pub(crate) mod $method {
+            use super::*;
+
+            function!(shell, built);
+
+            pub(super) fn plain(caller: &mut Caller<'_>) -> ApiResult {
+                run(caller, $variant, 1, None)
+            }
+
+            fn built(caller: &mut Caller<'_>) -> ApiResult {
+                let plan = spawner::receiver(caller)?;
+                run(caller, $variant, 2, Some(&plan))
+            }
+
+            pub(super) fn again(stack: Stack) -> Reply {
+                caller::enter(stack, |caller| {
+                    // Whatever came of the other's child, the name is to be looked at anew.
+                    drop(caller.process.coroutines.take_wake());
+                    built(caller)
+                })
+            }
         }
-    }
+    };
 }
 
-fn spawn_inner(caller: &mut Caller<'_>, variant: Variant) -> ApiResult {
+variant!(PLAIN, spawn, build, "spawn", monitors: false, links: false);
+variant!(MONITORED, spawn_monitored, build_monitored, "spawn_monitored",
+    monitors: true, links: false);
+variant!(LINKED, spawn_linked, build_linked, "spawn_linked", monitors: false, links: true);
+variant!(BOTH, spawn_linked_monitored, build_linked_monitored, "spawn_linked_monitored",
+    monitors: true, links: true);
+
+/// Spawns as `variant` says; the id of the definition is the argument `first`.
+fn run(caller: &mut Caller<'_>, variant: Variant, first: i32, plan: Option<&Plan>) -> ApiResult {
     caller.require_main()?;
-    let relation = variant.relation(caller.process.id.uniq);
-    if caller.arguments() < 2 || caller.is_missing(1) || caller.is_missing(2) {
+    if caller.is_missing(first) || caller.is_missing(first + 1) {
         let name = variant.name;
         let text = format!("{name} requires at least id and host arguments");
         return Err(ApiError::invalid(text).into());
     }
-    let (definition, host) = (caller.text(1)?, caller.text(2)?);
-    let arguments =
-        payload::encode(caller.stack, 3).map_err(|error| ApiError::invalid(error.message()))?;
+    let (definition, host) = (caller.text(first)?, caller.text(first + 1)?);
+    check_permissions(caller, variant, definition, host)?;
+    let arguments = payload::encode(caller.stack, first + 2)
+        .map_err(|error| ApiError::invalid(error.message()))?;
     caller.wait_or_invalid()?;
-    let request = Request { definition, host, arguments, relation, chain: None };
+    let mut relation = relation(caller, variant);
+    let mut context = caller.process.context.clone();
+    if let Some(plan) = plan {
+        if let Some(name) = &plan.name {
+            match spawner::claim_name(caller, variant, plan, name)? {
+                spawner::Claim::Reserved => relation.name = Some(name.clone()),
+                spawner::Claim::Joined(process) => {
+                    push_pid(caller, process);
+                    return Ok(Reply::Return(2));
+                }
+                spawner::Claim::Wait => return caller.wait(variant.again),
+            }
+        }
+        relation.messages.clone_from(&plan.messages);
+        context = Arc::new(context.overlaid(&plan.context));
+    }
+    let request = Request { definition, host, arguments, relation, chain: None, context };
     match begin(caller, request)? {
         Spawned::Running(process) => {
             push_pid(caller, process);
             Ok(Reply::Return(2))
         }
-        Spawned::Pending => caller.wait(spawn_answered),
+        Spawned::Pending => caller.wait(answered),
     }
+}
+
+/// What a child of the caller gets besides.
+fn relation(caller: &Caller<'_>, variant: Variant) -> Relation {
+    let own = caller.process.id;
+    Relation {
+        monitor: variant.monitors.then_some(own.uniq),
+        link: variant.links.then_some(own.uniq),
+        from: Some(own),
+        ..Relation::default()
+    }
+}
+
+fn check_permissions(
+    caller: &mut Caller<'_>,
+    variant: Variant,
+    definition: &[u8],
+    host: &[u8],
+) -> Result<(), ApiError> {
+    caller.require(Action::Spawn, definition, "spawn process")?;
+    if variant.monitors {
+        caller.require(Action::SpawnMonitored, definition, "spawn monitored process")?;
+    }
+    if variant.links {
+        caller.require(Action::SpawnLinked, definition, "spawn linked process")?;
+    }
+    caller.require(Action::Host, host, "spawn on host")
 }
 
 /// Starts a process for the caller. If its chunk is not over at once the caller's coroutine is
@@ -90,7 +147,7 @@ pub(crate) fn push_pid(caller: &Caller<'_>, process: ProcessId) {
     caller.push_nil();
 }
 
-fn spawn_answered(stack: Stack) -> Reply {
+fn answered(stack: Stack) -> Reply {
     caller::enter(stack, |caller| match caller.process.coroutines.take_wake() {
         Some(Wake::Answer(Answer::Spawned(Ok(process)))) => {
             push_pid(caller, process);

@@ -195,6 +195,7 @@ impl Encoder {
         if depth >= DEPTH_MAX || !self.stack.reserve(4) {
             return Err(unsendable(""));
         }
+        self.payload.has_errors = true;
         self.payload.push_byte(tag::ERROR);
         self.payload.push_byte(flags.retryable_byte());
         for user_value in USER_VALUES {

@@ -63,9 +63,16 @@ pub(crate) struct Payload {
     shared: Option<Box<Vec<SharedBytes>>>,
     count: u32,
     has_references: bool,
+    /// Whether an error object is among the values, which is no plain data.
+    has_errors: bool,
 }
 
 impl Payload {
+    /// Whether all of it is plain data: nil, booleans, numbers, strings and tables of those.
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.has_errors
+    }
+
     /// Number of values, trailing nils included.
     pub(crate) fn count(&self) -> usize {
         self.count as usize

@@ -58,6 +58,8 @@ pub(crate) enum Answer {
     Ended(Arc<Outcome>),
     /// A spawn whose chunk was not over at once: the child runs, or why it does not.
     Spawned(Result<ProcessId, crate::spawn::SpawnError>),
+    /// A reservation that stood in the way has ended: try again.
+    Retry,
     /// Output has room again, or a line was read.
     Output(Option<Vec<u8>>),
 }

@@ -9,6 +9,7 @@
 
 pub(crate) mod cancellation;
 pub(crate) mod channel;
+pub(crate) mod context;
 pub(crate) mod coroutines;
 pub(crate) mod definition;
 pub(crate) mod exit;
@@ -20,6 +21,7 @@ mod loom_mailbox;
 pub(crate) mod mailbox;
 pub(crate) mod message;
 pub(crate) mod names;
+pub(crate) mod objects;
 pub(crate) mod outcome;
 pub(crate) mod relations;
 pub(crate) mod slot;
@@ -33,9 +35,11 @@ pub(crate) use timeslice::{REDUCTIONS, Step, run_timeslice};
 pub(crate) use upgrade::Upgrade;
 
 use channel::{Channels, Wake};
+use context::Context;
 use coroutines::{Coroutines, MAIN};
 use definition::Definition;
 use exit::Failure;
+use objects::Objects;
 use slot::Slot;
 use subscriptions::Subscriptions;
 use timers::{Action, Timers};
@@ -45,9 +49,11 @@ use std::ptr::NonNull;
 use crate::node::Node;
 use crate::payload::{self, Payload};
 use crate::pid::ProcessId;
+use crate::security;
 use crate::spawn::{Relation, Spawner};
 use crate::sync::Arc;
 use crate::vm::Vm;
+use crate::vm::control::Released;
 use crate::vm::resume::CoroutineState;
 
 /// The text of a PID, short ones inline.
@@ -67,6 +73,11 @@ pub(crate) struct Process {
     pub(crate) channels: Channels,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) timers: Timers,
+    pub(crate) objects: Objects,
+    /// What it got from its spawner; upgrades keep it.
+    pub(crate) context: Arc<Context>,
+    /// What it has asked of its policies before.
+    pub(crate) permissions: security::Cache,
     pub(crate) id: ProcessId,
     pub(crate) chain: u64,
     slot: NonNull<Slot>,
@@ -104,6 +115,7 @@ impl Process {
         node: Arc<Node>,
         definition: Arc<Definition>,
         arguments: Payload,
+        context: Arc<Context>,
     ) -> Box<Process> {
         let slot = NonNull::from(node.slots.slot(id.uniq).expect("a process has a slot"));
         let mut process = Box::new(Process {
@@ -112,6 +124,9 @@ impl Process {
             channels: Channels::default(),
             subscriptions: Subscriptions::new(),
             timers: Timers::default(),
+            objects: Objects::default(),
+            context,
+            permissions: security::Cache::default(),
             id,
             chain,
             slot,
@@ -257,17 +272,24 @@ impl Process {
         }
     }
 
-    /// Drops channels whose userdata were collected, and the timers that fill them.
+    /// Drops what collected userdata stood for: channels with the timers that fill them, objects.
     fn drop_released(&mut self) {
         if !self.vm.control().has_released() {
             return;
         }
-        for id in self.vm.control().take_released() {
-            if let Some(channel) = self.channels.remove(id)
-                && let channel::Source::Timer(number) = channel.source
-            {
-                self.timers.stop(number);
+        for released in self.vm.control().take_released() {
+            match released {
+                Released::Channel(id) => self.drop_channel(id),
+                Released::Object(id) => self.objects.remove(id),
             }
+        }
+    }
+
+    fn drop_channel(&mut self, id: channel::ChannelId) {
+        if let Some(channel) = self.channels.remove(id)
+            && let channel::Source::Timer(number) = channel.source
+        {
+            self.timers.stop(number);
         }
     }
 

@@ -3,6 +3,10 @@
 //! Lock order: the table, then a slot. A name is in the table and in its process's list, or in
 //! neither: registering does both under the table's lock while the slot says *alive*; an ending
 //! process first says it is not, with its list taken, and then frees the names here.
+//!
+//! A name can be reserved for a process that is being started: nobody finds it then and nobody can
+//! take it. Whoever wants to start a process under it meanwhile leaves a waiter, and tries again
+//! when the reservation ended, one way or the other.
 
 use std::collections::HashMap;
 
@@ -18,9 +22,35 @@ pub(crate) enum RegisterError {
     Gone,
 }
 
+/// A coroutine that waits for the end of a reservation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Waiter {
+    pub(crate) uniq: u64,
+    pub(crate) token: u64,
+}
+
+/// What a name stands for.
+enum Holder {
+    Process(ProcessId),
+    /// A process that is being started, and who waits for that.
+    Reserved(Vec<Waiter>),
+}
+
+/// What came of the wish to start a process under a name.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reservation {
+    /// The name is reserved for the caller.
+    Made,
+    /// A living process has it.
+    Taken(ProcessId),
+    /// Somebody else reserved it; the caller's waiter was added.
+    Busy,
+}
+
 #[derive(Default)]
 pub(crate) struct Names {
-    table: RwLock<HashMap<Arc<[u8]>, ProcessId>>,
+    table: RwLock<HashMap<Arc<[u8]>, Holder>>,
 }
 
 impl Names {
@@ -32,36 +62,79 @@ impl Names {
         process: ProcessId,
     ) -> Result<(), RegisterError> {
         let mut table = self.write();
-        if let Some(owner) = table.get(name) {
-            if owner.uniq == process.uniq {
-                return Ok(());
+        match table.get(name) {
+            Some(Holder::Process(owner)) if owner.uniq == process.uniq => return Ok(()),
+            Some(Holder::Process(owner)) if slots.find(owner.uniq).is_none() => {
+                // The owner is ending and about to free it: the name is free already.
             }
-            if slots.find(owner.uniq).is_some() {
-                return Err(RegisterError::Taken);
+            Some(_) => return Err(RegisterError::Taken),
+            None => {}
+        }
+        give(&mut table, slots, name.into(), process)
+    }
+
+    /// Reserves `name` for a process to be started; `waiter` is asked for if somebody else has.
+    pub(crate) fn reserve(
+        &self,
+        slots: &ProcessTable,
+        name: &[u8],
+        waiter: impl FnOnce() -> Waiter,
+    ) -> Reservation {
+        let mut table = self.write();
+        match table.get_mut(name) {
+            Some(Holder::Process(owner)) if slots.find(owner.uniq).is_some() => {
+                return Reservation::Taken(*owner);
             }
-            // The owner is ending and about to free it: the name is free already.
+            Some(Holder::Reserved(waiters)) => {
+                waiters.push(waiter());
+                return Reservation::Busy;
+            }
+            _ => {}
         }
-        let slot = slots.find(process.uniq).ok_or(RegisterError::Gone)?;
-        let mut relations = slot.relations();
-        if !relations.alive || slot.uniq() != process.uniq {
-            return Err(RegisterError::Gone);
+        table.insert(name.into(), Holder::Reserved(Vec::new()));
+        Reservation::Made
+    }
+
+    /// Ends a reservation: `process` gets the name if there is one that lives, else it is free.
+    /// Whoever is returned waited for it.
+    #[must_use]
+    pub(crate) fn settle(
+        &self,
+        slots: &ProcessTable,
+        name: &Arc<[u8]>,
+        process: Option<ProcessId>,
+    ) -> Vec<Waiter> {
+        let mut table = self.write();
+        let waiters = match table.remove(name) {
+            Some(Holder::Reserved(waiters)) => waiters,
+            // A reservation is ended once, by whoever made it.
+            Some(other) => {
+                table.insert(name.clone(), other);
+                return Vec::new();
+            }
+            None => return Vec::new(),
+        };
+        if let Some(process) = process {
+            // One that is gone already leaves the name free.
+            let _ = give(&mut table, slots, name.clone(), process);
         }
-        let name: Arc<[u8]> = name.into();
-        relations.names.push(name.clone());
-        table.insert(name, process);
-        Ok(())
+        waiters
     }
 
     /// The living process that has the name.
     pub(crate) fn lookup(&self, slots: &ProcessTable, name: &[u8]) -> Option<ProcessId> {
-        let owner = *self.read().get(name)?;
-        slots.find(owner.uniq).map(|_| owner)
+        match self.read().get(name)? {
+            Holder::Process(owner) => slots.find(owner.uniq).map(|_| *owner),
+            Holder::Reserved(_) => None,
+        }
     }
 
     /// Frees a name; false if it was free.
     pub(crate) fn unregister(&self, slots: &ProcessTable, name: &[u8]) -> bool {
         let mut table = self.write();
-        let Some(owner) = table.remove(name) else { return false };
+        let Some(Holder::Process(owner)) = table.get(name) else { return false };
+        let owner = *owner;
+        table.remove(name);
         let Some(slot) = slots.find(owner.uniq) else { return false };
         let mut relations = slot.relations();
         if slot.uniq() == owner.uniq {
@@ -78,7 +151,9 @@ impl Names {
         let mut table = self.write();
         for name in names {
             // Another process may have taken it over since this one stopped resolving.
-            if table.get(name).is_some_and(|owner| owner.uniq == uniq) {
+            if let Some(Holder::Process(owner)) = table.get(name)
+                && owner.uniq == uniq
+            {
                 table.remove(name);
             }
         }
@@ -89,11 +164,28 @@ impl Names {
         self.read().is_empty()
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<Arc<[u8]>, ProcessId>> {
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<Arc<[u8]>, Holder>> {
         self.table.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Arc<[u8]>, ProcessId>> {
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Arc<[u8]>, Holder>> {
         self.table.write().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// Enters a name into the table and into the list of its process, if that lives.
+fn give(
+    table: &mut HashMap<Arc<[u8]>, Holder>,
+    slots: &ProcessTable,
+    name: Arc<[u8]>,
+    process: ProcessId,
+) -> Result<(), RegisterError> {
+    let slot = slots.find(process.uniq).ok_or(RegisterError::Gone)?;
+    let mut relations = slot.relations();
+    if !relations.alive || slot.uniq() != process.uniq {
+        return Err(RegisterError::Gone);
+    }
+    relations.names.push(name.clone());
+    table.insert(name, Holder::Process(process));
+    Ok(())
 }

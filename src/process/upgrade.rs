@@ -5,6 +5,7 @@
 //! kill and deadline) is not touched at all, so nobody outside can tell.
 
 use super::exit::{Failure, Outcome};
+use super::objects::Objects;
 use super::{Process, Stage, outcome};
 use crate::payload::Payload;
 use crate::process::definition::Definition;
@@ -29,6 +30,7 @@ impl Process {
         self.filled_globals = 0;
         self.last_sender = None;
         self.timers.start_over();
+        self.objects = Objects::default();
         self.take_unread();
         self.bind();
     }

@@ -51,6 +51,13 @@ pub(crate) enum Yield {
     Leave,
 }
 
+/// What a collected userdata stood for, by its index on the Rust side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Released {
+    Channel(u32),
+    Object(u32),
+}
+
 /// A reason set by another thread in the slot's kill word; see `process/slot.rs`.
 pub(crate) const KILL_NONE: u32 = 0;
 pub(crate) const KILL_TERMINATED: u32 = 1;
@@ -86,7 +93,7 @@ pub(crate) struct Control {
     may_wait: Cell<bool>,
     /// API calls left in this time slice.
     reductions: Cell<u32>,
-    released: UnsafeCell<Vec<u32>>,
+    released: UnsafeCell<Vec<Released>>,
     externals: UnsafeCell<HashMap<usize, External>>,
 }
 
@@ -224,13 +231,13 @@ impl Control {
     }
 
     /// Called by finalizers of our userdata, in the middle of anything.
-    pub(crate) fn release(&self, index: u32) {
+    pub(crate) fn release(&self, what: Released) {
         // SAFETY: `released` is only touched here and in `take_released`, neither of which
         // calls into Lua while it holds the reference.
-        unsafe { (*self.released.get()).push(index) };
+        unsafe { (*self.released.get()).push(what) };
     }
 
-    pub(crate) fn take_released(&self) -> Vec<u32> {
+    pub(crate) fn take_released(&self) -> Vec<Released> {
         // SAFETY: as in `release`.
         unsafe { std::mem::take(&mut *self.released.get()) }
     }

@@ -24,10 +24,14 @@ pub(crate) enum Kind {
     Timer,
     Ticker,
     Logger,
+    Spawner,
+    Actor,
+    Scope,
+    Policy,
 }
 
 impl Kind {
-    const ALL: [Kind; 9] = [
+    const ALL: [Kind; 13] = [
         Kind::Error,
         Kind::Message,
         Kind::Channel,
@@ -37,6 +41,10 @@ impl Kind {
         Kind::Timer,
         Kind::Ticker,
         Kind::Logger,
+        Kind::Spawner,
+        Kind::Actor,
+        Kind::Scope,
+        Kind::Policy,
     ];
 
     /// What error texts call it.
@@ -51,6 +59,10 @@ impl Kind {
             Kind::Timer => "timer",
             Kind::Ticker => "ticker",
             Kind::Logger => "logger",
+            Kind::Spawner => "spawner",
+            Kind::Actor => "actor",
+            Kind::Scope => "scope",
+            Kind::Policy => "policy",
         }
     }
 }

@@ -1,0 +1,49 @@
+//! Userdata that stand for an [`Object`] on the Rust side: builders, actors, scopes, policies.
+
+#![allow(unsafe_code)]
+
+use std::ffi::c_int;
+
+use crate::api::caller::{Caller, Failure};
+use crate::process::objects::{Object, ObjectId};
+use crate::vm::control::{Control, Released};
+use crate::vm::ffi::lua_State;
+use crate::vm::stack::Stack;
+use crate::vm::userdata::{self, Class, Kind};
+
+/// What such a userdata holds.
+#[derive(Clone, Copy)]
+struct Data {
+    id: ObjectId,
+}
+
+const KINDS: [Kind; 4] = [Kind::Spawner, Kind::Actor, Kind::Scope, Kind::Policy];
+
+/// The finalizer: only notes the object, whatever code the collector interrupted.
+pub(crate) unsafe extern "C-unwind" fn collected(lua: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with a live state of one of our VMs.
+    let (stack, control) = unsafe { (Stack::new(lua), Control::of(lua)) };
+    let data = KINDS.into_iter().find_map(|kind| userdata::get::<Data>(stack, 1, kind));
+    if let Some(data) = data {
+        control.release(Released::Object(data.id));
+    }
+    0
+}
+
+/// Pushes the userdata of a new object; the class has [`collected`] as its finalizer.
+pub(crate) fn push(caller: &mut Caller<'_>, class: &'static Class, object: Object) {
+    let id = caller.process.objects.add(object);
+    userdata::push(caller.stack, class, Data { id }, 0);
+}
+
+/// The object at `index`, if it is one of this kind.
+pub(crate) fn at(caller: &Caller<'_>, index: i32, kind: Kind) -> Option<Object> {
+    let data = userdata::get::<Data>(caller.stack, index, kind)?;
+    caller.process.objects.get(data.id).cloned()
+}
+
+/// The error of a method that was called with something else.
+pub(crate) fn wrong_receiver(caller: &Caller<'_>, expected: &str) -> Failure {
+    let got = caller.kind(1).name();
+    Failure::Text(format!("bad argument #1 ({expected} expected, got {got})"))
+}

@@ -1,0 +1,94 @@
+//! Asking whether the calling process may do something.
+//!
+//! Without an actor and a scope, the usual case, an answer costs two loads; with them a repeated
+//! question is answered from the process's cache, without a walk over its policies.
+
+use crate::api::caller::{Caller, Destination};
+use crate::error::{ApiError, kind};
+use crate::process::Process;
+use crate::process::context::Context;
+use crate::security::{Action, Decision, Request};
+use crate::value::Value;
+
+impl Caller<'_> {
+    /// Whether the caller may do `action` on `resource`.
+    pub(crate) fn may(&mut self, action: Action, resource: &[u8]) -> bool {
+        let Process { context, permissions, node, id, .. } = &mut *self.process;
+        if context.identity.complete().is_none() {
+            return !node.is_strict;
+        }
+        permissions.get(action, resource, || {
+            let own = Value::String(node.pid_text(*id).as_bytes().to_vec());
+            decide(context, action, resource, vec![(Value::from("pid"), own)])
+        })
+    }
+
+    /// As [`Caller::may`], with one attribute more; nothing is remembered.
+    pub(crate) fn may_with(
+        &self,
+        action: Action,
+        resource: &[u8],
+        attribute: (&str, &[u8]),
+    ) -> bool {
+        let Process { context, node, id, .. } = &*self.process;
+        if context.identity.complete().is_none() {
+            return !node.is_strict;
+        }
+        let own = Value::String(node.pid_text(*id).as_bytes().to_vec());
+        let more = (Value::from(attribute.0), Value::String(attribute.1.to_vec()));
+        decide(context, action, resource, vec![(Value::from("pid"), own), more])
+    }
+
+    /// Fails with `not allowed to <what>: <resource>` if the caller may not.
+    pub(crate) fn require(
+        &mut self,
+        action: Action,
+        resource: &[u8],
+        what: &str,
+    ) -> Result<(), ApiError> {
+        if self.may(action, resource) { Ok(()) } else { Err(denied(what, resource)) }
+    }
+
+    /// As [`Caller::require`], on the PID of a destination that was given as `text`. A PID that
+    /// names nobody is asked about as it was given.
+    pub(crate) fn require_on(
+        &mut self,
+        action: Action,
+        destination: &Destination,
+        text: &[u8],
+        what: &str,
+    ) -> Result<(), ApiError> {
+        let is_allowed = match destination {
+            Destination::Alive(process) => {
+                let pid = self.process.node.pid_text(*process);
+                self.may(action, pid.as_bytes())
+            }
+            Destination::Gone { .. } => self.may(action, text),
+        };
+        if is_allowed { Ok(()) } else { Err(denied(what, text)) }
+    }
+}
+
+/// Asks the policies.
+fn decide(
+    context: &Context,
+    action: Action,
+    resource: &[u8],
+    attributes: Vec<(Value, Value)>,
+) -> bool {
+    let Some((actor, scope)) = context.identity.complete() else { return false };
+    let request = Request {
+        actor,
+        action: action.name().as_bytes(),
+        resource,
+        attributes: &Value::Table(attributes),
+    };
+    // Nothing that is not allowed is allowed.
+    scope.evaluate(&request) == Decision::Allow
+}
+
+/// The error for what the policies do not allow.
+pub(crate) fn denied(what: &str, resource: &[u8]) -> ApiError {
+    let resource = String::from_utf8_lossy(resource);
+    ApiError::new(kind::PERMISSION_DENIED, format!("not allowed to {what}: {resource}"))
+}

@@ -1,0 +1,292 @@
+//! `process.with_context` and the SpawnBuilder: an immutable plan that every method copies.
+
+use crate::api::caller::{ApiResult, Caller, Failure};
+use crate::api::permission::denied;
+use crate::api::spawn::{self, Variant};
+use crate::api::{function, object, send};
+use crate::error::{ApiError, kind};
+use crate::payload::{self, Payload};
+use crate::pid::ProcessId;
+use crate::process::context::Context;
+use crate::process::links;
+use crate::process::message::{Content, Message, Topic};
+use crate::process::names::{Reservation, Waiter};
+use crate::process::objects::{Object, Plan};
+use crate::process::relations;
+use crate::process::slot::Slot;
+use crate::security::Action;
+use crate::sync::Arc;
+use crate::vm::boundary::Reply;
+use crate::vm::stack::Type;
+use crate::vm::userdata::{Class, Kind};
+
+function!(with_context, with_context_inner);
+function!(add_context, add_context_inner);
+function!(with_actor, with_actor_inner);
+function!(with_scope, with_scope_inner);
+function!(with_name, with_name_inner);
+function!(with_message, with_message_inner);
+
+/// How often a spawn takes a name whose owner ends while it is joined, before it gives up.
+const JOIN_TRIES_MAX: usize = 64;
+
+static CLASS: Class = Class {
+    kind: Kind::Spawner,
+    name: "moonlet.spawner",
+    methods: &[
+        ("with_context", add_context),
+        ("with_actor", with_actor),
+        ("with_scope", with_scope),
+        ("with_name", with_name),
+        ("with_message", with_message),
+        ("spawn", spawn::build::shell),
+        ("spawn_monitored", spawn::build_monitored::shell),
+        ("spawn_linked", spawn::build_linked::shell),
+        ("spawn_linked_monitored", spawn::build_linked_monitored::shell),
+    ],
+    metamethods: &[("__gc", object::collected)],
+};
+
+/// The plan of the builder whose method was called.
+pub(crate) fn receiver(caller: &Caller<'_>) -> Result<Arc<Plan>, Failure> {
+    match object::at(caller, 1, Kind::Spawner) {
+        Some(Object::Plan(plan)) => Ok(plan),
+        _ => Err(object::wrong_receiver(caller, "spawner")),
+    }
+}
+
+fn push(caller: &mut Caller<'_>, plan: Plan) -> ApiResult {
+    object::push(caller, &CLASS, Object::Plan(Arc::new(plan)));
+    Ok(Reply::Return(1))
+}
+
+fn raised(error: ApiError) -> Failure {
+    Failure::Raised(error)
+}
+
+fn invalid(message: impl Into<String>) -> Failure {
+    Failure::Raised(ApiError::invalid(message))
+}
+
+/// `process.with_context(values)`.
+fn with_context_inner(caller: &mut Caller<'_>) -> ApiResult {
+    caller.require_main()?;
+    let mut plan = Plan::default();
+    add_values(caller, 1, &mut plan.context)?;
+    push(caller, plan)
+}
+
+/// `builder:with_context(values)`.
+fn add_context_inner(caller: &mut Caller<'_>) -> ApiResult {
+    caller.require_main()?;
+    let mut plan = Plan::clone(&*receiver(caller)?);
+    add_values(caller, 2, &mut plan.context)?;
+    push(caller, plan)
+}
+
+/// Sets every pair of the table at `index`.
+fn add_values(caller: &mut Caller<'_>, index: i32, context: &mut Context) -> Result<(), Failure> {
+    if caller.kind(index) != Type::Table {
+        let got = caller.kind(index).name();
+        return Err(invalid(format!("with_context requires a table of values, got {got}")));
+    }
+    if !caller.may(Action::Context, b"context") {
+        let text = "not allowed to spawn processes with custom context";
+        return Err(raised(ApiError::new(kind::PERMISSION_DENIED, text)));
+    }
+    caller.reserve(8);
+    caller.push_nil();
+    while caller.next(index) {
+        if caller.kind(-2) != Type::String {
+            return Err(invalid("context keys must be strings"));
+        }
+        let key = caller.string(-2).unwrap_or_default();
+        if key.is_empty() {
+            return Err(invalid("context keys cannot be empty"));
+        }
+        let value = plain_value(caller, key)?;
+        context.set(key, value);
+        caller.pop(1);
+    }
+    Ok(())
+}
+
+/// Copies the value on top of the stack, which must be plain data.
+fn plain_value(caller: &Caller<'_>, key: &[u8]) -> Result<Payload, Failure> {
+    let key = String::from_utf8_lossy(key);
+    let value = payload::encode(caller.stack, caller.top())
+        .map_err(|error| invalid(format!("context value {key:?}: {}", error.message())))?;
+    if !value.is_plain() {
+        return Err(invalid(format!("context value {key:?}: cannot send an error")));
+    }
+    Ok(value)
+}
+
+/// `builder:with_actor(actor)`.
+fn with_actor_inner(caller: &mut Caller<'_>) -> ApiResult {
+    let mut plan = Plan::clone(&*receiver(caller)?);
+    let Object::Actor(actor) = identity_part(caller, Kind::Actor, "actor")? else {
+        return Err(invalid("actor expected"));
+    };
+    plan.context.identity.actor = Some(actor);
+    push(caller, plan)
+}
+
+/// `builder:with_scope(scope)`.
+fn with_scope_inner(caller: &mut Caller<'_>) -> ApiResult {
+    let mut plan = Plan::clone(&*receiver(caller)?);
+    let Object::Scope(scope) = identity_part(caller, Kind::Scope, "scope")? else {
+        return Err(invalid("scope expected"));
+    };
+    plan.context.identity.scope = Some(scope);
+    push(caller, plan)
+}
+
+/// The actor or scope at argument 2, for a caller who may give children one.
+fn identity_part(caller: &mut Caller<'_>, kind: Kind, what: &str) -> Result<Object, Failure> {
+    caller.require_main()?;
+    if caller.is_missing(2) {
+        return Err(invalid(format!("{what} cannot be nil")));
+    }
+    let Some(part) = object::at(caller, 2, kind) else {
+        let got = caller.kind(2).name();
+        return Err(invalid(format!("bad argument #2 ({what} expected, got {got})")));
+    };
+    if !caller.may(Action::Security, b"security") {
+        let text = "not allowed to spawn processes with custom security context";
+        return Err(raised(ApiError::new(kind::PERMISSION_DENIED, text)));
+    }
+    Ok(part)
+}
+
+/// `builder:with_name(name)`.
+fn with_name_inner(caller: &mut Caller<'_>) -> ApiResult {
+    caller.require_main()?;
+    let mut plan = Plan::clone(&*receiver(caller)?);
+    let name = match caller.kind(2) {
+        Type::String => caller.string(2).unwrap_or_default(),
+        _ => b"",
+    };
+    if name.is_empty() {
+        return Err(invalid("name cannot be empty"));
+    }
+    plan.name = Some(name.into());
+    push(caller, plan)
+}
+
+/// `builder:with_message(topic, ...)`.
+fn with_message_inner(caller: &mut Caller<'_>) -> ApiResult {
+    caller.require_main()?;
+    let mut plan = Plan::clone(&*receiver(caller)?);
+    if caller.is_missing(2) {
+        return Err(invalid("with_message requires a topic argument"));
+    }
+    let topic = caller.text(2).map_err(raised)?;
+    send::check_topic(topic, "send").map_err(raised)?;
+    let payload = payload::encode(caller.stack, 3).map_err(|error| invalid(error.message()))?;
+    plan.messages.push((Topic::from_slice(topic), payload));
+    push(caller, plan)
+}
+
+/// How a spawn under a name goes on.
+pub(crate) enum Claim {
+    /// The name is reserved: start a process.
+    Reserved,
+    /// The process that has the name was joined; nothing is started.
+    Joined(ProcessId),
+    /// Somebody else starts one; the caller's coroutine waits for that.
+    Wait,
+}
+
+/// Reserves the name of a plan, or joins the process that has it.
+pub(crate) fn claim_name(
+    caller: &mut Caller<'_>,
+    variant: Variant,
+    plan: &Plan,
+    name: &[u8],
+) -> Result<Claim, ApiError> {
+    caller.process.flush_taken();
+    for _ in 0..JOIN_TRIES_MAX {
+        let node = caller.process.node.clone();
+        let uniq = caller.process.id.uniq;
+        let coroutines = &mut caller.process.coroutines;
+        let waiter = || Waiter { uniq, token: coroutines.wait().to_token() };
+        match node.names.reserve(&node.slots, name, waiter) {
+            Reservation::Made => return Ok(Claim::Reserved),
+            Reservation::Busy => return Ok(Claim::Wait),
+            Reservation::Taken(process) => {
+                if join(caller, variant, plan, process)? {
+                    return Ok(Claim::Joined(process));
+                }
+                // It ended meanwhile: the name is free, or somebody else's.
+            }
+        }
+    }
+    let name = String::from_utf8_lossy(name);
+    let text = format!("the processes named {name} end too fast");
+    Err(ApiError { retryable: true, ..ApiError::new(kind::UNAVAILABLE, text) })
+}
+
+/// Gives a process that is there what a started one would have got; false if it is gone.
+fn join(
+    caller: &mut Caller<'_>,
+    variant: Variant,
+    plan: &Plan,
+    process: ProcessId,
+) -> Result<bool, ApiError> {
+    check_join(caller, variant, plan, process)?;
+    let node = caller.process.node.clone();
+    let own = caller.process.id.uniq;
+    let Some(slot) = node.slots.find(process.uniq) else { return Ok(false) };
+    if !reserve_places(caller, slot, process, plan) {
+        return Err(ApiError::rate_limited("mailbox full"));
+    }
+    for (topic, payload) in &plan.messages {
+        let (from, payload) = (Some(caller.process.id), payload.clone());
+        let content = Content::User { from, topic: topic.clone(), payload };
+        if node.deliver(slot, Message::new(process.uniq, content)).is_err() {
+            return Ok(false);
+        }
+    }
+    if process.uniq == own {
+        return Ok(true);
+    }
+    let is_monitored = !variant.monitors
+        || relations::monitor(&node.slots, own, process.uniq) != Err(relations::MonitorError::Gone);
+    let is_linked = !variant.links || links::link(&node.slots, own, process.uniq).is_ok();
+    Ok(is_monitored && is_linked)
+}
+
+fn check_join(
+    caller: &mut Caller<'_>,
+    variant: Variant,
+    plan: &Plan,
+    process: ProcessId,
+) -> Result<(), ApiError> {
+    let pid = caller.process.node.pid_text(process);
+    let needed = [
+        (!plan.messages.is_empty(), Action::Send, "send"),
+        (variant.monitors, Action::Monitor, "monitor"),
+        (variant.links, Action::Link, "link"),
+    ];
+    for (is_needed, action, what) in needed {
+        if is_needed && !caller.may(action, pid.as_bytes()) {
+            return Err(denied(what, pid.as_bytes()));
+        }
+    }
+    Ok(())
+}
+
+/// Reserves room for all messages of a plan, or for none.
+fn reserve_places(caller: &Caller<'_>, slot: &Slot, process: ProcessId, plan: &Plan) -> bool {
+    let limits = caller.process.node.host(process.host).limits;
+    let bytes: usize = plan.messages.iter().map(|(_, payload)| payload.size()).sum();
+    if limits.memory_bytes > 0 && !send::reserve_bytes(slot, bytes, limits.memory_bytes) {
+        return false;
+    }
+    let has_room = slot.mailbox.reserve(plan.messages.len() as u32, limits.mailbox);
+    if !has_room && limits.memory_bytes > 0 {
+        slot.mailbox.release_bytes(bytes);
+    }
+    has_room
+}

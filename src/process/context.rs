@@ -1,0 +1,49 @@
+//! What a process got from its spawner and passes on: context values, actor and scope.
+
+use crate::payload::Payload;
+use crate::security::Identity;
+
+/// Context values by key, sorted, and the identity. Immutable: children share it, and a builder
+/// makes a changed copy.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Context {
+    values: Vec<(Box<[u8]>, Payload)>,
+    pub(crate) identity: Identity,
+}
+
+impl Context {
+    /// The value of a key.
+    pub(crate) fn get(&self, key: &[u8]) -> Option<&Payload> {
+        let place = self.values.binary_search_by(|(other, _)| (**other).cmp(key)).ok()?;
+        Some(&self.values[place].1)
+    }
+
+    /// Sets a value.
+    pub(crate) fn set(&mut self, key: &[u8], value: Payload) {
+        match self.values.binary_search_by(|(other, _)| (**other).cmp(key)) {
+            Ok(place) => self.values[place].1 = value,
+            Err(place) => self.values.insert(place, (key.into(), value)),
+        }
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&[u8], &Payload)> {
+        self.values.iter().map(|(key, value)| (&**key, value))
+    }
+
+    /// This context with the values of `other` over its own, and actor and scope of `other` where
+    /// it has them.
+    pub(crate) fn overlaid(&self, other: &Context) -> Context {
+        let mut result = self.clone();
+        for (key, value) in other.values() {
+            result.set(key, value.clone());
+        }
+        let Identity { actor, scope } = &other.identity;
+        if actor.is_some() {
+            result.identity.actor.clone_from(actor);
+        }
+        if scope.is_some() {
+            result.identity.scope.clone_from(scope);
+        }
+        result
+    }
+}

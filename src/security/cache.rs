@@ -1,0 +1,72 @@
+//! Decisions that one process has got before.
+
+use std::collections::HashMap;
+
+use super::Action;
+
+/// Resources that are remembered; beyond that the cache starts anew.
+const RESOURCES_MAX: usize = 1024;
+
+/// Answers by resource, a bit an action. The policies of a process never change, so an entry is
+/// right for as long as the process lives.
+#[derive(Debug, Default)]
+pub(crate) struct Cache {
+    answers: HashMap<Box<[u8]>, Answers>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Answers {
+    known: u32,
+    allowed: u32,
+}
+
+impl Cache {
+    /// The answer for an action on a resource; `decide` is asked once.
+    pub(crate) fn get(
+        &mut self,
+        action: Action,
+        resource: &[u8],
+        decide: impl FnOnce() -> bool,
+    ) -> bool {
+        let bit = action.bit();
+        if let Some(answers) = self.answers.get(resource)
+            && answers.known & bit != 0
+        {
+            return answers.allowed & bit != 0;
+        }
+        let is_allowed = decide();
+        if self.answers.len() >= RESOURCES_MAX {
+            self.answers.clear();
+        }
+        let answers = self.answers.entry(resource.into()).or_default();
+        answers.known |= bit;
+        if is_allowed {
+            answers.allowed |= bit;
+        }
+        is_allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_question_is_decided_once() {
+        let mut cache = Cache::default();
+        assert!(cache.get(Action::Send, b"a", || true));
+        assert!(cache.get(Action::Send, b"a", || unreachable!("it is known")));
+        assert!(!cache.get(Action::Link, b"a", || false), "another action");
+        assert!(!cache.get(Action::Link, b"a", || unreachable!("it is known")));
+        assert!(!cache.get(Action::Send, b"b", || false), "another resource");
+    }
+
+    #[test]
+    fn it_does_not_grow_for_ever() {
+        let mut cache = Cache::default();
+        for number in 0..3 * RESOURCES_MAX {
+            cache.get(Action::Send, number.to_string().as_bytes(), || true);
+        }
+        assert!(cache.answers.len() <= RESOURCES_MAX);
+    }
+}

@@ -1,0 +1,130 @@
+//! Who may do what: actors, scopes of policies, and decisions that are remembered.
+//!
+//! It knows nothing of Lua and of processes. `policy.rs` has one rule, `pattern.rs` and
+//! `condition.rs` its parts, `cache.rs` what one process has asked before. Everything here is
+//! immutable once it is made and shared by reference; a process never changes its own identity,
+//! so an answer stays right for as long as the process lives.
+
+mod action;
+mod cache;
+mod condition;
+mod pattern;
+mod policy;
+
+pub(crate) use action::Action;
+pub(crate) use cache::Cache;
+pub(crate) use condition::{Condition, ConditionError};
+pub(crate) use pattern::Pattern;
+pub(crate) use policy::{Effect, Policy};
+
+use crate::sync::Arc;
+use crate::value::Value;
+
+/// Who acts.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Actor {
+    pub(crate) id: Vec<u8>,
+    /// A table of plain data.
+    pub(crate) meta: Value,
+}
+
+/// An immutable set of policies. The order carries no meaning.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scope {
+    policies: Vec<Arc<Policy>>,
+}
+
+/// What a policy, a scope, or a check comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Allow,
+    Deny,
+    /// No policy has a say.
+    Undefined,
+}
+
+impl Decision {
+    /// As scripts see it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Decision::Allow => "allow",
+            Decision::Deny => "deny",
+            Decision::Undefined => "undefined",
+        }
+    }
+}
+
+/// One question: may `actor` do this.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) actor: &'a Actor,
+    pub(crate) action: &'a [u8],
+    pub(crate) resource: &'a [u8],
+    /// A table of plain data.
+    pub(crate) attributes: &'a Value,
+}
+
+impl Scope {
+    pub(crate) fn new(policies: impl IntoIterator<Item = Arc<Policy>>) -> Self {
+        let mut scope = Scope::default();
+        for policy in policies {
+            scope.add(policy);
+        }
+        scope
+    }
+
+    /// Adds a policy unless one with its id is there.
+    fn add(&mut self, policy: Arc<Policy>) {
+        if !self.contains(&policy.id) {
+            self.policies.push(policy);
+        }
+    }
+
+    /// Makes a scope with one policy more.
+    pub(crate) fn with(&self, policy: Arc<Policy>) -> Self {
+        let mut scope = self.clone();
+        scope.add(policy);
+        scope
+    }
+
+    /// Makes a scope without the policy of this id.
+    pub(crate) fn without(&self, id: &[u8]) -> Self {
+        let stays = |policy: &&Arc<Policy>| policy.id != id;
+        Scope { policies: self.policies.iter().filter(stays).cloned().collect() }
+    }
+
+    pub(crate) fn contains(&self, id: &[u8]) -> bool {
+        self.policies.iter().any(|policy| policy.id == id)
+    }
+
+    pub(crate) fn policies(&self) -> &[Arc<Policy>] {
+        &self.policies
+    }
+
+    /// Any *deny* denies; else any *allow* allows.
+    pub(crate) fn evaluate(&self, request: &Request<'_>) -> Decision {
+        let mut result = Decision::Undefined;
+        for policy in &self.policies {
+            match policy.evaluate(request) {
+                Decision::Deny => return Decision::Deny,
+                Decision::Allow => result = Decision::Allow,
+                Decision::Undefined => {}
+            }
+        }
+        result
+    }
+}
+
+/// The actor and the scope of a process.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Identity {
+    pub(crate) actor: Option<Arc<Actor>>,
+    pub(crate) scope: Option<Arc<Scope>>,
+}
+
+impl Identity {
+    /// Actor and scope, if both are there.
+    pub(crate) fn complete(&self) -> Option<(&Actor, &Scope)> {
+        Some((self.actor.as_deref()?, self.scope.as_deref()?))
+    }
+}
