@@ -39,6 +39,8 @@ pub(crate) fn end(node: &Arc<Node>, slot: &Slot, outcome: Outcome) {
     let relations = retire(node, slot, process);
     let outcome = Arc::new(overruled(slot).unwrap_or(outcome));
     let at = node.clock.unix_seconds();
+    // Counted before it is told, so that who was told finds it counted.
+    node.metrics.ended.fetch_add(1, Ordering::Relaxed);
     for watcher in &relations.watchers {
         tell(node, *watcher, id, at, &outcome);
     }
@@ -46,7 +48,6 @@ pub(crate) fn end(node: &Arc<Node>, slot: &Slot, outcome: Outcome) {
         tell_peer(node, *peer, id, at, &outcome);
     }
     release(node, slot);
-    node.metrics.ended.fetch_add(1, Ordering::Relaxed);
 }
 
 /// Steps 1 to 3, for a process that ran or one whose chunk failed.

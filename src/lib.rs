@@ -32,6 +32,7 @@
 //! | `payload` | Lua values to owned bytes and back |
 //! | `vm` | the only code that knows Lua's C API |
 //! | `clock`, `sync`, `output`, `metrics` | time and randomness, atomics, text out, counters |
+//! | `bench` | what `benches/` measures of the inside |
 //!
 //! # The way of one message
 //!
@@ -51,6 +52,8 @@
 
 mod api;
 mod app;
+#[doc(hidden)]
+pub mod bench;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;

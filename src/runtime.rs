@@ -2,9 +2,9 @@
 //!
 //! Shutdown, in this order:
 //!
-//! 1. Hosts refuse new processes.
-//! 2. Services are asked to stop, in the reverse of their start order, each with its deadline;
-//!    what does not end is terminated (`supervisor.rs`).
+//! 1. If the host program wants it so, services are asked to stop, in the reverse of their start
+//!    order, each with its deadline; what does not end is terminated (`supervisor.rs`).
+//! 2. Hosts refuse new processes.
 //! 3. What is left on the hosts is terminated.
 //! 4. The workers end after the slice that they run; processes that are left are dropped.
 //! 5. Output is flushed, threads outside that still wait are told.
@@ -345,7 +345,7 @@ impl Runtime {
     }
 
     /// Asks the services to stop, in the reverse of their start order, and terminates what is
-    /// left when their time is over or `hurry` says so.
+    /// left of them when their time is over or `hurry` says so. New processes are refused then.
     pub fn stop_services(&self, hurry: impl Fn() -> bool) {
         lock(&self.supervisor).stop(&self.node, &hurry);
     }

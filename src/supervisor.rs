@@ -127,7 +127,8 @@ impl Supervisor {
         }
     }
 
-    /// Stops all services: those that require others before them.
+    /// Stops all services: those that require others before them. A host refuses new processes
+    /// once all services on it have ended; what else runs there goes on.
     pub(crate) fn stop(&mut self, node: &Node, hurry: &dyn Fn() -> bool) {
         for level in self.levels.clone().into_iter().rev() {
             self.stop_level(node, &level, hurry);
@@ -135,6 +136,9 @@ impl Supervisor {
     }
 
     fn stop_level(&mut self, node: &Node, level: &[EntryId], hurry: &dyn Fn() -> bool) {
+        for host in level.iter().filter_map(|id| node.host_index(id.as_str())) {
+            node.host(host).set_state(HostState::Stopping);
+        }
         let begin = Instant::now();
         let at = node.clock.unix_seconds();
         for service in level.iter().filter_map(|id| self.services.get(id)) {

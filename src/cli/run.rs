@@ -1,6 +1,7 @@
 //! `moonlet run`: an application with its services, or one of its entries.
 
-use std::io;
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -51,7 +52,7 @@ pub(crate) struct RunArguments {
 pub(crate) fn run(arguments: RunArguments) -> ExitCode {
     let application = Application::load(&arguments.app, &[]);
     for problem in application.problems() {
-        eprintln!("{problem}");
+        complain(problem);
     }
     if application.entries().len() == 0 {
         return ExitCode::from(STATUS_FAILED);
@@ -79,8 +80,13 @@ pub(crate) fn run(arguments: RunArguments) -> ExitCode {
 }
 
 fn fail(text: &str) -> ExitCode {
-    eprintln!("moonlet: {text}");
+    complain(format_args!("moonlet: {text}"));
     ExitCode::from(STATUS_FAILED)
+}
+
+/// Writes a line to standard error; if nobody reads there, the exit status has to do.
+fn complain(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 fn default_host(application: &Application) -> String {

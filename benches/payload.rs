@@ -1,0 +1,65 @@
+//! One value off a Lua stack into a payload, and from a payload onto a Lua stack.
+//!
+//! `encode` includes dropping the payload. `decode` includes that the value becomes garbage, and
+//! so the collector's steps for it. The long string is forwarded: it came as shared bytes, so
+//! encoding it again and decoding it move a reference; `encode/string_64k_own` is one that Lua
+//! made itself, which is copied once. No message, mailbox or process is involved, and a VM with
+//! one value has a collector with little to do: a real process pays more for garbage.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use moonlet::Value;
+use moonlet::bench::Codec;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const LONG_BYTES: usize = 64 * 1024;
+
+/// Eight pairs as requests and replies have them, one of them a list.
+fn small_table() -> Value {
+    let list = Value::sequence([1, 2, 3].map(Value::from));
+    let fields = [
+        ("id", Value::from(17)),
+        ("name", Value::from("moonlet")),
+        ("reply_to", Value::from("store.reply.17")),
+        ("ratio", Value::from(0.5)),
+        ("enabled", Value::from(true)),
+        ("list", list),
+        ("x", Value::from(1)),
+        ("y", Value::from(2)),
+    ];
+    Value::Table(fields.map(|(key, value)| (Value::from(key), value)).into())
+}
+
+fn payload(criterion: &mut Criterion) {
+    let long = "x".repeat(LONG_BYTES);
+    let values = [
+        ("scalar", Value::from(42)),
+        ("small_table", small_table()),
+        ("string_64k", Value::from(long.as_str())),
+    ];
+    let codec_of = |value| Codec::new(value).expect("there is memory for a VM");
+    let mut group = criterion.benchmark_group("encode");
+    for (name, value) in &values {
+        let codec = codec_of(value);
+        group.bench_function(*name, |bencher| bencher.iter(|| codec.encode()));
+    }
+    let codec = Codec::with_own_string(long.as_bytes()).expect("there is memory for a VM");
+    group.bench_function("string_64k_own", |bencher| bencher.iter(|| codec.encode()));
+    group.finish();
+
+    let mut group = criterion.benchmark_group("decode");
+    for (name, value) in &values {
+        let codec = codec_of(value);
+        let encoded = codec.encode().expect("the value can be sent");
+        group.bench_function(*name, |bencher| {
+            bencher.iter(|| assert!(codec.decode(black_box(&encoded))));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, payload);
+criterion_main!(benches);

@@ -1,0 +1,54 @@
+//! The life of a process that does nothing: a VM is built, its chunk and main run, it is freed.
+//!
+//! `spawn_exit` starts one under a monitor and waits for its EXIT event, `exec` calls one like a
+//! function. One worker, one child at a time: its slot and its memory are always those of the
+//! child before, so it says nothing about many processes at once, nor about chunks and main
+//! functions of real size. loadgen's `spawn` and `skynet` measure crowds.
+
+mod support;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const SPAWN_EXIT: &str = r#"
+local time = require("time")
+return function(count)
+  local events, spawn = process.events(), process.spawn_monitored
+  local begin = time.monotonic()
+  for _ = 1, count do
+    assert(spawn("app:child", "app:processes"))
+    events:receive()
+  end
+  return time.monotonic() - begin
+end
+"#;
+
+const EXEC: &str = r#"
+local time = require("time")
+return function(count)
+  local exec = process.exec
+  local begin = time.monotonic()
+  for _ = 1, count do
+    assert(exec("app:child", "app:processes"))
+  end
+  return time.monotonic() - begin
+end
+"#;
+
+const CHILD: &str = "return function() return true end";
+
+fn spawn(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("spawn");
+    group.throughput(Throughput::Elements(1));
+    for (name, main) in [("spawn_exit", SPAWN_EXIT), ("exec", EXEC)] {
+        let runtime = support::start(&[("main", main), ("child", CHILD)]);
+        group.bench_function(name, |bencher| support::measure(bencher, &runtime));
+        runtime.shutdown();
+    }
+    group.finish();
+}
+
+criterion_group!(benches, spawn);
+criterion_main!(benches);

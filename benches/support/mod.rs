@@ -1,0 +1,38 @@
+//! Applications whose `app:main` repeats an act and says how long that took.
+
+use std::time::Duration;
+
+use criterion::Bencher;
+use moonlet::{Application, Builder, Level, Runtime, Value};
+
+const HOST: &str = "app:processes";
+
+/// Starts a runtime with one worker, so that nothing depends on which core is woken when, and
+/// with these definitions: their names and their sources.
+pub(crate) fn start(definitions: &[(&str, &str)]) -> Runtime {
+    let mut index = String::from("namespace: app\nentries:\n");
+    let mut files = Vec::new();
+    for (name, source) in definitions {
+        index += &format!(
+            "- {{ name: {name}, kind: process.lua, source: 'file://{name}.lua', \
+             modules: [time] }}\n"
+        );
+        files.push((format!("{name}.lua").into(), source.as_bytes().to_vec()));
+    }
+    files.push(("_index.yaml".into(), index.into_bytes()));
+    let application = Application::from_files(files, &[]);
+    assert!(application.problems().is_empty(), "{:?}", application.problems());
+    let builder = Builder::new().workers(1).log_level(Level::Error);
+    builder.application(application).start().expect("the runtime starts")
+}
+
+/// Measures `app:main`, which gets the number of repetitions and returns the nanoseconds that
+/// they took by its own clock: its start and the way to it and back are not counted.
+pub(crate) fn measure(bencher: &mut Bencher<'_>, runtime: &Runtime) {
+    bencher.iter_custom(|repetitions| {
+        let repetitions = i64::try_from(repetitions).expect("a reasonable number");
+        let taken = runtime.exec("app:main", HOST, &[Value::from(repetitions)]);
+        let ns = taken.expect("main succeeds").as_i64().expect("main returns nanoseconds");
+        Duration::from_nanos(ns.unsigned_abs())
+    });
+}

@@ -1,0 +1,206 @@
+//! `moonlet run`: what is run, where, with which arguments, and what the status says.
+
+use crate::command::{Folder, ended};
+
+const TWO_HOSTS: [&str; 2] = [
+    "name: first, kind: process.host, lifecycle: { auto_start: true }",
+    "name: second, kind: process.host, lifecycle: { auto_start: true }",
+];
+
+fn service(name: &str) -> String {
+    format!(
+        "name: {name}_service, kind: process.service, process: {name}, host: processes, \
+         lifecycle: {{ auto_start: true }}"
+    )
+}
+
+const HOST: &str = "name: processes, kind: process.host, lifecycle: { auto_start: true }";
+
+#[test]
+fn an_entry_prints_plain_lines() {
+    let folder = Folder::with(&[("main", "print('one', 2) print() print('three')")], &[]);
+    let ended = folder.run_main(&[]).with_status(0);
+    assert_eq!(ended.stdout, "one\t2\n\nthree\n");
+    assert_eq!(ended.stderr, "");
+}
+
+#[test]
+fn all_output_is_written_before_the_end() {
+    let main = "for i = 1, 100000 do print(i) end io.write('no newline')";
+    let ended = Folder::with(&[("main", main)], &[]).run_main(&[]).with_status(0);
+    let expected: String = (1..=100_000).map(|i| format!("{i}\n")).collect();
+    assert!(ended.stdout == expected + "no newline", "{} bytes", ended.stdout.len());
+}
+
+#[test]
+fn arguments_arrive_as_strings() {
+    let main = r#"
+        for i = 1, select('#', ...) do print(math.type(select(i, ...)), (select(i, ...))) end
+        print(table.concat(io.args(), "|"))
+    "#;
+    let folder = Folder::with(&[("main", main)], &[]);
+    let ended = folder.run_main(&["--", "17", "", "-x", "--", "ä b"]).with_status(0);
+    assert_eq!(ended.stdout, "nil\t17\nnil\t\nnil\t-x\nnil\t--\nnil\tä b\n17||-x|--|ä b\n");
+    let ended = folder.run_main(&[]).with_status(0);
+    assert_eq!(ended.stdout, "\n");
+}
+
+#[test]
+fn the_value_of_an_entry_does_not_matter() {
+    for value in ["", "return false", "return 7", "return { 1 }"] {
+        let ended = Folder::with(&[("main", value)], &[]).run_main(&[]).with_status(0);
+        assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", ""), "{value}");
+    }
+}
+
+#[test]
+fn a_raised_error_is_shown_with_its_traceback() {
+    let main = "print('before')\n local function deep() error('broken') end\n deep()";
+    let ended = Folder::with(&[("main", main)], &[]).run_main(&[]).with_status(1);
+    assert_eq!(ended.stdout, "before\n");
+    let expected = "moonlet: app:main failed: app:main:2: broken\nstack traceback:\n";
+    assert!(ended.stderr.contains(expected), "{}", ended.stderr);
+    assert!(ended.stderr.contains("'deep'"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_returned_error_is_shown() {
+    let main = "return nil, errors.new({ message = 'no luck' })";
+    let ended = Folder::with(&[("main", main)], &[]).run_main(&[]).with_status(1);
+    assert_eq!(ended.stderr, "moonlet: app:main failed: no luck\n");
+}
+
+#[test]
+fn what_cannot_be_run_is_said() {
+    let folder = Folder::with(&[("main", "")], &[]);
+    let unknown = folder.start(&["-x", "app:unknown"]).finish().with_status(1);
+    assert_eq!(unknown.stderr, "moonlet: app:unknown: process definition not found\n");
+    let unknown = folder.run_main(&["--host", "app:unknown"]).with_status(1);
+    assert_eq!(unknown.stderr, "moonlet: app:main: host not found\n");
+}
+
+#[test]
+fn a_broken_entry_fails_and_leaves_the_others_alone() {
+    let folder = Folder::with(&[("main", "print('fine')"), ("broken", "x = = 1")], &[]);
+    let problem = format!("{}/broken.lua:1: ", folder.path().display());
+    let ended = folder.run_main(&[]).with_status(0);
+    assert_eq!(ended.stdout, "fine\n");
+    assert!(ended.stderr.starts_with(&problem), "{}", ended.stderr);
+    assert_eq!(ended.stderr.lines().count(), 1);
+    let ended = folder.start(&["-x", "app:broken"]).finish().with_status(1);
+    let last = ended.stderr.lines().last().unwrap_or_default();
+    assert!(last.starts_with("moonlet: app:broken: app:broken:1: "), "{}", ended.stderr);
+}
+
+#[test]
+fn the_host_is_the_given_one_else_the_only_one_else_the_implicit_one() {
+    let processes = [("main", "print(process.pid())")];
+    let cases: [(&[&str], &[&str], &str); 4] = [
+        (&[], &[], "{app:processes|0x"),
+        (&TWO_HOSTS[..1], &[], "{app:first|0x"),
+        (&TWO_HOSTS, &["--host", "app:second"], "{app:second|0x"),
+        (&[TWO_HOSTS[0], HOST], &[], "{app:processes|0x"),
+    ];
+    for (hosts, options, prefix) in cases {
+        let ended = Folder::with(&processes, hosts).run_main(options).with_status(0);
+        assert!(ended.stdout.starts_with(prefix), "{hosts:?}: {}", ended.stdout);
+    }
+    let ended = Folder::with(&processes, &TWO_HOSTS).run_main(&[]).with_status(1);
+    assert_eq!(ended.stderr, "moonlet: app:main: host not found\n");
+}
+
+#[test]
+fn what_still_runs_at_the_end_is_terminated() {
+    let main = r#"
+        local ready = process.listen("ready")
+        for _, how in ipairs({ "wait", "compute", "pcall" }) do
+          assert(process.spawn("app:child", "app:processes", process.pid(), how))
+          ready:receive()
+        end
+        coroutine.spawn(function() time.sleep("1h") print("late") end)
+        print("done")
+    "#;
+    let child = r#"
+        local owner, how = ...
+        process.send(owner, "ready")
+        if how == "wait" then process.inbox():receive() end
+        while how == "compute" do end
+        while true do pcall(error) end
+    "#;
+    let ended = Folder::with(&[("main", main), ("child", child)], &[]).run_main(&[]);
+    let ended = ended.with_status(0);
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("done\n", ""));
+}
+
+#[test]
+fn an_application_ends_with_its_last_service() {
+    let first = r#"
+        assert(process.registry.register("first"))
+        print("first runs")
+        process.inbox():receive()
+        print("first ends")
+    "#;
+    let second = r#"
+        while not process.registry.lookup("first") do time.sleep("1ms") end
+        print("second ends")
+        process.send("first", "end")
+    "#;
+    let processes = [("first", first), ("second", second)];
+    let entries = [HOST, &service("first"), &service("second")];
+    let ended = Folder::with(&processes, &entries).start(&[]).finish().with_status(0);
+    assert_eq!(ended.stdout, "", "what services print goes to the log");
+    for (text, process) in
+        [("first runs", "app:first"), ("second ends", "app:second"), ("first ends", "app:first")]
+    {
+        let line = ended.stderr.lines().find(|line| line.ends_with(text)).unwrap_or_default();
+        assert!(line.contains(" INFO ") && line.contains(process), "{}", ended.stderr);
+    }
+    assert!(ended.stderr.trim_end().ends_with("first ends"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_service_that_failed_is_told_and_counts() {
+    let failing = "return nil, errors.new({ message = 'no config', retryable = false })";
+    let folder = Folder::with(&[("failing", failing)], &[HOST, &service("failing")]);
+    let ended = folder.start(&[]).finish().with_status(1);
+    let expected = "service app:failing_service failed: no config\n";
+    assert!(ended.stderr.ends_with(expected), "{}", ended.stderr);
+}
+
+#[test]
+fn an_application_without_services_ends_at_once() {
+    let folder = Folder::with(&[("main", "print('never run')")], &[HOST]);
+    let ended = folder.start(&[]).finish().with_status(0);
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", ""));
+}
+
+#[test]
+fn a_folder_without_an_application_cannot_be_run() {
+    let empty = Folder::new(&[]);
+    let missing = empty.path().join("missing");
+    for path in [empty.path(), &missing] {
+        let path = path.display().to_string();
+        for options in [&["run", &path] as &[&str], &["run", &path, "-x", "app:main"]] {
+            let ended = ended(options).with_status(1);
+            assert!(ended.stderr.starts_with(&format!("{path}:1: ")), "{}", ended.stderr);
+        }
+    }
+}
+
+#[test]
+fn debug_lines_are_written_when_asked_for() {
+    let main = "local logger = require('logger') logger:debug('detail') logger:info('event')";
+    let files = [
+        (
+            "_index.yaml",
+            "namespace: app\nentries:\n- { name: main, kind: process.lua, \
+             source: 'file://main.lua', modules: [logger] }\n",
+        ),
+        ("main.lua", &format!("return function() {main} end")),
+    ];
+    let folder = Folder::new(&files);
+    let quiet = folder.run_main(&[]).with_status(0).stderr;
+    assert!(quiet.contains("event") && !quiet.contains("detail"), "{quiet}");
+    let verbose = folder.run_main(&["--verbose"]).with_status(0).stderr;
+    assert!(verbose.contains("event") && verbose.contains("detail"), "{verbose}");
+}
