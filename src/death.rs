@@ -34,7 +34,7 @@ pub(crate) fn end(node: &Arc<Node>, slot: &Slot, outcome: Outcome) {
         spawn::failed(node, slot, process, outcome);
         return;
     }
-    log_failure(&process, &outcome);
+    log_failure(&process, slot, &outcome);
     let id = process.id;
     let relations = retire(node, slot, process);
     let outcome = Arc::new(overruled(slot).unwrap_or(outcome));
@@ -108,10 +108,13 @@ fn tell_peer(node: &Node, peer: u64, ended: ProcessId, at: i64, outcome: &Arc<Ou
     }
 }
 
-/// A raised error is a crash that people want to see; returned errors and kills are not.
-fn log_failure(process: &Process, outcome: &Outcome) {
+/// A raised error is a crash that people want to see; returned errors and kills are not. A thread
+/// outside that waits for the end gets the traceback itself.
+fn log_failure(process: &Process, slot: &Slot, outcome: &Outcome) {
+    let is_outside = |watcher: &Watcher| matches!(watcher, Watcher::Outside(_));
     if let Outcome::Failure(failure) = outcome
         && let Some(traceback) = &failure.traceback
+        && !slot.relations().watchers.iter().any(is_outside)
     {
         let text = format!("process failed: {}\n{traceback}", failure.message());
         process.node.output.log(Level::Warn, Some(process), &text);

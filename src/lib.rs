@@ -62,6 +62,7 @@ mod death;
 mod duration;
 mod error;
 mod host;
+mod interrupt;
 mod loader;
 mod metrics;
 mod node;
@@ -82,8 +83,10 @@ mod vm;
 
 pub use app::{Application, EntryId, Problem, Severity};
 pub use error::Error;
+pub use interrupt::Interrupt;
 pub use metrics::Metrics;
 pub use output::Level;
 pub use pid::Pid;
 pub use runtime::{Builder, Runtime};
+pub use supervisor::ServiceState;
 pub use value::Value;

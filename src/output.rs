@@ -5,11 +5,12 @@
 //! is dropped and counted. Everything queued is written before the program ends.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, Write};
+use std::io::{BufRead, ErrorKind, Write};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use crate::clock::Clock;
+use crate::interrupt::Interrupt;
 use crate::process::Process;
 use crate::sync::{Arc, AtomicU64, Condvar, Mutex, Ordering, lock};
 
@@ -96,6 +97,8 @@ struct Shared {
     queue: Mutex<Queue>,
     changed: Condvar,
     lost: AtomicU64,
+    /// Raised when nobody reads standard output any more.
+    unread: Interrupt,
 }
 
 /// The queue's front end.
@@ -111,11 +114,12 @@ pub(crate) struct Output {
 pub(crate) type Tell = Box<dyn Fn(Asker, Option<Vec<u8>>) + Send + Sync>;
 
 impl Output {
-    pub(crate) fn new(mode: PrintMode, level: Level) -> Self {
+    pub(crate) fn new(mode: PrintMode, level: Level, unread: Interrupt) -> Self {
         let shared = Arc::new(Shared {
             queue: Mutex::new(Queue::default()),
             changed: Condvar::new(),
             lost: AtomicU64::new(0),
+            unread,
         });
         Output { shared, mode, level, writer: Mutex::new(None), reader: Mutex::new(None) }
     }
@@ -262,7 +266,9 @@ fn write_all(shared: &Shared, tell: &Tell) {
             std::mem::take(&mut queue.lines)
         };
         let bytes: usize = lines.iter().map(Line::len).sum();
-        write_lines(lines);
+        if write_lines(lines).is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
+            shared.unread.raise();
+        }
         let askers = {
             let mut queue = lock(&shared.queue);
             queue.bytes -= bytes;
@@ -274,17 +280,20 @@ fn write_all(shared: &Shared, tell: &Tell) {
     }
 }
 
-/// Writes in order; a stream that is gone swallows its lines, there is nobody to tell.
-fn write_lines(lines: VecDeque<Line>) {
+/// Writes in order; a stream that is gone swallows its lines. Returns the last error of standard
+/// output.
+fn write_lines(lines: VecDeque<Line>) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
+    let mut result = Ok(());
     for line in lines {
-        let _ = match line {
-            Line::Out(bytes) => out.write_all(&bytes),
+        match line {
+            Line::Out(bytes) => result = result.and(out.write_all(&bytes)),
             Line::Log(bytes) => {
-                let _ = out.flush();
-                std::io::stderr().write_all(&bytes)
+                result = result.and(out.flush());
+                // There is nobody to tell.
+                let _ = std::io::stderr().write_all(&bytes);
             }
-        };
+        }
     }
-    let _ = out.flush();
+    result.and(out.flush())
 }

@@ -13,12 +13,13 @@
 
 #![allow(unsafe_code)]
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::app::Application;
 use crate::error::Error;
+use crate::interrupt::Interrupt;
 use crate::metrics::{self, Metrics};
 use crate::node::Node;
 use crate::output::{Level, Output, PrintMode};
@@ -28,7 +29,7 @@ use crate::process::exit::{Outcome, Watcher};
 use crate::process::message::{Answer, Content, Message, Topic};
 use crate::scheduler::{Scheduler, cores, monitor, worker};
 use crate::spawn::{self, Relation, Request};
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Event, ServiceState, Stop, Supervisor};
 use crate::sync::{Arc, Mutex, lock};
 use crate::tickets::Notice;
 use crate::value::Value;
@@ -39,8 +40,6 @@ use crate::vm::preempt;
 const WORKER_STOP_LIMIT: Duration = Duration::from_secs(2);
 /// How long it waits for output that nobody reads.
 const OUTPUT_STOP_LIMIT: Duration = Duration::from_secs(2);
-/// How often a waiting thread looks whether it should give up.
-const INTERRUPT_TICK: Duration = Duration::from_millis(20);
 
 /// Configures and starts a [`Runtime`].
 #[derive(Debug, Default)]
@@ -53,6 +52,7 @@ pub struct Builder {
     plain_print: bool,
     log_level: Option<Level>,
     script_arguments: Vec<String>,
+    unread_output: Interrupt,
 }
 
 impl Builder {
@@ -104,6 +104,12 @@ impl Builder {
         self
     }
 
+    /// Sets an interrupt that is raised when nobody reads standard output any more.
+    pub fn on_unread_output(mut self, interrupt: Interrupt) -> Self {
+        self.unread_output = interrupt;
+        self
+    }
+
     /// Sets what `io.args()` gives.
     pub fn script_arguments(mut self, arguments: Vec<String>) -> Self {
         self.script_arguments = arguments;
@@ -119,7 +125,8 @@ impl Builder {
         let preempts = !self.no_preemption && cfg!(target_os = "linux");
         let (scheduler, queues) = Scheduler::new(workers);
         let mode = if self.plain_print { PrintMode::Plain } else { PrintMode::Log };
-        let output = Output::new(mode, self.log_level.unwrap_or(Level::Info));
+        let level = self.log_level.unwrap_or(Level::Info);
+        let output = Output::new(mode, level, self.unread_output);
         let application = self.application.unwrap_or_else(|| Application::from_files([], &[]));
         let node = Arc::new(Node::new(
             self.node_id,
@@ -128,12 +135,9 @@ impl Builder {
             output,
             self.script_arguments,
         ));
-        let runtime = Runtime {
-            node: node.clone(),
-            threads: Mutex::new(Vec::new()),
-            supervisor: Mutex::new(Supervisor::default()),
-            workers,
-        };
+        let (supervisor, supervise) = Supervisor::new(node.clone());
+        let runtime =
+            Runtime { node: node.clone(), threads: Mutex::new(Vec::new()), supervisor, workers };
         runtime.start_output()?;
         #[cfg(target_os = "linux")]
         if preempts {
@@ -155,8 +159,54 @@ impl Builder {
         }
         runtime
             .start_thread("moonlet-monitor".to_owned(), move || monitor::run(&node, preempts))?;
-        lock(&runtime.supervisor).start(&runtime.node);
+        runtime.start_thread("moonlet-supervisor".to_owned(), supervise)?;
+        let (done, started) = mpsc::channel();
+        runtime.supervisor.tell(Event::Start { done });
+        // An error says that the supervisor is gone: the runtime is stopping already.
+        let _ = started.recv();
         Ok(runtime)
+    }
+}
+
+/// One call from a thread outside: the ticket of its process, and the notices about it.
+struct Call<'a> {
+    node: &'a Arc<Node>,
+    ticket: u64,
+    sender: mpsc::Sender<Notice>,
+    notices: mpsc::Receiver<Notice>,
+}
+
+impl Call<'_> {
+    /// Starts a process and waits until its chunk is over.
+    fn start(&self, id: &str, host: &str, arguments: &[Value]) -> Result<ProcessId, Error> {
+        let watcher = Some(Watcher::Outside(self.ticket));
+        let request = Request {
+            definition: id.as_bytes(),
+            host: host.as_bytes(),
+            arguments: payload::from_values(arguments),
+            relation: Relation { watcher, ..Relation::default() },
+            chain: None,
+            context: Arc::default(),
+        };
+        spawn::spawn_from_outside(self.node, request, self.ticket)?;
+        match self.next()? {
+            Notice::Started(started) => Ok(started?),
+            _ => Err(Error::Stopped),
+        }
+    }
+
+    fn next(&self) -> Result<Notice, Error> {
+        match self.notices.recv() {
+            Ok(Notice::Interrupted) => Err(Error::Interrupted),
+            Ok(Notice::Stopped) | Err(_) => Err(Error::Stopped),
+            Ok(notice) => Ok(notice),
+        }
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.node.tickets.close(self.ticket);
     }
 }
 
@@ -164,7 +214,7 @@ impl Builder {
 pub struct Runtime {
     node: Arc<Node>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    supervisor: Mutex<Supervisor>,
+    supervisor: Supervisor,
     workers: usize,
 }
 
@@ -218,8 +268,8 @@ impl Runtime {
     /// [`Error::Refused`] as the process API would refuse, [`Error::Stopped`] when the runtime
     /// stops meanwhile. Must not be called on a worker.
     pub fn spawn(&self, id: &str, host: &str, arguments: &[Value]) -> Result<Pid, Error> {
-        let (process, ticket, _) = self.begin(id, host, arguments, &|| false)?;
-        self.node.tickets.close(ticket);
+        let call = self.call();
+        let process = call.start(id, host, arguments)?;
         Ok(Pid(self.node.pid_text(process).to_text().into()))
     }
 
@@ -228,10 +278,10 @@ impl Runtime {
     /// # Errors
     /// As for [`Runtime::spawn`], and [`Error::Failed`] if the process ends abnormally.
     pub fn exec(&self, id: &str, host: &str, arguments: &[Value]) -> Result<Value, Error> {
-        self.exec_until(id, host, arguments, || false)
+        self.exec_until(id, host, arguments, &Interrupt::new())
     }
 
-    /// As [`Runtime::exec`], but gives up when `interrupted` says so; the process goes on.
+    /// As [`Runtime::exec`], but gives up when `interrupt` is raised; the process goes on.
     ///
     /// # Errors
     /// As for [`Runtime::exec`], and [`Error::Interrupted`].
@@ -240,63 +290,28 @@ impl Runtime {
         id: &str,
         host: &str,
         arguments: &[Value],
-        interrupted: impl Fn() -> bool,
+        interrupt: &Interrupt,
     ) -> Result<Value, Error> {
-        let (_, ticket, notices) = self.begin(id, host, arguments, &interrupted)?;
-        let notice = self.wait(&notices, &interrupted);
-        self.node.tickets.close(ticket);
-        match notice? {
+        let call = self.call();
+        let _listening = interrupt.listen(call.sender.clone());
+        call.start(id, host, arguments)?;
+        match call.next()? {
             Notice::Ended(outcome) => value_of(&outcome),
-            Notice::Started(_) => Err(Error::Stopped),
+            _ => Err(Error::Stopped),
         }
     }
 
-    fn begin(
-        &self,
-        id: &str,
-        host: &str,
-        arguments: &[Value],
-        interrupted: &dyn Fn() -> bool,
-    ) -> Result<(ProcessId, u64, Receiver<Notice>), Error> {
-        let (ticket, notices) = self.node.tickets.open();
-        let request = Request {
-            definition: id.as_bytes(),
-            host: host.as_bytes(),
-            arguments: payload::from_values(arguments),
-            relation: Relation { watcher: Some(Watcher::Outside(ticket)), ..Relation::default() },
-            chain: None,
-            context: Arc::default(),
-        };
-        let started = spawn::spawn_from_outside(&self.node, request, ticket)
-            .map_err(Error::from)
-            .and_then(|()| self.wait(&notices, interrupted));
-        match started {
-            Ok(Notice::Started(Ok(process))) => Ok((process, ticket, notices)),
-            Ok(Notice::Started(Err(error))) => {
-                self.node.tickets.close(ticket);
-                Err(error.into())
+    /// A call from this thread: notices about one process come to its channel.
+    fn call(&self) -> Call<'_> {
+        let (sender, notices) = mpsc::channel();
+        let listener = sender.clone();
+        let ticket = self.node.tickets.open(|_| {
+            move |notice| {
+                // The caller may have given up.
+                let _ = listener.send(notice);
             }
-            Ok(Notice::Ended(_)) => Err(Error::Stopped),
-            Err(error) => {
-                self.node.tickets.close(ticket);
-                Err(error)
-            }
-        }
-    }
-
-    fn wait(
-        &self,
-        notices: &Receiver<Notice>,
-        interrupted: &dyn Fn() -> bool,
-    ) -> Result<Notice, Error> {
-        loop {
-            match notices.recv_timeout(INTERRUPT_TICK) {
-                Ok(notice) => return Ok(notice),
-                Err(RecvTimeoutError::Disconnected) => return Err(Error::Stopped),
-                Err(RecvTimeoutError::Timeout) if interrupted() => return Err(Error::Interrupted),
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-        }
+        });
+        Call { node: &self.node, ticket, sender, notices }
     }
 
     /// Sends a message to a PID or a registered name, without a sender.
@@ -326,28 +341,55 @@ impl Runtime {
         node.deliver(slot, Message::new(target.uniq, content)).map_err(|_| gone())
     }
 
-    /// Waits until every service has ended, or `interrupted` says to give up; false then.
-    pub fn wait_for_services(&self, interrupted: impl Fn() -> bool) -> bool {
-        loop {
-            if lock(&self.supervisor).has_ended(&self.node) {
-                return true;
-            }
-            if interrupted() {
-                return false;
-            }
-            std::thread::sleep(INTERRUPT_TICK);
-        }
+    /// Waits until no service runs or will run again, or `interrupt` is raised; false then.
+    pub fn wait_for_services(&self, interrupt: &Interrupt) -> bool {
+        let (sender, notices) = mpsc::channel();
+        // First this: what has ended counts even if the interrupt is raised already.
+        self.supervisor.when_ended(sender.clone());
+        let _listening = interrupt.listen(sender);
+        matches!(notices.recv(), Ok(Notice::ServicesEnded))
     }
 
-    /// Whether a service could not be started or ended abnormally.
+    /// Tells whether a service ended badly: not started, failed for good, or not stopped in time.
     pub fn has_failed_services(&self) -> bool {
-        lock(&self.supervisor).has_failed()
+        self.supervisor.has_failed()
+    }
+
+    /// Returns the state of a host or service that starts with the application, by its id.
+    pub fn service_state(&self, id: &str) -> Option<ServiceState> {
+        self.supervisor.state(id)
     }
 
     /// Asks the services to stop, in the reverse of their start order, and terminates what is
-    /// left of them when their time is over or `hurry` says so. New processes are refused then.
-    pub fn stop_services(&self, hurry: impl Fn() -> bool) {
-        lock(&self.supervisor).stop(&self.node, &hurry);
+    /// left of them when their time is over or `hurry` is raised. A host refuses new processes
+    /// once the services on it have ended; what else runs there goes on.
+    pub fn stop_services(&self, hurry: &Interrupt) {
+        self.stop_units(false, hurry);
+    }
+
+    /// Stops the whole application in order: services, then the processes of their hosts, which
+    /// are asked to stop and terminated when their host's time is over or `hurry` is raised.
+    pub fn stop(&self, hurry: &Interrupt) {
+        self.stop_units(true, hurry);
+    }
+
+    fn stop_units(&self, with_hosts: bool, hurry: &Interrupt) {
+        let (done, stopped) = mpsc::channel();
+        let (sender, notices) = mpsc::channel();
+        let supervisor = &self.supervisor;
+        supervisor.tell(Event::Stop(Stop { with_hosts, done }));
+        std::thread::scope(|scope| {
+            let listening = hurry.listen(sender.clone());
+            scope.spawn(move || {
+                if let Ok(Notice::Interrupted) = notices.recv() {
+                    supervisor.tell(Event::Hurry);
+                }
+            });
+            // An error says that the supervisor is gone, and then nothing is left to stop.
+            let _ = stopped.recv();
+            drop(listening);
+            let _ = sender.send(Notice::Stopped);
+        });
     }
 
     /// Stops everything at once: what still runs is terminated.
@@ -355,7 +397,8 @@ impl Runtime {
         drop(self);
     }
 
-    fn stop(&self) {
+    fn halt(&self) {
+        self.supervisor.tell(Event::Quit);
         for host in self.node.hosts() {
             host.set_state(crate::host::HostState::Stopping);
         }
@@ -409,7 +452,7 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        self.stop();
+        self.halt();
     }
 }
 

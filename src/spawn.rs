@@ -107,13 +107,14 @@ pub(crate) fn spawn_from_outside(
     node: &Arc<Node>,
     request: Request<'_>,
     ticket: u64,
-) -> Result<(), ApiError> {
+) -> Result<ProcessId, ApiError> {
     let slot = build(node, request)?;
     // SAFETY: `build` claimed the slot, so this thread alone has the process.
     unsafe { (*slot.process()).spawner = Spawner::Outside(ticket) };
+    let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
     slot.state.transition_to_scheduled();
     node.scheduler.schedule(slot.index());
-    Ok(())
+    Ok(id)
 }
 
 /// Builds a process whose first chunk is ready to run, in a slot that this thread holds.

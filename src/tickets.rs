@@ -1,7 +1,6 @@
 //! Threads outside of the runtime that wait for a process.
 
 use std::collections::HashMap;
-use std::sync::mpsc;
 
 use crate::error::ApiError;
 use crate::pid::ProcessId;
@@ -14,21 +13,34 @@ pub(crate) enum Notice {
     Started(Result<ProcessId, ApiError>),
     /// The process ended.
     Ended(Arc<Outcome>),
+    /// The runtime stops: nothing more comes.
+    Stopped,
+    /// The wait was given up.
+    Interrupted,
+    /// No service runs or will run again.
+    ServicesEnded,
 }
+
+/// How whoever holds a ticket is told.
+type Listener = Box<dyn Fn(Notice) + Send>;
 
 #[derive(Default)]
 pub(crate) struct Tickets {
     last: AtomicU64,
-    waiting: Mutex<HashMap<u64, mpsc::Sender<Notice>>>,
+    waiting: Mutex<HashMap<u64, Listener>>,
 }
 
 impl Tickets {
-    /// Opens a ticket; notices for it arrive at the receiver until it is closed.
-    pub(crate) fn open(&self) -> (u64, mpsc::Receiver<Notice>) {
-        let (sender, receiver) = mpsc::channel();
+    /// Opens a ticket; notices for it go to what `listener` makes for its number, until it is
+    /// closed.
+    pub(crate) fn open<L>(&self, listener: impl FnOnce(u64) -> L) -> u64
+    where
+        L: Fn(Notice) + Send + 'static,
+    {
+        // Relaxed: only uniqueness matters.
         let ticket = self.last.fetch_add(1, Ordering::Relaxed) + 1;
-        lock(&self.waiting).insert(ticket, sender);
-        (ticket, receiver)
+        lock(&self.waiting).insert(ticket, Box::new(listener(ticket)));
+        ticket
     }
 
     pub(crate) fn close(&self, ticket: u64) {
@@ -37,14 +49,15 @@ impl Tickets {
 
     /// Tells whoever holds the ticket; nobody if it was closed.
     pub(crate) fn notify(&self, ticket: u64, notice: Notice) {
-        if let Some(sender) = lock(&self.waiting).get(&ticket) {
-            // A receiver that went away does not want to know.
-            let _ = sender.send(notice);
+        if let Some(listener) = lock(&self.waiting).get(&ticket) {
+            listener(notice);
         }
     }
 
-    /// Wakes everybody with nothing: the runtime stops.
+    /// Tells everybody that the runtime stops.
     pub(crate) fn close_all(&self) {
-        lock(&self.waiting).clear();
+        for (_, listener) in lock(&self.waiting).drain() {
+            listener(Notice::Stopped);
+        }
     }
 }

@@ -5,7 +5,7 @@ mod support;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use moonlet::{Builder, Error, Level, Runtime, Value};
+use moonlet::{Builder, Error, Interrupt, Level, Runtime, Value};
 
 use support::{App, PATIENCE, exec, start, within};
 
@@ -55,6 +55,22 @@ fn occupied(builder: Builder, occupations: &[(&str, &str)]) -> Runtime {
     })
 }
 
+fn raised() -> Interrupt {
+    let interrupt = Interrupt::new();
+    interrupt.raise();
+    interrupt
+}
+
+fn raised_after(limit: Duration) -> Interrupt {
+    let interrupt = Interrupt::new();
+    let other = interrupt.clone();
+    thread::spawn(move || {
+        thread::sleep(limit);
+        other.raise();
+    });
+    interrupt
+}
+
 /// Runs `end`, which ends a runtime, and fails if a worker was left behind.
 #[track_caller]
 fn prompt(what: &str, end: impl FnOnce() + Send + 'static) {
@@ -95,9 +111,8 @@ fn shutdown_ends_library_calls_that_keep_their_worker() {
             runtime.spawn("app:stuck", "app:processes", &[]).expect("it starts");
             loop {
                 // A look that got behind the stuck process is given up for the next one.
-                let begin = Instant::now();
-                let is_late = || begin.elapsed() > Duration::from_millis(100);
-                let seen = runtime.exec_until("app:look", "app:processes", &[], is_late);
+                let late = raised_after(Duration::from_millis(100));
+                let seen = runtime.exec_until("app:look", "app:processes", &[], &late);
                 if matches!(seen, Ok(Value::Boolean(true))) {
                     return runtime;
                 }
@@ -178,7 +193,7 @@ fn stop(app: App, names: &[&str], hurry: bool) -> (Runtime, String, Duration) {
         let names: Vec<Value> = names.into_iter().map(Value::from).collect();
         exec(&runtime, "app:wait", &names);
         let begin = Instant::now();
-        runtime.stop_services(|| hurry);
+        runtime.stop_services(&if hurry { raised() } else { Interrupt::new() });
         let taken = begin.elapsed();
         runtime.send("recorder", "finish", &[]).expect("the recorder is no service");
         (recorder.join().expect("the recorder ends"), taken)
@@ -204,7 +219,7 @@ fn s17_5_services_are_asked_and_given_time() {
         let (runtime, heard, _) = stop(app, &["one"], false);
         assert_eq!(heard, "one asked, one ended");
         assert!(!runtime.has_failed_services());
-        assert!(runtime.wait_for_services(|| true), "it has ended");
+        assert!(runtime.wait_for_services(&raised()), "it has ended");
     });
 }
 
@@ -279,7 +294,7 @@ fn s17_6_a_stopping_host_refuses_new_processes() {
         thread::scope(|scope| {
             let main = scope.spawn(|| exec(&runtime, "app:main", &[]));
             exec(&runtime, "app:wait", &[]);
-            runtime.stop_services(|| false);
+            runtime.stop_services(&Interrupt::new());
             let expected = ("Unavailable".to_owned(), "host is shutting down".to_owned());
             assert_eq!(refused(runtime.spawn("app:child", "app:processes", &[])), expected);
             assert_eq!(refused(runtime.exec("app:child", "app:processes", &[])), expected);

@@ -36,6 +36,7 @@ use self::dependencies::Entries;
 pub(crate) use self::entry::{Code, Entry, HostConfig, Kind, ServiceConfig};
 pub use self::entry_id::EntryId;
 use self::files::Files;
+pub(crate) use self::lifecycle::{Lifecycle, Restart};
 pub use self::problem::{Problem, Severity};
 
 /// Holds everything that was loaded from a tree of application files.

@@ -5,20 +5,21 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use clap::Args;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::app::{Application, Kind};
 use crate::error::Error;
+use crate::interrupt::Interrupt;
 use crate::output::Level;
 use crate::runtime::{Builder, Runtime};
 use crate::value::Value;
 
-/// Exit status after Ctrl-C, as shells count it.
-const STATUS_INTERRUPTED: u8 = 130;
+/// Exit status after a signal, as shells count it: this and the signal's number.
+const STATUS_SIGNALLED: u8 = 128;
 /// Exit status when an entry or a service failed.
 const STATUS_FAILED: u8 = 1;
 /// The host of an application that defines none.
@@ -58,14 +59,15 @@ pub(crate) fn run(arguments: RunArguments) -> ExitCode {
         return ExitCode::from(STATUS_FAILED);
     }
     let host = arguments.host.clone().unwrap_or_else(|| default_host(&application));
-    let interrupts = match count_signals() {
-        Ok(interrupts) => interrupts,
+    let signals = match Stops::watch() {
+        Ok(signals) => signals,
         Err(error) => return fail(&format!("cannot handle signals: {error}")),
     };
     let builder = Builder::new()
         .workers(arguments.workers.map(usize::from))
         .pinning(!arguments.no_pin)
         .plain_print(arguments.exec.is_some())
+        .on_unread_output(signals.stop.clone())
         .log_level(if arguments.verbose { Level::Debug } else { Level::Info })
         .script_arguments(arguments.arguments.clone())
         .application(application);
@@ -74,8 +76,8 @@ pub(crate) fn run(arguments: RunArguments) -> ExitCode {
         Err(error) => return fail(&error.to_string()),
     };
     match &arguments.exec {
-        Some(entry) => run_entry(runtime, entry, &host, &arguments.arguments, &interrupts),
-        None => run_services(runtime, &interrupts),
+        Some(entry) => run_entry(runtime, entry, &host, &arguments.arguments, &signals),
+        None => run_services(runtime, &signals),
     }
 }
 
@@ -97,19 +99,46 @@ fn default_host(application: &Application) -> String {
     }
 }
 
-/// Counts SIGINT and SIGTERM from now on; the third ends the program where it stands.
-fn count_signals() -> io::Result<Arc<AtomicUsize>> {
-    let count = Arc::new(AtomicUsize::new(0));
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    let counted = count.clone();
-    std::thread::Builder::new().name("moonlet-signals".to_owned()).spawn(move || {
-        for _ in signals.forever() {
-            if counted.fetch_add(1, Ordering::Relaxed) >= 2 {
-                std::process::exit(STATUS_INTERRUPTED.into());
+/// What ends a run before it is over: SIGINT or SIGTERM, or that nobody reads the output. The
+/// second signal ends what the first asks to stop, the third the program where it stands.
+struct Stops {
+    stop: Interrupt,
+    hurry: Interrupt,
+    /// The first signal; 0 for none.
+    signal: Arc<AtomicI32>,
+}
+
+impl Stops {
+    /// Watches signals from now on.
+    fn watch() -> io::Result<Stops> {
+        let stops =
+            Stops { stop: Interrupt::new(), hurry: Interrupt::new(), signal: Arc::default() };
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let (stop, hurry, first) = (stops.stop.clone(), stops.hurry.clone(), stops.signal.clone());
+        std::thread::Builder::new().name("moonlet-signals".to_owned()).spawn(move || {
+            for (signal, count) in signals.forever().zip(1..) {
+                match count {
+                    1 => {
+                        first.store(signal, Ordering::Relaxed);
+                        stop.raise();
+                    }
+                    2 => hurry.raise(),
+                    _ => std::process::exit(i32::from(STATUS_SIGNALLED) + signal),
+                }
             }
-        }
-    })?;
-    Ok(count)
+        })?;
+        Ok(stops)
+    }
+
+    /// The exit status of a run that was ended early.
+    fn status(&self) -> ExitCode {
+        let signal = match self.signal.load(Ordering::Relaxed) {
+            // As a program that the closed pipe ended.
+            0 => SIGPIPE,
+            signal => signal,
+        };
+        ExitCode::from(STATUS_SIGNALLED + u8::try_from(signal).unwrap_or_default())
+    }
 }
 
 fn run_entry(
@@ -117,18 +146,17 @@ fn run_entry(
     entry: &str,
     host: &str,
     arguments: &[String],
-    interrupts: &AtomicUsize,
+    stops: &Stops,
 ) -> ExitCode {
     let arguments: Vec<Value> = arguments.iter().map(|text| Value::from(text.as_str())).collect();
-    let interrupted = || interrupts.load(Ordering::Relaxed) > 0;
-    let result = runtime.exec_until(entry, host, &arguments, interrupted);
+    let result = runtime.exec_until(entry, host, &arguments, &stops.stop);
     if let Err(Error::Interrupted) = result {
-        runtime.stop_services(|| interrupts.load(Ordering::Relaxed) > 1);
+        runtime.stop_services(&stops.hurry);
     }
     runtime.shutdown();
     match result {
         Ok(_) => ExitCode::SUCCESS,
-        Err(Error::Interrupted) => ExitCode::from(STATUS_INTERRUPTED),
+        Err(Error::Interrupted) => stops.status(),
         Err(Error::Failed { message, traceback, .. }) => {
             let traceback = traceback.map(|text| format!("\n{text}")).unwrap_or_default();
             fail(&format!("{entry} failed: {message}{traceback}"))
@@ -137,16 +165,15 @@ fn run_entry(
     }
 }
 
-fn run_services(runtime: Runtime, interrupts: &AtomicUsize) -> ExitCode {
-    let interrupted = || interrupts.load(Ordering::Relaxed) > 0;
-    let all_ended = runtime.wait_for_services(interrupted);
+fn run_services(runtime: Runtime, stops: &Stops) -> ExitCode {
+    let all_ended = runtime.wait_for_services(&stops.stop);
     if !all_ended {
-        runtime.stop_services(|| interrupts.load(Ordering::Relaxed) > 1);
+        runtime.stop(&stops.hurry);
     }
     let has_failed = runtime.has_failed_services();
     runtime.shutdown();
     match (all_ended, has_failed) {
-        (false, _) => ExitCode::from(STATUS_INTERRUPTED),
+        (false, _) => stops.status(),
         (true, true) => ExitCode::from(STATUS_FAILED),
         (true, false) => ExitCode::SUCCESS,
     }

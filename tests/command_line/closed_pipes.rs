@@ -1,4 +1,4 @@
-//! Nobody reads what is written: the command does its work and ends with the same status.
+//! Nobody reads what is written: a run whose output goes nowhere ends as other programs do.
 
 use std::io::{self, Write};
 use std::process::Stdio;
@@ -12,23 +12,17 @@ fn closed() -> Stdio {
     writer.into()
 }
 
+/// The status of a program that wrote into a pipe without a reader.
+const STATUS_UNREAD: i32 = 141;
+
 #[test]
-fn a_printing_process_ends_without_its_reader() {
-    let main = r#"
-        for i = 1, 100000 do print(i, ("x"):rep(100)) end
-        io.write("end")
-        io.flush()
-        if ... then error("failed") end
-    "#;
+fn an_endless_printer_ends_without_its_reader() {
+    let main = "while true do print('more') end";
     let folder = Folder::with(&[("main", main)], &[]);
-    let run = |arguments: &[&str]| {
-        let mut command = moonlet();
-        command.arg("run").arg(folder.path()).args(["-x", "app:main"]).args(arguments);
-        Running::redirected(command.stdout(closed()).stderr(Stdio::piped())).finish()
-    };
-    assert_eq!(run(&[]).with_status(0).stderr, "");
-    let failed = run(&["--", "fail"]).with_status(1);
-    assert!(failed.stderr.contains("app:main:5: failed\nstack traceback:"), "{}", failed.stderr);
+    let mut command = moonlet();
+    command.arg("run").arg(folder.path()).args(["-x", "app:main"]);
+    let ended = Running::redirected(command.stdout(closed()).stderr(Stdio::piped())).finish();
+    assert_eq!(ended.with_status(STATUS_UNREAD).stderr, "");
 }
 
 #[test]
@@ -36,7 +30,7 @@ fn a_reader_that_goes_away_is_not_missed() {
     let main = r#"
         print("first")
         io.readline()
-        for i = 1, 100000 do print(i, ("x"):rep(100)) end
+        for i = 1, math.huge do print(i, ("x"):rep(100)) end
     "#;
     let folder = Folder::with(&[("main", main)], &[]);
     let mut command = moonlet();
@@ -50,7 +44,7 @@ fn a_reader_that_goes_away_is_not_missed() {
     drop(reader);
     let input = running.child.stdin.as_mut().expect("it is piped");
     input.write_all(b"go on\n").expect("it reads");
-    assert_eq!(running.finish().with_status(0).stderr, "");
+    assert_eq!(running.finish().with_status(STATUS_UNREAD).stderr, "");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::command::{Ended, Folder};
 
 const STATUS_INTERRUPTED: i32 = 130;
+const STATUS_TERMINATED: i32 = 143;
 
 /// A service whose process has this body, with a time to stop.
 fn service(body: &str, stop_timeout: &str) -> Folder {
@@ -24,20 +25,20 @@ const ORDERLY: &str = r#"
 "#;
 
 #[track_caller]
-fn ended_orderly(ended: Ended) {
-    let ended = ended.with_status(STATUS_INTERRUPTED);
+fn ended_orderly(ended: Ended, status: i32) {
+    let ended = ended.with_status(status);
     assert!(ended.stderr.contains("asked: pid.cancel\ttrue\n"), "{}", ended.stderr);
     assert!(ended.stderr.ends_with("put away\n"), "{}", ended.stderr);
 }
 
 #[test]
 fn services_are_asked_to_stop() {
-    for signal in ["INT", "TERM"] {
+    for (signal, status) in [("INT", STATUS_INTERRUPTED), ("TERM", STATUS_TERMINATED)] {
         let folder = service(ORDERLY, "1h");
         let mut running = folder.start(&[]);
         running.wait_for("ready");
         running.signal(signal);
-        ended_orderly(running.finish());
+        ended_orderly(running.finish(), status);
     }
 }
 

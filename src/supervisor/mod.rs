@@ -1,0 +1,384 @@
+//! The supervisor: starts, watches, restarts and stops the hosts and services of an application.
+//!
+//! One thread owns all units (`unit.rs`) and does one thing at a time: it takes an event, a notice
+//! about a service's process or a request, and acts on it; between events it sleeps until the next
+//! thing is due. How long a failed service waits is in `backoff.rs`, what stopping takes in
+//! `stop.rs`. Others see copies of the states, under one lock.
+
+mod backoff;
+mod stop;
+mod unit;
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use crate::app::{self, EntryId, ServiceConfig};
+use crate::clock::Random;
+use crate::error::ApiError;
+use crate::host::HostState;
+use crate::node::Node;
+use crate::output::Level;
+use crate::payload;
+use crate::process::exit::{Failure, Outcome, Watcher};
+use crate::spawn::{self, Relation, Request};
+use crate::sync::{Arc, Mutex, lock};
+use crate::tickets::Notice;
+use crate::vm::control::KILL_TERMINATED;
+pub(crate) use stop::Stop;
+pub use unit::ServiceState;
+use unit::{Kind, Phase, Unit};
+
+/// What the thread is told.
+pub(crate) enum Event {
+    /// Starts what starts with the application; `done` is told when nothing is on its way up.
+    Start {
+        done: mpsc::Sender<()>,
+    },
+    /// About the process of a unit, by the ticket of that process.
+    Notice {
+        unit: usize,
+        ticket: u64,
+        notice: Notice,
+    },
+    Stop(Stop),
+    /// Ends what a stop is still waiting for.
+    Hurry,
+    /// The runtime goes.
+    Quit,
+}
+
+/// What others see.
+#[derive(Default)]
+struct Board {
+    states: BTreeMap<String, ServiceState>,
+    has_failed: bool,
+    /// Whether no service runs or will run again.
+    are_all_ended: bool,
+    waiting: Vec<mpsc::Sender<Notice>>,
+}
+
+/// The handle of the thread.
+#[derive(Clone)]
+pub(crate) struct Supervisor {
+    events: mpsc::Sender<Event>,
+    board: Arc<Mutex<Board>>,
+}
+
+impl Supervisor {
+    /// Makes a supervisor and the thing that its thread has to run.
+    pub(crate) fn new(node: Arc<Node>) -> (Supervisor, impl FnOnce() + Send + 'static) {
+        let (events, inbox) = mpsc::channel();
+        let board = Arc::new(Mutex::new(Board { are_all_ended: true, ..Board::default() }));
+        let handle = Supervisor { events, board };
+        let thread = Thread::new(node, handle.clone());
+        (handle, move || thread.run(&inbox))
+    }
+
+    pub(crate) fn tell(&self, event: Event) {
+        // A thread that is gone has nothing left to do.
+        let _ = self.events.send(event);
+    }
+
+    pub(crate) fn state(&self, id: &str) -> Option<ServiceState> {
+        lock(&self.board).states.get(id).copied()
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        lock(&self.board).has_failed
+    }
+
+    /// Sends [`Notice::ServicesEnded`] to `listener` once no service runs or will run again.
+    pub(crate) fn when_ended(&self, listener: mpsc::Sender<Notice>) {
+        let mut board = lock(&self.board);
+        if board.are_all_ended {
+            let _ = listener.send(Notice::ServicesEnded);
+        } else {
+            board.waiting.push(listener);
+        }
+    }
+}
+
+/// What the thread owns.
+struct Thread {
+    node: Arc<Node>,
+    handle: Supervisor,
+    units: Vec<Unit>,
+    random: Random,
+    /// Who waits for the end of the first starts.
+    starting: Option<mpsc::Sender<()>>,
+    stop: Option<Stop>,
+    /// Whether whoever asked for the stop will not wait for it.
+    is_hurried: bool,
+}
+
+impl Thread {
+    fn new(node: Arc<Node>, handle: Supervisor) -> Self {
+        let units = units(&node);
+        let random = Random::from_system();
+        Thread { node, handle, units, random, starting: None, stop: None, is_hurried: false }
+    }
+
+    fn run(mut self, inbox: &mpsc::Receiver<Event>) {
+        loop {
+            let due = self.units.iter().filter_map(Unit::next_due).min();
+            let event = match due {
+                None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(due) => inbox.recv_timeout(self.node.clock.until(due)),
+            };
+            match event {
+                Ok(Event::Quit) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(event) => self.handle(event),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            self.act_on_time();
+            self.go_on_stopping();
+            self.publish();
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Start { done } => {
+                self.starting = Some(done);
+                self.start_ready();
+            }
+            Event::Notice { unit, ticket, notice } if self.units[unit].ticket == ticket => {
+                match notice {
+                    Notice::Started(result) => self.started(unit, result),
+                    Notice::Ended(outcome) => self.ended(unit, &outcome),
+                    Notice::Stopped | Notice::Interrupted | Notice::ServicesEnded => {}
+                }
+            }
+            // Of an earlier process; or the end of the thread, which `run` sees.
+            Event::Notice { .. } | Event::Quit => {}
+            Event::Stop(stop) => self.begin_stop(stop),
+            Event::Hurry => self.hurry(),
+        }
+    }
+
+    /// Starts every unit whose requirements run, until there is none.
+    fn start_ready(&mut self) {
+        while self.stop.is_none() {
+            let is_ready = |unit: &Unit| {
+                unit.phase == Phase::Inactive
+                    && unit.requires.iter().all(|other| self.units[*other].satisfies())
+            };
+            let Some(unit) = self.units.iter().position(is_ready) else { return };
+            self.start(unit);
+        }
+    }
+
+    fn start(&mut self, index: usize) {
+        let now = self.node.clock.now();
+        let unit = &mut self.units[index];
+        match &unit.kind {
+            Kind::Host(host) => {
+                self.node.host(*host).set_state(HostState::Running);
+                unit.phase = Phase::Running { since: now };
+            }
+            Kind::Service(config) => {
+                let config = config.clone();
+                unit.attempts.started();
+                let deadline = now.saturating_add(nanos(unit.lifecycle.start_timeout));
+                match self.spawn(index, &config) {
+                    Ok(uniq) => {
+                        self.units[index].uniq = uniq;
+                        self.units[index].phase = Phase::Starting { deadline };
+                    }
+                    Err(error) => self.not_started(index, &error),
+                }
+            }
+        }
+    }
+
+    /// Starts the process of a service; the notices about it come as events.
+    fn spawn(&mut self, index: usize, config: &ServiceConfig) -> Result<u64, ApiError> {
+        let events = self.handle.events.clone();
+        let ticket = self.node.tickets.open(|ticket| {
+            move |notice| {
+                let _ = events.send(Event::Notice { unit: index, ticket, notice });
+            }
+        });
+        self.units[index].ticket = ticket;
+        let watcher = Some(Watcher::Outside(ticket));
+        let request = Request {
+            definition: config.process.as_str().as_bytes(),
+            host: config.host.as_str().as_bytes(),
+            arguments: payload::from_values(&config.input),
+            relation: Relation { watcher, ..Relation::default() },
+            chain: None,
+            context: Arc::default(),
+        };
+        spawn::spawn_from_outside(&self.node, request, ticket).map(|process| process.uniq)
+    }
+
+    fn started(&mut self, index: usize, result: Result<crate::pid::ProcessId, ApiError>) {
+        match (result, self.units[index].phase) {
+            (Ok(_), Phase::Starting { .. }) => {
+                let since = self.node.clock.now();
+                self.units[index].phase = Phase::Running { since };
+                self.start_ready();
+            }
+            // The chunk was over before it could be stopped; the end will be told.
+            (Ok(_), _) => {}
+            (Err(_), Phase::Stopping { .. }) => self.settle(index, Phase::Stopped),
+            (Err(error), _) => self.not_started(index, &error),
+        }
+    }
+
+    /// The process could not be started: only an error that may pass is tried again.
+    fn not_started(&mut self, index: usize, error: &ApiError) {
+        self.log_failure(index, &error.message);
+        if error.retryable {
+            self.wait_or_fail(index);
+        } else {
+            self.settle(index, Phase::Failed);
+        }
+    }
+
+    fn ended(&mut self, index: usize, outcome: &Outcome) {
+        let now = self.node.clock.now();
+        match (self.units[index].phase, outcome) {
+            (Phase::Stopping { deadline, .. }, _) => self.stopped(index, now < deadline),
+            (_, Outcome::Value(_)) => self.settle(index, Phase::Exited { is_clean: true }),
+            (phase, Outcome::Failure(failure)) => {
+                self.log_failure(index, &text_of(failure));
+                if failure.retryable == Some(false) {
+                    self.settle(index, Phase::Exited { is_clean: false });
+                    return;
+                }
+                let stable = nanos(self.units[index].lifecycle.stable_threshold);
+                if let Phase::Running { since } = phase
+                    && now.saturating_sub(since) >= stable
+                {
+                    self.units[index].attempts.was_stable();
+                }
+                self.wait_or_fail(index);
+            }
+        }
+    }
+
+    /// Puts the next attempt of a service off, unless there were enough.
+    fn wait_or_fail(&mut self, index: usize) {
+        let unit = &self.units[index];
+        if self.stop.is_some() {
+            let phase = if self.is_hurried { Phase::Failed } else { Phase::Stopped };
+            self.settle(index, phase);
+            return;
+        }
+        let delay = unit.attempts.next_delay(&unit.lifecycle.restart, &mut self.random);
+        let phase = match delay {
+            Some(delay) => {
+                let until = self.node.clock.now().saturating_add(nanos(delay));
+                Phase::Waiting { until }
+            }
+            None => Phase::Failed,
+        };
+        self.settle(index, phase);
+    }
+
+    /// Ends the care for the present process of a unit.
+    fn settle(&mut self, index: usize, phase: Phase) {
+        self.node.tickets.close(self.units[index].ticket);
+        self.units[index].phase = phase;
+        self.start_ready();
+    }
+
+    /// Does what is due: further attempts, starts that take too long.
+    fn act_on_time(&mut self) {
+        let now = self.node.clock.now();
+        for index in 0..self.units.len() {
+            match self.units[index].phase {
+                Phase::Waiting { until } if until <= now && self.stop.is_none() => {
+                    self.start(index);
+                }
+                Phase::Starting { deadline } if deadline <= now => {
+                    // Its ticket is closed: what comes of the chunk is nobody's concern.
+                    self.node.kill(self.units[index].uniq, KILL_TERMINATED);
+                    self.log_failure(index, "start timeout");
+                    self.settle(index, Phase::Failed);
+                }
+                Phase::Stopping { give_up, .. } if give_up <= now => self.stopped(index, false),
+                _ => {}
+            }
+        }
+    }
+
+    fn log_failure(&self, index: usize, reason: &str) {
+        let text = format!("service {} failed: {reason}", self.units[index].id);
+        self.node.output.log(Level::Error, None, &text);
+    }
+
+    /// Shows the states to others.
+    fn publish(&mut self) {
+        self.update_board();
+        let is_on_its_way = |unit: &Unit| matches!(unit.phase, Phase::Starting { .. });
+        if !self.units.iter().any(is_on_its_way)
+            && let Some(done) = self.starting.take()
+        {
+            let _ = done.send(());
+        }
+        if let Some(done) = self.take_stopped() {
+            let _ = done.send(());
+        }
+    }
+
+    fn update_board(&self) {
+        let mut board = lock(&self.handle.board);
+        for unit in &self.units {
+            board.states.insert(unit.id.to_string(), unit.state());
+        }
+        board.has_failed = self.units.iter().any(Unit::has_failed);
+        let mut services = self.units.iter().filter(|unit| unit.is_service());
+        board.are_all_ended = !services.any(Unit::is_active);
+        if board.are_all_ended {
+            for listener in board.waiting.drain(..) {
+                let _ = listener.send(Notice::ServicesEnded);
+            }
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn text_of(failure: &Failure) -> String {
+    match &failure.traceback {
+        Some(traceback) => format!("{}\n{traceback}", failure.message()),
+        None => failure.message(),
+    }
+}
+
+/// What starts with the application and what that requires, each after what it requires.
+fn units(node: &Node) -> Vec<Unit> {
+    let mut units: Vec<Unit> = Vec::new();
+    for id in node.application.start_order().into_iter().flatten() {
+        if let Some(unit) = unit(node, &id, &units) {
+            units.push(unit);
+        }
+    }
+    units
+}
+
+fn unit(node: &Node, id: &EntryId, before: &[Unit]) -> Option<Unit> {
+    let entry = node.application.entry(id)?;
+    if let Some(reason) = &entry.problem {
+        node.output.log(Level::Error, None, &format!("{id} is not started: {reason}"));
+        return None;
+    }
+    let lifecycle = entry.lifecycle()?.clone();
+    let (kind, host) = match &entry.kind {
+        app::Kind::Host(_) => (Kind::Host(node.host_index(id.as_str())?), None),
+        app::Kind::Service(config) => (Kind::Service(config.clone()), Some(&config.host)),
+        _ => return None,
+    };
+    // What is no unit needs no start.
+    let requires = lifecycle.requires.iter().chain(host);
+    let requires = requires.filter_map(|other| before.iter().position(|unit| unit.id == *other));
+    let requires = requires.collect();
+    let (phase, attempts) = (Phase::Inactive, Default::default());
+    let id = id.clone();
+    Some(Unit { id, kind, lifecycle, requires, phase, attempts, uniq: 0, ticket: 0 })
+}

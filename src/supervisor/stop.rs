@@ -1,0 +1,155 @@
+//! Stopping, in the reverse of the start order: a unit is stopped after all that require it have.
+//!
+//! A service is asked with CANCEL and its deadline, which the runtime enforces. A host refuses new
+//! processes; if the stop is for all of the application its processes are asked, too, and it is
+//! stopped when none is left. Units that do not depend on each other stop at the same time.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use super::unit::{Kind, Phase};
+use super::{Thread, Unit, nanos};
+use crate::host::HostState;
+use crate::process::message::Content;
+use crate::vm::control::KILL_TERMINATED;
+
+/// A request to stop.
+pub(crate) struct Stop {
+    /// Whether the processes of hosts are asked to stop as well, or only services.
+    pub(crate) with_hosts: bool,
+    /// Is told when everything has stopped.
+    pub(crate) done: mpsc::Sender<()>,
+}
+
+/// How often a stopping host counts its processes.
+const HOST_TICK: Duration = Duration::from_millis(2);
+/// How long after its deadline a unit that is still there counts as stuck.
+const STUCK_LIMIT: Duration = Duration::from_secs(2);
+
+impl Thread {
+    pub(super) fn begin_stop(&mut self, stop: Stop) {
+        for unit in &mut self.units {
+            // Nothing of it runs: it takes effect at once.
+            if let Phase::Waiting { .. } = unit.phase {
+                unit.phase = Phase::Stopped;
+            }
+        }
+        self.stop = Some(stop);
+    }
+
+    /// Stops what nothing needs any more.
+    pub(super) fn go_on_stopping(&mut self) {
+        let Some(with_hosts) = self.stop.as_ref().map(|stop| stop.with_hosts) else { return };
+        for index in (0..self.units.len()).rev() {
+            if self.is_needed(index) {
+                continue;
+            }
+            match self.units[index].phase {
+                Phase::Starting { .. } | Phase::Running { .. } => {
+                    self.ask_to_stop(index, with_hosts);
+                }
+                Phase::Stopping { .. } => self.look_at_host(index),
+                _ => {}
+            }
+        }
+    }
+
+    /// Whom to tell that everything has stopped, once it has.
+    pub(super) fn take_stopped(&mut self) -> Option<mpsc::Sender<()>> {
+        let are_all_stopped = !self.units.iter().any(Unit::is_active);
+        self.stop.as_ref().filter(|_| are_all_stopped).map(|stop| stop.done.clone())
+    }
+
+    fn is_needed(&self, index: usize) -> bool {
+        self.units.iter().any(|unit| unit.is_active() && unit.requires.contains(&index))
+    }
+
+    fn ask_to_stop(&mut self, index: usize, with_hosts: bool) {
+        let now = self.node.clock.now();
+        let unit = &mut self.units[index];
+        let is_hurried = self.is_hurried;
+        let timeout = if is_hurried { 0 } else { nanos(unit.lifecycle.stop_timeout) };
+        let deadline = now.saturating_add(timeout);
+        let give_up = deadline.saturating_add(nanos(STUCK_LIMIT));
+        let host = match unit.kind {
+            Kind::Service(_) => {
+                unit.phase = Phase::Stopping { deadline, give_up, next_look: give_up };
+                let uniq = unit.uniq;
+                self.cancel(uniq, deadline);
+                return;
+            }
+            Kind::Host(host) => host,
+        };
+        self.node.host(host).set_state(HostState::Stopping);
+        if with_hosts {
+            unit.phase = Phase::Stopping { deadline, give_up, next_look: now };
+            self.look_at_host(index);
+        } else {
+            unit.phase = Phase::Stopped;
+        }
+    }
+
+    fn cancel(&self, uniq: u64, deadline: u64) {
+        let clock = &self.node.clock;
+        let left = deadline.saturating_sub(clock.now());
+        let stamp = clock.unix_nanos() + i128::from(left);
+        let at = clock.unix_seconds();
+        let event = Content::Cancel { from: None, at, deadline: Some(stamp) };
+        self.node.cancel(uniq, Some(deadline), event);
+    }
+
+    /// A host is stopped when its last process has ended; those that were not asked yet are.
+    fn look_at_host(&mut self, index: usize) {
+        let unit = &mut self.units[index];
+        let (Phase::Stopping { deadline, give_up, next_look }, Kind::Host(host)) =
+            (unit.phase, &unit.kind)
+        else {
+            return;
+        };
+        let (host, now) = (*host, self.node.clock.now());
+        if now < next_look {
+            return;
+        }
+        unit.phase = Phase::Stopping { deadline, give_up, next_look: now + nanos(HOST_TICK) };
+        if self.node.host(host).processes() == 0 {
+            self.node.host(host).set_state(HostState::Stopped);
+            self.settle(index, Phase::Stopped);
+            return;
+        }
+        for slot in self.node.slots.used() {
+            let uniq = slot.uniq();
+            if slot.host() == host
+                && slot.deadline() > deadline
+                && self.node.slots.find(uniq).is_some()
+            {
+                self.cancel(uniq, deadline);
+            }
+        }
+    }
+
+    /// A service that was asked to stop has ended, or a unit is given up.
+    pub(super) fn stopped(&mut self, index: usize, is_in_time: bool) {
+        if is_in_time {
+            self.settle(index, Phase::Stopped);
+        } else {
+            self.log_failure(index, "stop timeout");
+            self.settle(index, Phase::Failed);
+        }
+    }
+
+    /// Ends at once whatever a stop is waiting for.
+    pub(super) fn hurry(&mut self) {
+        self.is_hurried = true;
+        let now = self.node.clock.now();
+        for unit in &mut self.units {
+            if let Phase::Stopping { deadline, give_up, next_look } = &mut unit.phase {
+                *deadline = now.min(*deadline);
+                *give_up = deadline.saturating_add(nanos(STUCK_LIMIT));
+                *next_look = now;
+            }
+            if unit.is_active() && unit.is_service() {
+                self.node.kill(unit.uniq, KILL_TERMINATED);
+            }
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Services are started in order, restarted when they fail, and stopped in the reverse order.
+
+mod support;
+
+use std::time::Duration;
+
+use moonlet::{Interrupt, Runtime, ServiceState};
+
+use support::{App, PATIENCE, exec, within};
+
+/// An application with a recorder that services report to, and `app:heard` which returns what it
+/// heard once it has heard so many reports.
+fn app() -> App {
+    let recorder = r#"
+        assert(process.registry.register("recorder"))
+        local inbox, heard = process.inbox(), {}
+        local asked, count
+        while true do
+          local m = inbox:receive()
+          if m:topic() == "report" then heard[#heard + 1] = m:payload()
+          elseif m:topic() == "heard" then asked, count = m:from(), m:payload() end
+          if asked and #heard >= count then
+            process.send(asked, "answer", table.concat(heard, " "))
+            asked = nil
+          end
+        end
+    "#;
+    let heard = r#"
+        while not process.send("recorder", "heard", ...) do time.sleep("1ms") end
+        return process.listen("answer"):receive()
+    "#;
+    App::new()
+        .process("recorder", recorder)
+        .process("heard", heard)
+        .entry(&service_entry("recorder", "recorder", "", ""))
+}
+
+fn service_entry(name: &str, process: &str, fields: &str, lifecycle: &str) -> String {
+    format!(
+        "name: {name}_service, kind: process.service, process: {process}, host: processes, \
+         {fields} lifecycle: {{ auto_start: true, {lifecycle} }}"
+    )
+}
+
+const REPORT: &str = r#"
+    local function report(text)
+      while not process.send("recorder", "report", text) do time.sleep("1ms") end
+    end
+"#;
+
+/// Adds a service whose process has this body.
+fn service(app: App, name: &str, body: &str, fields: &str, lifecycle: &str) -> App {
+    app.process(name, &format!("{REPORT}{body}"))
+        .entry(&service_entry(name, name, fields, lifecycle))
+}
+
+fn heard(runtime: &Runtime, count: i64) -> String {
+    let value = exec(runtime, "app:heard", &[count.into()]);
+    value.as_str().expect("a text").to_owned()
+}
+
+/// Waits until a service is in a state.
+fn await_state(runtime: &Runtime, name: &str, state: ServiceState) {
+    let id = format!("app:{name}_service");
+    while runtime.service_state(&id) != Some(state) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+const FAST: &str = "restart: { initial_delay: 5ms, max_delay: 20ms }";
+
+#[test]
+fn s17_2_start_order_and_input() {
+    within(PATIENCE, || {
+        let app = service(
+            app(),
+            "top",
+            "report('top')",
+            "",
+            "requires: [middle_service], depends_on: [base_service]",
+        );
+        let app = service(app, "middle", "report('middle')", "", "requires: [base_service]");
+        let body =
+            "local a, t, n = ... report(a .. t[2] .. math.type(n)) process.inbox():receive()";
+        let app = service(app, "base", body, "input: [x, [1, 2], 3],", "");
+        let runtime = app.start();
+        let mut words: Vec<String> = heard(&runtime, 3).split(' ').map(str::to_owned).collect();
+        words.sort();
+        assert_eq!(words, ["middle", "top", "x2integer"]);
+        await_state(&runtime, "base", ServiceState::Running);
+        await_state(&runtime, "middle", ServiceState::Exited);
+        assert_eq!(runtime.service_state("app:processes"), Some(ServiceState::Running));
+        assert_eq!(runtime.service_state("app:nothing"), None);
+        assert!(!runtime.has_failed_services());
+    });
+}
+
+#[test]
+fn s17_2_what_needs_a_failed_start_stays_inactive() {
+    within(PATIENCE, || {
+        let app = app().chunk("broken", "error('no')");
+        let app = app.entry(&service_entry("broken", "broken", "", ""));
+        let app = service(app, "needs", "report('needs')", "", "requires: [broken_service]");
+        let runtime = app.start();
+        await_state(&runtime, "broken", ServiceState::Failed);
+        assert_eq!(runtime.service_state("app:needs_service"), Some(ServiceState::Inactive));
+        assert!(runtime.has_failed_services());
+        runtime.stop(&Interrupt::new());
+        assert_eq!(runtime.service_state("app:needs_service"), Some(ServiceState::Inactive));
+    });
+}
+
+#[test]
+fn s17_3_failures_are_restarted() {
+    // Each way to fail, with what the process does in its first two runs.
+    for (name, failure) in [
+        ("returned", "return nil, 'no'"),
+        ("raised", "error('no')"),
+        ("retryable", "return nil, errors.new({ message = 'x', retryable = true })"),
+        ("unknown", "return nil, errors.new('x')"),
+        ("terminated", "process.terminate(process.pid())"),
+        ("linked", "process.spawn_linked('app:broken', 'app:processes') channel.new():receive()"),
+    ] {
+        within(PATIENCE, move || {
+            let body = format!(
+                "report(process.pid()) \
+                 if process.registry.lookup('third') then report('done') return end \
+                 if process.registry.lookup('second') then \
+                   assert(process.registry.register('third', process.registry.lookup('recorder'))) \
+                 else process.registry.register('second', process.registry.lookup('recorder')) end \
+                 {failure}"
+            );
+            let app = service(app(), name, &body, "", FAST).process("broken", "error('broken', 0)");
+            let runtime = app.start();
+            let words = heard(&runtime, 4);
+            let words: Vec<&str> = words.split(' ').collect();
+            assert_eq!(words[3], "done", "{name}");
+            assert!(words[0] != words[1] && words[1] != words[2], "{name}: a new PID each time");
+            await_state(&runtime, name, ServiceState::Exited);
+            assert!(!runtime.has_failed_services());
+        });
+    }
+}
+
+#[test]
+fn s17_3_some_ends_are_final() {
+    for (name, body, is_failure) in [
+        ("value", "report('x') return 1", false),
+        ("nothing", "report('x')", false),
+        (
+            "forbidden",
+            "report('x') return nil, errors.new({ message = 'n', retryable = false })",
+            true,
+        ),
+        ("api", "report('x') return process.registry.lookup('nobody')", true),
+    ] {
+        within(PATIENCE, move || {
+            let runtime = service(app(), name, body, "", FAST).start();
+            await_state(&runtime, name, ServiceState::Exited);
+            std::thread::sleep(Duration::from_millis(30));
+            assert_eq!(heard(&runtime, 1), "x", "{name}: not started again");
+            assert_eq!(runtime.has_failed_services(), is_failure, "{name}");
+        });
+    }
+}
+
+#[test]
+fn s17_4_so_many_attempts() {
+    within(PATIENCE, || {
+        let attempts = "restart: { initial_delay: 1ms, max_attempts: 3 }";
+        let runtime = service(app(), "fails", "report('x') error('no', 0)", "", attempts).start();
+        await_state(&runtime, "fails", ServiceState::Failed);
+        assert_eq!(heard(&runtime, 3), "x x x", "starts in a row, the first included");
+        assert!(runtime.has_failed_services());
+    });
+}
+
+#[test]
+fn s17_4_a_stable_run_begins_anew() {
+    within(PATIENCE, || {
+        // Each run counts as stable, so the attempts never come to an end.
+        let attempts = "stable_threshold: 1ms, restart: { initial_delay: 1ms, max_attempts: 2 }";
+        let body = "report('x') time.sleep('5ms') error('no', 0)";
+        let runtime = service(app(), "fails", body, "", attempts).start();
+        assert_eq!(heard(&runtime, 6).split(' ').count(), 6);
+    });
+}
+
+#[test]
+fn s17_4_a_stop_takes_effect_while_it_waits() {
+    within(PATIENCE, || {
+        let slow = "restart: { initial_delay: 1h }";
+        let runtime = service(app(), "fails", "error('no', 0)", "", slow).start();
+        await_state(&runtime, "fails", ServiceState::Starting);
+        runtime.stop(&Interrupt::new());
+        assert_eq!(runtime.service_state("app:fails_service"), Some(ServiceState::Stopped));
+    });
+}
+
+#[test]
+fn s17_5_stop_timeout() {
+    within(PATIENCE, || {
+        let app = service(app(), "deaf", "process.inbox():receive()", "", "stop_timeout: 20ms");
+        let app = service(app, "good", "process.events():receive()", "", "stop_timeout: 1h");
+        let runtime = app.start();
+        runtime.stop_services(&Interrupt::new());
+        assert_eq!(runtime.service_state("app:deaf_service"), Some(ServiceState::Failed));
+        assert_eq!(runtime.service_state("app:good_service"), Some(ServiceState::Stopped));
+        assert!(runtime.has_failed_services());
+    });
+}
+
+#[test]
+fn s17_6_processes_of_a_host_are_cancelled() {
+    within(PATIENCE, || {
+        let worker = r#"
+            local events = process.events()
+            process.send(..., "ready")
+            local event = events:receive()
+            -- It may still send, receive and end as it likes.
+            assert(process.send(process.pid(), "x"))
+            assert(process.inbox():receive():topic() == "x")
+            return event.kind .. tostring(event.from) .. tostring(event.deadline ~= nil)
+        "#;
+        let body = r#"
+            local inbox, events = process.inbox(), process.events()
+            for _ = 1, 3 do assert(process.spawn_monitored("app:worker", "app:second", process.pid())) end
+            assert(process.spawn("app:deaf", "app:second"))
+            for _ = 1, 3 do inbox:receive() end
+            report("ready")
+            for _ = 1, 3 do
+              local r = events:receive()
+              report(r.result.value or r.result.error)
+            end
+            report(tostring(select(2, process.spawn("app:worker", "app:second"))))
+        "#;
+        let app = app()
+            .entry(
+                "name: second, kind: process.host, \
+                 lifecycle: { auto_start: true, stop_timeout: 100ms, requires: [processes] }",
+            )
+            .process("worker", worker)
+            .process("deaf", "process.inbox():receive()")
+            .process("owner", &format!("{REPORT}{body}"));
+        let app = app.process("start", "assert(process.spawn('app:owner', 'app:processes'))");
+        let runtime = app.start();
+        exec(&runtime, "app:start", &[]);
+        assert_eq!(heard(&runtime, 1), "ready");
+        std::thread::scope(|scope| {
+            let stop = scope.spawn(|| runtime.stop(&Interrupt::new()));
+            // The recorder's host stops last of all, after `second`.
+            let words = heard(&runtime, 5);
+            let one = "pid.cancelniltrue";
+            assert_eq!(words, format!("ready {one} {one} {one} host is shutting down"));
+            stop.join().expect("it stops");
+        });
+        assert_eq!(runtime.service_state("app:second"), Some(ServiceState::Stopped));
+    });
+}
+
+#[test]
+fn s17_7_a_hurried_stop() {
+    within(PATIENCE, || {
+        let app = service(app(), "deaf", "process.inbox():receive()", "", "stop_timeout: 1h");
+        let app = app.process("stays", "while true do process.inbox():receive() end");
+        let runtime = app.start();
+        runtime.spawn("app:stays", "app:processes", &[]).expect("it starts");
+        let interrupt = Interrupt::new();
+        interrupt.raise();
+        runtime.stop(&interrupt);
+        assert_eq!(runtime.process_count(), 0);
+    });
+}
+
+#[test]
+fn s16_8_start_timeout_bounds_the_chunk() {
+    within(PATIENCE, || {
+        let app = app().chunk("endless", "while true do end");
+        let runtime =
+            app.entry(&service_entry("endless", "endless", "", "start_timeout: 30ms")).start();
+        await_state(&runtime, "endless", ServiceState::Failed);
+        while runtime.process_count() > 1 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+}
+
+#[test]
+fn s17_open_an_upgrade_is_neither_start_nor_end() {
+    within(PATIENCE, || {
+        let body = "if ... then report('new') process.inbox():receive() end \
+                    report('old') process.upgrade(nil, true)";
+        let runtime = service(app(), "changes", body, "", FAST).start();
+        assert_eq!(heard(&runtime, 2), "old new");
+        assert_eq!(runtime.service_state("app:changes_service"), Some(ServiceState::Running));
+        runtime.stop_services(&Interrupt::new());
+    });
+}
