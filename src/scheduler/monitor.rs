@@ -58,11 +58,29 @@ impl Monitor {
     }
 }
 
+/// Longest pause between two signals to the same step.
+const PAUSE_NS_MAX: u64 = 16 * SLICE_NS;
+
 /// A step as the monitor saw it first.
 #[derive(Clone, Copy, Default)]
 struct Seen {
     step: u64,
-    since: u64,
+    /// When it has run for a slice, or for a pause since the last signal.
+    due: u64,
+    pause: u64,
+}
+
+impl Seen {
+    fn new(step: u64, now: u64) -> Seen {
+        Seen { step, due: now + SLICE_NS, pause: SLICE_NS }
+    }
+
+    /// A step that goes on after a signal cannot be left yet. The signals cost it time, up to
+    /// milliseconds each in a deep recursion, so they get rarer: it must come to its end.
+    fn signalled(&mut self, now: u64) {
+        self.due = now + self.pause;
+        self.pause = (2 * self.pause).min(PAUSE_NS_MAX);
+    }
 }
 
 /// The life of the monitor's thread.
@@ -83,11 +101,12 @@ pub(crate) fn run(node: &Node, preempts: bool) {
             // Acquire pairs with the Release at the begin of a step.
             let step = worker.step.load(Ordering::Acquire);
             if step == 0 || step != seen.step {
-                *seen = Seen { step, since: now };
-            } else if (now - seen.since >= SLICE_NS && others_wait(node, worker, now))
-                || is_killed(node, worker, now)
+                *seen = Seen::new(step, now);
+            } else if now >= seen.due
+                && (others_wait(node, worker, now) || is_killed(node, worker, now))
             {
                 signal(worker);
+                seen.signalled(now);
             }
         }
     }

@@ -8,7 +8,8 @@
 //! written by `vm/resume.rs` only. The handler runs on that thread, reads the cell, notes which
 //! step is to end, arms the hook of the innermost running state and does nothing else. Arming
 //! writes four fields and walks the list of call frames towards older ones, which stays intact
-//! at every instruction of Lua.
+//! at every instruction of Lua. The walk is long in a deep recursion, so what is armed already
+//! is left alone.
 //!
 //! The hook disarms itself first and returns if nothing is asked of *this* step: a coroutine
 //! made while it was armed inherits it, and a signal may come late. Then
@@ -96,11 +97,16 @@ pub(super) fn arm_here() {
 
 fn arm_current(cell: &ThreadCell) {
     let current = cell.current.load(Ordering::Relaxed);
-    if !current.is_null() {
-        // SAFETY: *current* is the innermost running state of this thread (`vm/resume.rs`
-        // writes it before entering and restores it after), and arming is sound at every
-        // instruction, see the top of this file.
-        unsafe { arm(current) };
+    if current.is_null() {
+        return;
+    }
+    // SAFETY: *current* is the innermost running state of this thread (`vm/resume.rs` writes
+    // it before entering and restores it after), and arming is sound at every instruction, see
+    // the top of this file.
+    unsafe {
+        if ffi::lua_gethookmask(current) == 0 {
+            arm(current);
+        }
     }
 }
 
