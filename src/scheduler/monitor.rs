@@ -9,8 +9,9 @@
 
 use std::time::Duration;
 
+use super::WorkerShared;
+use super::idle::Idle;
 use super::park::Parker;
-use super::{Scheduler, WorkerShared};
 use crate::node::Node;
 use crate::process::cancellation;
 use crate::process::state::Notify;
@@ -47,11 +48,12 @@ impl Monitor {
         self.parker.unpark();
     }
 
-    fn sleep_if_idle(&self, scheduler: &Scheduler) {
+    /// Sleeps if all workers do, until one of them wakes.
+    pub(super) fn sleep_if_idle(&self, idle: &Idle, is_stopping: impl FnOnce() -> bool) {
         self.is_asleep.store(true, Ordering::Relaxed);
         // Pairs with the fence of `worker_woke`.
         fence(Ordering::SeqCst);
-        if scheduler.idle.are_all_parked() && !scheduler.is_stopping() {
+        if idle.are_all_parked() && !is_stopping() {
             self.parker.park(None);
         }
         self.is_asleep.store(false, Ordering::Relaxed);
@@ -89,7 +91,7 @@ pub(crate) fn run(node: &Node, preempts: bool) {
     let mut seen = vec![Seen::default(); scheduler.workers.len()];
     while !scheduler.is_stopping() {
         if scheduler.idle.are_all_parked() {
-            scheduler.monitor.sleep_if_idle(scheduler);
+            scheduler.monitor.sleep_if_idle(&scheduler.idle, || scheduler.is_stopping());
         } else {
             scheduler.monitor.parker.park(Some(TICK));
         }
