@@ -144,7 +144,8 @@ fn ends_everywhere(act: &str, kills: bool, host: &str, wanted: &str) {
         "#
     );
     let app = App::new().host("small", "{ max_memory: 2000000 }");
-    app.process("main", &main).process("victim", &victim(act)).run();
+    let app = app.process("main", &main).process("victim", &victim(act));
+    app.process("next", "return nil, 'upgraded'").run();
 }
 
 const TERMINATED: &str = "process terminated";
@@ -153,6 +154,11 @@ const TERMINATED: &str = "process terminated";
 fn s6_2_terminating_itself_anywhere() {
     let act = "process.terminate(process.pid())";
     ends_everywhere(act, false, "app:processes", TERMINATED);
+}
+
+#[test]
+fn s11_1_upgrading_anywhere() {
+    ends_everywhere("process.upgrade('app:next')", false, "app:processes", "upgraded");
 }
 
 #[test]

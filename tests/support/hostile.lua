@@ -87,6 +87,10 @@ local function is_left_out(name, in_callback, ...)
   if name == "coroutine.close" and in_callback then
     return select("#", ...) == 0 or ... == coroutine.running()
   end
+  if name == "process.upgrade" then
+    local id = type((...))
+    return id == "nil" or id == "string" or id == "number"
+  end
   if name == "table.move" then
     first, last = math.tointeger(first), math.tointeger(last)
     return first and last and (last > 1000 or first < -1000)
