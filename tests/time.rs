@@ -231,6 +231,20 @@ fn s9_3_a_late_reader_finds_a_bounded_backlog() {
     "#);
 }
 
+/// More ticks are due at any time than anybody could take.
+#[test]
+fn s9_3_a_ticker_of_a_nanosecond_harms_nobody() {
+    run(r#"
+        local t, deadline = time.ticker(1), time.monotonic() + 20 * time.MILLISECOND
+        while time.monotonic() < deadline do
+          local _, ok = t:channel():receive()
+          equal(ok, true)
+        end
+        time.sleep("5ms")
+        equal(t:stop(), true)
+    "#);
+}
+
 #[test]
 fn s9_3_timers_do_not_keep_a_process_alive() {
     run(r#"

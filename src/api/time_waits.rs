@@ -5,7 +5,7 @@ use crate::api::time::duration_argument;
 use crate::api::{channel, function};
 use crate::error::ApiError;
 use crate::process::channel::{Channel, ChannelId};
-use crate::process::timers::Action;
+use crate::process::timers::{Action, TICKS_MAX};
 use crate::vm::boundary::Reply;
 use crate::vm::stack::Stack;
 use crate::vm::userdata::{self, Class, Kind};
@@ -18,9 +18,6 @@ function!(timer_channel, timer_channel_inner);
 function!(timer_stop, timer_stop_inner);
 function!(timer_reset, timer_reset_inner);
 function!(ticker_stop, ticker_stop_inner);
-
-/// Ticks that wait for a late reader.
-const TICKS_MAX: usize = 16;
 
 /// What a Timer's or Ticker's userdata holds; its user value is the channel.
 #[derive(Clone, Copy)]

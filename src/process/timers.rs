@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use super::channel::ChannelId;
 use super::coroutines::Ticket;
 
+/// Ticks that wait for a late reader; also what a late ticker catches up with.
+pub(crate) const TICKS_MAX: usize = 16;
+
 /// What happens when a timer is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
@@ -70,7 +73,9 @@ impl Timers {
         }
     }
 
-    /// Takes the next timer that is due at `now`. A ticker is put back for its next period.
+    /// Takes the next timer that is due at `now`. A ticker is put back for its next period, or,
+    /// if it is later than what may wait, for the last ones: taking each of a thousand million
+    /// missed ticks would leave no time for anything else.
     pub(crate) fn pop_due(&mut self, now: u64) -> Option<(u64, Action)> {
         let (&(due, number), &action) = self.due.first_key_value()?;
         if due > now {
@@ -78,7 +83,10 @@ impl Timers {
         }
         self.stop(number);
         if let Action::Tick { period, .. } = action {
-            self.insert(number, due.saturating_add(period), action);
+            let missed = (now - due) / period;
+            let skipped = missed.saturating_sub(TICKS_MAX as u64);
+            let next = due.saturating_add(period.saturating_mul(skipped + 1));
+            self.insert(number, next, action);
         }
         Some((due, action))
     }
@@ -139,6 +147,18 @@ mod tests {
         assert_eq!(timers.pop_due(25), Some((20, action)));
         assert_eq!(timers.pop_due(25), None);
         assert_eq!(timers.earliest(), Some(30));
+    }
+
+    #[test]
+    fn a_late_ticker_catches_up_with_as_many_ticks_as_may_wait() {
+        let mut timers = Timers::default();
+        let action = Action::Tick { channel: 0, period: 3 };
+        timers.add(3, action);
+        let now = 3_000_000_001;
+        let taken: Vec<_> = std::iter::from_fn(|| timers.pop_due(now)).collect();
+        assert_eq!(taken.len(), TICKS_MAX + 1);
+        assert_eq!(taken.last(), Some(&(3_000_000_000, action)));
+        assert_eq!(timers.earliest(), Some(3_000_000_003), "the phase is kept");
     }
 
     #[test]

@@ -102,6 +102,9 @@ unsafe fn after_resume(
                 return step;
             }
         }
+        // The error was the way out. Its to-be-closed variables must not run: hooks are off after
+        // one that raised, so nothing could end them.
+        resume::Outcome::Failed { .. } if control.leave().is_some() => {}
         resume::Outcome::Failed { out_of_memory } => {
             let limit = this.memory_limit();
             let failure = if out_of_memory && limit > 0 {

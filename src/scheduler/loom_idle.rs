@@ -9,6 +9,7 @@ use loom::sync::Notify;
 use loom::thread;
 
 use super::idle::Idle;
+use super::monitor::Monitor;
 use super::park::Parker;
 use crate::sync::{AtomicBool, AtomicUsize, Ordering};
 
@@ -128,5 +129,34 @@ fn loom_both_workers_get_work() {
             worker.join().unwrap();
         }
         assert!(!shared.has_work());
+    });
+}
+
+/// The monitor sleeps while all workers do. It must not sleep on when one of them runs, or that
+/// worker's slices would never end: here the monitor's thread would not.
+#[test]
+fn loom_a_worker_that_woke_is_watched() {
+    model(|| {
+        let shared = Arc::new((Idle::new(1), Parker::new(), Monitor::new()));
+        let is_wanted = Arc::new(AtomicBool::new(false));
+        let (other, wanted) = (shared.clone(), is_wanted.clone());
+        let worker = thread::spawn(move || {
+            let (idle, parker, monitor) = &*other;
+            let _ = idle.park(0, false, parker, None, || wanted.load(Ordering::Relaxed));
+            monitor.worker_woke();
+        });
+        let other = shared.clone();
+        let watcher = thread::spawn(move || {
+            let (idle, _, monitor) = &*other;
+            while idle.are_all_parked() {
+                monitor.sleep_if_idle(idle, || false);
+            }
+        });
+        is_wanted.store(true, Ordering::Relaxed);
+        if shared.0.worker_to_notify().is_some() {
+            shared.1.unpark();
+        }
+        worker.join().unwrap();
+        watcher.join().unwrap();
     });
 }

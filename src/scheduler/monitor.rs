@@ -9,8 +9,9 @@
 
 use std::time::Duration;
 
+use super::WorkerShared;
+use super::idle::Idle;
 use super::park::Parker;
-use super::{Scheduler, WorkerShared};
 use crate::node::Node;
 use crate::process::cancellation;
 use crate::process::state::Notify;
@@ -47,22 +48,41 @@ impl Monitor {
         self.parker.unpark();
     }
 
-    fn sleep_if_idle(&self, scheduler: &Scheduler) {
+    /// Sleeps if all workers do, until one of them wakes.
+    pub(super) fn sleep_if_idle(&self, idle: &Idle, is_stopping: impl FnOnce() -> bool) {
         self.is_asleep.store(true, Ordering::Relaxed);
         // Pairs with the fence of `worker_woke`.
         fence(Ordering::SeqCst);
-        if scheduler.idle.are_all_parked() && !scheduler.is_stopping() {
+        if idle.are_all_parked() && !is_stopping() {
             self.parker.park(None);
         }
         self.is_asleep.store(false, Ordering::Relaxed);
     }
 }
 
+/// Longest pause between two signals to the same step.
+const PAUSE_NS_MAX: u64 = 16 * SLICE_NS;
+
 /// A step as the monitor saw it first.
 #[derive(Clone, Copy, Default)]
 struct Seen {
     step: u64,
-    since: u64,
+    /// When it has run for a slice, or for a pause since the last signal.
+    due: u64,
+    pause: u64,
+}
+
+impl Seen {
+    fn new(step: u64, now: u64) -> Seen {
+        Seen { step, due: now + SLICE_NS, pause: SLICE_NS }
+    }
+
+    /// A step that goes on after a signal cannot be left yet. The signals cost it time, up to
+    /// milliseconds each in a deep recursion, so they get rarer: it must come to its end.
+    fn signalled(&mut self, now: u64) {
+        self.due = now + self.pause;
+        self.pause = (2 * self.pause).min(PAUSE_NS_MAX);
+    }
 }
 
 /// The life of the monitor's thread.
@@ -71,7 +91,7 @@ pub(crate) fn run(node: &Node, preempts: bool) {
     let mut seen = vec![Seen::default(); scheduler.workers.len()];
     while !scheduler.is_stopping() {
         if scheduler.idle.are_all_parked() {
-            scheduler.monitor.sleep_if_idle(scheduler);
+            scheduler.monitor.sleep_if_idle(&scheduler.idle, || scheduler.is_stopping());
         } else {
             scheduler.monitor.parker.park(Some(TICK));
         }
@@ -83,11 +103,12 @@ pub(crate) fn run(node: &Node, preempts: bool) {
             // Acquire pairs with the Release at the begin of a step.
             let step = worker.step.load(Ordering::Acquire);
             if step == 0 || step != seen.step {
-                *seen = Seen { step, since: now };
-            } else if (now - seen.since >= SLICE_NS && others_wait(node, worker, now))
-                || is_killed(node, worker, now)
+                *seen = Seen::new(step, now);
+            } else if now >= seen.due
+                && (others_wait(node, worker, now) || is_killed(node, worker, now))
             {
                 signal(worker);
+                seen.signalled(now);
             }
         }
     }

@@ -69,6 +69,13 @@ impl RunQueue {
         self.spent.push(runnable);
     }
 
+    /// Moves the process that was to run next to where others may steal it.
+    pub(crate) fn release_lifo(&self) {
+        if let Some(runnable) = self.lifo_slot.take() {
+            self.fresh.push(runnable);
+        }
+    }
+
     pub(crate) fn has_lifo(&self) -> bool {
         let held = self.lifo_slot.take();
         self.lifo_slot.set(held);
@@ -152,6 +159,16 @@ mod tests {
         let picks: Vec<_> = (1..=SPENT_SHARE).filter_map(|tick| queue.pick(tick)).collect();
         assert!(picks.contains(&Picked::Spent(9)));
         assert_eq!(picks.iter().filter(|pick| matches!(pick, Picked::Fresh(_))).count(), 7);
+    }
+
+    #[test]
+    fn a_released_slot_can_be_stolen() {
+        let (victim, thief) = (RunQueue::new(), RunQueue::new());
+        victim.push_woken(1);
+        assert_eq!(thief.steal_from(&victim.stealers()), None);
+        victim.release_lifo();
+        assert_eq!(thief.steal_from(&victim.stealers()), Some(1));
+        assert!(victim.is_empty());
     }
 
     #[test]

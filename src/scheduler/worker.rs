@@ -64,6 +64,18 @@ impl Drop for AbortOnUnwind {
     }
 }
 
+/// Gives what waits for this thread's worker to the others: its step lasts, in the middle of
+/// Lua code that cannot yield. Called from that code's hook, when no function of the worker is
+/// under way on this thread.
+fn relieve() {
+    let guard = AbortOnUnwind;
+    // SAFETY: as in `with_current`.
+    if let Some(worker) = unsafe { CURRENT.with(Cell::get).as_ref() } {
+        worker.relieve();
+    }
+    std::mem::forget(guard);
+}
+
 /// The life of a worker's thread.
 pub(crate) fn run(node: Arc<Node>, index: usize, queue: RunQueue) {
     let guard = AbortOnUnwind;
@@ -78,6 +90,7 @@ pub(crate) fn run(node: Arc<Node>, index: usize, queue: RunQueue) {
         is_searching: Cell::new(false),
     };
     CURRENT.with(|current| current.set(&raw const worker));
+    preempt::set_relief(relieve);
     while !worker.scheduler().is_stopping() {
         match worker.find_work() {
             Some(runnable) => worker.execute(runnable),
@@ -231,6 +244,15 @@ impl Worker {
             self.scheduler().notify();
         }
         self.publish_next_due();
+    }
+
+    fn relieve(&self) {
+        self.queue.release_lifo();
+        self.shared().has_lifo.store(false, Ordering::Relaxed);
+        self.fire_timers();
+        if !self.shared().stealers.is_empty() {
+            self.scheduler().notify();
+        }
     }
 
     pub(crate) fn register_timer(&self, due: u64, uniq: u64) {

@@ -8,7 +8,8 @@
 //! written by `vm/resume.rs` only. The handler runs on that thread, reads the cell, notes which
 //! step is to end, arms the hook of the innermost running state and does nothing else. Arming
 //! writes four fields and walks the list of call frames towards older ones, which stays intact
-//! at every instruction of Lua.
+//! at every instruction of Lua. The walk is long in a deep recursion, so what is armed already
+//! is left alone.
 //!
 //! The hook disarms itself first and returns if nothing is asked of *this* step: a coroutine
 //! made while it was armed inherits it, and a signal may come late. Then
@@ -17,10 +18,12 @@
 //!   stack is left, which is why `pcall` and `xpcall` are ours and raise again;
 //! - slice used up and able to yield: it yields, the process goes to the spent queue;
 //! - slice used up where Lua cannot yield (comparators, `gsub` callbacks, metamethods called
-//!   by C functions, `__close` in an unwinding): it goes on; the next signal asks again.
+//!   by C functions, `__close` in an unwinding, a long pattern match): it goes on, but the
+//!   worker gives what only it could run to others (*relief*); the next signal asks again.
 
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
 use std::ffi::c_int;
 use std::ptr;
 
@@ -35,6 +38,8 @@ struct ThreadCell {
     step: AtomicU64,
     /// The step that somebody wants to end; 0 for none.
     requested: AtomicU64,
+    /// What to do for others where the step cannot end; the handler does not touch it.
+    relief: Cell<fn()>,
 }
 
 thread_local! {
@@ -43,8 +48,24 @@ thread_local! {
             current: AtomicPtr::new(ptr::null_mut()),
             step: AtomicU64::new(0),
             requested: AtomicU64::new(0),
+            relief: Cell::new(|| {}),
         }
     };
+}
+
+/// Sets what this thread does when a step is asked to end in the middle of Lua code that cannot
+/// yield. It is called with Lua code on the stack and must not enter that VM.
+pub(crate) fn set_relief(relief: fn()) {
+    CELL.with(|cell| cell.relief.set(relief));
+}
+
+/// Answers a request that the running step cannot fulfil.
+fn relieve() {
+    let relief = CELL.with(|cell| {
+        cell.requested.store(0, Ordering::Relaxed);
+        cell.relief.get()
+    });
+    relief();
 }
 
 /// Begins a step: requests for earlier ones are void. Steps count from 1.
@@ -76,11 +97,16 @@ pub(super) fn arm_here() {
 
 fn arm_current(cell: &ThreadCell) {
     let current = cell.current.load(Ordering::Relaxed);
-    if !current.is_null() {
-        // SAFETY: *current* is the innermost running state of this thread (`vm/resume.rs`
-        // writes it before entering and restores it after), and arming is sound at every
-        // instruction, see the top of this file.
-        unsafe { arm(current) };
+    if current.is_null() {
+        return;
+    }
+    // SAFETY: *current* is the innermost running state of this thread (`vm/resume.rs` writes
+    // it before entering and restores it after), and arming is sound at every instruction, see
+    // the top of this file.
+    unsafe {
+        if ffi::lua_gethookmask(current) == 0 {
+            arm(current);
+        }
     }
 }
 
@@ -98,13 +124,20 @@ fn is_requested() -> bool {
     })
 }
 
-/// Whether a long call of ours (pattern matching) should give up: the process leaves.
+/// Whether a long call of ours (pattern matching) should give up: the process leaves. If only
+/// its slice is over it goes on, since no frame of it can be suspended.
 ///
 /// # Safety
 /// `lua` is a live state of a VM made by `Vm::new`.
 pub(crate) unsafe fn should_abandon(lua: *mut lua_State) -> bool {
     // SAFETY: the caller vouches for `lua`.
-    unsafe { Control::of(lua) }.leave().is_some()
+    if unsafe { Control::of(lua) }.leave().is_some() {
+        return true;
+    }
+    if is_requested() {
+        relieve();
+    }
+    false
 }
 
 /// Whether a call on `lua` can wait: Lua can yield here, and so can everyone who resumed it.
@@ -131,10 +164,15 @@ unsafe extern "C-unwind" fn hook(lua: *mut lua_State, _: *mut ffi::lua_Debug) {
             arm(lua);
             raise_leaving(lua);
         }
-        if (is_requested() || control.reductions() == 0) && can_wait(lua) {
+        if !is_requested() && control.reductions() > 0 {
+            return;
+        }
+        if can_wait(lua) {
             control.set_last_yield(Yield::Preempted);
             ffi::lua_yieldk(lua, 0, 0, None);
+            return;
         }
+        relieve();
     }
 }
 
