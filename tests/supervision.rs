@@ -29,10 +29,12 @@ fn app() -> App {
         while not process.send("recorder", "heard", ...) do time.sleep("1ms") end
         return process.listen("answer"):receive()
     "#;
-    App::new()
-        .process("recorder", recorder)
-        .process("heard", heard)
-        .entry(&service_entry("recorder", "recorder", "", ""))
+    App::new().process("recorder", recorder).process("heard", heard).entry(&service_entry(
+        "recorder",
+        "recorder",
+        "",
+        "stop_timeout: 50ms",
+    ))
 }
 
 fn service_entry(name: &str, process: &str, fields: &str, lifecycle: &str) -> String {
@@ -237,7 +239,8 @@ fn s17_6_processes_of_a_host_are_cancelled() {
         let app = app()
             .entry(
                 "name: second, kind: process.host, \
-                 lifecycle: { auto_start: true, stop_timeout: 100ms, requires: [processes] }",
+                 lifecycle: { auto_start: true, stop_timeout: 100ms, \
+                 requires: [processes, recorder_service] }",
             )
             .process("worker", worker)
             .process("deaf", "process.inbox():receive()")
@@ -290,7 +293,7 @@ fn s17_open_an_upgrade_is_neither_start_nor_end() {
     within(PATIENCE, || {
         let body = "if ... then report('new') process.inbox():receive() end \
                     report('old') process.upgrade(nil, true)";
-        let runtime = service(app(), "changes", body, "", FAST).start();
+        let runtime = service(app(), "changes", body, "", "stop_timeout: 50ms").start();
         assert_eq!(heard(&runtime, 2), "old new");
         assert_eq!(runtime.service_state("app:changes_service"), Some(ServiceState::Running));
         runtime.stop_services(&Interrupt::new());
