@@ -99,7 +99,7 @@ impl Condition {
             (Some(_), Some(_)) => return Err(ConditionError::TwoValues),
             (None, None) => return Err(ConditionError::NoValue(name)),
             (Some(value), None) => Operand::Value(value),
-            (None, Some(field)) if field.is_empty() => return Err(ConditionError::NoValue(name)),
+            (None, Some("")) => return Err(ConditionError::NoValue(name)),
             (None, Some(field)) => Operand::Field(field.to_owned()),
         };
         let test = test(name, operand)?;

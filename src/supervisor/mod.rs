@@ -371,7 +371,7 @@ fn unit(node: &Node, id: &EntryId, before: &[Unit]) -> Option<Unit> {
     let lifecycle = entry.lifecycle()?.clone();
     let (kind, host) = match &entry.kind {
         app::Kind::Host(_) => (Kind::Host(node.host_index(id.as_str())?), None),
-        app::Kind::Service(config) => (Kind::Service(config.clone()), Some(&config.host)),
+        app::Kind::Service(config) => (Kind::Service(Box::new(config.clone())), Some(&config.host)),
         _ => return None,
     };
     // What is no unit needs no start.

@@ -56,7 +56,7 @@ pub(super) enum Phase {
 pub(super) enum Kind {
     /// By its index in the node.
     Host(u32),
-    Service(ServiceConfig),
+    Service(Box<ServiceConfig>),
 }
 
 pub(super) struct Unit {
