@@ -1,10 +1,11 @@
-//! Models of monitors and names against the end of a process.
+//! Models of monitors, links and names against the end of a process.
 
 use std::sync::Arc;
 
 use loom::thread;
 
-use super::exit::{Outcome, Watcher};
+use super::exit::{Failure, Outcome, Watcher};
+use super::links::{self, Told};
 use super::loom_mailbox::model;
 use super::message::Content;
 use super::names::Names;
@@ -12,6 +13,8 @@ use super::relations::{self, MonitorError};
 use super::slot::{ProcessTable, Slot};
 use crate::payload::Payload;
 use crate::pid::ProcessId;
+use crate::sync::Ordering;
+use crate::vm::control::{KILL_LINKED, KILL_NONE};
 
 /// A watcher and a target, both alive.
 struct Pair {
@@ -36,25 +39,58 @@ impl Pair {
         self.slots.slot(uniq).expect("the slot was claimed")
     }
 
-    /// The steps of `death::end` without a VM.
+    /// The steps of `death::end` without a VM, for a normal end.
     fn end(&self, uniq: u64) {
+        self.end_with(uniq, Outcome::Value(Payload::default()));
+    }
+
+    fn fail(&self, uniq: u64) {
+        self.end_with(uniq, Outcome::Failure(Failure::text("broken")));
+    }
+
+    fn end_with(&self, uniq: u64, outcome: Outcome) {
         let slot = self.slot(uniq);
         slot.stop_resolving();
         let relations = relations::retire(&self.slots, &self.names, slot, uniq);
-        let outcome = Arc::new(Outcome::Value(Payload::default()));
+        let outcome = Arc::new(outcome);
+        let from = ProcessId { uniq, host: 0 };
+        for peer in relations.links {
+            if matches!(*outcome, Outcome::Value(_)) {
+                links::vanish(&self.slots, peer, uniq);
+                continue;
+            }
+            let content = Content::LinkDown { from, at: 0, outcome: outcome.clone() };
+            // No worker runs here: nobody has to be scheduled or interrupted.
+            let (Told::Nothing | Told::Event(_) | Told::Killed(_)) =
+                links::fail(&self.slots, peer, uniq, content);
+        }
         for watcher in relations.watchers {
             let Watcher::Monitor(watcher) = watcher else { continue };
-            let from = ProcessId { uniq, host: 0 };
             let content = Content::Exit { from, at: 0, outcome: outcome.clone() };
             let _ = relations::tell_exit(&self.slots, watcher, uniq, content);
         }
         slot.state.transition_to_free();
     }
 
-    /// How many EXITs the watcher has got.
+    /// How many events the watcher has got.
     fn exits(&self) -> usize {
         let mut events = self.slot(self.watcher).mailbox.events.take();
         std::iter::from_fn(|| events.pop()).count()
+    }
+
+    /// Whether the process has to end because of a link.
+    fn is_killed(&self, uniq: u64) -> bool {
+        match self.slot(uniq).kill.load(Ordering::Relaxed) {
+            KILL_NONE => false,
+            kill => {
+                assert_eq!(kill, KILL_LINKED);
+                true
+            }
+        }
+    }
+
+    fn has_links(&self, uniq: u64) -> bool {
+        !self.slot(uniq).relations().links.is_empty()
     }
 
     fn is_watching(&self) -> bool {
@@ -108,6 +144,80 @@ fn loom_watcher_and_target_end_at_once() {
         death.join().unwrap();
         assert_eq!(pair.exits(), 0);
         assert!(pair.slot(pair.target).relations().watchers.is_empty());
+    });
+}
+
+#[test]
+fn loom_a_link_kills_or_is_refused() {
+    model(|| {
+        let pair = Arc::new(Pair::new());
+        let other = pair.clone();
+        let death = thread::spawn(move || other.fail(other.target));
+        let result = links::link(&pair.slots, pair.watcher, pair.target);
+        death.join().unwrap();
+        assert_eq!(pair.is_killed(pair.watcher), result.is_ok());
+        assert!(!pair.has_links(pair.watcher));
+    });
+}
+
+#[test]
+fn loom_both_sides_of_a_link_fail_at_once() {
+    model(|| {
+        let pair = Arc::new(Pair::new());
+        links::link(&pair.slots, pair.watcher, pair.target).unwrap();
+        let other = pair.clone();
+        let death = thread::spawn(move || other.fail(other.target));
+        pair.fail(pair.watcher);
+        // The next tenant of the slot must neither die of it nor be linked.
+        pair.slot(pair.watcher).occupy(0);
+        death.join().unwrap();
+        assert!(!pair.is_killed(pair.slot(pair.watcher).uniq()));
+        assert!(!pair.has_links(pair.watcher) && !pair.has_links(pair.target));
+    });
+}
+
+#[test]
+fn loom_after_unlink_no_kill_comes() {
+    model(|| {
+        let pair = Arc::new(Pair::new());
+        links::link(&pair.slots, pair.watcher, pair.target).unwrap();
+        let other = pair.clone();
+        let death = thread::spawn(move || other.fail(other.target));
+        links::unlink(&pair.slots, pair.watcher, pair.target);
+        let was_killed = pair.is_killed(pair.watcher);
+        death.join().unwrap();
+        assert_eq!(pair.is_killed(pair.watcher), was_killed, "killed after unlink returned");
+        assert!(!pair.has_links(pair.watcher));
+    });
+}
+
+#[test]
+fn loom_a_normal_end_leaves_no_link() {
+    model(|| {
+        let pair = Arc::new(Pair::new());
+        links::link(&pair.slots, pair.watcher, pair.target).unwrap();
+        let other = pair.clone();
+        let death = thread::spawn(move || other.end(other.target));
+        links::unlink(&pair.slots, pair.target, pair.watcher);
+        death.join().unwrap();
+        assert!(!pair.is_killed(pair.watcher));
+        assert!(!pair.has_links(pair.watcher));
+    });
+}
+
+/// Two that link each other at once take the same two locks: in slot order, so nobody waits for
+/// ever.
+#[test]
+fn loom_linking_each_other() {
+    model(|| {
+        let pair = Arc::new(Pair::new());
+        let other = pair.clone();
+        let linker =
+            thread::spawn(move || links::link(&other.slots, other.target, other.watcher).unwrap());
+        links::link(&pair.slots, pair.watcher, pair.target).unwrap();
+        linker.join().unwrap();
+        pair.fail(pair.target);
+        assert!(pair.is_killed(pair.watcher));
     });
 }
 
