@@ -81,6 +81,7 @@ local function main(seed, observers, depth, seen, sent)
         say()
       end)
     end,
+    function() process.upgrade(nil, random(1 << 40), observers, depth, seen, sent) end,
     function() pcall(process.upgrade, nil, random(1 << 40), observers, depth, seen, sent) end,
     function() process.exec("app:brief", host, random(3)) end,
     function() process.events() end,

@@ -109,13 +109,16 @@ local function main(seed, nanoseconds)
     know(pid)
   end
 
-  local function pick() return known[random(#known)] end
-  local actions = {
-    spawn, spawn, spawn,
-    function(pid)
+  local function tell(pid)
+    for _ = 1, random(10) do
       local number = (told[pid] or 0) + 1
       if process.send(pid, "count", number) then told[pid] = number end
-    end,
+    end
+  end
+
+  local function pick() return known[random(#known)] end
+  local actions = {
+    spawn, spawn, spawn, tell, tell, tell,
     function(pid)
       local ok, err = process.monitor(pid)
       if ok then
