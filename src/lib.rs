@@ -63,6 +63,7 @@ mod duration;
 mod error;
 mod host;
 mod interrupt;
+mod layout;
 mod loader;
 mod metrics;
 mod node;

@@ -19,6 +19,7 @@ const ORDERINGS: &[&str] = &[
     "src/metrics.rs",
     "src/node.rs",
     "src/output.rs",
+    "src/process/loom_death.rs",
     "src/process/mailbox.rs",
     "src/process/slot.rs",
     "src/process/state.rs",

@@ -33,7 +33,6 @@ pub(crate) mod spawner;
 pub(crate) mod stdlib;
 pub(crate) mod string_match;
 pub(crate) mod time;
-pub(crate) mod time_waits;
 pub(crate) mod upgrade;
 
 pub(crate) use caller::Caller;

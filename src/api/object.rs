@@ -1,4 +1,5 @@
-//! Userdata that stand for an [`Object`] on the Rust side: builders, actors, scopes, policies.
+//! Userdata that stand for an [`Object`] on the Rust side: builders, actors, scopes, policies,
+//! locations.
 
 #![allow(unsafe_code)]
 
@@ -17,7 +18,7 @@ struct Data {
     id: ObjectId,
 }
 
-const KINDS: [Kind; 4] = [Kind::Spawner, Kind::Actor, Kind::Scope, Kind::Policy];
+const KINDS: [Kind; 5] = [Kind::Spawner, Kind::Actor, Kind::Scope, Kind::Policy, Kind::Location];
 
 /// The finalizer: only notes the object, whatever code the collector interrupted.
 pub(crate) unsafe extern "C-unwind" fn collected(lua: *mut lua_State) -> c_int {

@@ -1,6 +1,8 @@
 //! Things of the runtime that Lua refers to by userdata: they live here, so that a VM can be
 //! dropped without running anything. A userdata holds the index; its finalizer names it.
 
+use jiff::tz::TimeZone;
+
 use super::context::Context;
 use super::message::Topic;
 use crate::payload::Payload;
@@ -16,12 +18,22 @@ pub(crate) struct Plan {
     pub(crate) messages: Vec<(Topic, Payload)>,
 }
 
+/// A time zone under the name that it was asked for with.
+#[derive(Clone, Debug)]
+pub(crate) struct Location {
+    pub(crate) name: String,
+    pub(crate) zone: TimeZone,
+    /// Whether its times carry `name` instead of the zone's own abbreviations.
+    pub(crate) is_fixed: bool,
+}
+
 #[derive(Clone)]
 pub(crate) enum Object {
     Plan(Arc<Plan>),
     Actor(Arc<Actor>),
     Scope(Arc<Scope>),
     Policy(Arc<Policy>),
+    Location(Arc<Location>),
 }
 
 /// Index of an object in its process.

@@ -28,10 +28,11 @@ pub(crate) enum Kind {
     Actor,
     Scope,
     Policy,
+    Location,
 }
 
 impl Kind {
-    const ALL: [Kind; 13] = [
+    const ALL: [Kind; 14] = [
         Kind::Error,
         Kind::Message,
         Kind::Channel,
@@ -45,6 +46,7 @@ impl Kind {
         Kind::Actor,
         Kind::Scope,
         Kind::Policy,
+        Kind::Location,
     ];
 
     /// What error texts call it.
@@ -63,6 +65,7 @@ impl Kind {
             Kind::Actor => "actor",
             Kind::Scope => "scope",
             Kind::Policy => "policy",
+            Kind::Location => "location",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What of `time` waits: `sleep`, `after`, timers and tickers.
 
+use super::span::duration_argument;
 use crate::api::caller::{self, ApiResult, Caller, Failure};
-use crate::api::time::duration_argument;
 use crate::api::{channel, function};
 use crate::error::ApiError;
 use crate::process::channel::{Channel, ChannelId};

@@ -1,0 +1,188 @@
+//! Locations: time zones, and showing a Time in one.
+
+use jiff::tz::{Offset, TimeZone};
+
+use super::point::{LOCATION, push_time, time_at};
+use crate::api::caller::{ApiResult, Caller, Failure};
+use crate::api::{function, object};
+use crate::error::ApiError;
+use crate::process::Process;
+use crate::process::objects::{Location, Object};
+use crate::sync::Arc;
+use crate::vm::boundary::Reply;
+use crate::vm::stack::{Stack, Type};
+use crate::vm::userdata::{Class, Kind};
+
+function!(load, load_inner);
+function!(fixed_zone, fixed_zone_inner);
+function!(to_utc, to_utc_inner);
+function!(to_local, to_local_inner);
+function!(to_location, to_location_inner);
+function!(of_time, of_time_inner);
+function!(text, text_inner);
+function!(equal, equal_inner);
+
+static CLASS: Class = Class {
+    kind: Kind::Location,
+    name: "moonlet.location",
+    methods: &[],
+    metamethods: &[("__gc", object::collected), ("__tostring", text), ("__eq", equal)],
+};
+
+const UTC: &str = "UTC";
+const LOCAL: &str = "Local";
+
+/// Sets `utc` and `localtz` in the table on top of the stack.
+pub(super) fn push_known(stack: Stack, process: &mut Process) {
+    let mut caller = Caller { stack, process };
+    push(&mut caller, utc());
+    stack.set_raw_field(-2, "utc");
+    push(&mut caller, local());
+    stack.set_raw_field(-2, "localtz");
+}
+
+fn push(caller: &mut Caller<'_>, location: Location) {
+    object::push(caller, &CLASS, Object::Location(Arc::new(location)));
+}
+
+fn utc() -> Location {
+    Location { name: UTC.to_owned(), zone: TimeZone::UTC, is_fixed: false }
+}
+
+fn local() -> Location {
+    Location { name: LOCAL.to_owned(), zone: TimeZone::system(), is_fixed: false }
+}
+
+/// A fixed offset under a name.
+pub(super) fn fixed(name: &str, seconds_east: i32) -> Option<Location> {
+    let zone = TimeZone::fixed(Offset::from_seconds(seconds_east).ok()?);
+    Some(Location { name: name.to_owned(), zone, is_fixed: true })
+}
+
+/// The Location at `index`, if it is one.
+fn at(caller: &Caller<'_>, index: i32) -> Option<Arc<Location>> {
+    match object::at(caller, index, Kind::Location) {
+        Some(Object::Location(location)) => Some(location),
+        _ => None,
+    }
+}
+
+/// An optional Location argument; UTC if it is absent.
+pub(super) fn argument(caller: &Caller<'_>, index: i32) -> Result<Option<Arc<Location>>, ApiError> {
+    if caller.is_missing(index) {
+        return Ok(None);
+    }
+    let expected = || {
+        let got = caller.kind(index).name();
+        ApiError::invalid(format!("bad argument #{index} (location expected, got {got})"))
+    };
+    at(caller, index).map(Some).ok_or_else(expected)
+}
+
+/// Where the Time at `index` is shown; `None` in UTC.
+pub(super) fn shown_in(caller: &Caller<'_>, index: i32) -> Option<Arc<Location>> {
+    caller.push_user_value(index, LOCATION);
+    let location = at(caller, -1);
+    caller.pop(1);
+    location
+}
+
+/// Makes the Time on top of the stack be shown in a location; `None` for UTC.
+pub(super) fn show_in(caller: &mut Caller<'_>, location: Option<Location>) {
+    match location {
+        Some(location) => push(caller, location),
+        None => caller.push_nil(),
+    }
+    caller.set_user_value(-2, LOCATION);
+}
+
+/// `time.load_location(name)`.
+fn load_inner(caller: &mut Caller<'_>) -> ApiResult {
+    if caller.is_missing(1) {
+        return Err(ApiError::invalid("location name required").into());
+    }
+    let name = String::from_utf8_lossy(caller.text(1)?).into_owned();
+    let zone = match name.as_str() {
+        "" => return Err(ApiError::invalid("location name cannot be empty").into()),
+        UTC => TimeZone::UTC,
+        LOCAL => TimeZone::system(),
+        _ => TimeZone::get(&name)
+            .map_err(|_| ApiError::not_found(format!("unknown time zone {name}")))?,
+    };
+    push(caller, Location { name, zone, is_fixed: false });
+    caller.push_nil();
+    Ok(Reply::Return(2))
+}
+
+/// `time.fixed_zone(name, seconds_east)`.
+fn fixed_zone_inner(caller: &mut Caller<'_>) -> ApiResult {
+    let name = match caller.kind(1) {
+        Type::String => String::from_utf8_lossy(caller.string(1).unwrap_or_default()).into_owned(),
+        other => {
+            let got = other.name();
+            let text = format!("bad argument #1 to 'fixed_zone' (string expected, got {got})");
+            return Err(Failure::Text(text));
+        }
+    };
+    let seconds = caller.integer(2).filter(|_| caller.kind(2) == Type::Number);
+    let location = seconds
+        .and_then(|seconds| i32::try_from(seconds).ok())
+        .and_then(|seconds| fixed(&name, seconds));
+    let Some(location) = location else {
+        let text = "bad argument #2 to 'fixed_zone' (seconds of less than a day expected)";
+        return Err(Failure::Text(text.to_owned()));
+    };
+    push(caller, location);
+    Ok(Reply::Return(1))
+}
+
+/// `t:utc()`.
+fn to_utc_inner(caller: &mut Caller<'_>) -> ApiResult {
+    push_time(caller, time_at(caller, 1)?);
+    Ok(Reply::Return(1))
+}
+
+/// `t:in_local()`.
+fn to_local_inner(caller: &mut Caller<'_>) -> ApiResult {
+    push_time(caller, time_at(caller, 1)?);
+    show_in(caller, Some(local()));
+    Ok(Reply::Return(1))
+}
+
+/// `t:in_location(location)`.
+fn to_location_inner(caller: &mut Caller<'_>) -> ApiResult {
+    let time = time_at(caller, 1)?;
+    if at(caller, 2).is_none() {
+        let got = caller.kind(2).name();
+        return Err(Failure::Text(format!("bad argument #2 (location expected, got {got})")));
+    }
+    push_time(caller, time);
+    caller.push_value(2);
+    caller.set_user_value(-2, LOCATION);
+    Ok(Reply::Return(1))
+}
+
+/// `t:location()`.
+fn of_time_inner(caller: &mut Caller<'_>) -> ApiResult {
+    time_at(caller, 1)?;
+    if caller.push_user_value(1, LOCATION) == Type::Nil {
+        caller.pop(1);
+        push(caller, utc());
+    }
+    Ok(Reply::Return(1))
+}
+
+fn text_inner(caller: &mut Caller<'_>) -> ApiResult {
+    let location = at(caller, 1).ok_or_else(|| object::wrong_receiver(caller, "location"))?;
+    caller.push_string(&location.name);
+    Ok(Reply::Return(1))
+}
+
+fn equal_inner(caller: &mut Caller<'_>) -> ApiResult {
+    let are_equal = match (at(caller, 1), at(caller, 2)) {
+        (Some(one), Some(other)) => one.name == other.name && one.zone == other.zone,
+        _ => false,
+    };
+    caller.push_boolean(are_equal);
+    Ok(Reply::Return(1))
+}
