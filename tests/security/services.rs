@@ -1,7 +1,7 @@
 //! What services act as: `lifecycle.security`. A service here checks itself and fails if it is
 //! not what was written.
 
-use moonlet::Application;
+use moonlet::{Application, Interrupt};
 
 use crate::guarded::{allow, app, body, deny};
 use crate::support::{self, App, PATIENCE, within};
@@ -44,7 +44,7 @@ fn succeeds(application: Application) {
 fn fails(application: Application) -> bool {
     within(PATIENCE, move || {
         let runtime = support::start(application);
-        assert!(runtime.wait_for_services(|| false));
+        assert!(runtime.wait_for_services(&Interrupt::new()));
         runtime.has_failed_services()
     })
 }

@@ -1,6 +1,6 @@
 //! Strict mode: without an actor and a scope nothing that is checked is allowed.
 
-use moonlet::{Builder, Level, Value};
+use moonlet::{Builder, Interrupt, Level, Value};
 
 use crate::guarded::{app, body};
 use crate::support::{App, PATIENCE, exec, within};
@@ -76,7 +76,7 @@ fn s14_2_an_incomplete_identity_is_none() {
         let has_failed = within(PATIENCE, move || {
             let builder = Builder::new().workers(2).log_level(Level::Error).strict_security(true);
             let runtime = builder.application(application).start().expect("it starts");
-            assert!(runtime.wait_for_services(|| false));
+            assert!(runtime.wait_for_services(&Interrupt::new()));
             runtime.has_failed_services()
         });
         assert_eq!(has_failed, !succeeds, "{security}");
