@@ -29,6 +29,7 @@
 //! | `node`, `host` | what all processes share; domains with limits |
 //! | `scheduler` | workers, run queues, parking, timers, the monitor that ends long slices |
 //! | `process` | one process: state word, mailbox, channels, coroutines, a time slice |
+//! | `security` | policies, who acts under which of them, and what that allows |
 //! | `payload` | Lua values to owned bytes and back |
 //! | `vm` | the only code that knows Lua's C API |
 //! | `clock`, `sync`, `output`, `metrics` | time and randomness, atomics, text out, counters |

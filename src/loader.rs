@@ -1,4 +1,4 @@
-//! From the entries of an application to definitions that can be spawned.
+//! From the entries of an application to definitions that can be spawned and policies that hold.
 
 use std::collections::HashMap;
 
@@ -6,6 +6,7 @@ use crate::api::Module;
 use crate::app::{Application, Code, Entry, EntryId, Kind};
 use crate::node::Loaded;
 use crate::process::definition::{Chunk, Definition, Preset};
+use crate::security::Catalog;
 use crate::sync::Arc;
 
 /// Every `process.lua` entry, by id; one in error with the reason.
@@ -15,6 +16,18 @@ pub(crate) fn definitions(application: &Application) -> HashMap<String, Loaded> 
         _ => None,
     });
     processes.map(|(entry, code)| (entry.id.to_string(), load(application, entry, code))).collect()
+}
+
+/// Every `security.policy` entry that is not in error.
+pub(crate) fn policies(application: &Application) -> Catalog {
+    let usable = application.entries().filter(|entry| entry.problem.is_none());
+    Catalog::new(usable.filter_map(|entry| match &entry.kind {
+        Kind::Policy(config) => {
+            let groups = config.groups.iter().map(EntryId::as_str);
+            Some((entry.id.as_str(), config.policy.clone(), groups))
+        }
+        _ => None,
+    }))
 }
 
 fn load(application: &Application, entry: &Entry, code: &Code) -> Loaded {

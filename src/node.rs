@@ -1,8 +1,9 @@
-//! What all processes of a runtime share: slots, names, hosts, code, clock, scheduler, output.
+//! What all processes of a runtime share: slots, names, hosts, code, policies, clock, scheduler,
+//! output.
 
 use std::collections::HashMap;
 
-use crate::app::{Application, Kind};
+use crate::app::{Application, EntryId, Kind, Lifecycle};
 use crate::clock::Clock;
 use crate::host::Host;
 use crate::loader;
@@ -10,6 +11,7 @@ use crate::metrics::SharedCounters;
 use crate::output::Output;
 use crate::pid::{self, PidBuffer, ProcessId};
 use crate::process::cancellation;
+use crate::process::context::Context;
 use crate::process::definition::Definition;
 use crate::process::message::{Content, Message};
 use crate::process::names::Names;
@@ -17,6 +19,7 @@ use crate::process::relations;
 use crate::process::slot::{ProcessTable, Slot, Undelivered};
 use crate::process::state::Notify;
 use crate::scheduler::Scheduler;
+use crate::security::{Catalog, Identity};
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
 use crate::tickets::Tickets;
 
@@ -39,6 +42,7 @@ pub(crate) struct Node {
     pub(crate) tickets: Tickets,
     pub(crate) hash_seed: u32,
     pub(crate) script_arguments: Vec<String>,
+    pub(crate) policies: Catalog,
     /// Whether a process without actor or scope may do nothing that is checked.
     pub(crate) is_strict: bool,
     chains: AtomicU64,
@@ -81,6 +85,7 @@ impl Node {
             hosts,
             host_indices,
             definitions: loader::definitions(&application),
+            policies: loader::policies(&application),
             application,
             clock: Clock::new(),
             scheduler,
@@ -109,6 +114,16 @@ impl Node {
 
     pub(crate) fn definition(&self, id: &str) -> Option<&Loaded> {
         self.definitions.get(id)
+    }
+
+    /// What the process of a service starts with: no values, and who it acts as.
+    pub(crate) fn service_context(&self, lifecycle: &Lifecycle) -> Arc<Context> {
+        let security = &lifecycle.security;
+        let groups = security.groups.iter().map(EntryId::as_str);
+        let policies = security.policies.iter().map(EntryId::as_str);
+        let scope = self.policies.scope(groups, policies).map(Arc::new);
+        let identity = Identity { actor: security.actor.clone(), scope };
+        Arc::new(Context::acting_as(identity))
     }
 
     pub(crate) fn next_chain(&self) -> u64 {

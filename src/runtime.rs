@@ -53,6 +53,7 @@ pub struct Builder {
     log_level: Option<Level>,
     script_arguments: Vec<String>,
     unread_output: Interrupt,
+    strict_security: bool,
 }
 
 impl Builder {
@@ -116,6 +117,13 @@ impl Builder {
         self
     }
 
+    /// Sets whether a process without an actor or a scope may do nothing that policies decide
+    /// about; by default it may do everything.
+    pub fn strict_security(mut self, strict: bool) -> Self {
+        self.strict_security = strict;
+        self
+    }
+
     /// Starts the workers, the hosts and the services of the application.
     ///
     /// # Errors
@@ -128,13 +136,10 @@ impl Builder {
         let level = self.log_level.unwrap_or(Level::Info);
         let output = Output::new(mode, level, self.unread_output);
         let application = self.application.unwrap_or_else(|| Application::from_files([], &[]));
-        let node = Arc::new(Node::new(
-            self.node_id,
-            application,
-            scheduler,
-            output,
-            self.script_arguments,
-        ));
+        let mut node =
+            Node::new(self.node_id, application, scheduler, output, self.script_arguments);
+        node.is_strict = self.strict_security;
+        let node = Arc::new(node);
         let (supervisor, supervise) = Supervisor::new(node.clone());
         let runtime =
             Runtime { node: node.clone(), threads: Mutex::new(Vec::new()), supervisor, workers };

@@ -11,7 +11,7 @@
 use std::ffi::c_int;
 
 use crate::api::caller::{ApiResult, Caller, Failure};
-use crate::api::{channel, ctx, errors, function, io, logger, process, stdlib, time};
+use crate::api::{channel, ctx, errors, function, io, logger, process, security, stdlib, time};
 use crate::process::definition::Preset;
 use crate::process::{Process, Stage};
 use crate::vm::boundary::{self, Reply};
@@ -27,10 +27,12 @@ pub(crate) enum Module {
     Logger,
     Io,
     Ctx,
+    Security,
 }
 
 impl Module {
-    const ALL: [Module; 4] = [Module::Time, Module::Logger, Module::Io, Module::Ctx];
+    const ALL: [Module; 5] =
+        [Module::Time, Module::Logger, Module::Io, Module::Ctx, Module::Security];
 
     pub(crate) fn named(name: &str) -> Option<Module> {
         Module::ALL.into_iter().find(|module| module.name() == name)
@@ -42,6 +44,7 @@ impl Module {
             Module::Logger => "logger",
             Module::Io => "io",
             Module::Ctx => "ctx",
+            Module::Security => "security",
         }
     }
 }
@@ -69,7 +72,8 @@ pub(crate) const LIBRARIES: &[(&str, Library)] = &[
 ];
 
 /// Modules come behind the libraries in the registry's list of tables.
-const MODULE_MAKERS: [fn(Stack, &mut Process); 4] = [time::make, logger::make, io::make, ctx::make];
+const MODULE_MAKERS: [fn(Stack, &mut Process); 5] =
+    [time::make, logger::make, io::make, ctx::make, security::make];
 
 /// Other names that are always there.
 const G: &str = "_G";

@@ -26,6 +26,7 @@ pub(crate) mod options;
 pub(crate) mod permission;
 pub(crate) mod process;
 pub(crate) mod registry;
+pub(crate) mod security;
 pub(crate) mod select;
 pub(crate) mod send;
 pub(crate) mod spawn;

@@ -11,6 +11,7 @@ use super::index::Draft;
 use super::lifecycle::Lifecycle;
 use super::problem::Report;
 use super::section::{self, Section};
+use super::security::PolicyConfig;
 use super::source::{self, Origin};
 use crate::value::Value;
 use crate::vm::bytecode::Bytecode;
@@ -49,10 +50,9 @@ pub(crate) enum Kind {
     Host(HostConfig),
     /// `process.service`: a process kept alive by the supervisor.
     Service(ServiceConfig),
-    /// `security.policy`: the data as it was written, with `groups` and `policy`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "checked and kept as data"))]
-    Policy(Value),
-    /// A service without a process or host. Always in error.
+    /// `security.policy`: a rule and its groups.
+    Policy(PolicyConfig),
+    /// A service or a policy that lacks a part of it. Always in error.
     Broken,
     /// A kind this runtime does not know: inert.
     Other,
@@ -163,7 +163,15 @@ pub(super) fn read(
         "function.lua" => Kind::Function(reader.code()),
         "process.host" | "terminal.host" => Kind::Host(reader.host()),
         "process.service" => reader.service().map_or(Kind::Broken, Kind::Service),
-        "security.policy" => Kind::Policy(reader.fields.to_value(reader.report)),
+        "security.policy" => {
+            let policy = PolicyConfig::read(draft, &reader.fields, reader.report);
+            policy.map_or(Kind::Broken, Kind::Policy)
+        }
+        "security.policy.expr" => {
+            let message = "policies given as expressions are not supported";
+            reader.report.error(draft.kind_line, message);
+            Kind::Broken
+        }
         unknown => {
             reader.report.warning(draft.kind_line, format!("unknown kind {unknown:?}"));
             Kind::Other

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::EntryId;
 use super::problem::Report;
 use super::section::Section;
-use crate::value::Value;
+use super::security::SecurityConfig;
 
 /// When and how the supervisor runs an entry.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,8 +21,8 @@ pub(crate) struct Lifecycle {
     /// What must run before.
     pub(crate) requires: Vec<EntryId>,
     pub(crate) restart: Restart,
-    /// The block `security` as it was written, `Nil` if there is none.
-    pub(crate) security: Value,
+    /// Who the process of a service acts as.
+    pub(crate) security: SecurityConfig,
 }
 
 /// How long to wait before a restart, and how often to try.
@@ -46,7 +46,7 @@ impl Default for Lifecycle {
             stable_threshold: Duration::from_secs(5),
             requires: Vec::new(),
             restart: Restart::default(),
-            security: Value::Nil,
+            security: SecurityConfig::default(),
         }
     }
 }
@@ -64,7 +64,7 @@ impl Default for Restart {
 }
 
 impl Lifecycle {
-    /// Reads the block `lifecycle` of an entry; `references` gets the lines of what it requires.
+    /// Reads the block `lifecycle` of an entry; `references` gets the lines of what it refers to.
     pub(super) fn read(
         entry: &Section<'_>,
         report: &mut Report<'_>,
@@ -83,7 +83,7 @@ impl Lifecycle {
             stable_threshold,
             requires: read_requires(&section, report, references),
             restart: Restart::read(&section.section("restart", report), report),
-            security: section.value("security", report),
+            security: SecurityConfig::read(&section, report, references),
         }
     }
 }

@@ -5,7 +5,8 @@
 //! 1. `files` lists the application files below the root, on disk or in memory, and reads them.
 //! 2. `index` splits each file, parsed by `node`, into drafts: an id, a kind and raw fields.
 //! 3. `entry` turns a draft into a typed [`Entry`] with the readers of `section`; `lifecycle`
-//!    reads one block of it, `source` finds and compiles its Lua code.
+//!    reads one block of it, `security` the rules and whom they bind, `source` finds and compiles
+//!    its Lua code.
 //! 4. `imports` and `requirements` resolve what entries say about each other and, with
 //!    `dependencies`, put in error what needs something in error.
 //!
@@ -25,6 +26,7 @@ mod node;
 mod problem;
 mod requirements;
 mod section;
+mod security;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -93,6 +95,7 @@ impl Application {
     }
 
     /// Returns how many entries the files define.
+    #[cfg_attr(not(any(test, feature = "cli")), expect(dead_code, reason = "the command asks"))]
     pub(crate) fn defined_count(&self) -> usize {
         self.defined_count
     }
@@ -133,6 +136,7 @@ fn assemble(files: &Files, root: &Path, extra_modules: &[String]) -> Application
     }
     imports::check(&mut entries, &mut problems);
     requirements::check(&mut entries, &mut problems);
+    security::check(&entries, &mut problems);
     problems.sort_by(|a, b| a.position().cmp(&b.position()));
     Application { entries, defined_count, problems }
 }

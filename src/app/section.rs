@@ -40,11 +40,31 @@ impl<'a> Section<'a> {
                 pairs.iter().map(|(key, value)| (key, value)).collect()
             }
             Some((_, line)) => {
-                report.error(line, format!("{}{key} must be a mapping", self.prefix));
+                report.error(line, format!("{} must be a mapping", self.name(key)));
                 Vec::new()
             }
         };
         Section { prefix: format!("{}{key}.", self.prefix), namespace: self.namespace, fields }
+    }
+
+    /// Returns the mappings in a list, each with its line; an item that is none is reported.
+    pub(super) fn sections(&self, key: &str, report: &mut Report<'_>) -> Vec<(u32, Section<'a>)> {
+        let mut sections = Vec::new();
+        for item in self.list(key, report) {
+            let Data::Mapping(pairs) = &item.data else {
+                report.error(item.line, format!("{} must list mappings", self.name(key)));
+                continue;
+            };
+            let fields = pairs.iter().map(|(key, value)| (key, value)).collect();
+            let prefix = format!("{}{key}.", self.prefix);
+            sections.push((item.line, Section { prefix, namespace: self.namespace, fields }));
+        }
+        sections
+    }
+
+    /// Returns what messages call a field.
+    pub(super) fn name(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
     }
 
     /// Lists the fields with their names; a name that is no text is reported.
@@ -153,20 +173,6 @@ impl<'a> Section<'a> {
         self.expect(items, key, node, "a list", report).unwrap_or_default()
     }
 
-    /// Returns a field as plain data.
-    pub(super) fn value(&self, key: &str, report: &mut Report<'_>) -> Value {
-        self.get(key).map_or(Value::Nil, |node| plain_data(node, report))
-    }
-
-    /// Returns all fields as plain data.
-    pub(super) fn to_value(&self, report: &mut Report<'_>) -> Value {
-        let pairs = self.fields.iter().filter_map(|(key, value)| {
-            let pair = (plain_data(key, report), plain_data(value, report));
-            (!pair.0.is_nil() && !pair.1.is_nil()).then_some(pair)
-        });
-        Value::Table(pairs.collect())
-    }
-
     /// Passes on what was read from a field, or reports what should have been there.
     fn expect<T>(
         &self,
@@ -177,7 +183,7 @@ impl<'a> Section<'a> {
         report: &mut Report<'_>,
     ) -> Option<T> {
         if read.is_none() {
-            report.error(node.line, format!("{}{key} must be {expected}", self.prefix));
+            report.error(node.line, format!("{} must be {expected}", self.name(key)));
         }
         read
     }

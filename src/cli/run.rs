@@ -41,6 +41,9 @@ pub(crate) struct RunArguments {
     /// Leaves it to the system on which core a worker runs
     #[arg(long)]
     no_pin: bool,
+    /// Denies processes without an actor or a scope everything that security policies decide about
+    #[arg(long)]
+    strict_security: bool,
     /// Writes debug lines to the log, too
     #[arg(short, long)]
     verbose: bool,
@@ -69,6 +72,7 @@ pub(crate) fn run(arguments: RunArguments) -> ExitCode {
         .plain_print(arguments.exec.is_some())
         .on_unread_output(signals.stop.clone())
         .log_level(if arguments.verbose { Level::Debug } else { Level::Info })
+        .strict_security(arguments.strict_security)
         .script_arguments(arguments.arguments.clone())
         .application(application);
     let runtime = match builder.start() {

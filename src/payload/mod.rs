@@ -73,6 +73,11 @@ impl Payload {
         !self.has_errors
     }
 
+    /// Whether no table is met twice inside of one value.
+    pub(crate) fn is_tree(&self) -> bool {
+        !self.has_references
+    }
+
     /// Number of values, trailing nils included.
     pub(crate) fn count(&self) -> usize {
         self.count as usize

@@ -12,6 +12,11 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// A context without values.
+    pub(crate) fn acting_as(identity: Identity) -> Self {
+        Context { values: Vec::new(), identity }
+    }
+
     /// The value of a key.
     pub(crate) fn get(&self, key: &[u8]) -> Option<&Payload> {
         let place = self.values.binary_search_by(|(other, _)| (**other).cmp(key)).ok()?;

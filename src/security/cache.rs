@@ -7,6 +7,10 @@ use super::Action;
 /// Resources that are remembered; beyond that the cache starts anew.
 const RESOURCES_MAX: usize = 1024;
 
+/// Longer resources are not remembered: no PID and hardly an id is that long, and what a script
+/// makes up must not fill memory that its host's limit does not count.
+const RESOURCE_BYTES_MAX: usize = 256;
+
 /// Answers by resource, a bit an action. The policies of a process never change, so an entry is
 /// right for as long as the process lives.
 #[derive(Debug, Default)]
@@ -28,6 +32,9 @@ impl Cache {
         resource: &[u8],
         decide: impl FnOnce() -> bool,
     ) -> bool {
+        if resource.len() > RESOURCE_BYTES_MAX {
+            return decide();
+        }
         let bit = action.bit();
         if let Some(answers) = self.answers.get(resource)
             && answers.known & bit != 0
@@ -59,6 +66,17 @@ mod tests {
         assert!(!cache.get(Action::Link, b"a", || false), "another action");
         assert!(!cache.get(Action::Link, b"a", || unreachable!("it is known")));
         assert!(!cache.get(Action::Send, b"b", || false), "another resource");
+    }
+
+    #[test]
+    fn long_resources_are_decided_each_time() {
+        let mut cache = Cache::default();
+        let longest = [b'x'; RESOURCE_BYTES_MAX];
+        assert!(cache.get(Action::Send, &longest, || true));
+        assert!(cache.get(Action::Send, &longest, || unreachable!("it is known")));
+        let long = [b'x'; RESOURCE_BYTES_MAX + 1];
+        assert!(cache.get(Action::Send, &long, || true));
+        assert!(!cache.get(Action::Send, &long, || false));
     }
 
     #[test]

@@ -159,14 +159,18 @@ fn test(name: &'static str, operand: Operand) -> Result<Test, ConditionError> {
             Operand::Field(field) => Test::MatchesField(field),
             Operand::Value(value) => {
                 let pattern = value.as_str().ok_or(ConditionError::NotAText(name))?;
-                Test::Matches(
-                    Regex::new(pattern)
-                        .map_err(|error| ConditionError::Pattern(error.to_string()))?,
-                )
+                Test::Matches(Regex::new(pattern).map_err(|error| pattern_error(&error))?)
             }
         },
         _ => Test::Equal(operand),
     })
+}
+
+/// Keeps the last line of a report that also draws the pattern.
+fn pattern_error(error: &regex::Error) -> ConditionError {
+    let report = error.to_string();
+    let last = report.lines().last().unwrap_or_default();
+    ConditionError::Pattern(last.strip_prefix("error: ").unwrap_or(last).to_owned())
 }
 
 /// The items of a literal list.

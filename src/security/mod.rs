@@ -1,18 +1,20 @@
 //! Who may do what: actors, scopes of policies, and decisions that are remembered.
 //!
 //! It knows nothing of Lua and of processes. `policy.rs` has one rule, `pattern.rs` and
-//! `condition.rs` its parts, `cache.rs` what one process has asked before. Everything here is
-//! immutable once it is made and shared by reference; a process never changes its own identity,
-//! so an answer stays right for as long as the process lives.
+//! `condition.rs` its parts, `catalog.rs` all rules of a node, `cache.rs` what one process has
+//! asked before. Everything here is immutable once it is made and shared by reference; a process
+//! never changes its own identity, so an answer stays right for as long as the process lives.
 
 mod action;
 mod cache;
+mod catalog;
 mod condition;
 mod pattern;
 mod policy;
 
 pub(crate) use action::Action;
 pub(crate) use cache::Cache;
+pub(crate) use catalog::Catalog;
 pub(crate) use condition::{Condition, ConditionError};
 pub(crate) use pattern::Pattern;
 pub(crate) use policy::{Effect, Policy};

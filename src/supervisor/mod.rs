@@ -208,7 +208,7 @@ impl Thread {
             arguments: payload::from_values(&config.input),
             relation: Relation { watcher, ..Relation::default() },
             chain: None,
-            context: Arc::default(),
+            context: self.node.service_context(&config.lifecycle),
         };
         spawn::spawn_from_outside(&self.node, request, ticket).map(|process| process.uniq)
     }

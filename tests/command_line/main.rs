@@ -5,6 +5,7 @@ mod closed_pipes;
 mod command;
 mod documents;
 mod run;
+mod security;
 mod signals;
 #[path = "../support/mod.rs"]
 mod support;

@@ -7,7 +7,7 @@ fn help_goes_to_standard_output() {
     let help = ended(&["--help"]).with_status(0);
     assert!(help.stdout.contains("run") && help.stdout.contains("check"), "{}", help.stdout);
     let run = ended(&["run", "--help"]).with_status(0);
-    for word in ["-x", "--exec", "--host", "--workers", "ARGS", "--verbose"] {
+    for word in ["-x", "--exec", "--host", "--workers", "ARGS", "--verbose", "--strict-security"] {
         assert!(run.stdout.contains(word), "no {word} in {}", run.stdout);
     }
     let check = ended(&["check", "--help"]).with_status(0);

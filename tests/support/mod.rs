@@ -37,8 +37,14 @@ impl App {
 
     /// Adds a definition by the body of its main function; `...` are its arguments.
     pub(crate) fn process(self, name: &str, body: &str) -> App {
+        self.process_using("time, logger", name, body)
+    }
+
+    /// Adds a definition that lists these modules.
+    pub(crate) fn process_using(self, modules: &str, name: &str, body: &str) -> App {
         let prelude = PRELUDE.replace('\n', " ");
-        self.chunk(name, &format!("{prelude} return function(...) {body}\nend"))
+        let source = format!("{prelude} return function(...) {body}\nend");
+        self.code(name, &source, &format!("kind: process.lua, modules: [{modules}]"))
     }
 
     /// Adds a definition by its whole source.
@@ -58,6 +64,12 @@ impl App {
         self.entry(&format!(
             "name: {name}, kind: process.host, host: {settings}, lifecycle: {{ auto_start: true }}"
         ))
+    }
+
+    /// Adds a file besides those of the entries.
+    pub(crate) fn file(mut self, path: &str, text: &str) -> App {
+        self.files.push((path.into(), text.as_bytes().to_vec()));
+        self
     }
 
     /// Adds an entry by its fields, in YAML's flow form.

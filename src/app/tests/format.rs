@@ -193,19 +193,6 @@ fn metadata_of_the_file_lies_under_that_of_the_entry() {
 }
 
 #[test]
-fn policies_keep_their_data() {
-    let application = one_file(
-        "- name: talk\n  kind: security.policy\n  groups: [workers]\n  policy:\n    \
-         actions: [process.send]\n    resources: '*'\n    effect: allow\n",
-    );
-    assert_clean(&application);
-    let Kind::Policy(data) = &entry(&application, "app:talk").kind else { panic!("a policy") };
-    let effect = data.get("policy").and_then(|policy| policy.get("effect"));
-    assert_eq!(effect.and_then(Value::as_str), Some("allow"));
-    assert_eq!(data.get("groups"), Some(&Value::from(vec!["workers"])));
-}
-
-#[test]
 fn nothing_to_load_is_a_problem() {
     let nothing = "no application file here: no .yaml, .yml or .json file has a namespace";
     assert_problem(&many_files(&[]), &format!(".:1: {nothing}"));

@@ -81,7 +81,6 @@ fn defaults_of_a_lifecycle() {
     assert_eq!(lifecycle.start_timeout, Duration::from_secs(10));
     assert_eq!(lifecycle.stop_timeout, Duration::from_secs(10));
     assert_eq!(lifecycle.stable_threshold, Duration::from_secs(5));
-    assert_eq!(lifecycle.security, Value::Nil);
     let restart = lifecycle.restart;
     assert_eq!(restart.initial_delay, Duration::from_secs(1));
     assert_eq!(restart.max_delay, Duration::from_secs(90));
@@ -99,7 +98,7 @@ fn fields_of_a_lifecycle() {
     assert_eq!(lifecycle.start_timeout, Duration::from_secs(90));
     assert_eq!(lifecycle.stop_timeout, Duration::from_nanos(5000));
     assert_eq!(lifecycle.stable_threshold, Duration::ZERO);
-    assert!(lifecycle.security.get("actor").is_some());
+    assert!(lifecycle.security.actor.is_some());
     let restart = lifecycle.restart;
     assert_eq!(restart.initial_delay, Duration::from_millis(200));
     assert_eq!(restart.max_delay, Duration::from_secs(3600));
@@ -153,7 +152,8 @@ fn bad_values_of_a_lifecycle() {
 fn a_lifecycle_elsewhere_has_no_effect() {
     let application = one_file(
         "- name: p\n  kind: process.lua\n  source: return 1\n  lifecycle: {auto_start: 5}\n\
-         - name: t\n  kind: security.policy\n  lifecycle: nonsense\n",
+         - name: t\n  kind: security.policy\n  lifecycle: nonsense\n  policy: {actions: a, \
+         resources: r, effect: deny}\n",
     );
     assert_clean(&application);
     assert_eq!(entry(&application, "app:p").lifecycle(), None);

@@ -5,6 +5,7 @@ mod code;
 mod format;
 mod lifecycle;
 mod references;
+mod security;
 
 use super::*;
 

@@ -1,0 +1,239 @@
+//! Security as it is written in application files: policies, and who a service acts as.
+//!
+//! A reference to a policy or a group that does not exist is an error that leaves its entry usable:
+//! the service has a scope all the same, so it may do less than was meant, never more.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::EntryId;
+use super::dependencies::Entries;
+use super::entry::{Entry, Kind};
+use super::index::Draft;
+use super::node::{Data, Node};
+use super::problem::{Problem, Report, Severity};
+use super::section::{self, Section};
+use crate::security::{Actor, Condition, ConditionError, Effect, Pattern, Policy};
+use crate::value::Value;
+
+/// A policy and the groups that collect it.
+#[derive(Clone, Debug)]
+pub(crate) struct PolicyConfig {
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) groups: Vec<EntryId>,
+}
+
+/// The block `lifecycle.security`: what the process of a service acts as.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct SecurityConfig {
+    pub(crate) actor: Option<Arc<Actor>>,
+    pub(crate) groups: Vec<EntryId>,
+    pub(crate) policies: Vec<EntryId>,
+}
+
+impl PolicyConfig {
+    /// Reads an entry of the kind `security.policy`. `None` if the rule lacks a part, which the
+    /// report says.
+    pub(super) fn read(
+        draft: &Draft,
+        entry: &Section<'_>,
+        report: &mut Report<'_>,
+    ) -> Option<PolicyConfig> {
+        let groups = references(entry, "groups", report).into_iter().map(|(id, _)| id).collect();
+        let Some(line) = entry.get("policy").map(|node| node.line) else {
+            report.error(draft.line, "policy is required");
+            return None;
+        };
+        let policy = entry.section("policy", report);
+        let actions = patterns(&policy, "actions", line, report);
+        let resources = patterns(&policy, "resources", line, report);
+        let effect = effect(&policy, line, report);
+        let conditions = conditions(&policy, report);
+        let id = draft.id.as_str().as_bytes().to_vec();
+        let policy = Policy {
+            id,
+            actions: actions?,
+            resources: resources?,
+            effect: effect?,
+            conditions: conditions?,
+        };
+        Some(PolicyConfig { policy: Arc::new(policy), groups })
+    }
+}
+
+impl SecurityConfig {
+    /// Reads the block `security` of a lifecycle; `lines` gets the lines of what it refers to.
+    pub(super) fn read(
+        lifecycle: &Section<'_>,
+        report: &mut Report<'_>,
+        lines: &mut Vec<(EntryId, u32)>,
+    ) -> SecurityConfig {
+        let security = lifecycle.section("security", report);
+        let mut listed = |key, report: &mut Report<'_>| {
+            let references = references(&security, key, report);
+            lines.extend(references.iter().cloned());
+            references.into_iter().map(|(id, _)| id).collect()
+        };
+        SecurityConfig {
+            actor: actor(&security, report),
+            groups: listed("groups", report),
+            policies: listed("policies", report),
+        }
+    }
+}
+
+/// Reports what services refer to and does not exist. A policy in error does not exist, nor does a
+/// group that lists nothing else.
+pub(super) fn check(entries: &Entries, problems: &mut Vec<Problem>) {
+    let usable = entries.values().filter(|entry| entry.problem.is_none());
+    let policies = usable.filter_map(|entry| match &entry.kind {
+        Kind::Policy(config) => Some((&entry.id, config)),
+        _ => None,
+    });
+    let (mut known_policies, mut known_groups) = (BTreeSet::new(), BTreeSet::new());
+    for (id, config) in policies {
+        known_policies.insert(id);
+        known_groups.extend(&config.groups);
+    }
+    for entry in entries.values() {
+        let Some(lifecycle) = entry.lifecycle() else { continue };
+        let SecurityConfig { groups, policies, .. } = &lifecycle.security;
+        for id in groups.iter().filter(|id| !known_groups.contains(id)) {
+            let message = format!("group {id} does not exist: no policy is in it");
+            problems.push(problem(entry, id, message));
+        }
+        for id in policies.iter().filter(|id| !known_policies.contains(id)) {
+            let message = match entries.get(id).map(|target| &target.kind) {
+                None => format!("policy {id} does not exist"),
+                Some(Kind::Policy(_) | Kind::Broken) => format!("policy {id} is in error"),
+                Some(_) => format!("{id} is not a policy"),
+            };
+            problems.push(problem(entry, id, message));
+        }
+    }
+}
+
+fn problem(entry: &Entry, reference: &EntryId, message: String) -> Problem {
+    Problem {
+        severity: Severity::Error,
+        file: entry.file.clone(),
+        line: entry.line_of(reference),
+        message,
+        entry: Some(entry.id.clone()),
+    }
+}
+
+/// The entries or groups that a list names, each once, with the lines.
+fn references(section: &Section<'_>, key: &str, report: &mut Report<'_>) -> Vec<(EntryId, u32)> {
+    let mut references: Vec<(EntryId, u32)> = Vec::new();
+    for item in section.list(key, report) {
+        match section.read_reference(item) {
+            Some(id) if references.iter().any(|(known, _)| *known == id) => {}
+            Some(id) => references.push((id, item.line)),
+            None => report.error(item.line, format!("{} must list names", section.name(key))),
+        }
+    }
+    references
+}
+
+fn actor(security: &Section<'_>, report: &mut Report<'_>) -> Option<Arc<Actor>> {
+    let line = security.get("actor")?.line;
+    let actor = security.section("actor", report);
+    // An empty id is legal, so this is not the reader of texts that must say something.
+    let id = actor.get("id").and_then(Node::as_str);
+    if id.is_none() {
+        let line = actor.get("id").map_or(line, |node| node.line);
+        report.error(line, format!("{} must be text", actor.name("id")));
+    }
+    let meta = match actor.get("meta") {
+        None => Value::Table(Vec::new()),
+        Some(node) if matches!(node.data, Data::Mapping(_)) => section::plain_data(node, report),
+        Some(node) => {
+            report.error(node.line, format!("{} must be a mapping", actor.name("meta")));
+            return None;
+        }
+    };
+    Some(Arc::new(Actor { id: id?.as_bytes().to_vec(), meta }))
+}
+
+/// One pattern or a list of them.
+fn patterns(
+    policy: &Section<'_>,
+    key: &str,
+    line: u32,
+    report: &mut Report<'_>,
+) -> Option<Vec<Pattern>> {
+    let name = policy.name(key);
+    let Some(node) = policy.get(key) else {
+        report.error(line, format!("{name} is required"));
+        return None;
+    };
+    let items = match &node.data {
+        Data::Sequence(items) => &items[..],
+        _ => std::slice::from_ref(node),
+    };
+    if items.is_empty() {
+        report.error(node.line, format!("{name} must have at least one pattern"));
+        return None;
+    }
+    let pattern = |item: &Node| {
+        let text = item.as_str().filter(|text| !text.is_empty());
+        if text.is_none() {
+            let message = format!("{name} must be a pattern or a list of patterns, as text");
+            report.error(item.line, message);
+        }
+        text.map(Pattern::new)
+    };
+    // All are looked at, so that every bad one is reported.
+    let read: Vec<Option<Pattern>> = items.iter().map(pattern).collect();
+    read.into_iter().collect()
+}
+
+fn effect(policy: &Section<'_>, line: u32, report: &mut Report<'_>) -> Option<Effect> {
+    let Some(node) = policy.get("effect") else {
+        report.error(line, format!("{} is required", policy.name("effect")));
+        return None;
+    };
+    match node.as_str() {
+        Some("allow") => Some(Effect::Allow),
+        Some("deny") => Some(Effect::Deny),
+        _ => {
+            report.error(node.line, format!("{} must be allow or deny", policy.name("effect")));
+            None
+        }
+    }
+}
+
+fn conditions(policy: &Section<'_>, report: &mut Report<'_>) -> Option<Vec<Condition>> {
+    let items = policy.sections("conditions", report);
+    let read: Vec<Option<Condition>> =
+        items.iter().map(|(line, item)| condition(item, *line, report)).collect();
+    read.into_iter().collect()
+}
+
+fn condition(item: &Section<'_>, line: u32, report: &mut Report<'_>) -> Option<Condition> {
+    let mut required = |key| {
+        if item.get(key).is_none() {
+            report.error(line, format!("{} is required", item.name(key)));
+        }
+        item.text(key, report)
+    };
+    let (field, operator) = (required("field"), required("operator"));
+    let value = item.get("value").map(|node| section::plain_data(node, report));
+    let value_from = item.text("value_from", report);
+    if item.get("value_from").is_some() != value_from.is_some() {
+        return None;
+    }
+    let read = Condition::new(field?, operator?, value, value_from);
+    read.map_err(|error| {
+        let key = match error {
+            ConditionError::NoField => "field",
+            ConditionError::UnknownOperator(_) | ConditionError::NoValue(_) => "operator",
+            ConditionError::TwoValues => "value_from",
+            _ => "value",
+        };
+        let line = item.get(key).map_or(line, |node| node.line);
+        report.error(line, format!("{}: {error}", item.name(key)));
+    })
+    .ok()
+}
