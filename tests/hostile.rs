@@ -17,7 +17,7 @@ fn probe(family: &'static str, count: i64) {
         let application = App::new()
             // What a call leaves behind must stay bounded, too.
             .host("bounded", "{ max_memory: 128000000 }")
-            .chunk("hostile", PROBER)
+            .code("hostile", PROBER, "kind: process.lua, modules: [time, logger, ctx, security]")
             .process("child", "return ...")
             .process("sink", "local inbox = process.inbox() while true do inbox:receive() end")
             .load();
@@ -33,8 +33,14 @@ fn probe(family: &'static str, count: i64) {
 
 #[test]
 fn s0_3_functions_of_process_never_raise() {
-    probe("process", 13);
+    probe("process", 20);
     probe("process.registry", 3);
+}
+
+#[test]
+fn s12_and_s14_functions_of_context_and_security() {
+    probe("ctx", 2);
+    probe("security", 7);
 }
 
 #[test]
@@ -45,7 +51,7 @@ fn s8_functions_of_channels_and_coroutines() {
 
 #[test]
 fn s9_functions_of_time() {
-    probe("time", 8);
+    probe("time", 12);
 }
 
 #[test]
