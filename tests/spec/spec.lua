@@ -1,0 +1,74 @@
+-- What cases have in common. A section's `cases.lua` imports it: local spec = require("spec").
+local time = require("time")
+
+local spec = {}
+
+-- The host of all processes unless a case says otherwise.
+spec.host = "spec:processes"
+
+local function show(...)
+  local parts = {}
+  for i = 1, select("#", ...) do parts[i] = tostring((select(i, ...))) end
+  return table.concat(parts, ", ")
+end
+spec.show = show
+
+-- Fails unless both are equal, numbers of the same subtype.
+function spec.equal(got, wanted, what)
+  if got ~= wanted or math.type(got) ~= math.type(wanted) then
+    error((what or "value") .. ": got " .. show(got) .. ", wanted " .. show(wanted), 2)
+  end
+end
+
+-- Fails unless a call returned nil or false and an error of this kind that contains the text:
+-- spec.refused("NOT_FOUND", "process not found", process.send(pid, "topic")).
+function spec.refused(kind, text, ...)
+  local first, err = ...
+  if first ~= nil and first ~= false then error("not refused: " .. show(...), 2) end
+  if not errors.is(err, errors[kind]) then error("wanted " .. kind .. ", got " .. show(...), 2) end
+  if not string.find(tostring(err), text, 1, true) then
+    error("wanted '" .. text .. "', got: " .. show(...), 2)
+  end
+  return err
+end
+
+-- Fails unless the call raises something whose text contains this one; returns what it raised.
+function spec.raises(text, f, ...)
+  local ok, err = pcall(f, ...)
+  if ok then error("did not raise", 2) end
+  if not string.find(tostring(err), text, 1, true) then
+    error("wanted '" .. text .. "', raised: " .. tostring(err), 2)
+  end
+  return err
+end
+
+-- Starts `spec:<name>` with a monitor.
+function spec.start(name, ...)
+  return assert(process.spawn_monitored("spec:" .. name, spec.host, ...))
+end
+
+-- The result of the next event, which must be EXIT of `pid`.
+function spec.result(pid)
+  local event = process.events():receive()
+  spec.equal(event.kind, process.event.EXIT, "kind of event")
+  spec.equal(event.from, pid, "who ended")
+  return event.result
+end
+
+-- Starts `spec:<name>`, waits for its end, and returns the result table of its EXIT.
+function spec.run(name, ...)
+  return spec.result(spec.start(name, ...))
+end
+
+-- Whether nothing waits in a channel.
+function spec.is_empty(ch)
+  local r = channel.select({ ch:case_receive(), default = true })
+  return r.default == true
+end
+
+-- Waits until a process resolves no more.
+function spec.gone(pid)
+  while process.send(pid, "spec.probe") do time.sleep("1ms") end
+end
+
+return spec
