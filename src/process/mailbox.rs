@@ -114,6 +114,7 @@ impl Drop for Lane {
 }
 
 /// Both lanes, and what counts against the limits.
+#[repr(C, align(64))]
 pub(crate) struct Mailbox {
     pub(crate) user: Lane,
     pub(crate) events: Lane,
