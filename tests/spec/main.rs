@@ -99,6 +99,7 @@ macro_rules! sections {
 
 sections! {
     s01_identity
+    s00_conventions
 }
 
 /// No folder is left out of the list above.
