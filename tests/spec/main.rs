@@ -100,6 +100,8 @@ macro_rules! sections {
 sections! {
     s01_identity
     s00_conventions
+    s10_exec
+    s11_upgrade
 }
 
 /// No folder is left out of the list above.
