@@ -102,6 +102,7 @@ sections! {
     s00_conventions
     s10_exec
     s11_upgrade
+    s12_context
 }
 
 /// No folder is left out of the list above.
