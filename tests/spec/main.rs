@@ -103,6 +103,7 @@ sections! {
     s10_exec
     s11_upgrade
     s12_context
+    s13_names
 }
 
 /// No folder is left out of the list above.
