@@ -104,6 +104,7 @@ sections! {
     s11_upgrade
     s12_context
     s13_names
+    s14_security
 }
 
 /// No folder is left out of the list above.
