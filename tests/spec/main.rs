@@ -105,6 +105,7 @@ sections! {
     s12_context
     s13_names
     s14_security
+    s15_errors
 }
 
 /// No folder is left out of the list above.
