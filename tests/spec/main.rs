@@ -106,6 +106,7 @@ sections! {
     s13_names
     s14_security
     s15_errors
+    s16_application
 }
 
 /// No folder is left out of the list above.
