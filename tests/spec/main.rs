@@ -107,6 +107,7 @@ sections! {
     s14_security
     s15_errors
     s16_application
+    s17_supervision
 }
 
 /// No folder is left out of the list above.
