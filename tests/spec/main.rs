@@ -108,6 +108,7 @@ sections! {
     s15_errors
     s16_application
     s17_supervision
+    s18_stdlib
 }
 
 /// No folder is left out of the list above.
