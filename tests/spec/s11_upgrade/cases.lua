@@ -118,7 +118,8 @@ function cases.s11_1_context_actor_and_scope_are_kept()
 end
 
 function cases.s11_1_the_host_is_kept_and_the_id_is_new()
-  local pid = assert(process.spawn_monitored("spec:old", "spec:other", "to", "spec:new", "arguments"))
+  local pid = assert(process.spawn_monitored("spec:old", "spec:other", "to", "spec:new",
+    "arguments"))
   local result = spec.result(pid).value
   equal(result.pid, pid)
   assert(result.pid:find("{spec:other|", 1, true))

@@ -51,7 +51,9 @@ function old.deep(way, is_new)
     coroutine.spawn(function() coroutine.spawn(go) end)
     process.inbox():receive()
   end
-  if way == "nested" then coroutine.wrap(function() coroutine.resume(coroutine.create(go)) end)() end
+  if way == "nested" then
+    coroutine.wrap(function() coroutine.resume(coroutine.create(go)) end)()
+  end
   if way == "sort" then table.sort({ 3, 2, 1 }, go) end
   if way == "gsub" then string.gsub("abc", ".", go) end
   if way == "tostring" then tostring(setmetatable({}, { __tostring = go })) end

@@ -31,8 +31,9 @@ end
 function cases.s12_5_a_taken_name_starts_nothing()
   local answers = process.listen("answer")
   local pid = assert(process.spawn("spec:subject", host, "echo", process.pid()))
-  assert(process.registry.register("desk", pid))
-  local desk = plan():with_name("desk"):with_message("hello", "first"):with_message("hello", "second")
+  assert(process.registry.register("taken", pid))
+  local desk = plan():with_name("taken"):with_message("hello", "first")
+    :with_message("hello", "second")
   local r = table.pack(desk:spawn("spec:subject", host, "raises", "unused"))
   equal(r[1], pid)
   equal(r[2], nil)
@@ -49,8 +50,8 @@ function cases.s12_5_monitor_and_link_of_the_variant_are_set_up()
   for name, kinds in pairs({ spawn_monitored = "EXIT", spawn_linked = "LINK_DOWN",
     spawn_linked_monitored = "EXIT LINK_DOWN" }) do
     local pid = assert(process.spawn("spec:waits", host))
-    assert(process.registry.register("desk", pid))
-    local desk = plan():with_name("desk")
+    assert(process.registry.register("watched", pid))
+    local desk = plan():with_name("watched")
     equal(desk[name](desk, "spec:waits", host), pid)
     equal(desk[name](desk, "spec:waits", host), pid, "a monitor that exists is no error")
     assert(process.terminate(pid))
@@ -84,9 +85,9 @@ end
 
 function cases.s12_5_a_full_mailbox_refuses_all_messages()
   local pid = assert(process.spawn("spec:deaf", "spec:small"))
-  assert(process.registry.register("desk", pid))
+  assert(process.registry.register("full", pid))
   assert(process.send(pid, "x"))
-  local desk = plan():with_name("desk")
+  local desk = plan():with_name("full")
   local two = desk:with_message("a"):with_message("b")
   local err = refused("RATE_LIMITED", "mailbox full", two:spawn("spec:deaf", "spec:small"))
   equal(err:retryable(), true)
@@ -97,7 +98,9 @@ end
 
 function cases.s12_5_a_free_name_is_reserved_while_the_chunk_runs()
   local registry, result = process.registry, channel.new(1)
-  coroutine.spawn(function() result:send((assert(plan():with_name("slow"):spawn("spec:slow", host)))) end)
+  coroutine.spawn(function()
+    result:send((assert(plan():with_name("slow"):spawn("spec:slow", host))))
+  end)
   refused("NOT_FOUND", "name not registered", registry.lookup("slow"))
   refused("ALREADY_EXISTS", "name already registered: slow", registry.register("slow"))
   local pid = assert(plan():with_name("slow"):spawn("spec:waits", host))
@@ -128,11 +131,11 @@ function cases.s12_5_if_the_first_failed_the_waiting_one_starts_its_own()
 end
 
 function cases.s12_5_a_failed_spawn_takes_no_name()
-  local desk = plan():with_name("desk")
+  local desk = plan():with_name("failed")
   refused("INTERNAL", "no such luck", desk:spawn("spec:broken_chunk", host))
-  refused("NOT_FOUND", "name not registered", process.registry.lookup("desk"))
+  refused("NOT_FOUND", "name not registered", process.registry.lookup("failed"))
   refused("NOT_FOUND", "process definition not found", desk:spawn("spec:none", host))
-  assert(process.registry.register("desk"))
+  assert(process.registry.register("failed"))
 end
 
 function cases.s12_5_a_free_name_needs_no_further_permission()
@@ -143,9 +146,9 @@ end
 
 function cases.s12_open_a_host_limit_is_no_error_if_the_name_is_taken()
   local pid = assert(process.spawn_monitored("spec:waits", "spec:single"))
-  assert(process.registry.register("desk", pid))
+  assert(process.registry.register("limited", pid))
   refused("RATE_LIMITED", "max processes", process.spawn("spec:waits", "spec:single"))
-  equal(plan():with_name("desk"):spawn("spec:waits", "spec:single"), pid)
+  equal(plan():with_name("limited"):spawn("spec:waits", "spec:single"), pid)
   assert(process.send(pid, "end"))
   spec.result(pid)
 end

@@ -221,7 +221,8 @@ function cases.s13_2_names_as_destinations()
   process.set_options({ trap_links = true })
   local pid = assert(process.spawn("spec:subject", host, "waits"))
   assert(registry.register("clerk", pid))
-  for _, name in ipairs({ "link", "unlink", "monitor", "unmonitor", "monitor", "cancel", "send" }) do
+  for _, name in ipairs({ "link", "unlink", "monitor", "unmonitor", "monitor", "cancel",
+    "send" }) do
     equal(process[name]("clerk", name == "cancel" and "1h" or "end"), true, name)
   end
   spec.result(pid)

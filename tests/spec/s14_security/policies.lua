@@ -148,7 +148,8 @@ end
 function cases.s14_4_numeric_comparisons()
   local less, same, more = { { 1, 2 }, { "1", 2.5 }, { -1, "0" } }, { { 2, 2.0 }, { "2", 2 } },
     { { 2, 1 }, { "10", "9" }, { 0.5, -1 } }
-  for operator, expected in pairs({ lt = { less, { same, more } }, gt = { more, { same, less } } }) do
+  for operator, expected in pairs({ lt = { less, { same, more } },
+    gt = { more, { same, less } } }) do
     holds(operator, expected[1])
     for _, others in ipairs(expected[2]) do fails(operator, others) end
   end

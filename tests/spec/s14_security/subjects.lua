@@ -58,7 +58,8 @@ function subjects.self_directed()
   local self = process.pid()
   for _, name in ipairs({ "send", "cancel", "monitor", "unmonitor", "link", "unlink",
     "terminate" }) do
-    refused("PERMISSION_DENIED", "not allowed to " .. name .. ": " .. self, process[name](self, "x"))
+    local text = "not allowed to " .. name .. ": " .. self
+    refused("PERMISSION_DENIED", text, process[name](self, "x"))
   end
 end
 
@@ -100,9 +101,9 @@ function subjects.raises_rights(may_security)
     return process.exec("spec:subject", host, "sends_to_itself")
   end
   local more = security.scope():with(assert(security.policy("spec:send")))
-  local pid = assert(plan:with_scope(more):spawn("spec:subject", host, "tells_rights", process.pid()))
-  local told = process.listen("told"):receive()
-  return told
+  plan = plan:with_scope(more)
+  assert(plan:spawn("spec:subject", host, "tells_rights", process.pid()))
+  return (process.listen("told"):receive())
 end
 
 function subjects.sends_to_itself()

@@ -146,7 +146,8 @@ function cases.s17_open_an_upgrade_is_neither_start_nor_end()
 end
 
 function cases.s17_8_supervision_in_lua()
-  local workers, cancelled = process.listen("worker", { message = true }), process.listen("cancelled")
+  local workers = process.listen("worker", { message = true })
+  local cancelled = process.listen("cancelled")
   local boss = spec.start("supervisor", process.pid())
   local by_number = {}
   for _ = 1, 3 do

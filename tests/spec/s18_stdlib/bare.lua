@@ -53,7 +53,8 @@ function bare.absent()
     for f in functions:gmatch("%S+") do
       if _G[name][f] ~= nil then fail(name .. "." .. f, "is there") end
       local ok, err = pcall(function() return _G[name][f]() end)
-      if ok or not tostring(err):find("nil", 1, true) then fail(name .. "." .. f, "can be called") end
+      local is_nil = not ok and tostring(err):find("nil", 1, true)
+      if not is_nil then fail(name .. "." .. f, "can be called") end
     end
   end
   if package ~= nil then

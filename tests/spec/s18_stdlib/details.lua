@@ -65,7 +65,8 @@ end
 
 function cases.s18_4_pcall_cannot_catch_termination()
   for _, how in ipairs({ "waits", "computes" }) do
-    local ready, pid = process.listen("ready"), spec.start("subject", "holds_on", process.pid(), how)
+    local ready = process.listen("ready")
+    local pid = spec.start("subject", "holds_on", process.pid(), how)
     ready:receive()
     assert(process.terminate(pid))
     equal(spec.result(pid).error, "process terminated", how)
