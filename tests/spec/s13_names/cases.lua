@@ -139,7 +139,7 @@ function cases.s13_1_a_name_for_another_process()
 end
 
 function cases.s13_1_names_are_arbitrary_strings()
-  local names = { "a", "A", "a:b", "a.b", "@inbox", " ", "\0", "\xff", "{x", ("n"):rep(1024) }
+  local names = { "a", "A", "a:b", "a.b", "@inbox", " ", "\0", "\xff", "{x", ("n"):rep(1023) }
   for _, name in ipairs(names) do assert(registry.register(name)) end
   local inbox = process.inbox()
   for i, name in ipairs(names) do

@@ -76,6 +76,16 @@ function cases.s17_3_other_abnormal_ends_are_restarted()
   end
 end
 
+function cases.s17_3_a_retryable_spawn_error_is_retried()
+  local first = only("place").pid
+  assert(process.send(first, "make room"))
+  local list = reports("place", 2)
+  assert(list[2].pid ~= first)
+  await_ten_restarts()
+  local _, count = reports("place", 2)
+  equal(count, 2, "the first one ended normally")
+end
+
 function cases.s17_4_the_wait_grows_up_to_max_delay()
   local list = reports("grows", 7)
   for i, delay in ipairs({ 20, 40, 60, 60, 60, 60 }) do

@@ -42,6 +42,7 @@ function served.linked()
   assert(process.spawn_linked("spec:fails", "spec:processes"))
   channel.new():receive()
 end
+function served.place() process.inbox():receive() end
 served.ticks = served.returned
 
 served.grows, served.constant, served.three = served.raised, served.raised, served.raised
