@@ -126,7 +126,7 @@ fn build<'a>(node: &'a Arc<Node>, request: Request<'_>) -> Result<&'a Slot, ApiE
     let Request { arguments, relation, chain, context, .. } = request;
     let chain = chain.unwrap_or_else(|| node.next_chain());
     let mut process = Process::new(vm, id, chain, node.clone(), definition, arguments, context);
-    process.relation = relation;
+    process.relation = Some(Box::new(relation));
     let loaded = process.load_chunk(0);
     slot.set_process(Box::into_raw(process));
     match loaded {
@@ -221,8 +221,10 @@ fn start(node: &Arc<Node>, slot: &Slot) -> Result<ProcessId, ApiError> {
         return Err(discard(node, slot, Outcome::Failure(*failure)));
     }
     process.is_started = true;
-    let (id, relation) = (process.id, std::mem::take(&mut process.relation));
-    relate(node, slot, id, relation);
+    let id = process.id;
+    if let Some(relation) = process.relation.take() {
+        relate(node, slot, id, *relation);
+    }
     node.metrics.spawned.fetch_add(1, Ordering::Relaxed);
     slot.state.transition_to_scheduled();
     node.scheduler.schedule(slot.index());
@@ -289,9 +291,11 @@ fn discard(node: &Arc<Node>, slot: &Slot, outcome: Outcome) -> ApiError {
 
 fn take_back(node: &Node, slot: &Slot, mut process: Box<Process>, outcome: Outcome) -> ApiError {
     let error = error_of(&process, outcome);
-    let relation = std::mem::take(&mut process.relation);
+    let relation = process.relation.take();
     drop(death::retire(node, slot, process));
-    settle_name(node, &relation, None);
+    if let Some(relation) = relation {
+        settle_name(node, &relation, None);
+    }
     death::release(node, slot);
     error
 }

@@ -24,6 +24,19 @@ pub(crate) mod signal {
     pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 }
 
+/// What a compare-and-swap loop tries first. Any guess is right, and a fresh one saves a round.
+#[cfg(not(loom))]
+pub(crate) fn guess<T>(atomic: &AtomicPtr<T>) -> *mut T {
+    atomic.load(Ordering::Relaxed)
+}
+
+/// Without the load: loom remembers the last access to an atomic, and this one would make it
+/// forget that of the other thread, with which the swap races.
+#[cfg(loom)]
+pub(crate) fn guess<T>(_: &AtomicPtr<T>) -> *mut T {
+    std::ptr::null_mut()
+}
+
 /// Locks a mutex whose data stays valid when a holder panics: nothing in this crate leaves a
 /// lock's data half changed across a call that can panic.
 #[cfg(not(loom))]

@@ -30,6 +30,7 @@ const ORDERINGS: &[&str] = &[
     "src/scheduler/monitor.rs",
     "src/scheduler/worker.rs",
     "src/spawn.rs",
+    "src/sync.rs",
     "src/tickets.rs",
     "src/vm/control.rs",
     "src/vm/preempt.rs",

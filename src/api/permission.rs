@@ -17,7 +17,7 @@ impl Caller<'_> {
         if context.identity.complete().is_none() {
             return !node.is_strict;
         }
-        permissions.get(action, resource, || {
+        permissions.get_or_insert_default().get(action, resource, || {
             let own = Value::String(node.pid_text(*id).as_bytes().to_vec());
             decide(context, action, resource, vec![(Value::from("pid"), own)])
         })

@@ -22,7 +22,7 @@ fn upgrade_inner(caller: &mut Caller<'_>) -> ApiResult {
     let arguments =
         payload::encode(caller.stack, 2).map_err(|error| ApiError::invalid(error.message()))?;
     let definition = definition.map(<[u8]>::to_vec);
-    caller.process.upgrade = Some(Upgrade { definition, arguments });
+    caller.process.upgrade = Some(Box::new(Upgrade { definition, arguments }));
     caller.control().set_leave(Leave::Upgrade);
     Ok(Reply::Leave)
 }

@@ -103,7 +103,11 @@ fn loom_a_monitor_gets_one_exit_or_is_refused() {
     model(|| {
         let pair = Arc::new(Pair::new());
         let other = pair.clone();
-        let death = thread::spawn(move || other.end(other.target));
+        let death = thread::spawn(move || {
+            other.end(other.target);
+            // Its slot has a new tenant at once, whom nobody asked to monitor.
+            other.slot(other.target).occupy(0);
+        });
         let result = relations::monitor(&pair.slots, pair.watcher, pair.target);
         death.join().unwrap();
         match result {
@@ -114,6 +118,7 @@ fn loom_a_monitor_gets_one_exit_or_is_refused() {
             }
         }
         assert!(!pair.is_watching());
+        assert!(pair.slot(pair.target).relations().watchers.is_empty());
     });
 }
 
@@ -147,14 +152,35 @@ fn loom_watcher_and_target_end_at_once() {
     });
 }
 
+/// A target that lives on keeps the watchers that live, and no others.
+#[test]
+fn loom_a_watcher_that_ends_is_forgotten() {
+    model(|| {
+        let pair = Arc::new(Pair::new());
+        relations::monitor(&pair.slots, pair.watcher, pair.target).unwrap();
+        let slot = pair.slots.claim().expect("there is room for a third");
+        slot.occupy(0);
+        let other = pair.clone();
+        let death = thread::spawn(move || other.end(other.watcher));
+        relations::monitor(&pair.slots, slot.uniq(), pair.target).unwrap();
+        death.join().unwrap();
+        let watchers = &pair.slot(pair.target).relations().watchers;
+        assert_eq!(watchers.as_slice(), [Watcher::Monitor(slot.uniq())]);
+    });
+}
+
 #[test]
 fn loom_a_link_kills_or_is_refused() {
     model(|| {
         let pair = Arc::new(Pair::new());
         let other = pair.clone();
-        let death = thread::spawn(move || other.fail(other.target));
+        let death = thread::spawn(move || {
+            other.fail(other.target);
+            other.slot(other.target).occupy(0);
+        });
         let result = links::link(&pair.slots, pair.watcher, pair.target);
         death.join().unwrap();
+        assert!(!pair.has_links(pair.target), "the next tenant has none");
         assert_eq!(pair.is_killed(pair.watcher), result.is_ok());
         assert!(!pair.has_links(pair.watcher));
     });

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use loom::cell::UnsafeCell;
 use loom::thread;
 
+use super::mailbox::{Mailbox, Taken};
 use super::message::{Answer, Content, Message};
 use super::slot::{ProcessTable, Slot, Undelivered};
 use super::state::{Notify, Rest};
@@ -62,8 +63,7 @@ impl Receiver {
     /// Takes everything until the process may wait; by the thread that holds the state.
     fn run(&self) {
         loop {
-            let mut events = self.slot().mailbox.events.take();
-            let mut users = self.slot().mailbox.user.take();
+            let Taken { mut events, mut users } = self.slot().mailbox.take();
             self.taken.with_mut(|taken| {
                 // SAFETY: this thread holds the state.
                 let taken = unsafe { &mut *taken };
@@ -101,7 +101,7 @@ impl Receiver {
 }
 
 #[test]
-fn loom_two_senders_lose_nothing_and_keep_their_order() {
+fn loom_two_senders_on_both_lanes_lose_nothing_and_keep_their_order() {
     model(|| {
         let receiver = Arc::new(Receiver::new());
         let other = receiver.clone();
@@ -110,7 +110,7 @@ fn loom_two_senders_lose_nothing_and_keep_their_order() {
             other.send(12);
         });
         let other = receiver.clone();
-        let second = thread::spawn(move || other.send(21));
+        let second = thread::spawn(move || other.send_event(21));
         receiver.run();
         first.join().unwrap();
         second.join().unwrap();
@@ -135,6 +135,23 @@ fn loom_an_event_never_overtakes_its_senders_message() {
         receiver.run();
         sender.join().unwrap();
         assert_eq!(receiver.taken(), [1, 2]);
+    });
+}
+
+/// M2 by the lanes alone, without what the state word orders besides.
+#[test]
+fn loom_whoever_sees_an_event_sees_what_was_sent_before() {
+    model(|| {
+        let mailbox = Arc::new(Mailbox::new());
+        mailbox.open();
+        let other = mailbox.clone();
+        let sender = thread::spawn(move || {
+            assert!(other.user.push(message(1, 1)).is_ok());
+            assert!(other.events.push(message(1, 2)).is_ok());
+        });
+        let Taken { events, users } = mailbox.take();
+        assert!(events.is_empty() || !users.is_empty(), "the event came first");
+        sender.join().unwrap();
     });
 }
 

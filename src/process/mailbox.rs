@@ -20,7 +20,7 @@
 use std::ptr;
 
 use super::message::Message;
-use crate::sync::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use crate::sync::{self, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 /// What a sender has to do after a push.
 #[must_use]
@@ -61,7 +61,7 @@ impl Lane {
     /// Appends a message, or gives it back if the lane is closed.
     pub(crate) fn push(&self, message: Box<Message>) -> Result<Pushed, Box<Message>> {
         let raw = Box::into_raw(message);
-        let mut head = self.head.load(Ordering::Relaxed);
+        let mut head = sync::guess(&self.head);
         loop {
             if head == closed() {
                 // SAFETY: `raw` came from the box above and was not published.
@@ -114,6 +114,7 @@ impl Drop for Lane {
 }
 
 /// Both lanes, and what counts against the limits.
+#[repr(C, align(64))]
 pub(crate) struct Mailbox {
     pub(crate) user: Lane,
     pub(crate) events: Lane,
@@ -143,6 +144,12 @@ impl Mailbox {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.user.is_empty() && self.events.is_empty()
+    }
+
+    /// Takes both lanes, in the order of M2; by the receiver.
+    pub(crate) fn take(&self) -> Taken {
+        let events = self.events.take();
+        Taken { events, users: self.user.take() }
     }
 
     /// Reserves places for messages; false if the mailbox is full. `limit` 0 means none.
@@ -183,6 +190,12 @@ impl Mailbox {
         let less = |held: usize| Some(held.saturating_sub(bytes));
         let _ = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
+}
+
+/// What a receiver took; the messages in `users` come before those in `events`.
+pub(crate) struct Taken {
+    pub(crate) events: MessageQueue,
+    pub(crate) users: MessageQueue,
 }
 
 /// A private list of messages in order; pushing, popping and joining cost nothing but links.

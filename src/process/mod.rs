@@ -67,41 +67,44 @@ pub(crate) enum Stage {
     Main,
 }
 
+/// In the order of use: what a message touches comes first, so that a process which wakes for one
+/// message needs few cache lines.
+#[repr(C)]
 pub(crate) struct Process {
     pub(crate) vm: Vm,
+    slot: NonNull<Slot>,
+    pub(crate) node: Arc<Node>,
+    pub(crate) id: ProcessId,
+    /// What it got from its spawner; upgrades keep it.
+    pub(crate) context: Arc<Context>,
+    pub(crate) stage: Stage,
+    /// Whether a main has begun: from then on a chunk that runs is that of an upgrade.
+    pub(crate) is_started: bool,
+    /// Messages that Lua took and the mailbox still counts.
+    taken: u32,
+    taken_bytes: usize,
     pub(crate) coroutines: Coroutines,
     pub(crate) channels: Channels,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) timers: Timers,
-    pub(crate) objects: Objects,
-    /// What it got from its spawner; upgrades keep it.
-    pub(crate) context: Arc<Context>,
-    /// What it has asked of its policies before.
-    pub(crate) permissions: security::Cache,
-    pub(crate) id: ProcessId,
-    pub(crate) chain: u64,
-    slot: NonNull<Slot>,
-    pub(crate) node: Arc<Node>,
-    pub(crate) definition: Arc<Definition>,
-    pub(crate) stage: Stage,
-    /// Whether a main has begun: from then on a chunk that runs is that of an upgrade.
-    pub(crate) is_started: bool,
-    /// The new code that takes over, when the process leaves its VM for it.
-    pub(crate) upgrade: Option<Upgrade>,
-    /// Who is told when the chunks are over, and what is set up then.
-    pub(crate) spawner: Spawner,
-    pub(crate) relation: Relation,
-    /// Arguments of main, until it starts.
-    pub(crate) arguments: Payload,
-    /// Messages that Lua took and the mailbox still counts.
-    taken: u32,
-    taken_bytes: usize,
-    /// The process whose text lies in the registry under `LAST_SENDER`.
-    pub(crate) last_sender: Option<ProcessId>,
     /// The text of a PID that a send resolved, and the process.
     pub(crate) last_destination: Option<(PidKey, ProcessId)>,
+    /// The process whose text lies in the registry under `LAST_SENDER`.
+    pub(crate) last_sender: Option<ProcessId>,
+    pub(crate) definition: Arc<Definition>,
     /// Names of the globals that were filled in, see `api/stdlib.rs`.
     pub(crate) filled_globals: u128,
+    pub(crate) chain: u64,
+    pub(crate) objects: Objects,
+    /// What it has asked of its policies before, if it has any.
+    pub(crate) permissions: Option<Box<security::Cache>>,
+    /// The new code that takes over, when the process leaves its VM for it.
+    pub(crate) upgrade: Option<Box<Upgrade>>,
+    /// Who is told when the chunks are over, and what is set up then.
+    pub(crate) spawner: Spawner,
+    pub(crate) relation: Option<Box<Relation>>,
+    /// Arguments of main, until it starts.
+    pub(crate) arguments: Payload,
 }
 
 // SAFETY: `slot` points into the node's table, which any thread may use; the rest is Send.
@@ -120,29 +123,29 @@ impl Process {
         let slot = NonNull::from(node.slots.slot(id.uniq).expect("a process has a slot"));
         let mut process = Box::new(Process {
             vm,
+            slot,
+            node,
+            id,
+            context,
+            stage: Stage::Chunk(0),
+            is_started: false,
+            taken: 0,
+            taken_bytes: 0,
             coroutines: Coroutines::default(),
             channels: Channels::default(),
             subscriptions: Subscriptions::new(),
             timers: Timers::default(),
-            objects: Objects::default(),
-            context,
-            permissions: security::Cache::default(),
-            id,
-            chain,
-            slot,
-            node,
+            last_destination: None,
+            last_sender: None,
             definition,
-            stage: Stage::Chunk(0),
-            is_started: false,
+            filled_globals: 0,
+            chain,
+            objects: Objects::default(),
+            permissions: None,
             upgrade: None,
             spawner: Spawner::Here,
-            relation: Relation::default(),
+            relation: None,
             arguments,
-            taken: 0,
-            taken_bytes: 0,
-            last_sender: None,
-            last_destination: None,
-            filled_globals: 0,
         });
         process.bind();
         process

@@ -39,32 +39,38 @@ pub(crate) enum Object {
 /// Index of an object in its process.
 pub(crate) type ObjectId = u32;
 
+/// Most processes have none, so the table is made for the first.
 #[derive(Default)]
-pub(crate) struct Objects {
+pub(crate) struct Objects(Option<Box<Table>>);
+
+#[derive(Default)]
+struct Table {
     list: Vec<Option<Object>>,
     free: Vec<ObjectId>,
 }
 
 impl Objects {
     pub(crate) fn add(&mut self, object: Object) -> ObjectId {
-        if let Some(id) = self.free.pop() {
-            self.list[id as usize] = Some(object);
+        let table = self.0.get_or_insert_default();
+        if let Some(id) = table.free.pop() {
+            table.list[id as usize] = Some(object);
             return id;
         }
-        self.list.push(Some(object));
-        self.list.len() as ObjectId - 1
+        table.list.push(Some(object));
+        table.list.len() as ObjectId - 1
     }
 
     pub(crate) fn get(&self, id: ObjectId) -> Option<&Object> {
-        self.list.get(id as usize)?.as_ref()
+        self.0.as_ref()?.list.get(id as usize)?.as_ref()
     }
 
     /// Drops an object whose userdata was collected.
     pub(crate) fn remove(&mut self, id: ObjectId) {
-        if let Some(place) = self.list.get_mut(id as usize)
+        let Some(table) = &mut self.0 else { return };
+        if let Some(place) = table.list.get_mut(id as usize)
             && place.take().is_some()
         {
-            self.free.push(id);
+            table.free.push(id);
         }
     }
 }

@@ -25,25 +25,31 @@ const CHUNK: usize = if cfg!(loom) { 4 } else { 1024 };
 /// A model needs a handful of slots, and pays for each in every run.
 const CHUNKS: usize = if cfg!(loom) { 1 } else { SLOTS_MAX / CHUNK };
 
-/// One place for a process. Aligned so that neighbours share no cache line.
-#[repr(align(128))]
+/// One place for a process. Aligned so that neighbours share no cache line. What a message touches
+/// is the first pair of lines: senders write the first all the time, while the receiver reads the
+/// second at every call of the API, so the two must not be one.
+#[repr(C, align(128))]
 pub(crate) struct Slot {
-    // Senders and the worker write these.
-    pub(crate) state: State,
+    // Senders write this.
     pub(crate) mailbox: Mailbox,
+    // Whoever wakes the process, and its worker.
+    pub(crate) state: State,
     /// Why the process must end, for its worker to notice; see `vm/control.rs`.
     pub(crate) kill: AtomicU32,
+    // The worker writes this, others read.
+    host: AtomicU32,
     /// When its time is over; `u64::MAX` for never.
     deadline: AtomicU64,
-    // The worker writes these, others read.
-    host: AtomicU32,
-    /// Lua memory at the end of the last step, on hosts with a memory limit.
-    pub(crate) heap_bytes: AtomicUsize,
-    relations: Mutex<Relations>,
     // Only whoever runs or builds the process touches this.
     process: UnsafeCell<*mut Process>,
+    /// Lua memory at the end of the last step, on hosts with a memory limit.
+    pub(crate) heap_bytes: AtomicUsize,
     index: u32,
+    relations: Mutex<Relations>,
 }
+
+#[cfg(not(loom))]
+const _: () = assert!(std::mem::offset_of!(Slot, relations) <= 128);
 
 // SAFETY: `process` is touched only by the thread that moved the state to running (or claimed
 // the free slot); everything else is atomics and a lock. Processes are Send.

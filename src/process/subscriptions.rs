@@ -7,7 +7,7 @@
 
 use super::channel::{Channel, ChannelId, Channels, Content as ChannelContent, Source};
 use super::coroutines::{Coroutines, Ticket};
-use super::mailbox::{Mailbox, MessageQueue};
+use super::mailbox::{Mailbox, MessageQueue, Taken};
 use super::message::{Content, Message, Topic};
 use crate::process::channel::Wake;
 
@@ -69,8 +69,7 @@ impl Subscriptions {
         coroutines: &mut Coroutines,
     ) -> Drained {
         let mut drained = Drained::default();
-        let mut events = mailbox.events.take();
-        let mut users = mailbox.user.take();
+        let Taken { mut events, mut users } = mailbox.take();
         self.pending.append(&mut users);
         let batch = if events.is_empty() { DRAIN_MAX } else { usize::MAX };
         self.route_pending(batch, uniq, channels, coroutines, &mut drained);

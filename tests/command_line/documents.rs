@@ -74,5 +74,5 @@ fn the_examples_run_as_their_readmes_say() {
         assert!(ended.stdout.ends_with(", no problems\n"), "{name}: {}", ended.stdout);
         count += 1;
     }
-    assert_eq!(count, 5);
+    assert_eq!(count, 6);
 }
