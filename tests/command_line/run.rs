@@ -159,6 +159,20 @@ fn an_application_ends_with_its_last_service() {
 }
 
 #[test]
+fn a_printed_line_carries_the_pid_and_the_entry_that_runs() {
+    let old = "print('old', 1, nil, process.pid()) process.upgrade('app:new')";
+    let new = "print('new', process.pid())";
+    let folder = Folder::with(&[("old", old), ("new", new)], &[HOST, &service("old")]);
+    let ended = folder.start(&[]).finish().with_status(0);
+    for (text, process) in [("old\t1\tnil\t", "app:old"), ("new\t", "app:new")] {
+        let line = ended.stderr.lines().find(|line| line.contains(text)).unwrap_or_default();
+        let (head, tail) = line.split_once(text).expect("a line for each");
+        assert!(head.contains(process) && tail.starts_with("{app:processes|"), "{line}");
+        assert!(head.contains(tail), "the PID once more: {line}");
+    }
+}
+
+#[test]
 fn a_service_that_failed_is_told_and_counts() {
     let failing = "return nil, errors.new({ message = 'no config', retryable = false })";
     let folder = Folder::with(&[("failing", failing)], &[HOST, &service("failing")]);

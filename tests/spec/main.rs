@@ -99,6 +99,16 @@ macro_rules! sections {
 
 sections! {
     s01_identity
+    s00_conventions
+    s10_exec
+    s11_upgrade
+    s12_context
+    s13_names
+    s14_security
+    s15_errors
+    s16_application
+    s17_supervision
+    s18_stdlib
 }
 
 /// No folder is left out of the list above.

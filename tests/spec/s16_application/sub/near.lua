@@ -1,0 +1,1 @@
+return function() return "near, with " .. own.who end

@@ -1,0 +1,114 @@
+-- Processes that lose control of themselves, and those that use optional modules.
+local time = require("time")
+
+local subjects = {}
+
+function subjects.randoms()
+  local list = {}
+  for i = 1, 8 do list[i] = math.random(1 << 40) end
+  return table.concat(list, " ")
+end
+
+function subjects.seeded(seed)
+  math.randomseed(seed)
+  return math.random(1 << 40)
+end
+
+-- Tells that it runs and then holds on against everything, if it can.
+function subjects.holds_on(boss, how)
+  process.send(boss, "ready")
+  while true do
+    pcall(function()
+      if how == "computes" then while true do end end
+      if how == "linked" then
+        assert(process.spawn_linked("spec:subject", "spec:processes", "fails"))
+      end
+      channel.new():receive()
+    end)
+    process.send(boss, "caught")
+  end
+end
+
+function subjects.fails()
+  error("the peer failed", 0)
+end
+
+function subjects.eats(is_protected)
+  local function eat()
+    local t = {}
+    for i = 1, math.huge do t[i] = ("x"):rep(50) .. i end
+  end
+  if is_protected then pcall(eat) else eat() end
+  return "it went on"
+end
+
+function subjects.one_allocation()
+  local ok, err = pcall(string.rep, "x", 100000000)
+  return { ok = ok, text = tostring(err) }
+end
+
+function subjects.overflows()
+  local function deep() return 1 + deep() end
+  return deep()
+end
+
+function subjects.computes(n)
+  local x = 1
+  for i = 1, n do x = (x * 31 + i) % 1000003 end
+  return x
+end
+
+function subjects.endless()
+  while true do end
+end
+
+function subjects.matches()
+  return ("a"):rep(60):find(("a*"):rep(30) .. "b")
+end
+
+function subjects.answers(value)
+  return value
+end
+
+function subjects.logger()
+  assert(require("logger") == logger)
+  for _, level in ipairs({ "debug", "info", "warn", "error" }) do
+    local log = logger[level]
+    assert(select("#", log(logger, "message")) == 0)
+    log(logger, "message", { n = 1, text = "\0\xff", list = { 1, {} }, [5] = print })
+    log(logger)
+    log(logger, nil, "no table")
+    log(logger, {}, 5)
+  end
+  local derived = logger:with({ user = "u1" }):named("sub")
+  assert(derived ~= logger)
+  derived:info("from the derived one")
+  derived:with({}):named("deeper"):debug("x")
+  -- None of the calls yields: a sibling that is ready gets no turn.
+  local turns = 0
+  coroutine.spawn(function() coroutine.yield() turns = 1 end)
+  for _ = 1, 100 do logger:info("x") end
+  return turns
+end
+
+function subjects.io()
+  assert(require("io") == io)
+  for _, name in ipairs({ "print", "write", "flush", "readline", "args" }) do
+    assert(type(io[name]) == "function", name)
+  end
+  for _, name in ipairs({ "open", "lines", "read", "popen", "tmpfile", "close", "input", "output",
+    "stdout", "stdin", "stderr" }) do
+    assert(io[name] == nil, name)
+  end
+  io.write("")
+  io.flush()
+  return io.args()
+end
+
+function subjects.modules()
+  for _, name in ipairs({ "time", "logger", "io", "ctx", "security" }) do
+    assert(require(name) == _G[name] and _G[name] ~= nil, name)
+  end
+end
+
+return { main = function(name, ...) return subjects[name](...) end }
