@@ -79,7 +79,8 @@ fn section(name: &'static str) {
     let outcome = match result.recv_timeout(PATIENCE) {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => panic!("{name}: {error}"),
-        Err(_) => panic!("{name}: not over after {PATIENCE:?}"),
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("{name}: not over after {PATIENCE:?}"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => panic!("{name}: see the panic above"),
     };
     let count = outcome.get("passed").and_then(Value::as_i64).unwrap_or_default();
     let failures = outcome.get("failures").and_then(Value::as_str).unwrap_or_default();
