@@ -10,6 +10,7 @@ use crate::loader;
 use crate::metrics::SharedCounters;
 use crate::output::Output;
 use crate::pid::{self, PidBuffer, ProcessId};
+use crate::process::REDUCTIONS;
 use crate::process::cancellation;
 use crate::process::context::Context;
 use crate::process::definition::Definition;
@@ -45,6 +46,8 @@ pub(crate) struct Node {
     pub(crate) policies: Catalog,
     /// Whether a process without actor or scope may do nothing that is checked.
     pub(crate) is_strict: bool,
+    /// API calls in one time slice.
+    pub(crate) reductions: u32,
     chains: AtomicU64,
     seeds: Mutex<crate::clock::Random>,
 }
@@ -95,6 +98,7 @@ impl Node {
             hash_seed: random.next() as u32,
             script_arguments,
             is_strict: false,
+            reductions: REDUCTIONS,
             chains: AtomicU64::new(1),
             seeds: Mutex::new(random),
         }

@@ -53,6 +53,7 @@ pub struct Builder {
     log_level: Option<Level>,
     script_arguments: Vec<String>,
     unread_output: Interrupt,
+    reductions: Option<u32>,
     strict_security: bool,
 }
 
@@ -78,6 +79,13 @@ impl Builder {
     /// signal SIGURG; without it signals are left alone and a busy process keeps its core.
     pub fn preemption(mut self, preemption: bool) -> Self {
         self.no_preemption = !preemption;
+        self
+    }
+
+    /// Sets how many calls of the API a process makes before others get their turn, at least 1; 2000
+    /// by default. A slice also ends after a millisecond if others wait.
+    pub fn reductions(mut self, reductions: u32) -> Self {
+        self.reductions = Some(reductions.max(1));
         self
     }
 
@@ -139,6 +147,7 @@ impl Builder {
         let mut node =
             Node::new(self.node_id, application, scheduler, output, self.script_arguments);
         node.is_strict = self.strict_security;
+        node.reductions = self.reductions.unwrap_or(node.reductions);
         let node = Arc::new(node);
         let (supervisor, supervise) = Supervisor::new(node.clone());
         let runtime =

@@ -20,7 +20,7 @@ use crate::process::message::{Answer, Content, Message, Topic};
 use crate::process::outcome;
 use crate::process::relations;
 use crate::process::slot::Slot;
-use crate::process::{self, Process, REDUCTIONS, Step};
+use crate::process::{self, Process, Step};
 use crate::sync::{Arc, Ordering};
 use crate::tickets::Notice;
 use crate::vm::Vm;
@@ -88,7 +88,7 @@ pub(crate) fn spawn(
     let is_capped = node.host(slot.host()).gate.is_capped();
     if !is_capped {
         // SAFETY: `build` claimed the slot, so this thread alone has the process.
-        match unsafe { process::run_timeslice(slot.process(), REDUCTIONS) } {
+        match unsafe { process::run_timeslice(slot.process(), node.reductions) } {
             Step::Started => return start(node, slot).map(Spawned::Running),
             Step::Ended(outcome) => return Err(discard(node, slot, outcome)),
             // Chunks cannot wait, so it is in the middle of its code.

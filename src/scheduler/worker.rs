@@ -14,7 +14,7 @@ use crate::node::Node;
 use crate::process::exit::Outcome;
 use crate::process::slot::Slot;
 use crate::process::state::Notify;
-use crate::process::{self, REDUCTIONS, Step};
+use crate::process::{self, Step};
 use crate::spawn;
 use crate::sync::{Arc, Ordering};
 use crate::upgrade;
@@ -181,7 +181,7 @@ impl Worker {
         slot.state.transition_to_running();
         self.begin_step(runnable);
         // SAFETY: the state is running now, by this thread.
-        let step = unsafe { process::run_timeslice(slot.process(), REDUCTIONS) };
+        let step = unsafe { process::run_timeslice(slot.process(), self.node.reductions) };
         self.end_step();
         self.after(slot, step);
         if let Some(next) = host.gate.leave() {
