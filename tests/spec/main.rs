@@ -4,7 +4,7 @@
 //! A folder holds `cases.lua`, a library that returns a table of functions named after the section
 //! and the first words of a statement (`s4_4_unmonitor_after_exit`), and `_index.yaml` with what
 //! they need: definitions, hosts, services. Each case runs in a process of its own, with the
-//! functions of `spec.lua` as globals; it passes if the process ends normally. The namespace of all
+//! functions of `spec.lua` at hand; it passes if the process ends normally. The namespace of all
 //! is `spec`, the host `spec:processes`; both are added to every application.
 
 use std::fs;
@@ -25,11 +25,13 @@ const INDEX: &str = r#"
 namespace: spec
 entries:
   - { name: processes, kind: process.host, lifecycle: { auto_start: true } }
-  - { name: helpers, kind: library.lua, source: "file:///spec.lua", modules: [time] }
+  - { name: helpers, kind: library.lua, source: "file:///spec.lua", modules: [time, security] }
   - { name: runner, kind: process.lua, source: "file:///runner.lua", modules: [time],
       imports: { cases: cases } }
   - { name: case, kind: process.lua, source: "file:///runner.lua", method: case,
       modules: [time, ctx, security, logger], imports: { cases: cases } }
+  - { name: part, kind: process.lua, source: "file:///runner.lua", method: part,
+      modules: [time, ctx, security, logger], imports: { cases: cases, spec: helpers } }
 "#;
 
 /// Every file below a folder, by its path from there.

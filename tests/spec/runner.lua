@@ -32,4 +32,9 @@ local function case(name)
   return cases[name]()
 end
 
-return { main = main, case = case }
+-- A process that a case starts.
+local function part(name, ...)
+  return require("spec").parts[name](...)
+end
+
+return { main = main, case = case, part = part }
