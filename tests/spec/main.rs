@@ -101,6 +101,7 @@ macro_rules! sections {
 
 sections! {
     s01_identity
+    s02_send
 }
 
 /// No folder is left out of the list above.
