@@ -9,7 +9,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -81,7 +81,8 @@ fn section(name: &'static str) {
     let outcome = match result.recv_timeout(PATIENCE) {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => panic!("{name}: {error}"),
-        Err(_) => panic!("{name}: not over after {PATIENCE:?}"),
+        Err(RecvTimeoutError::Timeout) => panic!("{name}: not over after {PATIENCE:?}"),
+        Err(RecvTimeoutError::Disconnected) => panic!("{name}: it panicked, see above"),
     };
     let count = outcome.get("passed").and_then(Value::as_i64).unwrap_or_default();
     let failures = outcome.get("failures").and_then(Value::as_str).unwrap_or_default();
@@ -102,6 +103,7 @@ macro_rules! sections {
 sections! {
     s01_identity
     s02_send
+    s03_spawn
 }
 
 /// No folder is left out of the list above.
