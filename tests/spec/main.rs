@@ -104,6 +104,7 @@ sections! {
     s01_identity
     s02_send
     s03_spawn
+    s04_exit
 }
 
 /// No folder is left out of the list above.
