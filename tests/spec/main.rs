@@ -105,6 +105,7 @@ sections! {
     s02_send
     s03_spawn
     s04_exit
+    s05_links
 }
 
 /// No folder is left out of the list above.
