@@ -106,6 +106,7 @@ sections! {
     s03_spawn
     s04_exit
     s05_links
+    s06_cancel
 }
 
 /// No folder is left out of the list above.
