@@ -107,6 +107,7 @@ sections! {
     s04_exit
     s05_links
     s06_cancel
+    s07_inbox
 }
 
 /// No folder is left out of the list above.
