@@ -108,6 +108,7 @@ sections! {
     s05_links
     s06_cancel
     s07_inbox
+    s08_channels
 }
 
 /// No folder is left out of the list above.
