@@ -109,6 +109,7 @@ sections! {
     s06_cancel
     s07_inbox
     s08_channels
+    s09_time
 }
 
 /// No folder is left out of the list above.
