@@ -385,7 +385,9 @@ function parts.terminates_itself(how)
   if how == "pcall" then pcall(terminate) end
   if how == "coroutine" then coroutine.spawn(terminate) end
   if how == "wrapped" then coroutine.wrap(terminate)() end
-  if how == "comparator" then table.sort({ 3, 1, 2 }, function(a, b) terminate() return a < b end) end
+  if how == "comparator" then
+    table.sort({ 3, 1, 2 }, function(a, b) terminate() return a < b end)
+  end
   if how == "name" then
     assert(process.registry.register("own name"))
     process.terminate("own name")

@@ -110,7 +110,8 @@ end
 
 function cases.s9_4_is_zero()
   equal(time.now():is_zero(), false)
-  equal(time.date(1, 1, 1, 0, 0, 0, 0):is_zero(), true)
+  equal(time.unix(0):is_zero(), true)
+  equal(time.unix(0, 1):is_zero(), false)
 end
 
 function cases.s9_4_time_operators()
