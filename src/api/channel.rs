@@ -204,27 +204,31 @@ pub(crate) enum Received {
     Nothing,
 }
 
-/// Takes the next value of the channel whose userdata is at `channel` and pushes it.
-pub(crate) fn try_receive(caller: &mut Caller<'_>, channel: i32, id: ChannelId) -> Received {
+/// Takes the next value of the channel whose userdata is at `channel` and pushes it; what is in
+/// the mailbox counts as arrived.
+fn try_receive(caller: &mut Caller<'_>, channel: i32, id: ChannelId) -> Received {
     loop {
-        let Some((state, coroutines)) = with_coroutines(caller.process, id) else {
-            return Received::Closed;
-        };
-        match state.receive(coroutines) {
-            Receiving::Take(key) => push_stored(caller, channel, key),
-            Receiving::Message(message) => inbox::push_delivery(caller, id, message),
-            Receiving::Moment(at) => time::push_moment(caller, at),
-            Receiving::Closed => return Received::Closed,
-            Receiving::Empty => {
-                // What is in the mailbox counts as arrived.
-                if !caller.process.fetch(id) {
-                    return Received::Nothing;
-                }
-                continue;
-            }
+        let received = receive_routed(caller, channel, id);
+        if received != Received::Nothing || !caller.process.fetch(id) {
+            return received;
         }
-        return Received::Value;
     }
+}
+
+/// Takes and pushes the next value that the channel holds, without a look into the mailbox: that
+/// could fill another channel which the caller has found empty before.
+pub(crate) fn receive_routed(caller: &mut Caller<'_>, channel: i32, id: ChannelId) -> Received {
+    let Some((state, coroutines)) = with_coroutines(caller.process, id) else {
+        return Received::Closed;
+    };
+    match state.receive(coroutines) {
+        Receiving::Take(key) => push_stored(caller, channel, key),
+        Receiving::Message(message) => inbox::push_delivery(caller, id, message),
+        Receiving::Moment(at) => time::push_moment(caller, at),
+        Receiving::Closed => return Received::Closed,
+        Receiving::Empty => return Received::Nothing,
+    }
+    Received::Value
 }
 
 /// `ch:send(v)`.

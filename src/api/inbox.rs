@@ -12,9 +12,9 @@ use crate::process::exit::Outcome;
 use crate::process::message::{Content, Message};
 use crate::vm::boundary::Reply;
 use crate::vm::ffi::LUA_REGISTRYINDEX as REGISTRY;
-use crate::vm::registry;
 use crate::vm::stack::Type;
 use crate::vm::userdata::{self, Class, Kind};
+use crate::vm::{error_object, registry};
 
 function!(inbox, inbox_inner);
 function!(events, events_inner);
@@ -215,9 +215,25 @@ fn push_end(caller: &Caller<'_>, kind: &str, from: ProcessId, at: i64, outcome: 
                 caller.push_boolean(retryable);
                 caller.set_raw_field(-2, "retryable");
             }
+            if let Some(object) = &failure.object {
+                set_details(caller, object);
+            }
         }
     }
     caller.set_raw_field(-2, "result");
+}
+
+/// Gives the result on top the details of the error object that its process ended with. They are
+/// decoded anew for each event, so nobody shares them.
+fn set_details(caller: &Caller<'_>, object: &Payload) {
+    let result = caller.top();
+    push_payload(caller, object);
+    if error_object::flags(caller.stack, -1).is_some()
+        && caller.push_user_value(-1, error_object::DETAILS) == Type::Table
+    {
+        caller.set_raw_field(result, "details");
+    }
+    caller.set_top(result);
 }
 
 fn push_cancel(caller: &Caller<'_>, from: Option<ProcessId>, at: i64, deadline: Option<i128>) {

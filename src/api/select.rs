@@ -71,9 +71,17 @@ fn select_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.raw_field(1, "default");
     let has_default = by_argument || is_true(caller.top());
     let count = gather(caller)?;
-    for case in 0..count {
-        if let Some(reply) = try_case(caller, case)? {
-            return Ok(reply);
+    // What is in the mailbox counts as arrived. It is routed before the cases are tried, never
+    // between them: a case that was passed over must not become ready unseen.
+    loop {
+        caller.process.drain();
+        for case in 0..count {
+            if let Some(reply) = try_case(caller, case)? {
+                return Ok(reply);
+            }
+        }
+        if !caller.process.subscriptions.has_pending() {
+            break;
         }
     }
     if has_default {
@@ -124,7 +132,7 @@ fn try_case(caller: &mut Caller<'_>, case: i32) -> Result<Option<Reply>, Failure
         caller.set_top(channel - 1);
         return Ok(None);
     }
-    match channel::try_receive(caller, channel, id) {
+    match channel::receive_routed(caller, channel, id) {
         Received::Value => push_result(caller, Some(case), true).map(Some),
         Received::Closed => {
             caller.push_nil();

@@ -55,6 +55,7 @@ use crate::sync::Arc;
 use crate::vm::Vm;
 use crate::vm::control::Released;
 use crate::vm::resume::CoroutineState;
+use crate::vm::stack::Stack;
 
 /// The text of a PID, short ones inline.
 pub(crate) type PidKey = smallvec::SmallVec<[u8; 40]>;
@@ -324,8 +325,11 @@ impl Process {
     }
 
     /// A coroutine returned `results` values; for main that may be the end.
-    fn finished(&mut self, id: u32, results: i32) -> Option<Step> {
+    fn finished(&mut self, id: u32, state: CoroutineState, results: i32) -> Option<Step> {
         if id != MAIN {
+            // What is left on its stack would look like a function that waits for its first call.
+            // SAFETY: the coroutine has returned, and this thread runs its process.
+            unsafe { Stack::new(state.lua()) }.pop(results);
             self.coroutines.remove(id);
             self.unanchor(id);
             return None;

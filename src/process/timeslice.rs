@@ -95,7 +95,7 @@ unsafe fn after_resume(
         }
         resume::Outcome::Finished(results) => {
             if control.leave().is_none() {
-                let step = this.finished(id, results);
+                let step = this.finished(id, state, results);
                 if step.is_some() {
                     this.flush_taken();
                 }

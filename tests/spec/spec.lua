@@ -3,6 +3,10 @@ local time = require("time")
 
 local spec = {}
 
+-- What the processes run that a case starts, by name; a section adds its own, beside its cases:
+-- function spec.parts.echo(...).
+spec.parts = {}
+
 -- The host of all processes unless a case says otherwise.
 spec.host = "spec:processes"
 
@@ -58,6 +62,34 @@ end
 -- Starts `spec:<name>`, waits for its end, and returns the result table of its EXIT.
 function spec.run(name, ...)
   return spec.result(spec.start(name, ...))
+end
+
+-- The same for a part of the section.
+function spec.start_part(name, ...)
+  return spec.start("part", name, ...)
+end
+
+function spec.run_part(name, ...)
+  return spec.result(spec.start_part(name, ...))
+end
+
+-- Runs a part as an actor whose scope has these policies, by the names of their entries; the
+-- result is that of its EXIT.
+function spec.run_restricted(policies, name, ...)
+  local security = require("security")
+  local scope = security.new_scope()
+  for _, policy in ipairs(policies) do
+    scope = scope:with(assert(security.policy("spec:" .. policy)))
+  end
+  local builder = process.with_context({}):with_actor(security.new_actor("restricted"))
+  return spec.result(assert(builder:with_scope(scope)
+    :spawn_monitored("spec:part", spec.host, name, ...)))
+end
+
+-- Fails unless a result is that of a normal end; returns its value.
+function spec.ended(result)
+  if result.error then error(result.error, 2) end
+  return result.value
 end
 
 -- Whether nothing waits in a channel.

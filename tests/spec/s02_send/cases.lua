@@ -1,0 +1,401 @@
+-- 2. Sending messages; the cases of 2.4 stand in values.lua.
+local spec = require("spec")
+local equal, refused, parts = spec.equal, spec.refused, spec.parts
+
+local cases = require("values")
+
+local GHOST <const> = "{spec:processes|0xfffff}"
+
+-- What arrives if this is sent.
+local function through(...)
+  assert(process.send(process.pid(), "t", ...))
+  return process.inbox():receive():payload()
+end
+
+-- Sends back what it gets.
+function parts.echo()
+  local inbox = process.inbox()
+  while true do
+    local m = inbox:receive()
+    process.send(m:from(), m:topic(), m:payload())
+  end
+end
+
+function parts.idle()
+  process.events():receive()
+end
+
+function parts.returns()
+end
+
+function cases.s2_1_send_returns_true_and_nil()
+  local got = table.pack(process.send(process.pid(), "t"))
+  equal(got.n, 2)
+  equal(got[1], true)
+  equal(got[2], nil)
+end
+
+function cases.s2_1_any_number_of_payload_values()
+  local values = {}
+  for n = 0, 200 do
+    assert(process.send(process.pid(), "t", table.unpack(values, 1, n)))
+    local payload = process.inbox():receive():payload()
+    if n <= 1 then equal(payload, values[n]) else equal(#payload, n) end
+    values[n + 1] = n + 1
+  end
+end
+
+function cases.s2_1_a_message_to_a_process_that_ends_before_reading()
+  local pid = spec.start_part("waits_for_go")
+  for _ = 1, 10 do equal(process.send(pid, "unread"), true) end
+  assert(process.send(pid, "go"))
+  equal(spec.result(pid).error, nil)
+  assert(spec.is_empty(process.inbox()), "nothing comes back")
+end
+
+function parts.waits_for_go()
+  process.listen("go"):receive()
+end
+
+local function no(kind, text, ...)
+  return refused(kind, text, process.send(...))
+end
+
+function cases.s2_2_fewer_than_two_arguments()
+  local pid, text = process.pid(), "send requires at least destination and topic arguments"
+  no("INVALID", text)
+  no("INVALID", text, pid)
+  no("INVALID", text, nil, "topic")
+  no("INVALID", text, pid, nil)
+  no("INVALID", text, nil, nil, print)
+end
+
+function cases.s2_2_wrong_types_and_an_empty_topic()
+  local pid = process.pid()
+  for _, wrong in ipairs({ {}, true, print, channel.new() }) do
+    no("INVALID", "bad argument #1", wrong, "topic")
+    no("INVALID", "bad argument #1", wrong, "@inbox")
+    no("INVALID", "bad argument #2", pid, wrong)
+  end
+  no("INVALID", "topic cannot be empty", pid, "")
+  no("INVALID", "topic cannot be empty", "nobody", "")
+end
+
+function cases.s2_2_topic_begins_with_at()
+  for _, topic in ipairs({ "@", "@inbox", "@events", "@x" }) do
+    no("INVALID", "cannot send to @ topics", process.pid(), topic)
+    no("INVALID", "cannot send to @ topics", "nobody", topic, print)
+    no("INVALID", "cannot send to @ topics", GHOST, topic)
+  end
+end
+
+function cases.s2_2_unresolved_name()
+  no("NOT_FOUND", "could not resolve 'nobody' as PID or registered name", "nobody", "t")
+  no("NOT_FOUND", "could not resolve '7' as PID or registered name", 7, "t", print)
+  no("NOT_FOUND", "could not resolve '' as PID or registered name", "", "t")
+end
+
+function cases.s2_2_permission_on_the_resolved_pid()
+  assert(process.registry.register("boss"))
+  spec.ended(spec.run_restricted({}, "may_not_send", process.pid()))
+  spec.ended(spec.run_restricted({ "may_send_to_processes" }, "may_send", process.pid()))
+  equal(process.inbox():receive():payload(), "by name")
+  equal(process.inbox():receive():payload(), "by PID")
+  assert(spec.is_empty(process.inbox()), "a denied message arrived")
+end
+
+function parts.may_not_send(boss)
+  local function denied(destination, ...)
+    local text = "not allowed to send: " .. destination
+    refused("PERMISSION_DENIED", text, process.send(destination, "t", ...))
+  end
+  denied(boss)
+  denied("boss")
+  denied(process.pid())
+  denied(GHOST)
+  denied("{nd@h:n|0x1}")
+  denied("{h:n|0x1}", print)
+  refused("NOT_FOUND", "could not resolve 'nobody'", process.send("nobody", "t"))
+  refused("INVALID", "cannot send to @ topics", process.send(boss, "@inbox"))
+  refused("INVALID", "topic cannot be empty", process.send(boss, ""))
+end
+
+-- Its policy allows PIDs of the host spec:processes and no name.
+function parts.may_send(boss)
+  assert(process.send("boss", "t", "by name"))
+  assert(process.send(boss, "t", "by PID"))
+  refused("NOT_FOUND", "process not found", process.send(GHOST, "t"))
+  refused("PERMISSION_DENIED", "not allowed to send", process.send("{spec:other|0xfffff}", "t"))
+end
+
+function cases.s2_2_values_that_cannot_be_copied()
+  no("INVALID", "cannot send a function", GHOST, "t", print)
+  no("INVALID", "cannot send a function", "{spec:nowhere|0x00001}", "t", print)
+  no("INVALID", "cannot send a function", "{nd@h:n|0x1}", "t", print)
+end
+
+function cases.s2_2_no_live_process()
+  local err = no("NOT_FOUND", "process not found", GHOST, "t")
+  equal(err:retryable(), false)
+  no("NOT_FOUND", "host not found", "{spec:nowhere|0x00001}", "t")
+  no("NOT_FOUND", "node not found", "{nd@spec:processes|0x00001}", "t")
+end
+
+function cases.s2_2_topics_are_arbitrary_byte_strings()
+  local inbox = process.inbox()
+  local topics = { "inbox", "events", "exit", "a.b", "a.*", "*", " ", "\0", "\xff\xfe", "x@y", "A" }
+  topics[#topics + 1] = string.rep("long", 10000)
+  for _, topic in ipairs(topics) do
+    assert(process.send(process.pid(), topic, 1))
+    equal(inbox:receive():topic(), topic)
+  end
+end
+
+function cases.s2_2_topics_are_compared_exactly()
+  local ch = process.listen("a.*")
+  for _, topic in ipairs({ "a.b", "a.", "A.*", "a.*\0", " a.*", "a.*.*" }) do
+    assert(process.send(process.pid(), topic))
+    equal(process.inbox():receive():topic(), topic)
+  end
+  assert(spec.is_empty(ch))
+  assert(process.send(process.pid(), "a.*", 1))
+  equal(ch:receive(), 1)
+end
+
+function cases.s2_3_how_several_payload_values_arrive()
+  local raw = process.listen("raw")
+  local function both(check, ...)
+    check(through(...))
+    assert(process.send(process.pid(), "raw", ...))
+    local value, ok = raw:receive()
+    equal(ok, true)
+    check(value)
+  end
+  both(function(v) equal(v, nil, "none") end)
+  both(function(v) equal(v, nil, "a nil") end, nil)
+  both(function(v) equal(v, "one") end, "one")
+  both(function(v) equal(spec.show(table.unpack(v)), "1, b, true") end, 1, "b", true)
+  both(function(v)
+    equal(v[1], nil)
+    equal(v[2], 2)
+    equal(v[3], nil)
+    equal(v[4], 4)
+    equal(v.n, nil, "no count field")
+    equal(next(v, next(v, next(v))), nil, "nothing else")
+  end, nil, 2, nil, 4)
+  both(function(v) equal(#v == 2 and v[2], 2, "a single table is not wrapped") end, { 1, 2 })
+  both(function(v) equal(v[1][1], 1) equal(v[2][1], 2) end, { 1 }, { 2 })
+end
+
+function cases.s2_5_messages_from_one_process_to_another()
+  local pid = spec.start_part("numbers", process.pid(), 300)
+  local inbox, odd = process.inbox(), process.listen("odd", { message = true })
+  local next_odd, next_even = 1, 2
+  for _ = 1, 300 do
+    local m = channel.select({ inbox:case_receive(), odd:case_receive() }).value
+    if m:topic() == "odd" then
+      equal(m:payload(), next_odd)
+      next_odd = next_odd + 2
+    else
+      equal(m:payload(), next_even)
+      next_even = next_even + 2
+    end
+  end
+  equal(spec.result(pid).error, nil)
+end
+
+function cases.s2_5_over_all_topics_and_coroutines()
+  local pid = spec.start_part("numbers", process.pid(), 300)
+  equal(spec.result(pid).error, nil)
+  for i = 1, 300 do equal(process.inbox():receive():payload(), i) end
+end
+
+-- Takes turns between two coroutines.
+function parts.numbers(owner, count)
+  local i, done = 0, channel.new(2)
+  for _ = 1, 2 do
+    coroutine.spawn(function()
+      while i < count do
+        i = i + 1
+        assert(process.send(owner, i % 2 == 0 and "even" or "odd", i))
+        if i % 7 == 0 then coroutine.yield() end
+      end
+      done:send(true)
+    end)
+  end
+  done:receive()
+  done:receive()
+end
+
+function cases.s2_5_events_come_after_the_messages_of_the_sender()
+  local inbox = process.inbox()
+  for i = 1, 100 do
+    local pid = spec.start_part("says_and_ends", process.pid(), i)
+    spec.result(pid)
+    local r = channel.select({ inbox:case_receive(), default = true })
+    equal(r.value and r.value:payload(), i, "the message is there with EXIT")
+  end
+end
+
+function parts.says_and_ends(owner, i)
+  process.send(owner, "t", i)
+  if i % 2 == 0 then error("fails") end
+end
+
+function cases.s2_5_messages_of_the_builder_come_first()
+  for _ = 1, 50 do
+    local builder = process.with_context({}):with_message("t", 1):with_message("t", 2)
+    local pid = assert(builder:spawn_monitored("spec:part", spec.host, "three"))
+    assert(process.send(pid, "t", 3))
+    equal(spec.result(pid).value, "123")
+  end
+end
+
+function parts.three()
+  local inbox, got = process.inbox(), {}
+  for i = 1, 3 do got[i] = inbox:receive():payload() end
+  return table.concat(got)
+end
+
+function cases.s2_5_between_two_channels_the_reader_decides()
+  local a, b = process.listen("a"), process.listen("b")
+  for i = 1, 3 do
+    process.send(process.pid(), "a", i)
+    process.send(process.pid(), "b", i)
+  end
+  for i = 1, 3 do equal(b:receive(), i) end
+  for i = 1, 3 do equal(a:receive(), i) end
+end
+
+function cases.s2_6_self()
+  local inbox = process.inbox()
+  assert(process.registry.register("myself"))
+  for _, destination in ipairs({ process.pid(), "myself" }) do
+    assert(process.send(destination, "t", destination))
+    local r = channel.select({ inbox:case_receive(), default = true })
+    assert(not r.default, "not in the queue when send returned")
+    equal(r.value:payload(), destination)
+    equal(r.value:from(), process.pid())
+  end
+end
+
+function cases.s2_6_dead_pid()
+  local pid = spec.start_part("returns")
+  spec.result(pid)
+  for _ = 1, 3 do refused("NOT_FOUND", "process not found", process.send(pid, "t")) end
+end
+
+function cases.s2_6_a_name_is_resolved_at_each_call()
+  local first, second = spec.start_part("gives_message"), spec.start_part("gives_message")
+  assert(process.registry.register("moves", first))
+  assert(process.send("moves", "t", "to the first"))
+  assert(process.registry.unregister("moves"))
+  assert(process.registry.register("moves", second))
+  assert(process.send("moves", "t", "to the second"))
+  local got = {}
+  for _ = 1, 2 do
+    local event = process.events():receive()
+    got[event.from] = event.result.value
+  end
+  equal(got[first], "to the first")
+  equal(got[second], "to the second")
+end
+
+function cases.s2_6_a_process_that_is_being_upgraded()
+  local pid = spec.start_part("renews", process.pid())
+  for i = 1, 3 do assert(process.send(pid, "t", i)) end
+  assert(process.send(pid, "go"))
+  assert(process.send(pid, "t", 4))
+  equal(spec.result(pid).value, "1 2 3 4")
+end
+
+function parts.renews()
+  process.listen("go"):receive()
+  process.upgrade("spec:renewed")
+end
+
+function cases.s2_6_a_process_that_has_not_subscribed()
+  local pid = spec.start_part("subscribes_late", process.pid())
+  local ready = process.listen("ready")
+  ready:receive()
+  for i = 1, 3 do assert(process.send(pid, "t", i)) end
+  equal(process.cancel(pid), true)
+  equal(spec.result(pid).value, "123")
+end
+
+function parts.subscribes_late(owner)
+  process.send(owner, "ready")
+  process.events():receive()
+  return parts.three()
+end
+
+function cases.s2_7_a_full_mailbox()
+  local pid = assert(process.spawn_monitored("spec:part", "spec:few", "idle"))
+  for _ = 1, 3 do equal(process.send(pid, "t"), true) end
+  for _ = 1, 3 do
+    local err = refused("RATE_LIMITED", "mailbox full", process.send(pid, "t"))
+    equal(err:retryable(), true)
+  end
+  assert(process.cancel(pid), "events are never refused")
+  equal(spec.result(pid).error, nil)
+end
+
+function cases.s2_7_a_message_counts_until_lua_has_taken_it()
+  local pid = assert(process.spawn_monitored("spec:part", "spec:few", "takes", process.pid()))
+  local taken = process.listen("taken")
+  for i = 1, 3 do assert(process.send(pid, "t", i)) end
+  for i = 4, 20 do
+    refused("RATE_LIMITED", "mailbox full", process.send(pid, "t", i))
+    assert(process.cancel(pid))
+    equal(taken:receive(), i - 3, "nothing is dropped")
+    equal(process.send(pid, "t", i), true)
+  end
+end
+
+-- Takes one message for each event.
+function parts.takes(owner)
+  local inbox, events = process.inbox(), process.events()
+  while true do
+    events:receive()
+    process.send(owner, "taken", inbox:receive():payload())
+  end
+end
+
+function cases.s2_7_bytes_beyond_max_memory()
+  local pid = assert(process.spawn_monitored("spec:part", "spec:tight", "idle"))
+  local accepted, text = 0, string.rep("x", 200000)
+  local ok, err
+  repeat
+    ok, err = process.send(pid, "t", text)
+    accepted = accepted + (ok and 1 or 0)
+  until not ok or accepted > 100
+  refused("RATE_LIMITED", "mailbox full", ok, err)
+  equal(err:retryable(), true)
+  assert(accepted > 5 and accepted <= 20, accepted)
+  assert(process.cancel(pid))
+  equal(spec.result(pid).error, nil, "the receiver does not end of it")
+end
+
+function cases.s2_7_at_most_1024_unread_cancels()
+  local pid = spec.start_part("counts_cancels", process.pid())
+  process.listen("ready"):receive()
+  for _ = 1, 2000 do equal(process.cancel(pid), true) end
+  assert(process.send(pid, "count"))
+  equal(spec.result(pid).value, 1024)
+  pid = spec.start_part("counts_cancels", process.pid())
+  process.listen("ready"):receive()
+  for _ = 1, 1024 do equal(process.cancel(pid), true) end
+  equal(process.cancel(pid, "1ms"), true)
+  equal(spec.result(pid).error, "process terminated", "further cancels still set the deadline")
+end
+
+function parts.counts_cancels(owner)
+  local go = process.listen("count")
+  process.send(owner, "ready")
+  go:receive()
+  local events, count = process.events(), 0
+  while not spec.is_empty(events) do count = count + 1 end
+  return count
+end
+
+return cases

@@ -1,0 +1,496 @@
+-- 4. Ending and monitoring.
+local spec = require("spec")
+local time = require("time")
+local ends = require("ends")
+local equal, refused, parts = spec.equal, spec.refused, spec.parts
+
+local cases = {}
+
+local GONE <const> = "process not found: pid not registered"
+
+function parts.ends(name)
+  return ends[name][1]()
+end
+
+function parts.returns(...)
+  return ...
+end
+
+-- Ends as it is told: by a value or by an error.
+function parts.obeys()
+  local m = process.inbox():receive()
+  if m:topic() == "fail" then error(m:payload(), 0) end
+  return m:payload()
+end
+
+local function same_text(got, wanted, what)
+  assert(type(got) == "string" and #got > 0, what .. ": no text")
+  if wanted.error then equal(got, wanted.error, what) end
+  assert(got:find(wanted.part or "", 1, true), what .. ": " .. got)
+end
+
+-- No further event comes; whatever `last` causes is the only one.
+local function no_more_events()
+  local last = spec.start_part("obeys")
+  assert(process.send(last, "return"))
+  spec.result(last)
+end
+
+function cases.s4_1_what_happens()
+  local count = 0
+  for name, end_of in pairs(ends) do
+    local wanted, result = end_of[2], spec.run_part("ends", name)
+    equal(type(result), "table")
+    if wanted.error or wanted.part then
+      equal(result.value, nil, name)
+      same_text(result.error, wanted, name)
+    else
+      equal(result.error, nil, name)
+      equal(result.value, wanted.value, name)
+    end
+    count = count + 1
+  end
+  assert(count > 40)
+end
+
+function cases.s4_2_the_error_object()
+  for name, end_of in pairs(ends) do
+    local wanted = end_of[2]
+    local value, err = process.exec("spec:part", spec.host, "ends", name)
+    equal(value, wanted.value, name)
+    if wanted.error or wanted.part then
+      equal(type(err), "userdata", name)
+      same_text(err:message(), wanted, name)
+      equal(err:kind(), wanted.kind or errors.INTERNAL, name)
+      if wanted.retryable ~= "any" then equal(err:retryable(), wanted.retryable, name) end
+      if wanted.details then equal(err:details().list[2], "b", name) end
+    else
+      equal(err, nil, name)
+    end
+  end
+end
+
+function cases.s4_1_uncaught_text_has_a_position()
+  equal(spec.run("failing").error, "spec:failing:3: text")
+  local text = spec.run("faulty").error
+  equal(text:sub(1, 15), "spec:faulty:3: ")
+end
+
+function cases.s4_1_terminate_by_anyone()
+  local pid = spec.start_part("obeys")
+  assert(process.terminate(pid))
+  equal(spec.result(pid).error, "process terminated")
+end
+
+function cases.s4_1_memory_limit_exceeded()
+  for _, how in ipairs({ "plainly", "in pcall", "in a coroutine" }) do
+    local pid = assert(process.spawn_monitored("spec:part", "spec:tight", "grows", how))
+    equal(spec.result(pid).error, "memory limit exceeded (3000000 bytes)", how)
+    local _, err = process.exec("spec:part", "spec:tight", "grows", how)
+    equal(err:kind(), errors.INTERNAL)
+    equal(err:retryable(), nil)
+  end
+end
+
+local function grow()
+  local t = {}
+  for i = 1, 1e9 do t[i] = { i } end
+end
+
+function parts.grows(how)
+  if how == "plainly" then grow() end
+  while true do pcall(how == "in pcall" and grow or coroutine.wrap(grow)) end
+end
+
+function cases.s4_1_one_single_large_allocation()
+  local pid = assert(process.spawn_monitored("spec:part", "spec:tight", "asks_for_much"))
+  equal(spec.ended(spec.result(pid)), "not enough memory")
+end
+
+function parts.asks_for_much()
+  local ok, err = pcall(string.rep, "x", 100000000)
+  return not ok and tostring(err)
+end
+
+function cases.s4_1_a_failing_coroutine_is_closed_first()
+  for how, wanted in pairs({ fails = true, fails_in_coroutine = true, terminates = false }) do
+    local result = spec.run_part("has_guard", process.pid(), how)
+    equal(not spec.is_empty(process.inbox()), wanted, how)
+    equal(result.error, wanted and "failed" or "process terminated")
+  end
+  equal(spec.run_part("guard_waits").error, "failed; cannot wait here")
+end
+
+function parts.has_guard(owner, how)
+  local function work()
+    local guard <close> = setmetatable({}, { __close = function()
+      process.send(owner, "closed")
+    end })
+    if how == "terminates" then process.terminate(process.pid()) end
+    error("failed", 0)
+  end
+  if how == "fails_in_coroutine" then coroutine.spawn(work) else work() end
+  time.sleep("1h")
+end
+
+function parts.guard_waits()
+  local guard <close> = setmetatable({}, { __close = function(_, err)
+    local ok, why = pcall(time.sleep, "1ms")
+    error(err .. "; " .. (ok and "waited" or tostring(why):match("cannot wait here")), 0)
+  end })
+  error("failed", 0)
+end
+
+function cases.s4_1_only_spawned_coroutines_end_the_process()
+  equal(spec.run_part("ends", "plain_coroutine_raises").value, false)
+  equal(spec.run_part("ends", "coroutine_raises").error, "inner")
+end
+
+function cases.s4_3_no_lua_code_runs_any_more()
+  for _, how in ipairs({ "returns", "terminated", "fails" }) do
+    local pid = spec.start_part("has_coroutines", process.pid(), how)
+    process.listen("ready"):receive()
+    if how == "terminated" then assert(process.terminate(pid)) else process.send(pid, "go") end
+    spec.result(pid)
+    assert(spec.is_empty(process.inbox()), how .. ": something ran")
+  end
+end
+
+-- Its other coroutine would tell the owner of everything it notices.
+function parts.has_coroutines(owner, how)
+  local never = channel.new()
+  coroutine.spawn(function()
+    local guard <close> = setmetatable({}, { __close = function()
+      process.send(owner, "closed")
+    end })
+    pcall(never.receive, never)
+    process.send(owner, "went on")
+  end)
+  process.send(owner, "ready")
+  process.listen("go"):receive()
+  if how == "fails" then error("fails") end
+end
+
+function cases.s4_3_after_exit()
+  local inbox, events = process.inbox(), process.events()
+  for i = 1, 60 do
+    local pid = spec.start_part("has_names", process.pid(), i)
+    equal(events:receive().from, pid)
+    for name, f in pairs({ send = process.send, monitor = process.monitor, link = process.link,
+      cancel = process.cancel, terminate = process.terminate }) do
+      local got, err = f(pid, name == "send" and "topic" or nil)
+      assert(got == nil and errors.is(err, errors.NOT_FOUND), name .. ": " .. tostring(err))
+    end
+    for _, name in ipairs({ "one", "two" }) do
+      refused("NOT_FOUND", "name not registered", process.registry.lookup(name))
+      assert(process.registry.register(name), "the name is not free")
+      assert(process.registry.unregister(name))
+    end
+    local r = channel.select({ inbox:case_receive(), default = true })
+    equal(r.value and r.value:payload(), i, "its messages were sent before")
+  end
+end
+
+function parts.has_names(owner, i)
+  assert(process.registry.register("one") and process.registry.register("two"))
+  process.send(owner, "t", i)
+  if i % 3 == 1 then error("fails") end
+  if i % 3 == 2 then process.terminate(process.pid()) end
+end
+
+function cases.s4_3_its_own_monitors_are_removed()
+  local target = spec.start_part("obeys")
+  spec.ended(spec.run_part("monitors", target))
+  assert(process.send(target, "return", 5))
+  equal(spec.result(target).value, 5)
+  no_more_events()
+end
+
+function parts.monitors(pid)
+  assert(process.monitor(pid))
+end
+
+function cases.s4_3_exit_comes_before_link_down()
+  process.set_options({ trap_links = true })
+  local pid = assert(process.spawn_linked_monitored("spec:part", spec.host, "obeys"))
+  assert(process.send(pid, "fail", "broken"))
+  equal(spec.result(pid).error, "broken")
+  equal(process.events():receive().kind, process.event.LINK_DOWN)
+  pid = assert(process.spawn_linked_monitored("spec:part", spec.host, "obeys"))
+  assert(process.send(pid, "return"))
+  equal(spec.result(pid).error, nil)
+  no_more_events()
+end
+
+function cases.s4_4_missing_and_wrong_arguments()
+  for _, name in ipairs({ "monitor", "unmonitor" }) do
+    local f = process[name]
+    refused("INVALID", name .. " requires a destination argument", f())
+    refused("INVALID", name .. " requires a destination argument", f(nil))
+    refused("INVALID", "bad argument #1", f({}))
+    refused("NOT_FOUND", "could not resolve 'nobody' as PID or registered name", f("nobody"))
+  end
+end
+
+function cases.s4_4_permissions()
+  local target = assert(process.spawn("spec:part", spec.host, "obeys"))
+  assert(process.registry.register("target", target))
+  spec.ended(spec.run_restricted({}, "may_not_monitor", target))
+  spec.ended(spec.run_restricted({ "monitor_all" }, "may_monitor", target))
+end
+
+function parts.may_not_monitor(target)
+  for _, name in ipairs({ "monitor", "unmonitor" }) do
+    for _, destination in ipairs({ target, "target", process.pid(), "{spec:processes|0xfffff}" }) do
+      local text = "not allowed to " .. name .. ": " .. destination
+      refused("PERMISSION_DENIED", text, process[name](destination))
+    end
+    refused("NOT_FOUND", "could not resolve", process[name]("nobody"))
+  end
+end
+
+function parts.may_monitor(target)
+  assert(process.monitor("target"))
+  assert(process.unmonitor(target))
+  refused("NOT_FOUND", GONE, process.monitor("{spec:processes|0xfffff}"))
+end
+
+function cases.s4_4_target_alive()
+  local pid = assert(process.spawn("spec:part", spec.host, "obeys"))
+  local got = table.pack(process.monitor(pid))
+  equal(got.n, 2)
+  equal(got[1], true)
+  assert(process.send(pid, "return", 1))
+  equal(spec.result(pid).value, 1)
+end
+
+function cases.s4_4_target_dead_or_never_existed()
+  local pid = spec.start_part("returns")
+  spec.result(pid)
+  refused("NOT_FOUND", GONE, process.monitor(pid))
+  refused("NOT_FOUND", GONE, process.monitor("{spec:processes|0xfffff}"))
+  no_more_events()
+end
+
+function cases.s4_4_monitored_already()
+  for _, spawn in ipairs({ "spawn", "spawn_monitored" }) do
+    local pid = assert(process[spawn]("spec:part", spec.host, "obeys"))
+    if spawn == "spawn" then assert(process.monitor(pid)) end
+    for _ = 1, 2 do refused("ALREADY_EXISTS", "already monitoring pid", process.monitor(pid)) end
+    assert(process.send(pid, "return", 1))
+    equal(spec.result(pid).value, 1, "the existing monitor stays")
+    no_more_events()
+  end
+end
+
+function cases.s4_4_monitor_on_itself()
+  equal(spec.ended(spec.run_part("monitors_itself")), true)
+end
+
+function parts.monitors_itself()
+  assert(process.monitor(process.pid()))
+  return spec.is_empty(process.events())
+end
+
+function cases.s4_4_unmonitor_of_a_monitored_target()
+  local pid = spec.start_part("obeys")
+  local got = table.pack(process.unmonitor(pid))
+  equal(got.n, 2)
+  equal(got[1], true)
+  assert(process.send(pid, "return"))
+  spec.gone(pid)
+  no_more_events()
+end
+
+function cases.s4_4_unmonitor_of_something_not_monitored()
+  local pid = assert(process.spawn("spec:part", spec.host, "obeys"))
+  equal(process.unmonitor(pid), true)
+  equal(process.unmonitor(process.pid()), true)
+  assert(process.send(pid, "return"))
+  spec.gone(pid)
+  equal(process.unmonitor(pid), true, "dead")
+  equal(process.unmonitor("{spec:processes|0xfffff}"), true, "never existed")
+end
+
+function cases.s4_4_unmonitor_after_exit()
+  local pid, inbox = spec.start_part("obeys"), process.inbox()
+  assert(process.spawn("spec:part", spec.host, "tells_of_link_down", process.pid(), pid))
+  equal(inbox:receive():topic(), "linked")
+  assert(process.send(pid, "fail", "broken"))
+  -- Peers are told after all watchers.
+  equal(inbox:receive():topic(), "down")
+  equal(process.unmonitor(pid), true)
+  equal(spec.result(pid).error, "broken", "the queued event stays")
+  no_more_events()
+end
+
+function parts.tells_of_link_down(owner, pid)
+  process.set_options({ trap_links = true })
+  assert(process.link(pid))
+  process.send(owner, "linked")
+  process.events():receive()
+  process.send(owner, "down")
+end
+
+function cases.s4_4_unmonitor_then_monitor_again()
+  local pid = spec.start_part("obeys")
+  for _ = 1, 3 do
+    assert(process.unmonitor(pid))
+    assert(process.monitor(pid))
+  end
+  assert(process.send(pid, "return", 1))
+  equal(spec.result(pid).value, 1)
+  no_more_events()
+end
+
+function cases.s4_4_a_name_is_resolved_once()
+  local first = assert(process.spawn("spec:part", spec.host, "obeys"))
+  local second = assert(process.spawn("spec:part", spec.host, "obeys"))
+  assert(process.registry.register("moves", first))
+  assert(process.monitor("moves"))
+  assert(process.registry.unregister("moves"))
+  assert(process.registry.register("moves", second))
+  assert(process.send(second, "return", 2))
+  spec.gone(second)
+  assert(process.send(first, "return", 1))
+  equal(spec.result(first).value, 1, "the monitor stays with the process")
+  no_more_events()
+end
+
+function cases.s4_4_the_target_notices_nothing()
+  local watcher = spec.start_part("watched_and_watches", process.pid())
+  assert(process.send(watcher, "now", process.pid()))
+  equal(process.inbox():receive():payload(), true)
+  assert(process.send(watcher, "return"))
+  spec.result(watcher)
+  no_more_events()
+end
+
+-- Watches its owner and ends: the owner learns of it only by its own monitor.
+function parts.watched_and_watches(owner)
+  process.inbox():receive()
+  process.send(owner, "t", process.monitor(owner) == true and spec.is_empty(process.events()))
+  process.inbox():receive()
+end
+
+function cases.s4_4_any_number_of_watchers()
+  local target = spec.start_part("obeys")
+  local ready, watchers = process.listen("ready"), {}
+  for _ = 1, 50 do watchers[spec.start_part("watches", process.pid(), target)] = true end
+  for _ = 1, 50 do ready:receive() end
+  assert(process.send(target, "return", "v"))
+  for _ = 1, 51 do
+    local event = process.events():receive()
+    equal(event.result.error, nil)
+    equal(event.result.value, "v", "each gets its own event")
+    watchers[event.from] = nil
+  end
+  equal(next(watchers), nil)
+end
+
+function parts.watches(owner, target)
+  assert(process.monitor(target))
+  process.send(owner, "ready")
+  return process.events():receive().result.value
+end
+
+function cases.s4_5_the_exit_event()
+  local before = os.time()
+  local pid = spec.start_part("returns", "v")
+  local event = process.events():receive()
+  equal(type(event), "table")
+  equal(getmetatable(event), nil)
+  equal(process.event.EXIT, "pid.exit")
+  equal(event.kind, "pid.exit")
+  equal(event.from, pid)
+  equal(event.result.value, "v")
+  equal(event.result.error, nil)
+  if event.at ~= nil then
+    equal(math.type(event.at), "integer")
+    assert(event.at >= before - 1 and event.at <= os.time() + 1, event.at)
+  end
+end
+
+function cases.s4_5_result_is_always_a_table()
+  local result = spec.run_part("returns")
+  equal(type(result), "table")
+  equal(next(result), nil, "neither key")
+  result = spec.run_part("ends", "returns_value_and_text")
+  equal(type(result.error), "string")
+  equal(result.value, nil, "both keys never occur together")
+end
+
+function cases.s4_5_value_is_a_copy()
+  local value = spec.run_part("gives_table").value
+  equal(value.list[2], "b")
+  equal(value.self, value)
+  equal(getmetatable(value), nil)
+end
+
+function parts.gives_table()
+  local t = setmetatable({ list = { "a", "b" } }, { __index = error })
+  t.self = t
+  return t
+end
+
+function cases.s4_5_a_value_that_cannot_be_copied()
+  for _, what in ipairs({ "function", "channel", "inside" }) do
+    local result = spec.run_part("gives_untransferable", what)
+    equal(next(result), nil, what)
+  end
+end
+
+function parts.gives_untransferable(what)
+  if what == "function" then return print end
+  return what == "channel" and channel.new() or { 1, { print } }
+end
+
+function cases.s4_5_events_wait()
+  local stopped, values = process.listen("stopped"), {}
+  for i = 1, 50 do values[spec.start_part("tells", process.pid(), i)] = i end
+  for _ = 1, 50 do stopped:receive() end
+  for pid in pairs(values) do spec.gone(pid) end
+  local events = process.events()
+  for _ = 1, 50 do
+    local event = events:receive()
+    equal(event.result.value, values[event.from])
+    values[event.from] = nil
+  end
+  equal(next(values), nil)
+end
+
+function parts.tells(owner, i)
+  process.send(owner, "stopped")
+  return i
+end
+
+function cases.s4_5_in_the_order_the_targets_ended()
+  local inbox, relays, targets = process.inbox(), {}, {}
+  for i = 1, 20 do
+    targets[i] = spec.start_part("obeys")
+    relays[i] = assert(process.spawn("spec:part", spec.host, "tells_of_link_down",
+      process.pid(), targets[i]))
+    equal(inbox:receive():topic(), "linked")
+  end
+  for i = 20, 1, -1 do
+    assert(process.send(targets[i], "fail", "broken"))
+    equal(inbox:receive():from(), relays[i])
+  end
+  for i = 20, 1, -1 do equal(spec.result(targets[i]).error, "broken") end
+end
+
+function cases.s4_open_choices_kind_of_result()
+  local _, err = process.exec("spec:part", spec.host, "ends", "raises_object")
+  local result = spec.run_part("ends", "raises_object")
+  equal(type(result.error), "string")
+  equal(result.kind, err:kind())
+  equal(result.retryable, true)
+  equal(result.details.list[2], "b")
+  result = spec.run_part("ends", "terminates_itself")
+  equal(result.kind, errors.INTERNAL)
+  equal(result.retryable, nil)
+  equal(result.details, nil)
+  equal(spec.run_part("ends", "returns_a_call_s_error").retryable, false)
+end
+
+return cases
