@@ -2,7 +2,37 @@
 
 mod support;
 
-use support::{App, run};
+use moonlet::{Builder, Level};
+use support::{App, PATIENCE, exec, run, within};
+
+/// An event and a message arrive while a select looks: whichever it passed over must wake it.
+#[test]
+fn s8_3_a_select_never_sleeps_on_a_case_that_is_ready() {
+    let main = r#"
+        local pid = assert(process.spawn("app:selects", "app:processes", process.pid()))
+        local done = process.listen("done")
+        for _ = 1, 20000 do
+          assert(process.cancel(pid))
+          done:receive()
+        end
+        process.terminate(pid)
+    "#;
+    let selects = r#"
+        local boss = ...
+        local events, inbox = process.events(), process.inbox()
+        while true do
+          local r = channel.select({ events:case_receive(), inbox:case_receive() })
+          process.send(boss, "done", r.channel == events)
+        end
+    "#;
+    let app = App::new().process("main", main).process("selects", selects);
+    within(PATIENCE, move || {
+        // Slices of one call move the two between workers all the time.
+        let builder = Builder::new().workers(2).reductions(1).log_level(Level::Error);
+        let runtime = builder.application(app.load()).start().expect("the runtime starts");
+        exec(&runtime, "app:main", &[]);
+    });
+}
 
 #[test]
 fn s8_2_new_takes_a_capacity() {

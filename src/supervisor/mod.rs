@@ -175,11 +175,12 @@ impl Thread {
         match &unit.kind {
             Kind::Host(host) => {
                 self.node.host(*host).set_state(HostState::Running);
-                unit.phase = Phase::Running { since: now };
+                unit.phase = Phase::Running;
             }
             Kind::Service(config) => {
                 let config = config.clone();
                 unit.attempts.started();
+                unit.spawned_at = now;
                 let deadline = now.saturating_add(nanos(unit.lifecycle.start_timeout));
                 match self.spawn(index, &config) {
                     Ok(uniq) => {
@@ -216,8 +217,7 @@ impl Thread {
     fn started(&mut self, index: usize, result: Result<crate::pid::ProcessId, ApiError>) {
         match (result, self.units[index].phase) {
             (Ok(_), Phase::Starting { .. }) => {
-                let since = self.node.clock.now();
-                self.units[index].phase = Phase::Running { since };
+                self.units[index].phase = Phase::Running;
                 self.start_ready();
             }
             // The chunk was over before it could be stopped; the end will be told.
@@ -248,11 +248,10 @@ impl Thread {
                     self.settle(index, Phase::Exited { is_clean: false });
                     return;
                 }
-                let stable = nanos(self.units[index].lifecycle.stable_threshold);
-                if let Phase::Running { since } = phase
-                    && now.saturating_sub(since) >= stable
-                {
-                    self.units[index].attempts.was_stable();
+                let unit = &mut self.units[index];
+                let stable = nanos(unit.lifecycle.stable_threshold);
+                if phase == Phase::Running && now.saturating_sub(unit.spawned_at) >= stable {
+                    unit.attempts.was_stable();
                 }
                 self.wait_or_fail(index);
             }
@@ -380,5 +379,5 @@ fn unit(node: &Node, id: &EntryId, before: &[Unit]) -> Option<Unit> {
     let requires = requires.collect();
     let (phase, attempts) = (Phase::Inactive, Default::default());
     let id = id.clone();
-    Some(Unit { id, kind, lifecycle, requires, phase, attempts, uniq: 0, ticket: 0 })
+    Some(Unit { id, kind, lifecycle, requires, phase, attempts, spawned_at: 0, uniq: 0, ticket: 0 })
 }

@@ -45,7 +45,7 @@ impl Thread {
                 continue;
             }
             match self.units[index].phase {
-                Phase::Starting { .. } | Phase::Running { .. } => {
+                Phase::Starting { .. } | Phase::Running => {
                     self.ask_to_stop(index, with_hosts);
                 }
                 Phase::Stopping { .. } => self.look_at_host(index),

@@ -35,9 +35,7 @@ pub(super) enum Phase {
     Waiting {
         until: u64,
     },
-    Running {
-        since: u64,
-    },
+    Running,
     /// Was asked to stop until `deadline`; what is still there at `give_up` is stuck. At
     /// `next_look` the processes of a host are counted again.
     Stopping {
@@ -67,6 +65,8 @@ pub(super) struct Unit {
     pub(super) requires: Vec<usize>,
     pub(super) phase: Phase,
     pub(super) attempts: Attempts,
+    /// When its present or last process was spawned: a run counts from there.
+    pub(super) spawned_at: u64,
     /// The present or last process of a service, and the ticket for its notices.
     pub(super) uniq: u64,
     pub(super) ticket: u64,
@@ -77,7 +77,7 @@ impl Unit {
         match self.phase {
             Phase::Inactive => ServiceState::Inactive,
             Phase::Starting { .. } | Phase::Waiting { .. } => ServiceState::Starting,
-            Phase::Running { .. } => ServiceState::Running,
+            Phase::Running => ServiceState::Running,
             Phase::Stopping { .. } => ServiceState::Stopping,
             Phase::Stopped => ServiceState::Stopped,
             Phase::Exited { .. } => ServiceState::Exited,
@@ -87,7 +87,7 @@ impl Unit {
 
     /// Whether what requires it may start. A service that has done its work counts.
     pub(super) fn satisfies(&self) -> bool {
-        matches!(self.phase, Phase::Running { .. } | Phase::Exited { is_clean: true })
+        matches!(self.phase, Phase::Running | Phase::Exited { is_clean: true })
     }
 
     /// Whether it runs or may run again by itself.
@@ -96,7 +96,7 @@ impl Unit {
             self.phase,
             Phase::Starting { .. }
                 | Phase::Waiting { .. }
-                | Phase::Running { .. }
+                | Phase::Running
                 | Phase::Stopping { .. }
         )
     }
