@@ -299,3 +299,30 @@ fn s17_open_an_upgrade_is_neither_start_nor_end() {
         runtime.stop_services(&Interrupt::new());
     });
 }
+
+#[test]
+fn s17_2_thousands_of_services_that_cannot_start() {
+    within(PATIENCE, || {
+        let host = "host: nowhere, kind: process.service, process: one, \
+                    lifecycle: { auto_start: true }";
+        let app = App::new().host("nowhere", "{ max_processes: 1 }");
+        let app = app.process("one", "process.inbox():receive()");
+        let app = (0..8000).fold(app, |app, n| app.entry(&format!("name: s{n}, {host}")));
+        let runtime = app.start();
+        assert_eq!(runtime.service_state("app:s0"), Some(ServiceState::Running));
+        assert_eq!(runtime.service_state("app:s7999"), Some(ServiceState::Starting));
+    });
+}
+
+#[test]
+fn s17_5_thousands_of_services_stop_in_time() {
+    within(PATIENCE, || {
+        let body = "process.events():receive()";
+        let app = (0..3000).fold(App::new().process("one", body), |app, number| {
+            app.entry(&service_entry(&format!("s{number}"), "one", "", "stop_timeout: 3s"))
+        });
+        let runtime = app.start();
+        runtime.stop_services(&Interrupt::new());
+        assert!(!runtime.has_failed_services());
+    });
+}

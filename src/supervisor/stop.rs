@@ -40,8 +40,10 @@ impl Thread {
     /// Stops what nothing needs any more.
     pub(super) fn go_on_stopping(&mut self) {
         let Some(with_hosts) = self.stop.as_ref().map(|stop| stop.with_hosts) else { return };
+        let mut is_needed = vec![false; self.units.len()];
         for index in (0..self.units.len()).rev() {
-            if self.is_needed(index) {
+            if is_needed[index] {
+                self.need_requirements(index, &mut is_needed);
                 continue;
             }
             match self.units[index].phase {
@@ -51,6 +53,7 @@ impl Thread {
                 Phase::Stopping { .. } => self.look_at_host(index),
                 _ => {}
             }
+            self.need_requirements(index, &mut is_needed);
         }
     }
 
@@ -60,8 +63,14 @@ impl Thread {
         self.stop.as_ref().filter(|_| are_all_stopped).map(|stop| stop.done.clone())
     }
 
-    fn is_needed(&self, index: usize) -> bool {
-        self.units.iter().any(|unit| unit.is_active() && unit.requires.contains(&index))
+    /// Marks what a unit requires, which stands before it, as long as the unit is active.
+    fn need_requirements(&self, index: usize, is_needed: &mut [bool]) {
+        let unit = &self.units[index];
+        if unit.is_active() {
+            for other in &unit.requires {
+                is_needed[*other] = true;
+            }
+        }
     }
 
     fn ask_to_stop(&mut self, index: usize, with_hosts: bool) {
