@@ -382,7 +382,7 @@ impl Runtime {
         let (done, stopped) = mpsc::channel();
         let (sender, notices) = mpsc::channel();
         let supervisor = &self.supervisor;
-        supervisor.tell(Event::Stop(Stop { with_hosts, done }));
+        supervisor.tell(Event::Stop(Stop { with_hosts, done: vec![done] }));
         std::thread::scope(|scope| {
             let listening = hurry.listen(sender.clone());
             scope.spawn(move || {

@@ -276,6 +276,43 @@ fn s17_7_a_hurried_stop() {
 }
 
 #[test]
+fn s17_7_a_stop_after_one_of_the_services() {
+    within(PATIENCE, || {
+        let app = App::new().entry(
+            "name: second, kind: process.host, lifecycle: { auto_start: true, stop_timeout: 1h }",
+        );
+        let app = app.process("stays", "return process.events():receive().kind");
+        let runtime = app.start();
+        runtime.spawn("app:stays", "app:second", &[]).expect("it starts");
+        runtime.stop_services(&Interrupt::new());
+        assert_eq!(runtime.process_count(), 1, "it is no service");
+        runtime.stop(&Interrupt::new());
+        assert_eq!(runtime.process_count(), 0);
+    });
+}
+
+#[test]
+fn s17_7_two_stops_wait_for_the_same_end() {
+    within(PATIENCE, || {
+        let body = "process.inbox():receive()";
+        let runtime = service(app(), "slow", body, "", "stop_timeout: 1h").start();
+        await_state(&runtime, "slow", ServiceState::Running);
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| {
+                runtime.stop_services(&Interrupt::new());
+                runtime.service_state("app:slow_service")
+            });
+            await_state(&runtime, "slow", ServiceState::Stopping);
+            let hurry = Interrupt::new();
+            hurry.raise();
+            runtime.stop_services(&hurry);
+            let state = first.join().expect("it stops");
+            assert_eq!(state, Some(ServiceState::Failed), "the first has waited, too");
+        });
+    });
+}
+
+#[test]
 fn s16_8_start_timeout_bounds_the_chunk() {
     within(PATIENCE, || {
         let app = app().chunk("endless", "while true do end");

@@ -326,7 +326,7 @@ impl Thread {
         {
             let _ = done.send(());
         }
-        if let Some(done) = self.take_stopped() {
+        for done in self.take_stopped() {
             let _ = done.send(());
         }
     }

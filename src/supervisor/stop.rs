@@ -17,8 +17,8 @@ use crate::vm::control::KILL_TERMINATED;
 pub(crate) struct Stop {
     /// Whether the processes of hosts are asked to stop as well, or only services.
     pub(crate) with_hosts: bool,
-    /// Is told when everything has stopped.
-    pub(crate) done: mpsc::Sender<()>,
+    /// Who is told when everything has stopped.
+    pub(crate) done: Vec<mpsc::Sender<()>>,
 }
 
 /// How often a stopping host counts its processes.
@@ -33,8 +33,19 @@ impl Thread {
             if let Phase::Waiting { .. } = unit.phase {
                 unit.phase = Phase::Stopped;
             }
+            // A stop of the services left its processes alone.
+            if let (Kind::Host(host), Phase::Stopped) = (&unit.kind, unit.phase)
+                && stop.with_hosts
+                && self.node.host(*host).state() == HostState::Stopping
+            {
+                unit.phase = Phase::Running { since: self.node.clock.now() };
+            }
         }
-        self.stop = Some(stop);
+        let earlier = self.stop.take();
+        let with_hosts = stop.with_hosts || earlier.as_ref().is_some_and(|stop| stop.with_hosts);
+        let mut done = stop.done;
+        done.extend(earlier.into_iter().flat_map(|stop| stop.done));
+        self.stop = Some(Stop { with_hosts, done });
     }
 
     /// Stops what nothing needs any more.
@@ -58,9 +69,10 @@ impl Thread {
     }
 
     /// Whom to tell that everything has stopped, once it has.
-    pub(super) fn take_stopped(&mut self) -> Option<mpsc::Sender<()>> {
+    pub(super) fn take_stopped(&mut self) -> Vec<mpsc::Sender<()>> {
         let are_all_stopped = !self.units.iter().any(Unit::is_active);
-        self.stop.as_ref().filter(|_| are_all_stopped).map(|stop| stop.done.clone())
+        let stop = self.stop.as_mut().filter(|_| are_all_stopped);
+        stop.map(|stop| std::mem::take(&mut stop.done)).unwrap_or_default()
     }
 
     /// Marks what a unit requires, which stands before it, as long as the unit is active.
