@@ -88,7 +88,8 @@ pub(crate) fn spawn(
     let is_capped = node.host(slot.host()).gate.is_capped();
     if !is_capped {
         // SAFETY: `build` claimed the slot, so this thread alone has the process.
-        match unsafe { process::run_timeslice(slot.process(), REDUCTIONS) } {
+        let run_chunk = || unsafe { process::run_timeslice(slot.process(), REDUCTIONS) };
+        match node.scheduler.while_spawning(run_chunk) {
             Step::Started => return start(node, slot).map(Spawned::Running),
             Step::Ended(outcome) => return Err(discard(node, slot, outcome)),
             // Chunks cannot wait, so it is in the middle of its code.
