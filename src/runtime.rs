@@ -344,14 +344,12 @@ impl Runtime {
             Err(_) => node.names.lookup(&node.slots, destination.as_bytes()).ok_or_else(gone)?,
         };
         let slot = node.slots.find(target.uniq).ok_or_else(gone)?;
-        if !slot.mailbox.reserve(1, node.host(target.host).limits.mailbox) {
+        let payload = payload::from_values(values);
+        if !slot.reserve(1, payload.size(), node.host(target.host).limits) {
             return Err(refused(crate::error::kind::RATE_LIMITED, "mailbox full"));
         }
-        let content = Content::User {
-            from: None,
-            topic: Topic::from_slice(topic.as_bytes()),
-            payload: payload::from_values(values),
-        };
+        let topic = Topic::from_slice(topic.as_bytes());
+        let content = Content::User { from: None, topic, payload };
         node.deliver(slot, Message::new(target.uniq, content)).map_err(|_| gone())
     }
 
@@ -391,7 +389,7 @@ impl Runtime {
         let (done, stopped) = mpsc::channel();
         let (sender, notices) = mpsc::channel();
         let supervisor = &self.supervisor;
-        supervisor.tell(Event::Stop(Stop { with_hosts, done }));
+        supervisor.tell(Event::Stop(Stop { with_hosts, done: vec![done] }));
         std::thread::scope(|scope| {
             let listening = hurry.listen(sender.clone());
             scope.spawn(move || {

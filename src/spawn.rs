@@ -88,7 +88,8 @@ pub(crate) fn spawn(
     let is_capped = node.host(slot.host()).gate.is_capped();
     if !is_capped {
         // SAFETY: `build` claimed the slot, so this thread alone has the process.
-        match unsafe { process::run_timeslice(slot.process(), node.reductions) } {
+        let run_chunk = || unsafe { process::run_timeslice(slot.process(), node.reductions) };
+        match node.scheduler.while_spawning(run_chunk) {
             Step::Started => return start(node, slot).map(Spawned::Running),
             Step::Ended(outcome) => return Err(discard(node, slot, outcome)),
             // Chunks cannot wait, so it is in the middle of its code.
@@ -231,7 +232,7 @@ fn start(node: &Arc<Node>, slot: &Slot) -> Result<ProcessId, ApiError> {
     Ok(id)
 }
 
-fn relate(node: &Node, slot: &Slot, id: ProcessId, relation: Relation) {
+fn relate(node: &Node, slot: &Slot, id: ProcessId, mut relation: Relation) {
     if let Some(watcher) = relation.watcher {
         slot.relations().watchers.push(watcher);
     }
@@ -243,9 +244,8 @@ fn relate(node: &Node, slot: &Slot, id: ProcessId, relation: Relation) {
         // Nor does one that is gone take the child with it: the child is started all the same.
         let _ = links::link(&node.slots, spawner, id.uniq);
     }
-    settle_name(node, &relation, Some(id));
-    for (topic, payload) in relation.messages {
-        // `check_messages` has seen that there is room.
+    for (topic, payload) in std::mem::take(&mut relation.messages) {
+        // `check_messages` has seen that there is room, and nobody else knows of it yet.
         slot.mailbox.reserve(1, 0);
         if node.host(id.host).limits.memory_bytes > 0 {
             slot.mailbox.reserve_bytes(payload.size(), 0, usize::MAX);
@@ -254,6 +254,8 @@ fn relate(node: &Node, slot: &Slot, id: ProcessId, relation: Relation) {
         // This thread holds the process, so it lives and need not be scheduled.
         let _ = node.deliver(slot, Message::new(id.uniq, content));
     }
+    // Last: whoever finds the name may send at once.
+    settle_name(node, &relation, Some(id));
 }
 
 /// A worker ran the chunks of a process to their end: the spawner waits for the answer.

@@ -282,3 +282,26 @@ fn s12_6_messages_are_copied_when_they_are_added() {
         &[("child", "return process.inbox():receive():payload()[1]")],
     );
 }
+
+#[test]
+fn s16_6_what_a_builder_holds_counts_as_memory() {
+    // A table of numbers, since long strings are shared and counted by themselves.
+    let holder = r#"
+        local keeps = ...
+        local values, kept = {}, {}
+        for i = 1, 20000 do values[i] = i + 0.5 end
+        for i = 1, 200 do
+          local plan = process.with_context({ values = values }):with_message("t", values)
+          if keeps then kept[i] = plan end
+        end
+        return "done"
+    "#;
+    let main = r#"
+        equal(process.exec("app:holder", "app:small", false), "done")
+        local value, err = process.exec("app:holder", "app:small", true)
+        equal(value, nil)
+        assert(tostring(err):find("memory limit", 1, true), tostring(err))
+    "#;
+    let app = App::new().host("small", "{ max_memory: 8000000 }");
+    app.process("main", main).process("holder", holder).run();
+}

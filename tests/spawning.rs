@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{App, exec, run_with, start};
+use support::{App, PATIENCE, exec, run_with, start, within};
 
 #[test]
 fn s3_2_order_of_checks() {
@@ -349,4 +349,20 @@ fn s3_5_generations_of_processes() {
         for _ = 1, 2 do assert(process.spawn("app:main2", "app:processes", owner, depth - 1)) end
     "#;
     run_with(main, &[("main2", splitting)]);
+}
+
+#[test]
+fn s3_3_only_the_coroutine_that_spawns_waits_for_the_chunk() {
+    within(PATIENCE, || {
+        // Nothing else happens, so nobody but the spawner wants its worker.
+        let main = r#"
+            time.sleep("50ms")
+            coroutine.spawn(function() process.spawn("app:endless", "app:processes") end)
+            time.sleep("1ms")
+            return "slept"
+        "#;
+        let app = App::new().process("main", main).chunk("endless", "while true do end");
+        let runtime = app.start();
+        assert_eq!(exec(&runtime, "app:main", &[]), "slept".into());
+    });
 }

@@ -276,6 +276,43 @@ fn s17_7_a_hurried_stop() {
 }
 
 #[test]
+fn s17_7_a_stop_after_one_of_the_services() {
+    within(PATIENCE, || {
+        let app = App::new().entry(
+            "name: second, kind: process.host, lifecycle: { auto_start: true, stop_timeout: 1h }",
+        );
+        let app = app.process("stays", "return process.events():receive().kind");
+        let runtime = app.start();
+        runtime.spawn("app:stays", "app:second", &[]).expect("it starts");
+        runtime.stop_services(&Interrupt::new());
+        assert_eq!(runtime.process_count(), 1, "it is no service");
+        runtime.stop(&Interrupt::new());
+        assert_eq!(runtime.process_count(), 0);
+    });
+}
+
+#[test]
+fn s17_7_two_stops_wait_for_the_same_end() {
+    within(PATIENCE, || {
+        let body = "process.inbox():receive()";
+        let runtime = service(app(), "slow", body, "", "stop_timeout: 1h").start();
+        await_state(&runtime, "slow", ServiceState::Running);
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| {
+                runtime.stop_services(&Interrupt::new());
+                runtime.service_state("app:slow_service")
+            });
+            await_state(&runtime, "slow", ServiceState::Stopping);
+            let hurry = Interrupt::new();
+            hurry.raise();
+            runtime.stop_services(&hurry);
+            let state = first.join().expect("it stops");
+            assert_eq!(state, Some(ServiceState::Failed), "the first has waited, too");
+        });
+    });
+}
+
+#[test]
 fn s16_8_start_timeout_bounds_the_chunk() {
     within(PATIENCE, || {
         let app = app().chunk("endless", "while true do end");
@@ -297,5 +334,32 @@ fn s17_open_an_upgrade_is_neither_start_nor_end() {
         assert_eq!(heard(&runtime, 2), "old new");
         assert_eq!(runtime.service_state("app:changes_service"), Some(ServiceState::Running));
         runtime.stop_services(&Interrupt::new());
+    });
+}
+
+#[test]
+fn s17_2_thousands_of_services_that_cannot_start() {
+    within(PATIENCE, || {
+        let host = "host: nowhere, kind: process.service, process: one, \
+                    lifecycle: { auto_start: true }";
+        let app = App::new().host("nowhere", "{ max_processes: 1 }");
+        let app = app.process("one", "process.inbox():receive()");
+        let app = (0..8000).fold(app, |app, n| app.entry(&format!("name: s{n}, {host}")));
+        let runtime = app.start();
+        assert_eq!(runtime.service_state("app:s0"), Some(ServiceState::Running));
+        assert_eq!(runtime.service_state("app:s7999"), Some(ServiceState::Starting));
+    });
+}
+
+#[test]
+fn s17_5_thousands_of_services_stop_in_time() {
+    within(PATIENCE, || {
+        let body = "process.events():receive()";
+        let app = (0..3000).fold(App::new().process("one", body), |app, number| {
+            app.entry(&service_entry(&format!("s{number}"), "one", "", "stop_timeout: 3s"))
+        });
+        let runtime = app.start();
+        runtime.stop_services(&Interrupt::new());
+        assert!(!runtime.has_failed_services());
     });
 }

@@ -33,6 +33,13 @@ pub(crate) unsafe extern "C-unwind" fn collected(lua: *mut lua_State) -> c_int {
 
 /// Pushes the userdata of a new object; the class has [`collected`] as its finalizer.
 pub(crate) fn push(caller: &mut Caller<'_>, class: &'static Class, object: Object) {
+    let size = object.size();
+    if size > 0 {
+        // The collector sees a few bytes of it only, and so does the limit.
+        caller.advance_collector(size);
+        caller.process.drop_released();
+        caller.control().charge(size);
+    }
     let id = caller.process.objects.add(object);
     userdata::push(caller.stack, class, Data { id }, 0);
 }

@@ -7,9 +7,7 @@ use crate::payload;
 use crate::pid::ProcessId;
 use crate::process::PidKey;
 use crate::process::message::{Content, Message, Topic};
-use crate::process::slot::Slot;
 use crate::security::Action;
-use crate::sync::Ordering;
 
 function!(send, send_inner);
 
@@ -82,28 +80,17 @@ fn two_texts<'a>(caller: &Caller<'_>) -> Result<(&'a [u8], &'a [u8]), ApiError> 
 fn deliver(caller: &Caller<'_>, target: ProcessId, content: Content) -> Result<u32, ApiError> {
     let node = &caller.process.node;
     let gone = || ApiError::not_found("process not found");
-    let full = || ApiError::rate_limited("mailbox full");
     let slot = node.slots.find(target.uniq).ok_or_else(gone)?;
     let limits = node.host(target.host).limits;
     let size = match &content {
         Content::User { payload, .. } if limits.memory_bytes > 0 => payload.size(),
         _ => 0,
     };
-    if size > 0 && !reserve_bytes(slot, size, limits.memory_bytes) {
-        return Err(full());
-    }
-    if !slot.mailbox.reserve(1, limits.mailbox) {
-        slot.mailbox.release_bytes(size);
-        return Err(full());
+    if !slot.reserve(1, size, limits) {
+        return Err(ApiError::rate_limited("mailbox full"));
     }
     if node.deliver(slot, Message::new(target.uniq, content)).is_err() {
         return Err(gone());
     }
     Ok(slot.mailbox.unread())
-}
-
-pub(crate) fn reserve_bytes(slot: &Slot, size: usize, limit: usize) -> bool {
-    // Relaxed: how much Lua held at the end of the receiver's last step, a bound and no more.
-    let used = slot.heap_bytes.load(Ordering::Relaxed);
-    slot.mailbox.reserve_bytes(size, used, limit)
 }

@@ -241,10 +241,13 @@ fn join(
     if !reserve_places(caller, slot, process, plan) {
         return Err(ApiError::rate_limited("mailbox full"));
     }
-    for (topic, payload) in &plan.messages {
+    for (index, (topic, payload)) in plan.messages.iter().enumerate() {
         let (from, payload) = (Some(caller.process.id), payload.clone());
         let content = Content::User { from, topic: topic.clone(), payload };
         if node.deliver(slot, Message::new(process.uniq, content)).is_err() {
+            // The places may be those of the slot's next tenant, who gives back only the one of
+            // the message that it drops.
+            release_places(caller, slot, process, &plan.messages[index + 1..]);
             return Ok(false);
         }
     }
@@ -277,16 +280,21 @@ fn check_join(
     Ok(())
 }
 
+fn release_places(
+    caller: &Caller<'_>,
+    slot: &Slot,
+    process: ProcessId,
+    messages: &[(Topic, Payload)],
+) {
+    slot.mailbox.release(messages.len() as u32);
+    if caller.process.node.host(process.host).limits.memory_bytes > 0 {
+        slot.mailbox.release_bytes(messages.iter().map(|(_, payload)| payload.size()).sum());
+    }
+}
+
 /// Reserves room for all messages of a plan, or for none.
 fn reserve_places(caller: &Caller<'_>, slot: &Slot, process: ProcessId, plan: &Plan) -> bool {
+    let bytes = plan.messages.iter().map(|(_, payload)| payload.size()).sum();
     let limits = caller.process.node.host(process.host).limits;
-    let bytes: usize = plan.messages.iter().map(|(_, payload)| payload.size()).sum();
-    if limits.memory_bytes > 0 && !send::reserve_bytes(slot, bytes, limits.memory_bytes) {
-        return false;
-    }
-    let has_room = slot.mailbox.reserve(plan.messages.len() as u32, limits.mailbox);
-    if !has_room && limits.memory_bytes > 0 {
-        slot.mailbox.release_bytes(bytes);
-    }
-    has_room
+    slot.reserve(plan.messages.len() as u32, bytes, limits)
 }

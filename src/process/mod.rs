@@ -277,14 +277,17 @@ impl Process {
     }
 
     /// Drops what collected userdata stood for: channels with the timers that fill them, objects.
-    fn drop_released(&mut self) {
+    pub(crate) fn drop_released(&mut self) {
         if !self.vm.control().has_released() {
             return;
         }
         for released in self.vm.control().take_released() {
             match released {
                 Released::Channel(id) => self.drop_channel(id),
-                Released::Object(id) => self.objects.remove(id),
+                Released::Object(id) => {
+                    let size = self.objects.remove(id).map_or(0, |object| object.size());
+                    self.vm.control().discharge(size);
+                }
             }
         }
     }

@@ -8,6 +8,7 @@ use super::message::Topic;
 use crate::payload::Payload;
 use crate::security::{Actor, Policy, Scope};
 use crate::sync::Arc;
+use crate::value::Value;
 
 /// What a SpawnBuilder has been told so far.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +17,14 @@ pub(crate) struct Plan {
     pub(crate) context: Context,
     pub(crate) name: Option<Arc<[u8]>>,
     pub(crate) messages: Vec<(Topic, Payload)>,
+}
+
+impl Plan {
+    fn size(&self) -> usize {
+        let values = self.context.values().map(|(key, value)| key.len() + value.size());
+        let messages = self.messages.iter().map(|(topic, payload)| topic.len() + payload.size());
+        values.chain(messages).sum()
+    }
 }
 
 /// A time zone under the name that it was asked for with.
@@ -34,6 +43,26 @@ pub(crate) enum Object {
     Scope(Arc<Scope>),
     Policy(Arc<Policy>),
     Location(Arc<Location>),
+}
+
+impl Object {
+    /// The bytes that a script put into it, which count against the memory limit.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Object::Plan(plan) => plan.size(),
+            Object::Actor(actor) => actor.id.len() + size_of(&actor.meta),
+            Object::Scope(_) | Object::Policy(_) | Object::Location(_) => 0,
+        }
+    }
+}
+
+fn size_of(value: &Value) -> usize {
+    let contents = match value {
+        Value::String(text) => text.len(),
+        Value::Table(pairs) => pairs.iter().map(|(key, value)| size_of(key) + size_of(value)).sum(),
+        _ => 0,
+    };
+    size_of_val(value) + contents
 }
 
 /// Index of an object in its process.
@@ -64,13 +93,11 @@ impl Objects {
         self.0.as_ref()?.list.get(id as usize)?.as_ref()
     }
 
-    /// Drops an object whose userdata was collected.
-    pub(crate) fn remove(&mut self, id: ObjectId) {
-        let Some(table) = &mut self.0 else { return };
-        if let Some(place) = table.list.get_mut(id as usize)
-            && place.take().is_some()
-        {
-            table.free.push(id);
-        }
+    /// Takes an object whose userdata was collected.
+    pub(crate) fn remove(&mut self, id: ObjectId) -> Option<Object> {
+        let table = self.0.as_mut()?;
+        let object = table.list.get_mut(id as usize)?.take()?;
+        table.free.push(id);
+        Some(object)
     }
 }

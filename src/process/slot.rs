@@ -16,6 +16,7 @@ use super::mailbox::{Mailbox, Pushed};
 use super::message::Message;
 use super::relations::Relations;
 use super::state::{Notify, State};
+use crate::host::Limits;
 use crate::pid::{self, GENERATION_MAX, SLOTS_MAX};
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, lock};
 use crate::vm::control::KILL_NONE;
@@ -127,6 +128,22 @@ impl Slot {
     pub(crate) fn set_process(&self, process: *mut Process) {
         // SAFETY: as in `process`.
         unsafe { *self.process.get() = process };
+    }
+
+    /// Reserves room for so many messages of so many bytes in all, or for none; on hosts with a
+    /// memory limit the bytes count against the receiver.
+    pub(crate) fn reserve(&self, count: u32, bytes: usize, limits: Limits) -> bool {
+        let are_counted = bytes > 0 && limits.memory_bytes > 0;
+        // Relaxed: how much Lua held at the end of the receiver's last step, a bound and no more.
+        let used = self.heap_bytes.load(Ordering::Relaxed);
+        if are_counted && !self.mailbox.reserve_bytes(bytes, used, limits.memory_bytes) {
+            return false;
+        }
+        let has_room = self.mailbox.reserve(count, limits.mailbox);
+        if are_counted && !has_room {
+            self.mailbox.release_bytes(bytes);
+        }
+        has_room
     }
 
     /// Pushes a user message whose place was reserved and tells whether to schedule.

@@ -40,6 +40,8 @@ pub(crate) struct WorkerShared {
     pub(crate) running: AtomicU32,
     /// Whether its `lifo_slot` holds something; a hint for the monitor.
     pub(crate) has_lifo: AtomicBool,
+    /// Whether the step runs the chunk of a child, while its spawner waits.
+    pub(crate) is_spawning: AtomicBool,
     /// When its earliest timer is due, `u64::MAX` for none; written by the worker.
     pub(crate) next_due: AtomicU64,
     /// Its thread, for signals; 0 until it runs and after it ended.
@@ -67,6 +69,7 @@ impl Scheduler {
                 step: AtomicU64::new(0),
                 running: AtomicU32::new(0),
                 has_lifo: AtomicBool::new(false),
+                is_spawning: AtomicBool::new(false),
                 next_due: AtomicU64::new(u64::MAX),
                 thread: AtomicU64::new(0),
             })
@@ -106,6 +109,20 @@ impl Scheduler {
             self.injector.push(runnable);
         }
         self.notify();
+    }
+
+    /// Runs a child's chunk within the step of its spawner, which counts as one that waits: the
+    /// slice of the chunk ends in time though nobody else may want the worker.
+    pub(crate) fn while_spawning<T>(&self, run_chunk: impl FnOnce() -> T) -> T {
+        let mark = |is_spawning: bool| {
+            worker::with_current(self, |worker| {
+                worker.shared().is_spawning.store(is_spawning, Ordering::Relaxed);
+            });
+        };
+        mark(true);
+        let result = run_chunk();
+        mark(false);
+        result
     }
 
     /// Wakes a worker if one sleeps and none is looking for work anyway.

@@ -117,6 +117,7 @@ pub(crate) fn run(node: &Node, preempts: bool) {
 fn others_wait(node: &Node, worker: &WorkerShared, now: u64) -> bool {
     !worker.stealers.is_empty()
         || worker.has_lifo.load(Ordering::Relaxed)
+        || worker.is_spawning.load(Ordering::Relaxed)
         || !node.scheduler.injector.is_empty()
         || worker.next_due.load(Ordering::Relaxed) <= now
         || node.scheduler.is_stopping()

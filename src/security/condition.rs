@@ -5,10 +5,13 @@
 
 use std::borrow::Cow;
 
-use regex::bytes::Regex;
+use regex::bytes::{Regex, RegexBuilder};
 
 use super::Request;
 use crate::value::Value;
+
+/// Memory of a compiled pattern.
+const PATTERN_BYTES_MAX: usize = 256 * 1024;
 
 /// Why a condition cannot be used, for the report of its entry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -159,7 +162,7 @@ fn test(name: &'static str, operand: Operand) -> Result<Test, ConditionError> {
             Operand::Field(field) => Test::MatchesField(field),
             Operand::Value(value) => {
                 let pattern = value.as_str().ok_or(ConditionError::NotAText(name))?;
-                Test::Matches(Regex::new(pattern).map_err(|error| pattern_error(&error))?)
+                Test::Matches(compile(pattern).map_err(|error| pattern_error(&error))?)
             }
         },
         _ => Test::Equal(operand),
@@ -171,6 +174,11 @@ fn pattern_error(error: &regex::Error) -> ConditionError {
     let report = error.to_string();
     let last = report.lines().last().unwrap_or_default();
     ConditionError::Pattern(last.strip_prefix("error: ").unwrap_or(last).to_owned())
+}
+
+/// Compiles a pattern; one that would need much memory is refused, since a script may make one up.
+fn compile(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build()
 }
 
 /// The items of a literal list.
@@ -206,7 +214,7 @@ impl Test {
             Test::Matches(pattern) => Some(pattern.is_match(&text(field)?)),
             Test::MatchesField(other) => {
                 let other = resolve(other, request)?;
-                Some(Regex::new(other.as_str()?).ok()?.is_match(&text(field)?))
+                Some(compile(other.as_str()?).ok()?.is_match(&text(field)?))
             }
         }
     }

@@ -108,6 +108,13 @@ fn patterns() {
 }
 
 #[test]
+fn a_pattern_that_needs_much_memory_is_refused() {
+    let huge = Condition::new("a", "matches", Some("(a{1000}){1000}".into()), None);
+    assert!(matches!(huge.err(), Some(ConditionError::Pattern(_))));
+    assert!(holds("meta.pid", "matches", "^\\{[a-z]+:p\\|0x[0-9a-f]{5,}\\}$"));
+}
+
+#[test]
 fn other_fields_as_values() {
     assert!(holds_with("actor.meta.team", "eq", "want"));
     assert!(!holds_with("actor.meta.team", "ne", "want"));

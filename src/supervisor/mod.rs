@@ -131,7 +131,15 @@ impl Thread {
                 Ok(event) => self.handle(event),
                 Err(RecvTimeoutError::Timeout) => {}
             }
+            // All that has happened by now, before a look at every unit.
+            for event in inbox.try_iter() {
+                if let Event::Quit = event {
+                    return;
+                }
+                self.handle(event);
+            }
             self.act_on_time();
+            self.start_ready();
             self.go_on_stopping();
             self.publish();
         }
@@ -139,10 +147,7 @@ impl Thread {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Start { done } => {
-                self.starting = Some(done);
-                self.start_ready();
-            }
+            Event::Start { done } => self.starting = Some(done),
             Event::Notice { unit, ticket, notice } if self.units[unit].ticket == ticket => {
                 match notice {
                     Notice::Started(result) => self.started(unit, result),
@@ -157,15 +162,19 @@ impl Thread {
         }
     }
 
-    /// Starts every unit whose requirements run, until there is none.
+    /// Starts every unit whose requirements run. One pass will do: a unit stands behind all that
+    /// it requires.
     fn start_ready(&mut self) {
-        while self.stop.is_none() {
-            let is_ready = |unit: &Unit| {
-                unit.phase == Phase::Inactive
-                    && unit.requires.iter().all(|other| self.units[*other].satisfies())
-            };
-            let Some(unit) = self.units.iter().position(is_ready) else { return };
-            self.start(unit);
+        if self.stop.is_some() {
+            return;
+        }
+        for index in 0..self.units.len() {
+            let unit = &self.units[index];
+            if unit.phase == Phase::Inactive
+                && unit.requires.iter().all(|other| self.units[*other].satisfies())
+            {
+                self.start(index);
+            }
         }
     }
 
@@ -218,7 +227,6 @@ impl Thread {
         match (result, self.units[index].phase) {
             (Ok(_), Phase::Starting { .. }) => {
                 self.units[index].phase = Phase::Running;
-                self.start_ready();
             }
             // The chunk was over before it could be stopped; the end will be told.
             (Ok(_), _) => {}
@@ -281,7 +289,6 @@ impl Thread {
     fn settle(&mut self, index: usize, phase: Phase) {
         self.node.tickets.close(self.units[index].ticket);
         self.units[index].phase = phase;
-        self.start_ready();
     }
 
     /// Does what is due: further attempts, starts that take too long.
@@ -318,7 +325,7 @@ impl Thread {
         {
             let _ = done.send(());
         }
-        if let Some(done) = self.take_stopped() {
+        for done in self.take_stopped() {
             let _ = done.send(());
         }
     }

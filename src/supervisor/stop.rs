@@ -17,8 +17,8 @@ use crate::vm::control::KILL_TERMINATED;
 pub(crate) struct Stop {
     /// Whether the processes of hosts are asked to stop as well, or only services.
     pub(crate) with_hosts: bool,
-    /// Is told when everything has stopped.
-    pub(crate) done: mpsc::Sender<()>,
+    /// Who is told when everything has stopped.
+    pub(crate) done: Vec<mpsc::Sender<()>>,
 }
 
 /// How often a stopping host counts its processes.
@@ -33,15 +33,28 @@ impl Thread {
             if let Phase::Waiting { .. } = unit.phase {
                 unit.phase = Phase::Stopped;
             }
+            // A stop of the services left its processes alone.
+            if let (Kind::Host(host), Phase::Stopped) = (&unit.kind, unit.phase)
+                && stop.with_hosts
+                && self.node.host(*host).state() == HostState::Stopping
+            {
+                unit.phase = Phase::Running;
+            }
         }
-        self.stop = Some(stop);
+        let earlier = self.stop.take();
+        let with_hosts = stop.with_hosts || earlier.as_ref().is_some_and(|stop| stop.with_hosts);
+        let mut done = stop.done;
+        done.extend(earlier.into_iter().flat_map(|stop| stop.done));
+        self.stop = Some(Stop { with_hosts, done });
     }
 
     /// Stops what nothing needs any more.
     pub(super) fn go_on_stopping(&mut self) {
         let Some(with_hosts) = self.stop.as_ref().map(|stop| stop.with_hosts) else { return };
+        let mut is_needed = vec![false; self.units.len()];
         for index in (0..self.units.len()).rev() {
-            if self.is_needed(index) {
+            if is_needed[index] {
+                self.need_requirements(index, &mut is_needed);
                 continue;
             }
             match self.units[index].phase {
@@ -51,17 +64,25 @@ impl Thread {
                 Phase::Stopping { .. } => self.look_at_host(index),
                 _ => {}
             }
+            self.need_requirements(index, &mut is_needed);
         }
     }
 
     /// Whom to tell that everything has stopped, once it has.
-    pub(super) fn take_stopped(&mut self) -> Option<mpsc::Sender<()>> {
+    pub(super) fn take_stopped(&mut self) -> Vec<mpsc::Sender<()>> {
         let are_all_stopped = !self.units.iter().any(Unit::is_active);
-        self.stop.as_ref().filter(|_| are_all_stopped).map(|stop| stop.done.clone())
+        let stop = self.stop.as_mut().filter(|_| are_all_stopped);
+        stop.map(|stop| std::mem::take(&mut stop.done)).unwrap_or_default()
     }
 
-    fn is_needed(&self, index: usize) -> bool {
-        self.units.iter().any(|unit| unit.is_active() && unit.requires.contains(&index))
+    /// Marks what a unit requires, which stands before it, as long as the unit is active.
+    fn need_requirements(&self, index: usize, is_needed: &mut [bool]) {
+        let unit = &self.units[index];
+        if unit.is_active() {
+            for other in &unit.requires {
+                is_needed[*other] = true;
+            }
+        }
     }
 
     fn ask_to_stop(&mut self, index: usize, with_hosts: bool) {

@@ -260,6 +260,18 @@ impl Control {
         }
     }
 
+    /// Charges the process for bytes that a userdata stands for.
+    pub(crate) fn charge(&self, bytes: usize) {
+        // SAFETY: as in `used_bytes`.
+        unsafe { (*self.arena.get()).charge(bytes) };
+    }
+
+    /// Takes [`Control::charge`] back.
+    pub(crate) fn discharge(&self, bytes: usize) {
+        // SAFETY: as in `used_bytes`.
+        unsafe { (*self.arena.get()).discharge(bytes) };
+    }
+
     /// The shared bytes that the Lua string at `start` refers to, if it is one of ours.
     pub(crate) fn external(&self, start: *const u8) -> Option<crate::payload::SharedBytes> {
         // SAFETY: as in `hold_external`.

@@ -225,6 +225,12 @@ impl Stack {
         }
     }
 
+    /// Tells the collector that a value it may free stands for so many bytes elsewhere.
+    pub(crate) fn advance_collector(self, bytes: usize) {
+        // SAFETY: marked `m`; as in `push_shared`.
+        unsafe { ffi::lua_gc(self.lua, ffi::LUA_GCSTEP, bytes) };
+    }
+
     /// Pushes a C function with the top `upvalues` values, which it pops.
     pub(crate) fn push_function(self, function: lua_CFunction, upvalues: i32) {
         // SAFETY: marked `m`.
