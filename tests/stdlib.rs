@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{App, run, run_with};
+use support::{App, PATIENCE, exec, run, run_with, within};
 
 #[test]
 fn s18_2_present() {
@@ -340,4 +340,27 @@ fn s18_4_print_takes_anything() {
         raises("own", print, setmetatable({}, { __tostring = function() error("own") end }))
         for i = 1, 1000 do print(i, string.rep("x", 100)) end
     "#);
+}
+
+/// However many names an entry has, all are globals.
+#[test]
+fn s16_5_any_number_of_imports_is_preset() {
+    const COUNT: usize = 200;
+    let mut app = App::new();
+    let mut imports = Vec::new();
+    for number in 0..COUNT {
+        app = app.code(&format!("lib{number}"), &format!("return {number}"), "kind: library.lua");
+        imports.push(format!("alias{number}: lib{number}"));
+    }
+    let fields = format!("kind: process.lua, imports: {{ {} }}", imports.join(", "));
+    let main = format!(
+        "return function() \
+         for i = 0, {COUNT} - 1 do assert(_ENV['alias' .. i] == i, i) end \
+         return string.rep('x', 3) end"
+    );
+    let value = within(PATIENCE, move || {
+        let runtime = app.code("main", &main, &fields).start();
+        exec(&runtime, "app:main", &[])
+    });
+    assert_eq!(value.as_str(), Some("xxx"));
 }

@@ -4,7 +4,7 @@ use crate::api::caller::{ApiResult, Caller};
 use crate::api::function;
 use crate::duration;
 use crate::error::ApiError;
-use crate::process::message::Content;
+use crate::process::message::{Content, UnixTime};
 use crate::security::Action;
 use crate::vm::boundary::Reply;
 use crate::vm::control::{KILL_TERMINATED, Leave};
@@ -31,7 +31,8 @@ fn cancel_inner(caller: &mut Caller<'_>) -> ApiResult {
     let node = &caller.process.node;
     let now = node.clock.now();
     let due = time_left.map(|ns| now.saturating_add(ns.max(0) as u64));
-    let deadline = time_left.map(|ns| node.clock.unix_nanos() + i128::from(ns));
+    let deadline =
+        time_left.map(|ns| UnixTime::from_nanos(node.clock.unix_nanos() + i128::from(ns)));
     let (from, at) = (Some(caller.process.id), node.clock.unix_seconds());
     if !node.cancel(target.uniq, due, Content::Cancel { from, at, deadline }) {
         return Err(ApiError::not_found(GONE).into());

@@ -9,7 +9,7 @@ use crate::pid::ProcessId;
 use crate::process::cancellation;
 use crate::process::channel::{ChannelId, Source};
 use crate::process::exit::Outcome;
-use crate::process::message::{Content, Message};
+use crate::process::message::{Content, Message, UnixTime};
 use crate::vm::boundary::Reply;
 use crate::vm::ffi::LUA_REGISTRYINDEX as REGISTRY;
 use crate::vm::stack::Type;
@@ -236,10 +236,10 @@ fn set_details(caller: &Caller<'_>, object: &Payload) {
     caller.set_top(result);
 }
 
-fn push_cancel(caller: &Caller<'_>, from: Option<ProcessId>, at: i64, deadline: Option<i128>) {
+fn push_cancel(caller: &Caller<'_>, from: Option<ProcessId>, at: i64, deadline: Option<UnixTime>) {
     push_event(caller, CANCEL, from, at);
     if let Some(deadline) = deadline {
-        caller.push_string(crate::api::time::rfc3339_utc(deadline));
+        caller.push_string(crate::api::time::rfc3339_utc(deadline.nanos()));
         caller.set_raw_field(-2, "deadline");
     }
 }

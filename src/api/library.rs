@@ -272,9 +272,13 @@ fn name_at<'a>(caller: &Caller<'_>, index: i32) -> Option<&'a [u8]> {
 
 /// Notes that a name was filled in or taken over; false if it was before.
 fn mark_filled(process: &mut Process, number: usize) -> bool {
-    let Some(bit) = 1_u128.checked_shl(number as u32) else { return false };
-    let is_new = process.filled_globals & bit == 0;
-    process.filled_globals |= bit;
+    let (word, bit) = (number / 64, 1 << (number % 64));
+    let filled = &mut process.filled_globals;
+    if filled.len() <= word {
+        filled.resize(word + 1, 0);
+    }
+    let is_new = filled[word] & bit == 0;
+    filled[word] |= bit;
     is_new
 }
 

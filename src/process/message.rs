@@ -21,6 +21,29 @@ pub(crate) struct Message {
     pub(crate) content: Content,
 }
 
+/// A moment since 1970. Two words instead of one number of 128 bits, whose alignment would make
+/// every message slow to allocate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UnixTime {
+    seconds: i64,
+    nanos: u32,
+}
+
+impl UnixTime {
+    pub(crate) fn from_nanos(nanos: i128) -> Self {
+        let seconds = nanos.div_euclid(NANOS);
+        UnixTime { seconds: seconds as i64, nanos: nanos.rem_euclid(NANOS) as u32 }
+    }
+
+    pub(crate) fn nanos(self) -> i128 {
+        i128::from(self.seconds) * NANOS + i128::from(self.nanos)
+    }
+}
+
+const NANOS: i128 = 1_000_000_000;
+
+const _: () = assert!(align_of::<Message>() == align_of::<u64>());
+
 pub(crate) enum Content {
     User {
         from: Option<ProcessId>,
@@ -43,7 +66,7 @@ pub(crate) enum Content {
     Cancel {
         from: Option<ProcessId>,
         at: i64,
-        deadline: Option<i128>,
+        deadline: Option<UnixTime>,
     },
     /// What a waiting call of this process was waiting for; never seen by Lua as an event.
     Answer {

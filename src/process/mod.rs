@@ -93,8 +93,8 @@ pub(crate) struct Process {
     /// The process whose text lies in the registry under `LAST_SENDER`.
     pub(crate) last_sender: Option<ProcessId>,
     pub(crate) definition: Arc<Definition>,
-    /// Names of the globals that were filled in, see `api/stdlib.rs`.
-    pub(crate) filled_globals: u128,
+    /// Which globals were filled in, a bit each; see `api/library.rs`.
+    pub(crate) filled_globals: smallvec::SmallVec<[u64; 2]>,
     pub(crate) chain: u64,
     pub(crate) objects: Objects,
     /// What it has asked of its policies before, if it has any.
@@ -139,7 +139,7 @@ impl Process {
             last_destination: None,
             last_sender: None,
             definition,
-            filled_globals: 0,
+            filled_globals: smallvec::SmallVec::new(),
             chain,
             objects: Objects::default(),
             permissions: None,

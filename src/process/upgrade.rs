@@ -27,7 +27,7 @@ impl Process {
         self.definition = definition;
         self.arguments = arguments;
         self.stage = Stage::Chunk(0);
-        self.filled_globals = 0;
+        self.filled_globals.clear();
         self.last_sender = None;
         self.timers.start_over();
         self.objects = Objects::default();

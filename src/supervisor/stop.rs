@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::unit::{Kind, Phase};
 use super::{Thread, Unit, nanos};
 use crate::host::HostState;
-use crate::process::message::Content;
+use crate::process::message::{Content, UnixTime};
 use crate::vm::control::KILL_TERMINATED;
 
 /// A request to stop.
@@ -113,7 +113,7 @@ impl Thread {
     fn cancel(&self, uniq: u64, deadline: u64) {
         let clock = &self.node.clock;
         let left = deadline.saturating_sub(clock.now());
-        let stamp = clock.unix_nanos() + i128::from(left);
+        let stamp = UnixTime::from_nanos(clock.unix_nanos() + i128::from(left));
         let at = clock.unix_seconds();
         let event = Content::Cancel { from: None, at, deadline: Some(stamp) };
         self.node.cancel(uniq, Some(deadline), event);
