@@ -201,3 +201,73 @@ fn s13_2_names_as_destinations() {
     "#;
     run_with(main, &[("child", "process.inbox():receive()")]);
 }
+
+/// Many register and die while others look up and send by name: who resolves a name reaches the
+/// process that has it or learns that it is gone, and no name outlives its owner.
+#[test]
+fn s13_3_a_race_for_few_names() {
+    let main = r#"
+        local host, events = "app:processes", process.events()
+        local live, ended = {}, 0
+        local function start(name)
+          local pid = assert(process.spawn_monitored("app:" .. name, host, process.pid()))
+          live[pid] = name
+        end
+        for _ = 1, 4 do start("seeker") end
+        for _ = 1, 20 do start("holder") end
+        local left = 5000
+        while next(live) do
+          local event = events:receive()
+          local name = live[event.from]
+          live[event.from] = nil
+          if event.result.error then error(name .. ": " .. event.result.error) end
+          for i = 1, 8 do
+            assert(process.registry.lookup("n" .. i) ~= event.from, "a name outlived its owner")
+          end
+          if name == "holder" then
+            ended = ended + 1
+            if left > 0 then
+              left = left - 1
+              start("holder")
+            elseif ended == 5020 then
+              for pid, kind in pairs(live) do process.send(pid, "stop") end
+            end
+          end
+        end
+        for i = 1, 8 do
+          assert(process.registry.register("n" .. i), "free again")
+          assert(process.registry.lookup("n" .. i) == process.pid())
+        end
+    "#;
+    // Takes a name if it can, answers what it gets for a moment, and ends.
+    let holder = r#"
+        local inbox = process.inbox()
+        for i = 1, 3 do
+          local name = "n" .. math.random(8)
+          local ok, err = process.registry.register(name)
+          if ok then
+            assert(process.registry.lookup(name) == process.pid())
+          else
+            assert(errors.is(err, errors.ALREADY_EXISTS), tostring(err))
+          end
+          if ok and math.random(2) == 1 then assert(process.registry.unregister(name)) end
+        end
+        for _ = 1, math.random(5) do
+          local r = channel.select({ inbox:case_receive(), default = true })
+          if r.value then process.send(r.value:from(), "answer", process.pid()) end
+        end
+    "#;
+    let seeker = r#"
+        local stop, answers = process.listen("stop"), process.listen("answer")
+        while channel.select({ stop:case_receive(), default = true }).default do
+          local name = "n" .. math.random(8)
+          local pid, err = process.registry.lookup(name)
+          assert(pid or errors.is(err, errors.NOT_FOUND))
+          local ok, why = process.send(name, "ask")
+          assert(ok or errors.is(why, errors.NOT_FOUND), tostring(why))
+          if pid then process.send(pid, "ask") end
+          while channel.select({ answers:case_receive(), default = true }).value do end
+        end
+    "#;
+    run_with(main, &[("holder", holder), ("seeker", seeker)]);
+}
