@@ -12,7 +12,7 @@ use crate::output::Output;
 use crate::pid::{self, PidBuffer, ProcessId};
 use crate::process::REDUCTIONS;
 use crate::process::cancellation;
-use crate::process::context::Context;
+use crate::process::context::{Context, Inherited};
 use crate::process::definition::Definition;
 use crate::process::message::{Content, Message};
 use crate::process::names::Names;
@@ -121,13 +121,13 @@ impl Node {
     }
 
     /// What the process of a service starts with: no values, and who it acts as.
-    pub(crate) fn service_context(&self, lifecycle: &Lifecycle) -> Arc<Context> {
+    pub(crate) fn service_context(&self, lifecycle: &Lifecycle) -> Inherited {
         let security = &lifecycle.security;
         let groups = security.groups.iter().map(EntryId::as_str);
         let policies = security.policies.iter().map(EntryId::as_str);
         let scope = self.policies.scope(groups, policies).map(Arc::new);
         let identity = Identity { actor: security.actor.clone(), scope };
-        Arc::new(Context::acting_as(identity))
+        Inherited::from(Context::acting_as(identity))
     }
 
     pub(crate) fn next_chain(&self) -> u64 {

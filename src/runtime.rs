@@ -25,6 +25,7 @@ use crate::node::Node;
 use crate::output::{Level, Output, PrintMode};
 use crate::payload;
 use crate::pid::{self, Pid, ProcessId};
+use crate::process::context::Inherited;
 use crate::process::exit::{Outcome, Watcher};
 use crate::process::message::{Answer, Content, Message, Topic};
 use crate::scheduler::{Scheduler, cores, monitor, worker};
@@ -200,7 +201,7 @@ impl Call<'_> {
             arguments: payload::from_values(arguments),
             relation: Relation { watcher, ..Relation::default() },
             chain: None,
-            context: Arc::default(),
+            context: Inherited::default(),
         };
         spawn::spawn_from_outside(self.node, request, self.ticket)?;
         match self.next()? {

@@ -12,7 +12,7 @@ use crate::host::{HostState, Limits};
 use crate::node::Node;
 use crate::payload::Payload;
 use crate::pid::ProcessId;
-use crate::process::context::Context;
+use crate::process::context::Inherited;
 use crate::process::definition::Definition;
 use crate::process::exit::{Failure, Outcome, Watcher};
 use crate::process::links;
@@ -65,7 +65,7 @@ pub(crate) struct Request<'a> {
     /// The call chain to belong to; a new one if absent.
     pub(crate) chain: Option<u64>,
     /// What the child inherits.
-    pub(crate) context: Arc<Context>,
+    pub(crate) context: Inherited,
 }
 
 /// How a spawn goes on.

@@ -7,11 +7,11 @@ use crate::error::{ApiError, kind};
 use crate::payload;
 use crate::pid::ProcessId;
 use crate::process::channel::Wake;
+use crate::process::context::Inherited;
 use crate::process::message::Answer;
 use crate::process::objects::Plan;
 use crate::security::Action;
 use crate::spawn::{self as start, Relation, Request, Spawned, Spawner};
-use crate::sync::Arc;
 use crate::vm::boundary::{Continuation, Reply};
 use crate::vm::stack::Stack;
 
@@ -91,7 +91,7 @@ fn run(caller: &mut Caller<'_>, variant: Variant, first: i32, plan: Option<&Plan
             }
         }
         relation.messages.clone_from(&plan.messages);
-        context = Arc::new(context.overlaid(&plan.context));
+        context = Inherited::from(context.overlaid(&plan.context));
     }
     let request = Request { definition, host, arguments, relation, chain: None, context };
     match begin(caller, request)? {

@@ -1,7 +1,32 @@
 //! What a process got from its spawner and passes on: context values, actor and scope.
 
+use std::ops::Deref;
+
 use crate::payload::Payload;
 use crate::security::Identity;
+use crate::sync::Arc;
+
+/// A context as processes hold it. The empty one, which most have, is nothing at all: a count that
+/// all processes share would be fought over by all workers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Inherited(Option<Arc<Context>>);
+
+static EMPTY: Context =
+    Context { values: Vec::new(), identity: Identity { actor: None, scope: None } };
+
+impl From<Context> for Inherited {
+    fn from(context: Context) -> Self {
+        Inherited(Some(Arc::new(context)))
+    }
+}
+
+impl Deref for Inherited {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        self.0.as_deref().unwrap_or(&EMPTY)
+    }
+}
 
 /// Context values by key, sorted, and the identity. Immutable: children share it, and a builder
 /// makes a changed copy.

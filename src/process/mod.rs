@@ -35,7 +35,7 @@ pub(crate) use timeslice::{REDUCTIONS, Step, run_timeslice};
 pub(crate) use upgrade::Upgrade;
 
 use channel::{Channels, Wake};
-use context::Context;
+use context::Inherited;
 use coroutines::{Coroutines, MAIN};
 use definition::Definition;
 use exit::Failure;
@@ -77,7 +77,7 @@ pub(crate) struct Process {
     pub(crate) node: Arc<Node>,
     pub(crate) id: ProcessId,
     /// What it got from its spawner; upgrades keep it.
-    pub(crate) context: Arc<Context>,
+    pub(crate) context: Inherited,
     pub(crate) stage: Stage,
     /// Whether a main has begun: from then on a chunk that runs is that of an upgrade.
     pub(crate) is_started: bool,
@@ -119,7 +119,7 @@ impl Process {
         node: Arc<Node>,
         definition: Arc<Definition>,
         arguments: Payload,
-        context: Arc<Context>,
+        context: Inherited,
     ) -> Box<Process> {
         let slot = NonNull::from(node.slots.slot(id.uniq).expect("a process has a slot"));
         let mut process = Box::new(Process {
