@@ -40,7 +40,7 @@
 //! `api/send` reads the arguments and resolves the destination -> `payload/encode` copies the
 //! values -> `process/slot` finds the slot, reserves a place -> `process/mailbox` push ->
 //! `process/state` (must I schedule?) -> `scheduler/mod` schedule -> `run_queue` or injector ->
-//! `idle` (whom to wake?) -> `park` -> `worker` find_work, execute -> `process/mod`
+//! `idle` (whom to wake?) -> `park` -> `worker` find_work, execute -> `process/timeslice`
 //! run_timeslice, drain -> `vm/resume` -> `api/channel`, `payload/decode` onto the receiver's
 //! stack.
 //!
