@@ -57,6 +57,7 @@ impl Codec {
     /// Puts a value into a VM of its own. `None` if there is no memory for it.
     pub fn new(value: &Value) -> Option<Codec> {
         let vm = Vm::new(0, 0)?;
+        vm.collect();
         payload::push_one(vm.stack(), &payload::from_values(std::slice::from_ref(value)))?;
         Some(Codec(vm))
     }
@@ -64,6 +65,7 @@ impl Codec {
     /// As [`Codec::new`] with a string that Lua holds itself, as one that a script made.
     pub fn with_own_string(bytes: &[u8]) -> Option<Codec> {
         let vm = Vm::new(0, 0)?;
+        vm.collect();
         vm.stack().push_string(bytes);
         Some(Codec(vm))
     }

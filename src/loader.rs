@@ -1,11 +1,12 @@
 //! From the entries of an application to definitions that can be spawned and policies that hold.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
-use crate::api::Module;
+use crate::api::{self, Module};
 use crate::app::{Application, Code, Entry, EntryId, Kind};
 use crate::node::Loaded;
-use crate::process::definition::{Chunk, Definition, Preset};
+use crate::process::definition::{Chunk, Definition, Filled, Preset};
 use crate::security::Catalog;
 use crate::sync::Arc;
 
@@ -49,7 +50,17 @@ fn load(application: &Application, entry: &Entry, code: &Code) -> Loaded {
         }
     }
     let id = entry.id.clone();
-    Ok(Arc::new(Definition { id, method: code.method.clone(), chunks, globals }))
+    let mut definition = Definition {
+        id,
+        method: code.method.clone(),
+        chunks,
+        globals,
+        filled: Filled::new(),
+        template: OnceLock::new(),
+        is_copied: true,
+    };
+    definition.filled = api::mentioned_globals(&definition);
+    Ok(Arc::new(definition))
 }
 
 fn chunk(application: &Application, id: &EntryId, order: &[EntryId]) -> Result<Chunk, String> {

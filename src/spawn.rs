@@ -128,12 +128,9 @@ fn build<'a>(node: &'a Arc<Node>, request: Request<'_>) -> Result<&'a Slot, ApiE
     let chain = chain.unwrap_or_else(|| node.next_chain());
     let mut process = Process::new(vm, id, chain, node.clone(), definition, arguments, context);
     process.relation = Some(Box::new(relation));
-    let loaded = process.load_chunk(0);
+    process.start_chunk(0);
     slot.set_process(Box::into_raw(process));
-    match loaded {
-        Ok(()) => Ok(slot),
-        Err(failure) => Err(discard(node, slot, Outcome::Failure(*failure))),
-    }
+    Ok(slot)
 }
 
 /// Finds what a process needs: its code, a slot of its host, and a VM.
@@ -151,7 +148,7 @@ fn place<'a>(
         return Err(ApiError::rate_limited("max processes limit exceeded"));
     };
     slot.occupy(host);
-    let vm = new_vm(node, host).inspect_err(|_| {
+    let vm = new_vm(node, host, &definition).inspect_err(|_| {
         slot.stop_resolving();
         *slot.relations() = Default::default();
         death::release(node, slot);
@@ -178,13 +175,11 @@ fn settle_name(node: &Node, relation: &Relation, process: Option<ProcessId>) {
     }
 }
 
-/// Builds the VM of a process, with nothing in it but the standard library.
-pub(crate) fn new_vm(node: &Node, host: u32) -> Result<Vm, ApiError> {
+/// Makes the VM of a process, ready to run its first chunk.
+pub(crate) fn new_vm(node: &Node, host: u32, definition: &Definition) -> Result<Vm, ApiError> {
     let limit = node.host(host).limits.memory_bytes;
     let no_memory = || ApiError::new(kind::INTERNAL, "not enough memory for a new process");
-    let vm = Vm::new(limit, node.hash_seed).ok_or_else(no_memory)?;
-    api::install(&vm);
-    Ok(vm)
+    api::new_vm(definition, limit, node.hash_seed).ok_or_else(no_memory)
 }
 
 fn find(node: &Node, request: &Request<'_>) -> Result<(u32, Arc<Definition>), ApiError> {

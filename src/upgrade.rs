@@ -16,8 +16,10 @@ pub(crate) fn replace(node: &Node, slot: &Slot) -> Result<(), Box<Failure>> {
     // SAFETY: the worker runs this process (its state is running), its last slice is over and
     // nobody else has a reference.
     let process = unsafe { &mut *slot.process() };
-    let replaced = renew(node, process)
-        .and_then(|()| process.load_chunk(0).map_err(|failure| outcome::of_chunk(&failure)));
+    let replaced = renew(node, process);
+    if replaced.is_ok() {
+        process.start_chunk(0);
+    }
     replaced.map_err(|cause| Box::new(outcome::upgrade_failure(&cause)))
 }
 
@@ -29,7 +31,7 @@ fn renew(node: &Node, process: &mut Process) -> Result<(), ApiError> {
         Some(id) => spawn::find_definition(node, id)?,
         None => spawn::find_definition(node, process.definition.id.as_str().as_bytes())?,
     };
-    let vm = spawn::new_vm(node, process.id.host)?;
+    let vm = spawn::new_vm(node, process.id.host, &definition)?;
     process.renew(vm, definition, upgrade.arguments);
     Ok(())
 }

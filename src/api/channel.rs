@@ -56,6 +56,12 @@ unsafe extern "C-unwind" fn collected(lua: *mut lua_State) -> c_int {
     0
 }
 
+/// Makes the metatable of channels.
+pub(crate) fn prepare(stack: Stack) {
+    userdata::push_metatable(stack, &CLASS);
+    stack.pop(1);
+}
+
 /// Pushes the userdata of a channel.
 pub(crate) fn push(stack: Stack, id: ChannelId) {
     userdata::push(stack, &CLASS, Data { id }, 1);

@@ -4,7 +4,6 @@ use crate::api::caller::{ApiResult, Caller};
 use crate::api::{function, library};
 use crate::error::ApiError;
 use crate::payload::{self, Payload};
-use crate::process::Process;
 use crate::vm::boundary::Reply;
 use crate::vm::stack::{Stack, Type};
 
@@ -12,7 +11,7 @@ function!(get, get_inner);
 function!(all, all_inner);
 
 /// Pushes the module.
-pub(crate) fn make(stack: Stack, _: &mut Process) {
+pub(crate) fn make(stack: Stack) {
     library::push_functions(stack, &[("get", get), ("all", all)]);
 }
 

@@ -4,7 +4,6 @@ use crate::api::caller::{ApiResult, Caller, Failure};
 use crate::api::{function, library};
 use crate::error::kind;
 use crate::payload;
-use crate::process::Process;
 use crate::vm::boundary::Reply;
 use crate::vm::error_object::{
     self, CONTEXTS, DETAILS, Flags, KIND, MESSAGE, TRACEBACK, USER_VALUES,
@@ -26,7 +25,7 @@ const KINDS: [(&str, &str); 11] = [
 ];
 
 /// Pushes the table `errors`.
-pub(crate) fn make(stack: Stack, _: &mut Process) {
+pub(crate) fn make(stack: Stack) {
     library::push_functions(
         stack,
         &[("new", new), ("wrap", wrap), ("is", is), ("call_stack", call_stack)],

@@ -12,7 +12,7 @@ use crate::process::exit::Outcome;
 use crate::process::message::{Content, Message, UnixTime};
 use crate::vm::boundary::Reply;
 use crate::vm::ffi::LUA_REGISTRYINDEX as REGISTRY;
-use crate::vm::stack::Type;
+use crate::vm::stack::{Stack, Type};
 use crate::vm::userdata::{self, Class, Kind};
 use crate::vm::{error_object, registry};
 
@@ -53,6 +53,12 @@ static CLASS: Class = Class {
     methods: &[("topic", message_topic), ("from", message_from), ("payload", message_payload)],
     metamethods: &[("__tostring", message_text)],
 };
+
+/// Makes the metatable of messages.
+pub(crate) fn prepare(stack: Stack) {
+    userdata::push_metatable(stack, &CLASS);
+    stack.pop(1);
+}
 
 /// `process.inbox()`.
 fn inbox_inner(caller: &mut Caller<'_>) -> ApiResult {

@@ -8,7 +8,6 @@ use crate::api::caller::{self, ApiResult, Caller, Failure};
 use crate::api::{function, library};
 use crate::error::ApiError;
 use crate::output::{Asker, Level, PrintMode, Printed, Tell};
-use crate::process::Process;
 use crate::process::channel::Wake;
 use crate::process::message::{Answer, Content};
 use crate::sync::Arc;
@@ -24,7 +23,7 @@ function!(arguments, arguments_inner);
 const FLUSH_LIMIT: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Pushes the table `io`.
-pub(crate) fn make(stack: Stack, _: &mut Process) {
+pub(crate) fn make(stack: Stack) {
     library::push_functions(
         stack,
         &[

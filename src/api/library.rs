@@ -11,8 +11,10 @@
 use std::ffi::c_int;
 
 use crate::api::caller::{ApiResult, Caller, Failure};
-use crate::api::{channel, ctx, errors, function, io, logger, process, security, stdlib, time};
-use crate::process::definition::Preset;
+use crate::api::{
+    channel, ctx, errors, function, io, logger, prepare, process, security, stdlib, time,
+};
+use crate::process::definition::{Definition, Filled, Preset};
 use crate::process::{Process, Stage};
 use crate::vm::boundary::{self, Reply};
 use crate::vm::control::Control;
@@ -55,7 +57,9 @@ pub(crate) enum Library {
     /// A table with these functions.
     Functions(&'static [(&'static str, lua_CFunction)]),
     /// Pushes the table.
-    Make(fn(Stack, &mut Process)),
+    Make(fn(Stack)),
+    /// Pushes the table, which is the process's own.
+    MakeFor(fn(Stack, &mut Process)),
 }
 
 /// Every table that is there for all processes: name and how it is made.
@@ -65,15 +69,20 @@ pub(crate) const LIBRARIES: &[(&str, Library)] = &[
     ("errors", Library::Make(errors::make)),
     ("string", Library::Make(stdlib::make_string)),
     ("table", Library::Make(stdlib::make_table)),
-    ("math", Library::Make(stdlib::make_math)),
+    ("math", Library::MakeFor(stdlib::make_math)),
     ("utf8", Library::Make(stdlib::make_utf8)),
     ("os", Library::Make(stdlib::make_os)),
     ("coroutine", Library::Make(stdlib::make_coroutine)),
 ];
 
 /// Modules come behind the libraries in the registry's list of tables.
-const MODULE_MAKERS: [fn(Stack, &mut Process); 5] =
-    [time::make, logger::make, io::make, ctx::make, security::make];
+const MODULES: [Library; 5] = [
+    Library::MakeFor(time::make),
+    Library::Make(logger::make),
+    Library::Make(io::make),
+    Library::Make(ctx::make),
+    Library::Make(security::make),
+];
 
 /// Other names that are always there.
 const G: &str = "_G";
@@ -85,8 +94,8 @@ fn fixed_names() -> usize {
 }
 
 /// The number of a lazily filled global.
-fn find_global(process: &Process, name: &[u8]) -> Option<usize> {
-    let presets = &process.definition.globals;
+fn find_global(definition: &Definition, name: &[u8]) -> Option<usize> {
+    let presets = &definition.globals;
     let preset = presets.iter().position(|(other, _)| other.as_bytes() == name);
     if let Some(position) = preset {
         return Some(fixed_names() + position);
@@ -102,7 +111,7 @@ fn find_global(process: &Process, name: &[u8]) -> Option<usize> {
     }
 }
 
-fn global_name(process: &Process, number: usize) -> &str {
+fn global_name(definition: &Definition, number: usize) -> &str {
     let base = number.wrapping_sub(LIBRARIES.len());
     let special = base.wrapping_sub(stdlib::BASE.len());
     if let Some((name, _)) = LIBRARIES.get(number) {
@@ -114,56 +123,101 @@ fn global_name(process: &Process, number: usize) -> &str {
     match special {
         0 => G,
         1 => VERSION,
-        preset => &process.definition.globals[preset - 2].0,
+        preset => &definition.globals[preset - 2].0,
     }
 }
 
 /// Pushes the value of a lazily filled global.
 fn push_global(stack: Stack, process: &mut Process, number: usize) {
+    let definition = process.definition.clone();
+    let is_pushed = push_shared_global(stack, &definition, number);
+    if !is_pushed && let Some(number) = library_number(&definition, number) {
+        push_library(stack, process, number);
+    }
+}
+
+/// Pushes the value of a lazily filled global if it is the same for all processes of the
+/// definition, but for the values of libraries; false (and nothing pushed) for the others.
+fn push_shared_global(stack: Stack, definition: &Definition, number: usize) -> bool {
     let base = number.wrapping_sub(LIBRARIES.len());
     let special = base.wrapping_sub(stdlib::BASE.len());
-    if number < LIBRARIES.len() {
-        push_library(stack, process, number);
+    if let Some(number) = library_number(definition, number) {
+        return push_shared_library(stack, number);
     } else if let Some((name, source)) = stdlib::BASE.get(base) {
         stdlib::push_base(stack, name, *source);
     } else if special == 0 {
         stack.push_globals();
     } else if special == 1 {
         stack.push_string("Lua 5.5");
-    } else {
-        let (_, preset) = process.definition.globals[special - 2];
-        push_preset(stack, process, preset);
+    } else if let Preset::Library(index) = definition.globals[special - 2].1 {
+        push_loaded(stack, index);
+    }
+    true
+}
+
+/// The number of the table that a lazily filled global is, if it is one.
+fn library_number(definition: &Definition, number: usize) -> Option<usize> {
+    if number < LIBRARIES.len() {
+        return Some(number);
+    }
+    let preset = number.checked_sub(fixed_names())?;
+    match definition.globals[preset].1 {
+        Preset::Module(module) => Some(LIBRARIES.len() + module as usize),
+        Preset::Library(_) => None,
     }
 }
 
-fn push_preset(stack: Stack, process: &mut Process, preset: Preset) {
-    match preset {
-        Preset::Module(module) => {
-            push_library(stack, process, LIBRARIES.len() + module as usize);
-        }
-        Preset::Library(index) => {
-            stack.push_registry_table(registry::LOADED);
-            stack.raw_get_index(-1, index as i64 + 1);
-            stack.remove(-2);
-        }
+/// Pushes what a library's chunk gave.
+fn push_loaded(stack: Stack, index: usize) {
+    stack.push_registry_table(registry::LOADED);
+    stack.raw_get_index(-1, index as i64 + 1);
+    stack.remove(-2);
+}
+
+/// How the table with this number is made.
+fn library(number: usize) -> Library {
+    match LIBRARIES.get(number) {
+        Some((_, library)) => *library,
+        None => MODULES[number - LIBRARIES.len()],
     }
 }
 
 /// Pushes a table of the runtime, making it at the first use.
 fn push_library(stack: Stack, process: &mut Process, number: usize) {
-    stack.push_registry_table(registry::LIBRARIES);
-    let tables = stack.top();
-    if stack.raw_get_index(tables, number as i64 + 1) == Type::Nil {
-        stack.pop(1);
-        match LIBRARIES.get(number) {
-            Some((_, Library::Functions(functions))) => push_functions(stack, functions),
-            Some((_, Library::Make(make))) => make(stack, process),
-            None => MODULE_MAKERS[number - LIBRARIES.len()](stack, process),
-        }
-        stack.push_value(-1);
-        stack.raw_set_index(tables, number as i64 + 1);
+    if push_shared_library(stack, number) {
+        return;
     }
-    stack.remove(tables);
+    if let Library::MakeFor(make) = library(number) {
+        make(stack, process);
+        keep_library(stack, number);
+    }
+}
+
+/// As [`push_library`] where there is no process; false (and nothing pushed) for a table that is
+/// not made yet and can only be made for one.
+fn push_shared_library(stack: Stack, number: usize) -> bool {
+    stack.push_registry_table(registry::LIBRARIES);
+    let is_made = stack.raw_get_index(-1, number as i64 + 1) != Type::Nil;
+    stack.remove(-2);
+    if is_made {
+        return true;
+    }
+    stack.pop(1);
+    match library(number) {
+        Library::Functions(functions) => push_functions(stack, functions),
+        Library::Make(make) => make(stack),
+        Library::MakeFor(_) => return false,
+    }
+    keep_library(stack, number);
+    true
+}
+
+/// Keeps the table on top for those who ask for it again.
+fn keep_library(stack: Stack, number: usize) {
+    stack.push_registry_table(registry::LIBRARIES);
+    stack.push_value(-2);
+    stack.raw_set_index(-2, number as i64 + 1);
+    stack.pop(1);
 }
 
 /// Pushes a table of the runtime by its name.
@@ -216,7 +270,7 @@ unsafe extern "C-unwind" fn pairs_of_contents(lua: *mut lua_State) -> c_int {
     }
 }
 
-/// Prepares a fresh VM: the lazy globals and the metatable of strings.
+/// Gives a fresh VM its lazy globals.
 pub(crate) fn install(vm: &Vm) {
     let stack = vm.stack();
     stack.push_globals();
@@ -229,14 +283,43 @@ pub(crate) fn install(vm: &Vm) {
     stack.raw_set_index(ffi::LUA_REGISTRYINDEX, registry::LAZY_GLOBALS);
     stack.set_metatable(-2);
     stack.pop(1);
-    stdlib::install_string_metatable(stack);
+}
+
+/// Which globals to fill in before the code runs, a bit each: those that it mentions.
+pub(crate) fn mentioned(definition: &Definition) -> Filled {
+    let mut filled = Filled::new();
+    for number in 0..fixed_names() + definition.globals.len() {
+        let is_shared = match library_number(definition, number) {
+            Some(number) => !matches!(library(number), Library::MakeFor(_)),
+            // The value of a library is there only when its chunk has run.
+            None => number < fixed_names(),
+        };
+        let name = global_name(definition, number);
+        if is_shared && prepare::mention_any(&definition.chunks, &[name]) {
+            mark(&mut filled, number);
+        }
+    }
+    filled
+}
+
+/// Fills them in.
+pub(crate) fn fill(stack: Stack, definition: &Definition) {
+    stack.push_globals();
+    for number in 0..fixed_names() + definition.globals.len() {
+        let is_mentioned =
+            definition.filled.get(number / 64).is_some_and(|word| word >> (number % 64) & 1 == 1);
+        if is_mentioned && push_shared_global(stack, definition, number) {
+            stack.set_raw_field(-2, global_name(definition, number));
+        }
+    }
+    stack.pop(1);
 }
 
 function!(global_index, global_index_inner);
 function!(global_newindex, global_newindex_inner);
 
 fn global_index_inner(caller: &mut Caller<'_>) -> ApiResult {
-    let number = name_at(caller, 2).and_then(|name| find_global(caller.process, name));
+    let number = name_at(caller, 2).and_then(|name| find_global(&caller.process.definition, name));
     match number {
         Some(number) if mark_filled(caller.process, number) => {
             push_global(caller.stack, caller.process, number);
@@ -250,7 +333,9 @@ fn global_index_inner(caller: &mut Caller<'_>) -> ApiResult {
 }
 
 fn global_newindex_inner(caller: &mut Caller<'_>) -> ApiResult {
-    if let Some(number) = name_at(caller, 2).and_then(|name| find_global(caller.process, name)) {
+    if let Some(number) =
+        name_at(caller, 2).and_then(|name| find_global(&caller.process.definition, name))
+    {
         mark_filled(caller.process, number);
     }
     match caller.kind(2) {
@@ -272,8 +357,11 @@ fn name_at<'a>(caller: &Caller<'_>, index: i32) -> Option<&'a [u8]> {
 
 /// Notes that a name was filled in or taken over; false if it was before.
 fn mark_filled(process: &mut Process, number: usize) -> bool {
+    mark(&mut process.filled_globals, number)
+}
+
+fn mark(filled: &mut Filled, number: usize) -> bool {
     let (word, bit) = (number / 64, 1 << (number % 64));
-    let filled = &mut process.filled_globals;
     if filled.len() <= word {
         filled.resize(word + 1, 0);
     }
@@ -322,7 +410,7 @@ fn fill_all(stack: Stack) -> Reply {
         for number in 0..fixed_names() + caller.process.definition.globals.len() {
             if mark_filled(caller.process, number) {
                 push_global(caller.stack, caller.process, number);
-                let name = global_name(caller.process, number).to_owned();
+                let name = global_name(&caller.process.definition, number).to_owned();
                 caller.set_raw_field(globals, &name);
             }
         }
@@ -351,8 +439,12 @@ fn require_inner(caller: &mut Caller<'_>) -> ApiResult {
     let chunk = &caller.process.definition.chunks[index];
     let preset = chunk.names.iter().find(|(other, _)| other.as_bytes() == name);
     if let Some((_, preset)) = preset {
-        let preset = *preset;
-        push_preset(caller.stack, caller.process, preset);
+        match *preset {
+            Preset::Library(index) => push_loaded(caller.stack, index),
+            Preset::Module(module) => {
+                push_library(caller.stack, caller.process, LIBRARIES.len() + module as usize);
+            }
+        }
         return Ok(Reply::Return(1));
     }
     if let Some(number) = LIBRARIES.iter().position(|(other, _)| other.as_bytes() == name) {

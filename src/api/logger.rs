@@ -7,7 +7,6 @@ use std::ffi::c_int;
 use crate::api::caller::{self, ApiResult, Caller, Failure};
 use crate::api::function;
 use crate::output::Level;
-use crate::process::Process;
 use crate::vm::boundary::{self, Reply};
 use crate::vm::ffi::{self, lua_State};
 use crate::vm::stack::{Stack, Type};
@@ -32,7 +31,7 @@ static CLASS: Class = Class {
 };
 
 /// Pushes the root logger.
-pub(crate) fn make(stack: Stack, _: &mut Process) {
+pub(crate) fn make(stack: Stack) {
     push(stack, b"", b"");
 }
 

@@ -24,6 +24,7 @@ pub(crate) mod monitor;
 pub(crate) mod object;
 pub(crate) mod options;
 pub(crate) mod permission;
+pub(crate) mod prepare;
 pub(crate) mod process;
 pub(crate) mod registry;
 pub(crate) mod security;
@@ -37,7 +38,8 @@ pub(crate) mod time;
 pub(crate) mod upgrade;
 
 pub(crate) use caller::Caller;
-pub(crate) use library::{Module, install};
+pub(crate) use library::{Module, mentioned as mentioned_globals};
+pub(crate) use prepare::vm as new_vm;
 
 /// Declares the C shell of a safe function: `function!(shell, inner)`.
 macro_rules! function {

@@ -5,7 +5,6 @@ use crate::api::{
     exec, exit, function, inbox, library, link, monitor, options, registry, send, spawn, spawner,
     upgrade,
 };
-use crate::process::Process;
 use crate::vm::boundary::Reply;
 use crate::vm::ffi::lua_CFunction;
 use crate::vm::stack::Stack;
@@ -41,7 +40,7 @@ pub(crate) const EVENTS: &[(&str, &str)] =
     &[("CANCEL", inbox::CANCEL), ("EXIT", inbox::EXIT), ("LINK_DOWN", inbox::LINK_DOWN)];
 
 /// Pushes the table `process`.
-pub(crate) fn make(stack: Stack, _: &mut Process) {
+pub(crate) fn make(stack: Stack) {
     library::push_functions(stack, FUNCTIONS);
     library::push_functions(stack, registry::FUNCTIONS);
     library::push_read_only(stack);

@@ -8,7 +8,6 @@ use crate::api::caller::{ApiResult, Caller, Failure, bad_argument};
 use crate::api::{function, library, object};
 use crate::error::ApiError;
 use crate::payload;
-use crate::process::Process;
 use crate::process::objects::Object;
 use crate::security::{Action, Actor, Decision, Policy, Request, Scope};
 use crate::sync::Arc;
@@ -62,7 +61,7 @@ static POLICY: Class = Class {
 };
 
 /// Pushes the module.
-pub(crate) fn make(stack: Stack, _: &mut Process) {
+pub(crate) fn make(stack: Stack) {
     library::push_functions(
         stack,
         &[

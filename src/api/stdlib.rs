@@ -209,7 +209,7 @@ fn push_table(stack: Stack, library: &str, functions: &[(&str, Source)]) {
     }
 }
 
-pub(crate) fn make_string(stack: Stack, _: &mut Process) {
+pub(crate) fn make_string(stack: Stack) {
     push_table(stack, "string", STRING);
     // From now on methods of strings find the table itself.
     stack.push_string("");
@@ -221,21 +221,21 @@ pub(crate) fn make_string(stack: Stack, _: &mut Process) {
     stack.pop(1);
 }
 
-pub(crate) fn make_table(stack: Stack, _: &mut Process) {
+pub(crate) fn make_table(stack: Stack) {
     push_table(stack, "table", TABLE);
 }
 
-pub(crate) fn make_utf8(stack: Stack, _: &mut Process) {
+pub(crate) fn make_utf8(stack: Stack) {
     push_table(stack, "utf8", UTF8);
     stack.push_string(b"[\0-\x7F\xC2-\xFD][\x80-\xBF]*");
     stack.set_raw_field(-2, "charpattern");
 }
 
-pub(crate) fn make_os(stack: Stack, _: &mut Process) {
+pub(crate) fn make_os(stack: Stack) {
     push_table(stack, "os", OS);
 }
 
-pub(crate) fn make_coroutine(stack: Stack, _: &mut Process) {
+pub(crate) fn make_coroutine(stack: Stack) {
     push_table(stack, "coroutine", COROUTINE);
 }
 

@@ -1,8 +1,11 @@
 //! A definition as loaded: everything that a process of it needs, shared by all of them.
 
+use std::sync::OnceLock;
+
 use crate::app::EntryId;
 use crate::sync::Arc;
 use crate::vm::bytecode::Bytecode;
+use crate::vm::template::Template;
 
 /// The code of a process: its libraries in the order in which they run, then its own chunk.
 pub(crate) struct Definition {
@@ -12,7 +15,16 @@ pub(crate) struct Definition {
     pub(crate) chunks: Vec<Chunk>,
     /// Names preset as globals, and what they stand for.
     pub(crate) globals: Vec<(String, Preset)>,
+    /// Which globals its processes have from the start.
+    pub(crate) filled: Filled,
+    /// What its processes are copies of, made with the first; `None` if they cannot be copied.
+    pub(crate) template: OnceLock<Option<Template>>,
+    /// Whether to copy at all; building each process is for comparison.
+    pub(crate) is_copied: bool,
 }
+
+/// Which of the lazily filled globals are there, a bit each; see `api/library.rs`.
+pub(crate) type Filled = smallvec::SmallVec<[u64; 2]>;
 
 /// One source: a library, or the definition's own (the last).
 pub(crate) struct Chunk {

@@ -37,7 +37,7 @@ pub(crate) use upgrade::Upgrade;
 use channel::{Channels, Wake};
 use context::Inherited;
 use coroutines::{Coroutines, MAIN};
-use definition::Definition;
+use definition::{Definition, Filled};
 use exit::Failure;
 use objects::Objects;
 use slot::Slot;
@@ -94,7 +94,7 @@ pub(crate) struct Process {
     pub(crate) last_sender: Option<ProcessId>,
     pub(crate) definition: Arc<Definition>,
     /// Which globals were filled in, a bit each; see `api/library.rs`.
-    pub(crate) filled_globals: smallvec::SmallVec<[u64; 2]>,
+    pub(crate) filled_globals: Filled,
     pub(crate) chain: u64,
     pub(crate) objects: Objects,
     /// What it has asked of its policies before, if it has any.
@@ -138,8 +138,8 @@ impl Process {
             timers: Timers::default(),
             last_destination: None,
             last_sender: None,
+            filled_globals: definition.filled.clone(),
             definition,
-            filled_globals: smallvec::SmallVec::new(),
             chain,
             objects: Objects::default(),
             permissions: None,
@@ -300,16 +300,14 @@ impl Process {
         }
     }
 
-    /// Loads the chunk that is next and makes the main coroutine ready to run it.
-    pub(crate) fn load_chunk(&mut self, index: usize) -> Result<(), Box<Failure>> {
-        let definition = self.definition.clone();
-        let chunk = &definition.chunks[index];
-        self.vm
-            .load(&chunk.code, chunk.id.as_str())
-            .map_err(|message| Box::new(Failure::text(message)))?;
+    /// Makes the main coroutine ready to run the chunk that is next (`api/prepare.rs` says where its
+    /// function is).
+    pub(crate) fn start_chunk(&mut self, index: usize) {
+        if index > 0 {
+            outcome::push_chunk(self.vm.stack(), index);
+        }
         self.stage = Stage::Chunk(index);
         self.start_main_coroutine(0);
-        Ok(())
     }
 
     fn start_main_coroutine(&mut self, arguments: i32) {
@@ -358,7 +356,7 @@ impl Process {
             return Ok(Some(Step::Started));
         }
         outcome::keep_library(stack, results, index);
-        self.load_chunk(index + 1)?;
+        self.start_chunk(index + 1);
         Ok(None)
     }
 

@@ -130,3 +130,12 @@ pub(crate) fn keep_library(stack: Stack, results: i32, index: usize) {
     stack.raw_set_index(-2, index as i64 + 1);
     stack.set_top(first - 1);
 }
+
+/// Pushes the function of a chunk that waits where [`keep_library`] will keep what it gives.
+pub(super) fn push_chunk(stack: Stack, index: usize) {
+    stack.push_registry_table(registry::LOADED);
+    stack.raw_get_index(-1, index as i64 + 1);
+    stack.push_nil();
+    stack.raw_set_index(-3, index as i64 + 1);
+    stack.remove(-2);
+}

@@ -24,10 +24,10 @@ impl Process {
     /// Puts new code in place of the old; its first chunk is loaded by the caller.
     pub(crate) fn renew(&mut self, vm: Vm, definition: Arc<Definition>, arguments: Payload) {
         self.vm = vm;
+        self.filled_globals = definition.filled.clone();
         self.definition = definition;
         self.arguments = arguments;
         self.stage = Stage::Chunk(0);
-        self.filled_globals.clear();
         self.last_sender = None;
         self.timers.start_over();
         self.objects = Objects::default();

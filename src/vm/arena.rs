@@ -30,10 +30,11 @@ const SMALL_MAX: usize = 1024;
 /// Steps of 16 bytes up to here, four steps a doubling beyond.
 const FINE_MAX: usize = 256;
 const CLASSES: usize = FINE_MAX / 16 + 8;
-/// A lean VM needs 7 KB; one block holds it. Picked from the image sizes, unmeasured since.
-const FIRST_BLOCK: usize = 8 * 1024;
-const NEXT_BLOCK: usize = 4 * 1024;
-const ALIGN: usize = 16;
+/// Chained blocks double in size from one to the next, so that a process that needs little more
+/// than its first block holds little more, and one that needs much asks seldom.
+const NEXT_BLOCK: usize = 2 * 1024;
+const NEXT_BLOCK_MAX: usize = 16 * 1024;
+pub(super) const ALIGN: usize = 16;
 
 #[repr(C, align(16))]
 struct Block {
@@ -60,11 +61,22 @@ pub(crate) struct Arena {
     bump_end: *mut u8,
     blocks: *mut Block,
     large: *mut Large,
+    /// The memory that it was given to begin with (`Arena::begin`), which it never frees.
+    first: *mut u8,
+    first_end: *mut u8,
     used: usize,
     limit: usize,
     refused: usize,
+    /// While a template is built: what unused memory holds (see `template.rs`), else 0.
+    poison: u8,
     may_refuse: bool,
     over_limit: bool,
+}
+
+/// What of an arena goes into a template: offsets from the start of its first memory.
+pub(super) struct Saved {
+    free: [u32; CLASSES],
+    used: usize,
 }
 
 // SAFETY: an arena owns all memory its pointers lead to and shares none of it; whoever holds
@@ -80,12 +92,62 @@ impl Arena {
             bump_end: ptr::null_mut(),
             blocks: ptr::null_mut(),
             large: ptr::null_mut(),
+            first: ptr::null_mut(),
+            first_end: ptr::null_mut(),
             used: 0,
             limit: if limit == 0 { usize::MAX } else { limit },
             refused: 0,
+            poison: 0,
             may_refuse: false,
             over_limit: false,
         }
+    }
+
+    /// Lends it memory to begin with: requests are served from there as long as it lasts. With a
+    /// `poison` all unused memory there holds that byte, and large requests are served there, too.
+    ///
+    /// # Safety
+    /// `size` bytes at `start`, aligned to [`ALIGN`], belong to the arena as long as it lives, and
+    /// all hold `poison` if that is not 0.
+    pub(super) unsafe fn begin(&mut self, start: *mut u8, size: usize, poison: u8) {
+        self.first = start;
+        // SAFETY: the caller's duty.
+        self.first_end = unsafe { start.add(size) };
+        self.bump = self.first;
+        self.bump_end = self.first_end;
+        self.poison = poison;
+    }
+
+    /// How much of its first memory was ever handed out, if it needed no other.
+    pub(super) fn first_length(&self) -> Option<usize> {
+        let is_alone = self.blocks.is_null() && self.large.is_null();
+        is_alone.then(|| self.bump as usize - self.first as usize)
+    }
+
+    /// Notes what a copy of its first memory needs to know.
+    pub(super) fn save(&self) -> Saved {
+        let offset = |head: *mut Free| match head.is_null() {
+            true => u32::MAX,
+            false => (head as usize - self.first as usize) as u32,
+        };
+        Saved { free: self.free.map(offset), used: self.used }
+    }
+
+    /// Goes on as the saved arena whose memory, `length` bytes long, was copied into this one's.
+    ///
+    /// # Safety
+    /// The first memory begins with that copy, its pointers moved.
+    pub(super) unsafe fn restore(&mut self, saved: &Saved, length: usize) {
+        for (head, offset) in self.free.iter_mut().zip(saved.free) {
+            if offset != u32::MAX {
+                // SAFETY: the offset of a free piece within the copied memory.
+                *head = unsafe { self.first.add(offset as usize).cast() };
+            }
+        }
+        // SAFETY: the copy fits into the first memory.
+        self.bump = unsafe { self.first.add(length) };
+        self.used = saved.used;
+        self.over_limit = self.used > self.limit;
     }
 
     /// Bytes that Lua holds now.
@@ -148,6 +210,10 @@ impl Arena {
         // SAFETY: a free list holds blocks of its class that Lua gave back (`give`), and the
         // first word of each was written there.
         self.free[class] = unsafe { (*head).next };
+        if self.poison != 0 {
+            // SAFETY: as above; the piece is nobody's at this moment.
+            unsafe { head.cast::<u8>().write_bytes(self.poison, size_of::<Free>()) };
+        }
         head.cast()
     }
 
@@ -163,17 +229,12 @@ impl Arena {
 
     /// Puts the rest of the current block into the free lists and chains a new block.
     fn grow(&mut self) -> bool {
-        let mut rest = (self.bump_end as usize) - (self.bump as usize);
-        while rest >= ALIGN {
-            let class = if rest > SMALL_MAX { CLASSES - 1 } else { class_within(rest) };
-            let size = class_size(class);
-            let start = self.bump;
-            // SAFETY: `size` <= `rest` bytes are left behind bump.
-            self.bump = unsafe { start.add(size) };
-            self.push_free(start, class);
-            rest -= size;
-        }
-        let size = if self.blocks.is_null() { FIRST_BLOCK } else { NEXT_BLOCK };
+        let rest = (self.bump_end as usize) - (self.bump as usize);
+        self.scatter(self.bump, rest);
+        self.bump = self.bump_end;
+        // SAFETY: blocks in the chain are alive.
+        let last = unsafe { self.blocks.as_ref() };
+        let size = last.map_or(NEXT_BLOCK, |block| (block.size * 2).min(NEXT_BLOCK_MAX));
         // SAFETY: the layout has a size above zero.
         let block = unsafe { alloc(block_layout(size)) }.cast::<Block>();
         if block.is_null() {
@@ -189,6 +250,18 @@ impl Arena {
         true
     }
 
+    /// Puts memory that is nobody's into the free lists, in pieces of as many sizes as it takes.
+    fn scatter(&mut self, mut start: *mut u8, mut rest: usize) {
+        while rest >= ALIGN {
+            let class = if rest > SMALL_MAX { CLASSES - 1 } else { class_within(rest) };
+            let size = class_size(class);
+            self.push_free(start, class);
+            // SAFETY: `size` <= `rest` bytes are left from `start` on.
+            start = unsafe { start.add(size) };
+            rest -= size;
+        }
+    }
+
     fn push_free(&mut self, start: *mut u8, class: usize) {
         let free = start.cast::<Free>();
         // SAFETY: `start` is an unused block of its class: 16 bytes at least, aligned to 16.
@@ -197,6 +270,10 @@ impl Arena {
     }
 
     fn take_large(&mut self, size: usize) -> *mut u8 {
+        let room = (self.bump_end as usize) - (self.bump as usize);
+        if self.poison != 0 && size <= room {
+            return self.carve(size.next_multiple_of(ALIGN).min(room));
+        }
         if self.may_refuse && size > request_max() {
             return ptr::null_mut();
         }
@@ -220,7 +297,15 @@ impl Arena {
 
     fn give(&mut self, start: NonNull<u8>, size: usize) {
         if size <= SMALL_MAX {
-            self.push_free(start.as_ptr(), class_of(size));
+            let class = class_of(size);
+            self.wipe(start, class_size(class));
+            self.push_free(start.as_ptr(), class);
+            return;
+        }
+        if (self.first..self.first_end).contains(&start.as_ptr()) {
+            let size = size.next_multiple_of(ALIGN);
+            self.wipe(start, size);
+            self.scatter(start.as_ptr(), size);
             return;
         }
         // SAFETY: a block of this size was handed out by `take_large`, behind a header that
@@ -237,6 +322,14 @@ impl Arena {
                 (*next).previous = previous;
             }
             release_large(large, size);
+        }
+    }
+
+    /// While a template is built, leaves nothing in memory that is nobody's.
+    fn wipe(&mut self, start: NonNull<u8>, size: usize) {
+        if self.poison != 0 {
+            // SAFETY: these bytes were given back just now.
+            unsafe { start.write_bytes(self.poison, size) };
         }
     }
 

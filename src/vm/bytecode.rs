@@ -53,6 +53,20 @@ impl Bytecode {
         self.length
     }
 
+    /// Whether the code contains a string of up to 126 bytes, as a constant or as a name in its debug
+    /// information. It may say yes without reason, never no.
+    pub(crate) fn mentions(&self, text: &str) -> bool {
+        // A dump has each string once: its length with the closing NUL, the bytes, the NUL.
+        let Ok(length @ 1..128) = u8::try_from(text.len() + 1) else { return true };
+        let pattern = [&[length], text.as_bytes(), &[0]].concat();
+        self.bytes().windows(pattern.len()).any(|window| window == pattern)
+    }
+
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: the words hold `length` bytes and more.
+        unsafe { slice::from_raw_parts(self.as_ptr(), self.length) }
+    }
+
     fn from_dump(dump: &[u8]) -> Bytecode {
         let words = dump.chunks(size_of::<u64>()).map(|chunk| {
             let mut word = [0; size_of::<u64>()];

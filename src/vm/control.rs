@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::ffi::c_void;
 use std::ptr;
 
-use super::arena::Arena;
+use super::arena::{Arena, Saved};
 use super::ffi::{LUA_EXTRASPACE, lua_State};
 use crate::sync::{AtomicU32, Ordering};
 
@@ -82,7 +82,6 @@ struct External {
 }
 
 pub(crate) struct Control {
-    arena: UnsafeCell<Arena>,
     /// The process, opaque here; api casts it back.
     process: Cell<*mut c_void>,
     kill: Cell<*const AtomicU32>,
@@ -94,7 +93,9 @@ pub(crate) struct Control {
     /// API calls left in this time slice.
     reductions: Cell<u32>,
     released: UnsafeCell<Vec<Released>>,
-    externals: UnsafeCell<HashMap<usize, External>>,
+    /// By address; made at the first one, few processes have any.
+    externals: UnsafeCell<Option<Box<HashMap<usize, External>>>>,
+    arena: UnsafeCell<Arena>,
 }
 
 // SAFETY: all of it belongs to one process; the state word of its slot makes sure that one
@@ -102,9 +103,8 @@ pub(crate) struct Control {
 unsafe impl Send for Control {}
 
 impl Control {
-    pub(super) fn new(limit: usize) -> Box<Self> {
-        Box::new(Control {
-            arena: UnsafeCell::new(Arena::new(limit)),
+    pub(super) fn new(limit: usize) -> Self {
+        Control {
             process: Cell::new(ptr::null_mut()),
             kill: Cell::new(ptr::null()),
             leave: Cell::new(None),
@@ -113,8 +113,9 @@ impl Control {
             may_wait: Cell::new(false),
             reductions: Cell::new(0),
             released: UnsafeCell::new(Vec::new()),
-            externals: UnsafeCell::new(HashMap::new()),
-        })
+            externals: UnsafeCell::new(None),
+            arena: UnsafeCell::new(Arena::new(limit)),
+        }
     }
 
     /// The control of the VM that `lua` belongs to.
@@ -122,13 +123,23 @@ impl Control {
     /// # Safety
     /// `lua` is a live state of a VM made by `Vm::new`, which outlives `'a`.
     pub(crate) unsafe fn of<'a>(lua: *mut lua_State) -> &'a Control {
-        // SAFETY: `Vm::new` wrote the address of the boxed control into the extra space of the
+        // SAFETY: `Vm` wrote the address of the control in its block into the extra space of the
         // main state before any coroutine was made, and Lua copies it into each.
         unsafe { &*ptr::with_exposed_provenance::<Control>(*extra(lua) & !MARKS) }
     }
 
     pub(super) fn arena_ptr(&self) -> *mut Arena {
         self.arena.get()
+    }
+
+    pub(super) fn save_arena(&self) -> Saved {
+        // SAFETY: as in `used_bytes`.
+        unsafe { (*self.arena.get()).save() }
+    }
+
+    pub(super) fn first_length(&self) -> Option<usize> {
+        // SAFETY: as in `used_bytes`.
+        unsafe { (*self.arena.get()).first_length() }
     }
 
     pub(crate) fn used_bytes(&self) -> usize {
@@ -253,6 +264,7 @@ impl Control {
         // does not enter Lua.
         unsafe {
             let held = (*self.externals.get())
+                .get_or_insert_default()
                 .entry(bytes.as_ptr() as usize)
                 .or_insert_with(|| External { bytes: bytes.clone(), strings: 0 });
             held.strings += 1;
@@ -275,14 +287,18 @@ impl Control {
     /// The shared bytes that the Lua string at `start` refers to, if it is one of ours.
     pub(crate) fn external(&self, start: *const u8) -> Option<crate::payload::SharedBytes> {
         // SAFETY: as in `hold_external`.
-        unsafe { (*self.externals.get()).get(&(start as usize)).map(|held| held.bytes.clone()) }
+        unsafe {
+            let held = (*self.externals.get()).as_ref()?.get(&(start as usize))?;
+            Some(held.bytes.clone())
+        }
     }
 
     fn drop_external(&self, start: *const u8, len: usize) {
         // SAFETY: as in `hold_external`.
         unsafe {
-            let externals = &mut *self.externals.get();
-            if let Some(held) = externals.get_mut(&(start as usize)) {
+            if let Some(externals) = &mut *self.externals.get()
+                && let Some(held) = externals.get_mut(&(start as usize))
+            {
                 held.strings -= 1;
                 if held.strings == 0 {
                     externals.remove(&(start as usize));

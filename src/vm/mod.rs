@@ -16,6 +16,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod arena;
+mod block;
 pub(crate) mod boundary;
 pub(crate) mod bytecode;
 pub(crate) mod control;
@@ -25,18 +26,22 @@ pub(crate) mod matcher;
 pub(crate) mod preempt;
 pub(crate) mod resume;
 pub(crate) mod stack;
+pub(crate) mod template;
 pub(crate) mod userdata;
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::ptr::{self, NonNull};
 
+use block::Block;
 use bytecode::Bytecode;
 use control::Control;
 use ffi::lua_State;
 use stack::Stack;
 
-/// Slots of the registry that belong to us, behind Lua's own three.
+/// Slots of the registry; ours come behind Lua's own three.
 pub(crate) mod registry {
+    /// Lua's first, which nothing reads.
+    pub(crate) const UNUSED: i64 = 1;
     /// The table that anchors coroutines, by coroutine index.
     pub(crate) const COROUTINES: i64 = 4;
     /// Values on their way from one coroutine to another, by coroutine index.
@@ -55,10 +60,13 @@ pub(crate) mod registry {
     pub(crate) const METATABLES: i64 = 16;
 }
 
+/// First memory of a VM that is built: what a lean one needs. Picked from the image sizes.
+const FIRST_MEMORY: usize = 8 * 1024;
+
 /// One Lua state, its memory and its control block.
 pub(crate) struct Vm {
     lua: NonNull<lua_State>,
-    control: Box<Control>,
+    block: Block,
 }
 
 // SAFETY: the state and its arena are reachable through this value only (V4); the process's
@@ -69,23 +77,31 @@ impl Vm {
     /// Builds an empty VM: no libraries, an empty table of globals. `memory_limit` is in bytes,
     /// 0 for none. Returns `None` if the machine has no memory for it.
     pub(crate) fn new(memory_limit: usize, hash_seed: u32) -> Option<Vm> {
-        let control = Control::new(memory_limit);
-        let arena = control.arena_ptr();
-        // SAFETY: the arena lives in the boxed control that this value owns; `allocate` follows
-        // the rules of lua_Alloc. lua_newstate itself never raises.
+        let block = Block::new(block::MEMORY + FIRST_MEMORY, memory_limit, 0)?;
+        Vm::in_block(block, hash_seed)
+    }
+
+    fn in_block(block: Block, hash_seed: u32) -> Option<Vm> {
+        let arena = block.control().arena_ptr();
+        // SAFETY: the arena lives in the block that this value owns; `allocate` follows the rules
+        // of lua_Alloc. lua_newstate itself never raises.
         let lua = unsafe {
             ffi::lua_newstate(arena::allocate, arena.cast::<c_void>(), hash_seed as c_uint)
         };
         let lua = NonNull::new(lua)?;
         // SAFETY: a fresh main state without coroutines; the panic function replaces `abort`
-        // by a message and abort.
+        // by a message and abort. The collector rests until `collect`.
         unsafe {
-            control::attach(lua.as_ptr(), &control);
+            control::attach(lua.as_ptr(), block.control());
             ffi::lua_atpanic(lua.as_ptr(), panic_outside_of_calls);
+            ffi::lua_gc(lua.as_ptr(), ffi::LUA_GCSTOP);
         }
-        let vm = Vm { lua, control };
+        let vm = Vm { lua, block };
         let stack = vm.stack();
         for slot in [
+            // Lua's own, stored anew: the unused half of its value is left over from the C stack,
+            // which the images of templates must not depend on.
+            registry::UNUSED,
             registry::COROUTINES,
             registry::HANDOFF,
             registry::CHANNELS,
@@ -101,7 +117,17 @@ impl Vm {
     }
 
     pub(crate) fn control(&self) -> &Control {
-        &self.control
+        self.block.control()
+    }
+
+    /// Collects all garbage and lets the collector work from now on, at its usual pace.
+    pub(crate) fn collect(&self) {
+        // SAFETY: neither raises; finalizers of our userdata touch the control's list only. In this
+        // order, because the restart asks for a step at once and the collection takes that back.
+        unsafe {
+            ffi::lua_gc(self.main_state(), ffi::LUA_GCRESTART);
+            ffi::lua_gc(self.main_state(), ffi::LUA_GCCOLLECT);
+        }
     }
 
     /// The main state, which runs the main coroutine.

@@ -1,8 +1,8 @@
 //! Typed userdata: blocks of plain data behind a tag.
 //!
-//! The tag is a constant of the kind mixed with the block's own address, so recognising one
-//! takes two loads instead of a walk through metatables, and no other block can carry it by
-//! accident. Blocks hold `Copy` data only; what must be freed lives on the Rust side and is
+//! The tag is the block's own address with the kind in the byte above it, so recognising one
+//! takes two loads instead of a walk through metatables, no other block can carry it by accident,
+//! and it moves with the block when a VM is copied (`template.rs`). Blocks hold `Copy` data only; what must be freed lives on the Rust side and is
 //! named by an index (V5). Metatables are made at the first use of a kind.
 
 #![allow(unsafe_code)]
@@ -87,7 +87,7 @@ struct Block<T: Copy> {
 }
 
 fn tag_of(kind: Kind, address: usize) -> u64 {
-    (0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(kind as u64)) ^ (address as u64).rotate_left(17)
+    (address as u64).wrapping_add((kind as u64) << 56)
 }
 
 /// Pushes a new userdata of the class, with `user_values` Lua values that start as nil.

@@ -1,0 +1,56 @@
+//! What a VM holds before the first chunk of its definition runs: its code, the names that the
+//! code mentions, and the metatables behind them.
+//!
+//! All of it is the same for every process of a definition, so it is made once, in a template
+//! (`vm/template.rs`) that each process starts as a copy of. Names that the code does not mention
+//! stay lazy (`library.rs`); whether one was filled in early cannot be told from Lua.
+
+use crate::api::{channel, inbox, library, stdlib};
+use crate::process::definition::{Chunk, Definition};
+use crate::process::outcome;
+use crate::vm::Vm;
+use crate::vm::template::Template;
+
+/// Makes the VM of a process, a copy of its definition's template. `None` if the machine is out of
+/// memory, or `memory_limit` (0 for none) does not even hold the code.
+pub(crate) fn vm(definition: &Definition, memory_limit: usize, hash_seed: u32) -> Option<Vm> {
+    let make = || Template::make(hash_seed, &|vm| prepare(vm, definition));
+    if definition.is_copied
+        && let Some(template) = definition.template.get_or_init(make)
+    {
+        return template.copy(memory_limit);
+    }
+    let vm = Vm::new(memory_limit, hash_seed)?;
+    prepare(&vm, definition).then_some(vm)
+}
+
+/// Fills an empty VM. The function of the first chunk is left on its stack; those of the others lie
+/// where what they give will be kept. False if memory is out.
+fn prepare(vm: &Vm, definition: &Definition) -> bool {
+    library::install(vm);
+    stdlib::install_string_metatable(vm.stack());
+    let stack = vm.stack();
+    library::fill(stack, definition);
+    let mentions = |names: &[&str]| mention_any(&definition.chunks, names);
+    if mentions(&["inbox", "events", "listen", "channel"]) {
+        channel::prepare(stack);
+    }
+    if mentions(&["inbox", "listen"]) && mentions(&["payload", "from", "topic"]) {
+        inbox::prepare(stack);
+    }
+    for (index, chunk) in definition.chunks.iter().enumerate().rev() {
+        if vm.load(&chunk.code, chunk.id.as_str()).is_err() {
+            return false;
+        }
+        if index > 0 {
+            outcome::keep_library(stack, 1, index);
+        }
+    }
+    vm.collect();
+    true
+}
+
+/// Whether the code of one of the chunks mentions one of the names.
+pub(crate) fn mention_any(chunks: &[Chunk], names: &[&str]) -> bool {
+    chunks.iter().any(|chunk| names.iter().any(|name| chunk.code.mentions(name)))
+}

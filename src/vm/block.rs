@@ -1,0 +1,72 @@
+//! The one allocation that every VM begins with: its control block, and behind it the first
+//! memory of its arena.
+//!
+//! They lie together because they live and die together, because what a message touches of them
+//! is then a few neighbouring lines, and because a pointer from Lua's memory to the control
+//! block is in a copy of that memory as far away as in the original (`template.rs`).
+
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::ptr::NonNull;
+
+use super::arena::ALIGN;
+use super::control::Control;
+
+/// Where the arena's memory begins.
+pub(super) const MEMORY: usize = size_of::<Control>().next_multiple_of(ALIGN);
+
+pub(super) struct Block {
+    start: NonNull<Control>,
+    size: usize,
+}
+
+// SAFETY: a block owns its memory; the control in it is Send, and so is a value that owns it.
+unsafe impl Send for Block {}
+
+impl Block {
+    /// Allocates `size` bytes and makes an empty VM's control block in them. `limit` is that of
+    /// the arena, `poison` as for [`super::arena::Arena::begin`]. `None` if memory is out.
+    pub(super) fn new(size: usize, limit: usize, poison: u8) -> Option<Block> {
+        let size = size.max(MEMORY).next_multiple_of(ALIGN);
+        // SAFETY: the layout has a size above zero.
+        let start = NonNull::new(unsafe { alloc(layout(size)) })?;
+        let block = Block { start: start.cast(), size };
+        // SAFETY: fresh memory, large enough for a control and aligned for it; what is behind it
+        // belongs to the arena until the block is freed.
+        unsafe {
+            if poison != 0 {
+                start.write_bytes(poison, size);
+            }
+            block.start.write(Control::new(limit));
+            let memory = start.add(MEMORY).as_ptr();
+            (*block.control().arena_ptr()).begin(memory, size - MEMORY, poison);
+        }
+        Some(block)
+    }
+
+    pub(super) fn control(&self) -> &Control {
+        // SAFETY: `new` made it, and it stays until the block is dropped.
+        unsafe { self.start.as_ref() }
+    }
+
+    /// The address that everything inside is relative to.
+    pub(super) fn start(&self) -> *mut u8 {
+        self.start.as_ptr().cast()
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: made by `new` with this layout; whoever drops the block is done with its VM.
+        unsafe {
+            self.start.drop_in_place();
+            dealloc(self.start.as_ptr().cast(), layout(self.size));
+        }
+    }
+}
+
+fn layout(size: usize) -> Layout {
+    // Sizes are those of real blocks, so the only way to fail is one beyond the address space.
+    Layout::from_size_align(size, ALIGN).unwrap_or(Layout::new::<Control>())
+}

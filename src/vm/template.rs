@@ -1,0 +1,336 @@
+//! VMs made by copying: the image of one that is ready to run, with the list of its pointers.
+//!
+//! Building a VM and loading its code takes tens of microseconds, copying one less than one. The
+//! image is found by building the same VM twice, at two addresses and over memory that was filled
+//! with two different bytes (the poison), and comparing word by word:
+//!
+//! - an equal word is a constant;
+//! - a word that differs by exactly the distance of the two is a pointer into itself, to be moved
+//!   along with every copy;
+//! - bytes that hold the poison in both were never written, and nothing reads them: zero;
+//! - anything else depends on addresses in a way that copying cannot follow: no template.
+//!
+//! While the two are built their arenas wipe what Lua gives back, so that no word is made of an
+//! old pointer's half. One thing this comparison cannot see is a table whose layout depends on
+//! the address of a key and happens to be the same twice. So a trial copy is walked through:
+//! every key is text, a number or a boolean. The walk is followed by a full collection, which
+//! visits all that is alive and must find nothing dead.
+//!
+//! When there is no template, for one of these reasons or because the image would be larger than
+//! [`ROOM`], processes are built one by one with the same result.
+
+#![allow(unsafe_code)]
+
+use std::collections::HashSet;
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr::NonNull;
+
+use super::Vm;
+use super::arena::Saved;
+use super::block::{Block, MEMORY};
+use super::ffi::{self, lua_State};
+use super::stack::{Stack, Type};
+
+/// Most bytes of an image. Beyond, copying is no longer cheap against building.
+const ROOM: usize = 64 * 1024;
+/// What unused memory holds in the two builds. No length, no tag and no pointer looks like it.
+const POISONS: [u8; 2] = [0xa7, 0x5c];
+/// Room behind the image, so that the first steps of a process need no second block.
+const HEADROOM: usize = 512;
+/// Deepest nesting of tables that the trial copy is searched to.
+const DEPTH_MAX: usize = 32;
+
+/// The image of a VM.
+pub(crate) struct Template {
+    /// The memory of its arena; pointers are relative to the start of the block.
+    image: Box<[usize]>,
+    /// Indices of the words that are pointers.
+    pointers: Box<[u32]>,
+    arena: Saved,
+    /// Where the main state is, relative to the start of the block.
+    main_state: usize,
+    /// Size of a copy's block.
+    block: usize,
+}
+
+impl Template {
+    /// Builds a template of what `prepare` makes of an empty VM; `None` if that cannot be copied.
+    pub(crate) fn make(hash_seed: u32, prepare: &dyn Fn(&Vm) -> bool) -> Option<Template> {
+        let build = |poison| {
+            let block = Block::new(MEMORY + ROOM, 0, poison)?;
+            let vm = Vm::in_block(block, hash_seed)?;
+            prepare(&vm).then_some(vm)
+        };
+        let template = Template::of(&build(POISONS[0])?, &build(POISONS[1])?)?;
+        template.is_sound().then_some(template)
+    }
+
+    /// Compares two builds.
+    fn of(first: &Vm, second: &Vm) -> Option<Template> {
+        let (bases, words) = (bases(first, second), [words(first)?, words(second)?]);
+        if words[0].len() != words[1].len() {
+            return None;
+        }
+        let mut image = Vec::with_capacity(words[0].len());
+        let mut pointers = Vec::new();
+        for (index, (&one, &other)) in words[0].iter().zip(words[1]).enumerate() {
+            if one != other && other.wrapping_sub(one) == bases[1].wrapping_sub(bases[0]) {
+                pointers.push(index as u32);
+                image.push(one.wrapping_sub(bases[0]));
+            } else {
+                image.push(constant(one, other)?);
+            }
+        }
+        let block = (MEMORY + image.len() * size_of::<usize>() + HEADROOM).next_multiple_of(BLOCK);
+        Some(Template {
+            image: image.into(),
+            pointers: pointers.into(),
+            arena: first.control().save_arena(),
+            main_state: first.main_state() as usize - bases[0],
+            block,
+        })
+    }
+
+    /// Makes a VM: a copy of the image. `memory_limit` as for [`Vm::new`]; `None` if memory is out.
+    pub(crate) fn copy(&self, memory_limit: usize) -> Option<Vm> {
+        let block = Block::new(self.block, memory_limit, 0)?;
+        let start = block.start();
+        // SAFETY: the block is longer than the image behind its control; both are aligned to
+        // words, the offsets come from an image of this length, and nobody else has the block.
+        let lua = unsafe {
+            let memory = start.add(MEMORY).cast::<usize>();
+            memory.copy_from_nonoverlapping(self.image.as_ptr(), self.image.len());
+            let base = start.expose_provenance();
+            for index in &self.pointers {
+                let word = memory.add(*index as usize);
+                *word = (*word).wrapping_add(base);
+            }
+            (*block.control().arena_ptr()).restore(&self.arena, size_of_val(&*self.image));
+            NonNull::new_unchecked(start.add(self.main_state).cast::<lua_State>())
+        };
+        Some(Vm { lua, block })
+    }
+
+    /// Tries a copy; see the top of this file.
+    fn is_sound(&self) -> bool {
+        let Some(vm) = self.copy(0) else { return false };
+        let (stack, used) = (vm.stack(), vm.control().used_bytes());
+        let mut walk = Walk { stack, seen: HashSet::new() };
+        let is_stable = (1..=stack.top()).chain([ffi::LUA_REGISTRYINDEX]).all(|index| {
+            stack.push_value(index);
+            walk.has_plain_keys(0)
+        });
+        vm.collect();
+        is_stable && vm.control().used_bytes() == used
+    }
+
+    /// Bytes that a copy takes, and how many of its words are moved.
+    #[cfg(test)]
+    fn size(&self) -> (usize, usize) {
+        (size_of_val(&*self.image), self.pointers.len())
+    }
+}
+
+/// Sizes of blocks are multiples of this. Allocators have few classes of this size, and what is
+/// left over becomes head room.
+const BLOCK: usize = 1024;
+
+fn bases(first: &Vm, second: &Vm) -> [usize; 2] {
+    [first.block.start() as usize, second.block.start() as usize]
+}
+
+/// The words of an arena that has its first memory only.
+fn words(vm: &Vm) -> Option<&[usize]> {
+    let length = vm.control().first_length()?;
+    // SAFETY: so many bytes behind the control were handed out, all of them were written at least
+    // by the poison, and the VM is not used while they are read.
+    unsafe {
+        let memory = vm.block.start().add(MEMORY).cast::<usize>();
+        Some(std::slice::from_raw_parts(memory, length / size_of::<usize>()))
+    }
+}
+
+/// A word that is no pointer, with zeros where it was never written.
+fn constant(one: usize, other: usize) -> Option<usize> {
+    if one == other {
+        return Some(one);
+    }
+    let (mut one, other) = (one.to_ne_bytes(), other.to_ne_bytes());
+    for (byte, other) in one.iter_mut().zip(other) {
+        if *byte != other {
+            if [*byte, other] != POISONS {
+                return None;
+            }
+            *byte = 0;
+        }
+    }
+    Some(usize::from_ne_bytes(one))
+}
+
+/// Looks for tables whose layout depends on addresses.
+struct Walk {
+    stack: Stack,
+    seen: HashSet<*const c_void>,
+}
+
+impl Walk {
+    /// Whether no table that the value on top leads to has a key which is hashed by its address.
+    /// Pops the value.
+    fn has_plain_keys(&mut self, depth: usize) -> bool {
+        let stack = self.stack;
+        let value = stack.top();
+        let is_plain = if !self.seen.insert(stack.address(value)) {
+            true
+        } else if depth > DEPTH_MAX || !stack.reserve(8) {
+            false
+        } else {
+            let is_plain = match stack.kind(value) {
+                Type::Table => self.fields(value, depth),
+                Type::Function => self.parts(value, depth, ffi::lua_getupvalue),
+                Type::Userdata => self.parts(value, depth, user_value),
+                _ => true,
+            };
+            is_plain && (!stack.push_metatable(value) || self.has_plain_keys(depth + 1))
+        };
+        stack.set_top(value - 1);
+        is_plain
+    }
+
+    fn fields(&mut self, table: i32, depth: usize) -> bool {
+        self.stack.push_nil();
+        while self.stack.next(table) {
+            let key = self.stack.kind(-2);
+            let is_plain = matches!(key, Type::String | Type::Number | Type::Boolean);
+            if !is_plain || !self.has_plain_keys(depth + 1) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// What `get` pushes for the numbers from 1 on, until it answers null.
+    fn parts(
+        &mut self,
+        value: i32,
+        depth: usize,
+        get: unsafe extern "C-unwind" fn(*mut lua_State, c_int, c_int) -> *const c_char,
+    ) -> bool {
+        for number in 1.. {
+            // SAFETY: both functions are marked `-`: they push a value or answer null.
+            if unsafe { get(self.stack.lua(), value, number) }.is_null() {
+                break;
+            }
+            if !self.has_plain_keys(depth + 1) {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// As `lua_getupvalue`, for the user values of a userdata.
+unsafe extern "C-unwind" fn user_value(
+    lua: *mut lua_State,
+    index: c_int,
+    number: c_int,
+) -> *const c_char {
+    // SAFETY: the caller passes a userdata; what is pushed for a missing value is popped.
+    unsafe {
+        if ffi::lua_getiuservalue(lua, index, number) != ffi::LUA_TNONE {
+            return c"".as_ptr();
+        }
+        ffi::lua_settop(lua, -2);
+    }
+    std::ptr::null()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn empty(vm: &Vm) -> bool {
+        vm.collect();
+        true
+    }
+
+    #[test]
+    fn a_copy_is_as_large_as_the_original() {
+        let template = Template::make(7, &empty).unwrap();
+        let built = Vm::new(0, 7).unwrap();
+        assert!(empty(&built));
+        let copied = template.copy(0).unwrap();
+        assert_eq!(copied.control().used_bytes(), built.control().used_bytes());
+        let (bytes, pointers) = template.size();
+        assert!(bytes < 8 * 1024 && pointers < bytes / 8, "{bytes} bytes, {pointers} pointers");
+    }
+
+    #[test]
+    fn copies_do_not_see_each_other() {
+        let template = Template::make(7, &empty).unwrap();
+        let (one, other) = (template.copy(0).unwrap(), template.copy(0).unwrap());
+        one.stack().push_globals();
+        one.stack().push_integer(1);
+        one.stack().set_raw_field(-2, "only here");
+        other.stack().push_globals();
+        assert_eq!(other.stack().raw_field(-1, "only here"), Type::Nil);
+    }
+
+    #[test]
+    fn a_limit_below_the_image_is_passed_at_once() {
+        let template = Template::make(7, &empty).unwrap();
+        assert!(template.copy(1000).unwrap().control().leave().is_some());
+        assert!(template.copy(100_000).unwrap().control().leave().is_none());
+    }
+
+    #[test]
+    fn a_table_with_addresses_as_keys_is_refused() {
+        let with_keys = |vm: &Vm| {
+            let stack = vm.stack();
+            stack.push_table(0, 1);
+            stack.push_table(0, 0);
+            stack.push_boolean(true);
+            stack.raw_set(-3);
+            empty(vm)
+        };
+        assert!(Template::make(7, &with_keys).is_none());
+    }
+
+    #[test]
+    fn what_depends_on_the_address_is_refused() {
+        let with_address = |vm: &Vm| {
+            let address = vm.stack().address(ffi::LUA_REGISTRYINDEX) as i64;
+            vm.stack().push_integer(address >> 4);
+            empty(vm)
+        };
+        assert!(Template::make(7, &with_address).is_none());
+    }
+
+    #[test]
+    fn too_large_an_image_is_refused() {
+        let with_text = |vm: &Vm| {
+            vm.stack().push_string(vec![b'x'; ROOM]);
+            empty(vm)
+        };
+        assert!(Template::make(7, &with_text).is_none());
+        let with_less = |vm: &Vm| {
+            vm.stack().push_string(vec![b'x'; ROOM / 2]);
+            empty(vm)
+        };
+        assert!(Template::make(7, &with_less).is_some());
+    }
+
+    #[test]
+    fn large_pieces_of_an_image_can_be_given_back() {
+        let with_text = |vm: &Vm| {
+            vm.stack().push_string(vec![b'x'; 5000]);
+            empty(vm)
+        };
+        let vm = Template::make(7, &with_text).unwrap().copy(0).unwrap();
+        let before = vm.control().used_bytes();
+        vm.stack().set_top(0);
+        vm.collect();
+        assert!(vm.control().used_bytes() < before - 5000);
+        vm.stack().push_string(vec![b'y'; 600]);
+        assert_eq!(vm.stack().string(-1), Some(&[b'y'; 600][..]));
+    }
+}
