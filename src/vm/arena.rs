@@ -30,8 +30,7 @@ const SMALL_MAX: usize = 1024;
 /// Steps of 16 bytes up to here, four steps a doubling beyond.
 const FINE_MAX: usize = 256;
 const CLASSES: usize = FINE_MAX / 16 + 8;
-/// Chained blocks double in size from one to the next, so that a process that needs little more
-/// than its first block holds little more, and one that needs much asks seldom.
+/// Chained blocks double in size, so that little more than the first holds little more.
 const NEXT_BLOCK: usize = 2 * 1024;
 const NEXT_BLOCK_MAX: usize = 16 * 1024;
 pub(super) const ALIGN: usize = 16;
@@ -270,9 +269,10 @@ impl Arena {
     }
 
     fn take_large(&mut self, size: usize) -> *mut u8 {
+        // Never from a chained block: `give` knows large pieces of the first memory only.
         let room = (self.bump_end as usize) - (self.bump as usize);
-        if self.poison != 0 && size <= room {
-            return self.carve(size.next_multiple_of(ALIGN).min(room));
+        if self.poison != 0 && self.blocks.is_null() && size <= room {
+            return self.carve(size.next_multiple_of(ALIGN));
         }
         if self.may_refuse && size > request_max() {
             return ptr::null_mut();
