@@ -57,7 +57,6 @@ fn load(application: &Application, entry: &Entry, code: &Code) -> Loaded {
         globals,
         filled: Filled::new(),
         template: OnceLock::new(),
-        is_copied: true,
     };
     definition.filled = api::mentioned_globals(&definition);
     Ok(Arc::new(definition))

@@ -15,9 +15,7 @@ use crate::vm::template::Template;
 /// memory, or `memory_limit` (0 for none) does not even hold the code.
 pub(crate) fn vm(definition: &Definition, memory_limit: usize, hash_seed: u32) -> Option<Vm> {
     let make = || Template::make(hash_seed, &|vm| prepare(vm, definition));
-    if definition.is_copied
-        && let Some(template) = definition.template.get_or_init(make)
-    {
+    if let Some(template) = definition.template.get_or_init(make) {
         return template.copy(memory_limit);
     }
     let vm = Vm::new(memory_limit, hash_seed)?;

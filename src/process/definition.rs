@@ -19,8 +19,6 @@ pub(crate) struct Definition {
     pub(crate) filled: Filled,
     /// What its processes are copies of, made with the first; `None` if they cannot be copied.
     pub(crate) template: OnceLock<Option<Template>>,
-    /// Whether to copy at all; building each process is for comparison.
-    pub(crate) is_copied: bool,
 }
 
 /// Which of the lazily filled globals are there, a bit each; see `api/library.rs`.

@@ -6,7 +6,6 @@
 //! without asking Lua what is alive. One thread at a time uses an arena: the one that runs the
 //! process.
 //!
-//! Invariants:
 //! - **A1** `used` is the sum of the sizes that Lua asked for and has not given back.
 //! - **A2** While `may_refuse` is false no request is refused: our own functions run then, and
 //!   an error that jumps through them is not allowed. A request that goes past the limit marks
@@ -23,17 +22,13 @@ use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
 
+use super::size_class::{ALIGN, CLASSES, SMALL_MAX, class_of, class_size, class_within};
+
 /// Requests of at least this many bytes fail inside Lua when they do not fit the limit.
 pub(crate) const LARGE_REQUEST: usize = 4096;
-/// Requests beyond this go to the global allocator.
-const SMALL_MAX: usize = 1024;
-/// Steps of 16 bytes up to here, four steps a doubling beyond.
-const FINE_MAX: usize = 256;
-const CLASSES: usize = FINE_MAX / 16 + 8;
 /// Chained blocks double in size, so that little more than the first holds little more.
 const NEXT_BLOCK: usize = 2 * 1024;
 const NEXT_BLOCK_MAX: usize = 16 * 1024;
-pub(super) const ALIGN: usize = 16;
 
 #[repr(C, align(16))]
 struct Block {
@@ -426,32 +421,6 @@ fn request_max() -> usize {
     })
 }
 
-fn class_of(size: usize) -> usize {
-    if size <= FINE_MAX {
-        return size.max(1).div_ceil(ALIGN) - 1;
-    }
-    // 320 384 448 512, then 640 768 896 1024.
-    if size <= 512 {
-        16 + (size - FINE_MAX).div_ceil(64) - 1
-    } else {
-        20 + (size - 512).div_ceil(128) - 1
-    }
-}
-
-/// The largest class that fits into `room` bytes.
-fn class_within(room: usize) -> usize {
-    let class = class_of(room);
-    if class_size(class) > room { class - 1 } else { class }
-}
-
-fn class_size(class: usize) -> usize {
-    match class {
-        0..16 => (class + 1) * ALIGN,
-        16..20 => FINE_MAX + (class - 15) * 64,
-        _ => 512 + (class - 19) * 128,
-    }
-}
-
 fn block_layout(size: usize) -> Layout {
     Layout::from_size_align(size, ALIGN).expect("block sizes are constants")
 }
@@ -489,60 +458,5 @@ pub(super) unsafe extern "C" fn allocate(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn classes_cover_every_small_size() {
-        for size in 1..=SMALL_MAX {
-            let class = class_of(size);
-            assert!(class_size(class) >= size, "{size}");
-            assert!(class == 0 || class_size(class - 1) < size, "{size}");
-        }
-        assert_eq!(class_size(CLASSES - 1), SMALL_MAX);
-    }
-
-    #[test]
-    fn count_is_exact_and_memory_is_reused() {
-        let mut arena = Arena::new(0);
-        let first = arena.serve(ptr::null_mut(), 0, 100);
-        assert_eq!(arena.used(), 100);
-        let second = arena.serve(first, 100, 5000);
-        assert_eq!(arena.used(), 5000);
-        arena.serve(second, 5000, 0);
-        assert_eq!(arena.used(), 0);
-        assert_eq!(arena.serve(ptr::null_mut(), 0, 100), first);
-    }
-
-    #[test]
-    fn small_requests_pass_the_limit_at_the_second_try_and_mark_it() {
-        let mut arena = Arena::new(1000);
-        arena.set_may_refuse(true);
-        assert!(!arena.serve(ptr::null_mut(), 0, 900).is_null());
-        assert!(arena.serve(ptr::null_mut(), 0, 200).is_null());
-        assert!(!arena.is_over_limit());
-        assert!(!arena.serve(ptr::null_mut(), 0, 200).is_null());
-        assert!(arena.is_over_limit());
-    }
-
-    #[test]
-    fn absurd_requests_fail_without_a_limit() {
-        let mut arena = Arena::new(0);
-        arena.set_may_refuse(true);
-        assert!(arena.serve(ptr::null_mut(), 0, 1 << 46).is_null());
-        assert_eq!(arena.used(), 0);
-    }
-
-    #[test]
-    fn large_requests_past_the_limit_are_refused_for_good() {
-        let mut arena = Arena::new(10_000);
-        arena.set_may_refuse(true);
-        for _ in 0..4 {
-            assert!(arena.serve(ptr::null_mut(), 0, 20_000).is_null());
-        }
-        assert!(!arena.is_over_limit());
-        arena.set_may_refuse(false);
-        assert!(!arena.serve(ptr::null_mut(), 0, 20_000).is_null());
-        assert!(arena.is_over_limit());
-    }
-}
+#[path = "arena_tests.rs"]
+mod tests;

@@ -10,8 +10,8 @@
 use std::alloc::{Layout, alloc, dealloc};
 use std::ptr::NonNull;
 
-use super::arena::ALIGN;
 use super::control::Control;
+use super::size_class::ALIGN;
 
 /// Where the arena's memory begins.
 pub(super) const MEMORY: usize = size_of::<Control>().next_multiple_of(ALIGN);

@@ -11,7 +11,7 @@
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, UnsafeCell};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::ptr;
 
@@ -93,8 +93,8 @@ pub(crate) struct Control {
     /// API calls left in this time slice.
     reductions: Cell<u32>,
     released: UnsafeCell<Vec<Released>>,
-    /// By address; made at the first one, few processes have any.
-    externals: UnsafeCell<Option<Box<HashMap<usize, External>>>>,
+    /// By address. A tree, because an empty one is small, and few processes have any.
+    externals: UnsafeCell<BTreeMap<usize, External>>,
     arena: UnsafeCell<Arena>,
 }
 
@@ -113,7 +113,7 @@ impl Control {
             may_wait: Cell::new(false),
             reductions: Cell::new(0),
             released: UnsafeCell::new(Vec::new()),
-            externals: UnsafeCell::new(None),
+            externals: UnsafeCell::new(BTreeMap::new()),
             arena: UnsafeCell::new(Arena::new(limit)),
         }
     }
@@ -264,7 +264,6 @@ impl Control {
         // does not enter Lua.
         unsafe {
             let held = (*self.externals.get())
-                .get_or_insert_default()
                 .entry(bytes.as_ptr() as usize)
                 .or_insert_with(|| External { bytes: bytes.clone(), strings: 0 });
             held.strings += 1;
@@ -287,18 +286,14 @@ impl Control {
     /// The shared bytes that the Lua string at `start` refers to, if it is one of ours.
     pub(crate) fn external(&self, start: *const u8) -> Option<crate::payload::SharedBytes> {
         // SAFETY: as in `hold_external`.
-        unsafe {
-            let held = (*self.externals.get()).as_ref()?.get(&(start as usize))?;
-            Some(held.bytes.clone())
-        }
+        unsafe { (*self.externals.get()).get(&(start as usize)).map(|held| held.bytes.clone()) }
     }
 
     fn drop_external(&self, start: *const u8, len: usize) {
         // SAFETY: as in `hold_external`.
         unsafe {
-            if let Some(externals) = &mut *self.externals.get()
-                && let Some(held) = externals.get_mut(&(start as usize))
-            {
+            let externals = &mut *self.externals.get();
+            if let Some(held) = externals.get_mut(&(start as usize)) {
                 held.strings -= 1;
                 if held.strings == 0 {
                     externals.remove(&(start as usize));

@@ -25,6 +25,7 @@ pub(crate) mod ffi;
 pub(crate) mod matcher;
 pub(crate) mod preempt;
 pub(crate) mod resume;
+mod size_class;
 pub(crate) mod stack;
 pub(crate) mod template;
 pub(crate) mod userdata;
