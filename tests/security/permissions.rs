@@ -58,6 +58,8 @@ const TARGET: &str = r#"
     while true do
       local m = inbox:receive()
       if m:topic() == "report" then
+        -- An event of another sender may have come before the report and be read after it.
+        time.sleep("1ms")
         process.send(m:from(), "answer", table.concat(seen, " "))
       else
         seen[#seen + 1] = m:topic()
