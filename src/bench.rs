@@ -26,7 +26,7 @@ impl Mailbox {
 
     /// Makes a message without content and appends it as `send` does; false if it is full.
     pub fn push(&self) -> bool {
-        if !self.0.reserve(1, UNREAD_MAX) {
+        if self.0.reserve(1, UNREAD_MAX).is_none() {
             return false;
         }
         let topic = Topic::from_slice(b"topic");
@@ -42,7 +42,7 @@ impl Mailbox {
             std::hint::black_box(&message.content);
             count += 1;
         }
-        self.0.release(count);
+        self.0.took(count);
         count
     }
 }

@@ -346,7 +346,7 @@ impl Runtime {
         };
         let slot = node.slots.find(target.uniq).ok_or_else(gone)?;
         let payload = payload::from_values(values);
-        if !slot.reserve(1, payload.size(), node.host(target.host).limits) {
+        if slot.reserve(1, payload.size(), &node.host(target.host).limits).is_none() {
             return Err(refused(crate::error::kind::RATE_LIMITED, "mailbox full"));
         }
         let topic = Topic::from_slice(topic.as_bytes());

@@ -241,7 +241,7 @@ fn relate(node: &Node, slot: &Slot, id: ProcessId, mut relation: Relation) {
     }
     for (topic, payload) in std::mem::take(&mut relation.messages) {
         // `check_messages` has seen that there is room, and nobody else knows of it yet.
-        slot.mailbox.reserve(1, 0);
+        let _ = slot.mailbox.reserve(1, 0);
         if node.host(id.host).limits.memory_bytes > 0 {
             slot.mailbox.reserve_bytes(payload.size(), 0, usize::MAX);
         }

@@ -50,7 +50,8 @@ impl Deref for Caller<'_> {
 }
 
 /// Runs `inner` for the process that the VM belongs to.
-pub(crate) fn enter(stack: Stack, inner: fn(&mut Caller<'_>) -> ApiResult) -> Reply {
+#[inline(always)]
+pub(crate) fn enter(stack: Stack, inner: impl FnOnce(&mut Caller<'_>) -> ApiResult) -> Reply {
     let process = stack.control().process().cast::<Process>();
     // SAFETY: `Process::new` bound the VM to its process. The worker that runs it keeps no
     // reference across the resume that led here, and API functions do not nest: nothing that
@@ -63,6 +64,7 @@ pub(crate) fn enter(stack: Stack, inner: fn(&mut Caller<'_>) -> ApiResult) -> Re
     }
 }
 
+#[cold]
 fn fail(caller: &Caller<'_>, failure: Failure) -> Reply {
     caller.stack.reserve(8);
     match failure {

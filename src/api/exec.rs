@@ -5,7 +5,6 @@ use crate::api::{function, spawn};
 use crate::app::EntryId;
 use crate::error::{ApiError, kind};
 use crate::payload;
-use crate::process::channel::Wake;
 use crate::process::exit::{Failure as ProcessFailure, Outcome, Watcher};
 use crate::process::message::Answer;
 use crate::security::Action;
@@ -64,20 +63,20 @@ fn check_ids(definition: &[u8], host: &[u8]) -> Result<(), ApiError> {
 
 /// The chunk took longer than a slice; its child runs now, or failed to start.
 fn exec_answered(stack: Stack) -> Reply {
-    caller::enter(stack, |caller| match caller.process.coroutines.take_wake() {
-        Some(Wake::Answer(Answer::Spawned(Ok(_)))) => {
+    caller::enter(stack, |caller| match caller.process.coroutines.take_answer() {
+        Some(Answer::Spawned(Ok(_))) => {
             caller.process.coroutines.wait_again();
             caller.wait(exec_ended)
         }
-        Some(Wake::Answer(Answer::Spawned(Err(error)))) => Err(error.into()),
-        Some(Wake::Answer(Answer::Ended(outcome))) => push_outcome(caller, &outcome),
+        Some(Answer::Spawned(Err(error))) => Err(error.into()),
+        Some(Answer::Ended(outcome)) => push_outcome(caller, &outcome),
         _ => Err(ApiError::new(kind::INTERNAL, "the exec got no answer").into()),
     })
 }
 
 fn exec_ended(stack: Stack) -> Reply {
-    caller::enter(stack, |caller| match caller.process.coroutines.take_wake() {
-        Some(Wake::Answer(Answer::Ended(outcome))) => push_outcome(caller, &outcome),
+    caller::enter(stack, |caller| match caller.process.coroutines.take_answer() {
+        Some(Answer::Ended(outcome)) => push_outcome(caller, &outcome),
         _ => Err(ApiError::new(kind::INTERNAL, "the exec got no answer").into()),
     })
 }

@@ -4,7 +4,7 @@
 use crate::api::caller::{ApiResult, Caller, Failure};
 use crate::api::{channel, function, send};
 use crate::error::ApiError;
-use crate::payload::{self, Payload};
+use crate::payload::{self, Number, Payload};
 use crate::pid::ProcessId;
 use crate::process::cancellation;
 use crate::process::channel::{ChannelId, Source};
@@ -26,14 +26,25 @@ function!(message_payload, message_payload_inner);
 function!(message_text, message_text_inner);
 
 /// Topics up to this length lie in the Message itself, so the string is made when asked for.
-const TOPIC_INLINE: usize = 23;
+const TOPIC_INLINE: usize = 19;
 
-/// What a Message's userdata holds; user values: the payload, a topic that is too long.
+/// What a Message's userdata holds. User values: the payload if it is not the number here, a topic
+/// that is too long.
 #[derive(Clone, Copy)]
+#[repr(C)]
 struct Data {
-    from: Option<ProcessId>,
+    /// The number of the sender's PID, 0 for none, and its host.
+    from: u64,
+    host: u32,
     topic_len: u8,
     topic: [u8; TOPIC_INLINE],
+    number: Number,
+}
+
+impl Data {
+    fn sender(&self) -> Option<ProcessId> {
+        (self.from != 0).then_some(ProcessId { uniq: self.from, host: self.host })
+    }
 }
 
 /// `topic_len` of a topic that is a user value.
@@ -143,9 +154,7 @@ pub(crate) fn push_delivery(caller: &mut Caller<'_>, id: ChannelId, message: Box
             caller.process.took(payload.size());
         }
         Content::User { from, topic, payload } => {
-            push_message(caller, *from, topic);
-            push_payload(caller, payload);
-            caller.set_user_value(-2, PAYLOAD);
+            push_message(caller, *from, topic, payload);
             caller.process.took(payload.size());
         }
         Content::Exit { from, at, outcome } => push_end(caller, EXIT, *from, *at, outcome),
@@ -160,18 +169,29 @@ pub(crate) fn push_delivery(caller: &mut Caller<'_>, id: ChannelId, message: Box
     }
 }
 
-/// Pushes a Message without its payload.
-fn push_message(caller: &Caller<'_>, from: Option<ProcessId>, topic: &[u8]) {
-    let mut data = Data { from, topic_len: TOPIC_OUTSIDE, topic: [0; TOPIC_INLINE] };
-    if topic.len() <= TOPIC_INLINE {
-        data.topic_len = topic.len() as u8;
-        data.topic[..topic.len()].copy_from_slice(topic);
-        userdata::push(caller.stack, &CLASS, data, 1);
-        return;
+fn push_message(caller: &Caller<'_>, from: Option<ProcessId>, topic: &[u8], payload: &Payload) {
+    let (uniq, host) = from.map_or((0, 0), |from| (from.uniq, from.host));
+    let (is_short, number) = (topic.len() <= TOPIC_INLINE, payload.number());
+    let topic_len = if is_short { topic.len() as u8 } else { TOPIC_OUTSIDE };
+    let data = Data { from: uniq, host, topic_len, topic: [0; TOPIC_INLINE], number };
+    let user_values = match (is_short, number) {
+        (true, Number::None) => PAYLOAD,
+        (true, _) => 0,
+        (false, _) => TOPIC,
+    };
+    userdata::push_edited(caller.stack, &CLASS, data, user_values, |data| {
+        if let Some(place) = data.topic.get_mut(..topic.len()) {
+            place.copy_from_slice(topic);
+        }
+    });
+    if number == Number::None {
+        push_payload(caller, payload);
+        caller.set_user_value(-2, PAYLOAD);
     }
-    userdata::push(caller.stack, &CLASS, data, 2);
-    caller.push_string(topic);
-    caller.set_user_value(-2, TOPIC);
+    if !is_short {
+        caller.push_string(topic);
+        caller.set_user_value(-2, TOPIC);
+    }
 }
 
 fn push_topic(caller: &Caller<'_>, data: &Data) {
@@ -250,8 +270,8 @@ fn push_cancel(caller: &Caller<'_>, from: Option<ProcessId>, at: i64, deadline: 
     }
 }
 
-fn message(caller: &Caller<'_>) -> Result<Data, Failure> {
-    userdata::get(caller.stack, 1, Kind::Message).ok_or_else(|| {
+fn message<'a>(caller: &'a Caller<'_>) -> Result<&'a Data, Failure> {
+    userdata::peek(&caller.stack, 1, Kind::Message).ok_or_else(|| {
         let got = caller.kind(1).name();
         Failure::Text(format!("bad argument #1 (message expected, got {got})"))
     })
@@ -259,13 +279,13 @@ fn message(caller: &Caller<'_>) -> Result<Data, Failure> {
 
 /// `msg:topic()`.
 fn message_topic_inner(caller: &mut Caller<'_>) -> ApiResult {
-    push_topic(caller, &message(caller)?);
+    push_topic(caller, message(caller)?);
     Ok(Reply::Return(1))
 }
 
 /// `msg:from()`.
 fn message_from_inner(caller: &mut Caller<'_>) -> ApiResult {
-    match message(caller)?.from {
+    match message(caller)?.sender() {
         Some(from) => push_sender(caller, from),
         None => caller.push_nil(),
     }
@@ -286,13 +306,18 @@ fn push_sender(caller: &mut Caller<'_>, from: ProcessId) {
 
 /// `msg:payload()`.
 fn message_payload_inner(caller: &mut Caller<'_>) -> ApiResult {
-    message(caller)?;
-    caller.push_user_value(1, PAYLOAD);
+    match message(caller)?.number {
+        Number::Integer(value) => caller.push_integer(value),
+        Number::Float(value) => caller.push_number(value),
+        Number::None => {
+            caller.push_user_value(1, PAYLOAD);
+        }
+    }
     Ok(Reply::Return(1))
 }
 
 fn message_text_inner(caller: &mut Caller<'_>) -> ApiResult {
-    push_topic(caller, &message(caller)?);
+    push_topic(caller, message(caller)?);
     let topic = caller.string(-1).unwrap_or_default();
     caller.push_string([b"message: ", topic].concat());
     Ok(Reply::Return(1))

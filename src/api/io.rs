@@ -8,7 +8,6 @@ use crate::api::caller::{self, ApiResult, Caller, Failure};
 use crate::api::{function, library};
 use crate::error::ApiError;
 use crate::output::{Asker, Level, PrintMode, Printed, Tell};
-use crate::process::channel::Wake;
 use crate::process::message::{Answer, Content};
 use crate::sync::Arc;
 use crate::vm::boundary::{self, Reply};
@@ -175,8 +174,8 @@ fn read_line_inner(caller: &mut Caller<'_>) -> ApiResult {
 
 fn line_read(stack: Stack) -> Reply {
     caller::enter(stack, |caller| {
-        match caller.process.coroutines.take_wake() {
-            Some(Wake::Answer(Answer::Output(Some(line)))) => caller.push_string(line),
+        match caller.process.coroutines.take_answer() {
+            Some(Answer::Output(Some(line))) => caller.push_string(line),
             _ => caller.push_nil(),
         }
         Ok(Reply::Return(1))

@@ -47,12 +47,11 @@ macro_rules! function {
         pub(crate) unsafe extern "C-unwind" fn $shell(
             lua: *mut crate::vm::ffi::lua_State,
         ) -> std::ffi::c_int {
-            fn safe(stack: crate::vm::stack::Stack) -> crate::vm::boundary::Reply {
-                crate::api::caller::enter(stack, $inner)
-            }
             // SAFETY: Lua calls this with the running state of one of our VMs, the frame holds
             // nothing with a destructor, and the result goes to Lua at once.
-            unsafe { crate::vm::boundary::call(lua, safe) }
+            unsafe {
+                crate::vm::boundary::call(lua, |stack| crate::api::caller::enter(stack, $inner))
+            }
         }
     };
 }

@@ -5,9 +5,10 @@ use crate::api::function;
 use crate::error::ApiError;
 use crate::payload;
 use crate::pid::ProcessId;
-use crate::process::PidKey;
-use crate::process::message::{Content, Message, Topic};
+use crate::process::message::Message;
 use crate::security::Action;
+use crate::vm::ffi::LUA_REGISTRYINDEX as REGISTRY;
+use crate::vm::registry;
 
 function!(send, send_inner);
 
@@ -31,13 +32,14 @@ fn send_inner(caller: &mut Caller<'_>) -> ApiResult {
     let (destination, topic) = two_texts(caller)?;
     check_topic(topic, "send")?;
     let target = resolve(caller, destination)?;
-    let payload =
-        payload::encode(caller.stack, 3).map_err(|error| ApiError::invalid(error.message()))?;
+    let mut message = Message::from_process(caller.process.id, topic);
+    if let Some(payload) = message.payload_mut() {
+        payload::encode_into(payload, caller.stack, 3)
+            .map_err(|error| ApiError::invalid(error.message()))?;
+    }
     let target = target.process("process not found")?;
     caller.process.flush_taken();
-    let from = Some(caller.process.id);
-    let content = Content::User { from, topic: Topic::from_slice(topic), payload };
-    let unread = deliver(caller, target, content)?;
+    let unread = deliver(caller, target, message)?;
     if unread > CROWDED {
         caller.control().spend((unread / CROWDED).min(CROWDED_COST_MAX));
     }
@@ -45,21 +47,28 @@ fn send_inner(caller: &mut Caller<'_>) -> ApiResult {
 }
 
 /// Resolves as [`Caller::resolve`] does and asks for permission, but knows the last PID that was
-/// allowed again: a process mostly sends to few others, and comparing a text is cheaper than
-/// taking it apart.
+/// allowed again: a process mostly sends to few others. It is known by its address, which no other
+/// text has while the registry keeps it. Whether it still lives is seen by `deliver`.
+#[inline]
 fn resolve(caller: &mut Caller<'_>, destination: &[u8]) -> Result<Destination, ApiError> {
-    if let Some((text, process)) = &caller.process.last_destination
-        && text.as_slice() == destination
-        && caller.process.node.slots.find(process.uniq).is_some()
+    if let Some((address, process)) = caller.process.last_destination
+        && address == destination.as_ptr() as usize
     {
-        return Ok(Destination::Alive(*process));
+        return Ok(Destination::Alive(process));
     }
+    resolve_anew(caller, destination)
+}
+
+#[inline(never)]
+fn resolve_anew(caller: &mut Caller<'_>, destination: &[u8]) -> Result<Destination, ApiError> {
     let resolved = caller.resolve(destination)?;
     caller.require_on(Action::Send, &resolved, destination, "send")?;
     if let Destination::Alive(process) = resolved
         && crate::pid::parse(destination).is_ok()
     {
-        caller.process.last_destination = Some((PidKey::from_slice(destination), process));
+        caller.push_value(1);
+        caller.raw_set_index(REGISTRY, registry::LAST_DESTINATION);
+        caller.process.last_destination = Some((destination.as_ptr() as usize, process));
     }
     Ok(resolved)
 }
@@ -77,20 +86,22 @@ fn two_texts<'a>(caller: &Caller<'_>) -> Result<(&'a [u8], &'a [u8]), ApiError> 
 }
 
 /// Delivers to a process that was alive; returns how many messages wait there.
-fn deliver(caller: &Caller<'_>, target: ProcessId, content: Content) -> Result<u32, ApiError> {
+fn deliver(
+    caller: &Caller<'_>,
+    target: ProcessId,
+    mut message: Box<Message>,
+) -> Result<u32, ApiError> {
     let node = &caller.process.node;
     let gone = || ApiError::not_found("process not found");
     let slot = node.slots.find(target.uniq).ok_or_else(gone)?;
-    let limits = node.host(target.host).limits;
-    let size = match &content {
-        Content::User { payload, .. } if limits.memory_bytes > 0 => payload.size(),
+    let limits = &node.host(target.host).limits;
+    let size = match message.payload() {
+        Some(payload) if limits.memory_bytes > 0 => payload.size(),
         _ => 0,
     };
-    if !slot.reserve(1, size, limits) {
-        return Err(ApiError::rate_limited("mailbox full"));
-    }
-    if node.deliver(slot, Message::new(target.uniq, content)).is_err() {
-        return Err(gone());
-    }
-    Ok(slot.mailbox.unread())
+    let unread = slot.reserve(1, size, limits);
+    let unread = unread.ok_or_else(|| ApiError::rate_limited("mailbox full"))?;
+    message.destination = target.uniq;
+    node.deliver(slot, message).map_err(|_| gone())?;
+    Ok(unread)
 }

@@ -6,7 +6,6 @@ use crate::api::{function, spawner};
 use crate::error::{ApiError, kind};
 use crate::payload;
 use crate::pid::ProcessId;
-use crate::process::channel::Wake;
 use crate::process::context::Inherited;
 use crate::process::message::Answer;
 use crate::process::objects::Plan;
@@ -49,7 +48,7 @@ macro_rules! variant {
             pub(super) fn again(stack: Stack) -> Reply {
                 caller::enter(stack, |caller| {
                     // Whatever came of the other's child, the name is to be looked at anew.
-                    drop(caller.process.coroutines.take_wake());
+                    drop(caller.process.coroutines.take_answer());
                     built(caller)
                 })
             }
@@ -148,12 +147,12 @@ pub(crate) fn push_pid(caller: &Caller<'_>, process: ProcessId) {
 }
 
 fn answered(stack: Stack) -> Reply {
-    caller::enter(stack, |caller| match caller.process.coroutines.take_wake() {
-        Some(Wake::Answer(Answer::Spawned(Ok(process)))) => {
+    caller::enter(stack, |caller| match caller.process.coroutines.take_answer() {
+        Some(Answer::Spawned(Ok(process))) => {
             push_pid(caller, process);
             Ok(Reply::Return(2))
         }
-        Some(Wake::Answer(Answer::Spawned(Err(error)))) => Err(error.into()),
+        Some(Answer::Spawned(Err(error))) => Err(error.into()),
         _ => Err(ApiError::new(kind::INTERNAL, "the spawn got no answer").into()),
     })
 }

@@ -295,6 +295,6 @@ fn release_places(
 /// Reserves room for all messages of a plan, or for none.
 fn reserve_places(caller: &Caller<'_>, slot: &Slot, process: ProcessId, plan: &Plan) -> bool {
     let bytes = plan.messages.iter().map(|(_, payload)| payload.size()).sum();
-    let limits = caller.process.node.host(process.host).limits;
-    slot.reserve(plan.messages.len() as u32, bytes, limits)
+    let limits = &caller.process.node.host(process.host).limits;
+    slot.reserve(plan.messages.len() as u32, bytes, limits).is_some()
 }

@@ -3,12 +3,15 @@
 //! The payload is owned by the process, not by this frame, and everything called here may at
 //! most run the collector, so nothing can be lost half-way (V2).
 
-use super::{Payload, Reader, tag};
+use super::{Number, Payload, Reader, tag};
 use crate::vm::error_object::{self, Flags, USER_VALUES};
 use crate::vm::stack::Stack;
 
 /// Pushes every value; returns how many, or `None` if the stack cannot hold them.
 pub(crate) fn push_all(stack: Stack, payload: &Payload) -> Option<i32> {
+    if push_number(stack, payload) {
+        return Some(1);
+    }
     let count = i32::try_from(payload.count()).ok()?;
     if !stack.reserve(count.checked_add(8)?) {
         return None;
@@ -22,6 +25,9 @@ pub(crate) fn push_all(stack: Stack, payload: &Payload) -> Option<i32> {
 
 /// Pushes one value: nil for none, the value itself for one, a table of all for more.
 pub(crate) fn push_one(stack: Stack, payload: &Payload) -> Option<()> {
+    if push_number(stack, payload) {
+        return Some(());
+    }
     let mut reader = payload.reader();
     match payload.count() {
         0 => stack.push_nil(),
@@ -35,6 +41,16 @@ pub(crate) fn push_one(stack: Stack, payload: &Payload) -> Option<()> {
         }
     }
     Some(())
+}
+
+/// Pushes the value of a payload that is one number; false if it is not.
+fn push_number(stack: Stack, payload: &Payload) -> bool {
+    match payload.number {
+        Number::None => return false,
+        Number::Integer(value) => stack.push_integer(value),
+        Number::Float(value) => stack.push_number(value),
+    }
+    true
 }
 
 fn push_value(stack: Stack, payload: &Payload, reader: &mut Reader<'_>) -> Option<()> {

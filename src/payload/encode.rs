@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::ffi::c_void;
 
-use super::{DEPTH_MAX, Payload, SHARE_BYTES, SharedBytes, tag};
+use super::{DEPTH_MAX, Number, Payload, SHARE_BYTES, SharedBytes, tag};
 use crate::vm::error_object::{Flags, USER_VALUES};
 use crate::vm::stack::{Stack, Type};
 use crate::vm::userdata::{self, Kind};
@@ -38,29 +38,57 @@ impl Unsendable {
 
 /// Copies the values from `first` to the top of the stack.
 pub(crate) fn encode(stack: Stack, first: i32) -> Result<Payload, Unsendable> {
+    let mut payload = Payload::default();
+    encode_into(&mut payload, stack, first)?;
+    Ok(payload)
+}
+
+/// As [`encode`], into an empty payload where it is to stay. After an error some of it is there.
+#[inline]
+pub(crate) fn encode_into(
+    payload: &mut Payload,
+    stack: Stack,
+    first: i32,
+) -> Result<(), Unsendable> {
     let top = stack.top();
-    let mut encoder =
-        Encoder { stack, payload: Payload::default(), tables: Vec::new(), index: HashMap::new() };
-    for position in first..=top {
+    if top == first && stack.kind(first) == Type::Number {
+        payload.count = 1;
+        payload.number = match stack.is_integer(first) {
+            true => Number::Integer(stack.integer(first).unwrap_or_default()),
+            false => Number::Float(stack.number(first).unwrap_or_default()),
+        };
+        return Ok(());
+    }
+    encode_values(payload, stack, first, top)
+}
+
+fn encode_values(
+    payload: &mut Payload,
+    stack: Stack,
+    first: i32,
+    last: i32,
+) -> Result<(), Unsendable> {
+    let mut encoder = Encoder { stack, payload, tables: Vec::new(), index: None };
+    for position in first..=last {
         encoder.value(position, 0)?;
         encoder.payload.count += 1;
         // Identity holds inside one value only.
         encoder.tables.clear();
-        encoder.index.clear();
+        encoder.index = None;
     }
-    Ok(encoder.payload)
+    Ok(())
 }
 
-struct Encoder {
+struct Encoder<'a> {
     stack: Stack,
-    payload: Payload,
+    payload: &'a mut Payload,
     /// The tables of the current value in the order of their numbers.
     tables: Vec<*const c_void>,
-    /// The same as a map, filled once there are many.
-    index: HashMap<*const c_void, u32>,
+    /// The same as a map, made once there are many.
+    index: Option<HashMap<*const c_void, u32>>,
 }
 
-impl Encoder {
+impl Encoder<'_> {
     /// Appends one value; the stack is afterwards as before, also after an error.
     fn value(&mut self, position: i32, depth: usize) -> Result<(), Unsendable> {
         match self.stack.kind(position) {
@@ -98,21 +126,18 @@ impl Encoder {
 
     /// The number of a table seen before in this value; else notes it.
     fn number_of(&mut self, address: *const c_void) -> Option<u32> {
-        let found = if self.tables.len() <= SCAN_MAX {
-            self.tables.iter().position(|table| *table == address).map(|number| number as u32)
-        } else {
-            if self.index.is_empty() {
-                self.index.extend(self.tables.iter().copied().zip(0..));
+        if self.tables.len() > SCAN_MAX {
+            let numbered = || self.tables.iter().copied().zip(0..).collect();
+            let index = self.index.get_or_insert_with(numbered);
+            if let Some(number) = index.get(&address) {
+                return Some(*number);
             }
-            self.index.get(&address).copied()
-        };
-        if found.is_none() {
-            if !self.index.is_empty() {
-                self.index.insert(address, self.tables.len() as u32);
-            }
-            self.tables.push(address);
+            index.insert(address, self.tables.len() as u32);
+        } else if let Some(number) = self.tables.iter().position(|table| *table == address) {
+            return Some(number as u32);
         }
-        found
+        self.tables.push(address);
+        None
     }
 
     fn table(&mut self, position: i32, depth: usize) -> Result<(), Unsendable> {

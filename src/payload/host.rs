@@ -1,6 +1,6 @@
 //! Between a [`Payload`] and the plain [`Value`]s of the host program.
 
-use super::{DEPTH_MAX, Payload, Reader, SHARE_BYTES, SharedBytes, tag};
+use super::{DEPTH_MAX, Number, Payload, Reader, SHARE_BYTES, SharedBytes, tag};
 use crate::value::Value;
 
 /// Encodes the values of a host program. Tables nested too deeply arrive cut off as nil: host
@@ -59,6 +59,11 @@ fn push_table(payload: &mut Payload, pairs: &[(Value, Value)], depth: usize) {
 /// Decodes for a host program. A table that contains itself, or is met twice, appears once and
 /// as `Nil` from then on: host values are trees.
 pub(crate) fn to_values(payload: &Payload) -> Vec<Value> {
+    match payload.number() {
+        Number::None => {}
+        Number::Integer(value) => return vec![Value::Integer(value)],
+        Number::Float(value) => return vec![Value::Float(value)],
+    }
     let mut reader = payload.reader();
     (0..payload.count()).map_while(|_| read(payload, &mut reader)).collect()
 }

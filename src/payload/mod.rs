@@ -19,7 +19,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 pub(crate) use decode::{push_all, push_one};
-pub(crate) use encode::encode;
+pub(crate) use encode::{encode, encode_into};
 pub(crate) use host::{from_values, to_values};
 
 /// Strings at least this long are shared instead of copied.
@@ -54,9 +54,21 @@ impl SharedBytes {
     }
 }
 
+/// A number that is all of a payload.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Number {
+    #[default]
+    None,
+    Integer(i64),
+    Float(f64),
+}
+
 /// A list of encoded values.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Payload {
+    /// The one value, if it is a number, which then is not among the bytes: most messages of busy
+    /// processes are such.
+    number: Number,
     bytes: SmallVec<[u8; INLINE_BYTES]>,
     // Boxed to keep messages small: few payloads have long strings.
     #[allow(clippy::box_collection)]
@@ -83,8 +95,16 @@ impl Payload {
         self.count as usize
     }
 
+    /// The value of a payload that is one number.
+    pub(crate) fn number(&self) -> Number {
+        self.number
+    }
+
     /// Bytes that count against the memory limit of a receiver.
     pub(crate) fn size(&self) -> usize {
+        if self.number != Number::None {
+            return size_of::<i64>();
+        }
         let shared = self.shared.as_ref().map_or(0, |list| list.iter().map(SharedBytes::len).sum());
         self.bytes.len() + shared
     }

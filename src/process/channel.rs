@@ -49,7 +49,7 @@ pub(crate) enum Wake {
     /// A sleep is over, or a turn was given.
     Elapsed,
     /// An answer to a call that waited for the runtime.
-    Answer(super::message::Answer),
+    Answer(Box<super::message::Answer>),
 }
 
 /// What a channel holds.
@@ -293,6 +293,9 @@ fn take_valid<T>(
     coroutines: &Coroutines,
     waiter: impl Fn(&T) -> &Waiter,
 ) -> Option<T> {
+    if coroutines.is_waiting(waiter(queue.front()?).ticket) {
+        return queue.pop_front();
+    }
     let first = queue.iter().position(|entry| coroutines.is_waiting(waiter(entry).ticket))?;
     queue.remove(first)
 }

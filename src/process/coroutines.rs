@@ -170,10 +170,20 @@ impl Coroutines {
         let coroutine = self.list.get_mut(ticket.coroutine as usize).and_then(Option::as_mut);
         if let Some(coroutine) = coroutine
             && coroutine.wait == ticket.wait
-            && let Some(Wake::Answer(Answer::Spawned(Ok(_)))) = coroutine.wake
-            && let Wake::Answer(Answer::Ended(_)) = wake
+            && let Some(Wake::Answer(earlier)) = &coroutine.wake
+            && let Answer::Spawned(Ok(_)) = **earlier
+            && let Wake::Answer(answer) = &wake
+            && let Answer::Ended(_) = **answer
         {
             coroutine.wake = Some(wake);
+        }
+    }
+
+    /// As [`Coroutines::take_wake`], for who waits for an answer and is woken with nothing else.
+    pub(crate) fn take_answer(&mut self) -> Option<Answer> {
+        match self.take_wake()? {
+            Wake::Answer(answer) => Some(*answer),
+            _ => None,
         }
     }
 

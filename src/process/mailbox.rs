@@ -118,8 +118,10 @@ impl Drop for Lane {
 pub(crate) struct Mailbox {
     pub(crate) user: Lane,
     pub(crate) events: Lane,
-    /// User messages that Lua has not taken; senders add, the receiver subtracts.
-    unread: AtomicU32,
+    /// User messages that were ever sent and that Lua has ever taken, since `open`. Senders write
+    /// the first, the receiver the second, and what is unread is the difference.
+    sent: AtomicU32,
+    taken: AtomicU32,
     /// Their bytes, counted only on hosts with a memory limit.
     bytes: AtomicUsize,
 }
@@ -129,14 +131,16 @@ impl Mailbox {
         Mailbox {
             user: Lane::new(),
             events: Lane::new(),
-            unread: AtomicU32::new(0),
+            sent: AtomicU32::new(0),
+            taken: AtomicU32::new(0),
             bytes: AtomicUsize::new(0),
         }
     }
 
     /// Opens both lanes for a new process; by the owner of the slot.
     pub(crate) fn open(&self) {
-        self.unread.store(0, Ordering::Relaxed);
+        self.sent.store(0, Ordering::Relaxed);
+        self.taken.store(0, Ordering::Relaxed);
         self.bytes.store(0, Ordering::Relaxed);
         self.user.open();
         self.events.open();
@@ -152,27 +156,36 @@ impl Mailbox {
         Taken { events, users: self.user.take() }
     }
 
-    /// Reserves places for messages; false if the mailbox is full. `limit` 0 means none.
-    pub(crate) fn reserve(&self, count: u32, limit: u32) -> bool {
-        // Relaxed: the count orders nothing, it only bounds.
-        let before = self.unread.fetch_add(count, Ordering::Relaxed);
-        if limit != 0 && before.saturating_add(count) > limit {
+    /// Reserves places for messages; returns how many are unread with them, or `None` if the
+    /// mailbox is full. `limit` 0 means none.
+    #[inline]
+    pub(crate) fn reserve(&self, count: u32, limit: u32) -> Option<u32> {
+        // Relaxed: the counts order nothing, they only bound.
+        let sent = self.sent.fetch_add(count, Ordering::Relaxed).wrapping_add(count);
+        let unread = self.unread_of(sent);
+        if limit != 0 && unread > limit {
             self.release(count);
-            return false;
+            return None;
         }
-        true
+        Some(unread)
     }
 
-    /// Gives places back: Lua took messages, or a push failed. Never below none: a place that
-    /// was reserved from an earlier tenant of the slot may come back after `open`.
+    /// Gives places back that a sender did not use after all.
     pub(crate) fn release(&self, count: u32) {
-        let less = |unread: u32| Some(unread.saturating_sub(count));
-        // Relaxed: as in `reserve`. The closure always answers, so this cannot fail.
-        let _ = self.unread.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        self.sent.fetch_sub(count, Ordering::Relaxed);
     }
 
-    pub(crate) fn unread(&self) -> u32 {
-        self.unread.load(Ordering::Relaxed)
+    /// Gives the places of messages back that Lua took; by the receiver, the only one to write
+    /// this count.
+    pub(crate) fn took(&self, count: u32) {
+        let taken = self.taken.load(Ordering::Relaxed).wrapping_add(count);
+        self.taken.store(taken, Ordering::Relaxed);
+    }
+
+    /// Never below none: a place that was reserved from an earlier tenant of the slot may come
+    /// back after `open`.
+    fn unread_of(&self, sent: u32) -> u32 {
+        (sent.wrapping_sub(self.taken.load(Ordering::Relaxed)) as i32).max(0) as u32
     }
 
     /// Reserves bytes up to `limit`, of which `used` are taken otherwise.
@@ -185,7 +198,7 @@ impl Mailbox {
         true
     }
 
-    /// As [`Mailbox::release`], for bytes.
+    /// Gives bytes back, by either side. Never below none, as above.
     pub(crate) fn release_bytes(&self, bytes: usize) {
         let less = |held: usize| Some(held.saturating_sub(bytes));
         let _ = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);

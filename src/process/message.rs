@@ -91,4 +91,32 @@ impl Message {
     pub(crate) fn new(destination: u64, content: Content) -> Box<Self> {
         Box::new(Message { next: ptr::null_mut(), destination, arrival: 0, content })
     }
+
+    /// A message of a process without a destination and a payload yet, which are filled in where
+    /// they stay: messages are large, and moving one costs more than sending it.
+    pub(crate) fn from_process(from: ProcessId, topic: &[u8]) -> Box<Self> {
+        let content =
+            Content::User { from: Some(from), topic: Topic::new(), payload: Payload::default() };
+        let mut message = Message::new(0, content);
+        if let Content::User { topic: place, .. } = &mut message.content {
+            place.extend_from_slice(topic);
+        }
+        message
+    }
+
+    /// The payload of a user message.
+    pub(crate) fn payload(&self) -> Option<&Payload> {
+        match &self.content {
+            Content::User { payload, .. } => Some(payload),
+            _ => None,
+        }
+    }
+
+    /// As [`Message::payload`].
+    pub(crate) fn payload_mut(&mut self) -> Option<&mut Payload> {
+        match &mut self.content {
+            Content::User { payload, .. } => Some(payload),
+            _ => None,
+        }
+    }
 }

@@ -57,9 +57,6 @@ use crate::vm::control::Released;
 use crate::vm::resume::CoroutineState;
 use crate::vm::stack::Stack;
 
-/// The text of a PID, short ones inline.
-pub(crate) type PidKey = smallvec::SmallVec<[u8; 40]>;
-
 /// What a process is doing besides its coroutines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -88,8 +85,9 @@ pub(crate) struct Process {
     pub(crate) channels: Channels,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) timers: Timers,
-    /// The text of a PID that a send resolved, and the process.
-    pub(crate) last_destination: Option<(PidKey, ProcessId)>,
+    /// The process whose PID lies in the registry under `LAST_DESTINATION`, and the address of
+    /// that text's bytes: it is allowed to send there.
+    pub(crate) last_destination: Option<(usize, ProcessId)>,
     /// The process whose text lies in the registry under `LAST_SENDER`.
     pub(crate) last_sender: Option<ProcessId>,
     pub(crate) definition: Arc<Definition>,
@@ -177,7 +175,7 @@ impl Process {
     pub(crate) fn flush_taken(&mut self) {
         if self.taken > 0 {
             let mailbox = &self.slot().mailbox;
-            mailbox.release(self.taken);
+            mailbox.took(self.taken);
             if self.node.host(self.id.host).limits.memory_bytes > 0 {
                 mailbox.release_bytes(self.taken_bytes);
             }
@@ -200,7 +198,7 @@ impl Process {
             &mut self.coroutines,
         );
         if drained.strays > 0 {
-            slot.mailbox.release(drained.strays);
+            slot.mailbox.took(drained.strays);
             if self.memory_limit() > 0 {
                 slot.mailbox.release_bytes(drained.stray_bytes);
             }

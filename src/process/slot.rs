@@ -131,19 +131,23 @@ impl Slot {
     }
 
     /// Reserves room for so many messages of so many bytes in all, or for none; on hosts with a
-    /// memory limit the bytes count against the receiver.
-    pub(crate) fn reserve(&self, count: u32, bytes: usize, limits: Limits) -> bool {
+    /// memory limit the bytes count against the receiver. Returns how many are unread with them.
+    #[inline]
+    pub(crate) fn reserve(&self, count: u32, bytes: usize, limits: &Limits) -> Option<u32> {
         let are_counted = bytes > 0 && limits.memory_bytes > 0;
-        // Relaxed: how much Lua held at the end of the receiver's last step, a bound and no more.
-        let used = self.heap_bytes.load(Ordering::Relaxed);
-        if are_counted && !self.mailbox.reserve_bytes(bytes, used, limits.memory_bytes) {
-            return false;
+        if are_counted {
+            // Relaxed: how much Lua held at the end of the receiver's last step, a bound and no
+            // more.
+            let used = self.heap_bytes.load(Ordering::Relaxed);
+            if !self.mailbox.reserve_bytes(bytes, used, limits.memory_bytes) {
+                return None;
+            }
         }
-        let has_room = self.mailbox.reserve(count, limits.mailbox);
-        if are_counted && !has_room {
+        let unread = self.mailbox.reserve(count, limits.mailbox);
+        if are_counted && unread.is_none() {
             self.mailbox.release_bytes(bytes);
         }
-        has_room
+        unread
     }
 
     /// Pushes a user message whose place was reserved and tells whether to schedule.

@@ -80,7 +80,7 @@ impl Subscriptions {
             event.arrival = self.next_arrival();
             match event.content {
                 Content::Answer { token, answer } => {
-                    coroutines.wake(Ticket::from_token(token), Wake::Answer(answer));
+                    coroutines.wake(Ticket::from_token(token), Wake::Answer(Box::new(answer)));
                 }
                 _ if self.unlinked.is_some_and(|peer| is_link_down_of(&event, peer)) => {}
                 _ => self.route_event(event, channels, coroutines),

@@ -29,6 +29,7 @@ impl Process {
         self.arguments = arguments;
         self.stage = Stage::Chunk(0);
         self.last_sender = None;
+        self.last_destination = None;
         self.timers.start_over();
         self.objects = Objects::default();
         self.take_unread();

@@ -40,7 +40,11 @@ pub(crate) enum Reply {
 /// # Safety
 /// `lua` is the running state of a VM made by `Vm::new`, the caller is a C function that holds
 /// nothing with a destructor and returns the result to Lua at once.
-pub(crate) unsafe fn call(lua: *mut lua_State, inner: fn(Stack) -> Reply) -> c_int {
+///
+/// Inlined into every shell with its inner function: what they hand each other then stays in
+/// registers.
+#[inline(always)]
+pub(crate) unsafe fn call(lua: *mut lua_State, inner: impl FnOnce(Stack) -> Reply) -> c_int {
     // SAFETY: the caller vouches for `lua`.
     let control = unsafe { Control::of(lua) };
     if control.leave().is_some() {
@@ -51,6 +55,11 @@ pub(crate) unsafe fn call(lua: *mut lua_State, inner: fn(Stack) -> Reply) -> c_i
     if control.spend(1) {
         // SAFETY: this thread runs `lua`; the hook ends the slice at the next instruction.
         unsafe { preempt::arm(lua) };
+    }
+    if let Reply::Return(count) = reply
+        && !control.is_leaving()
+    {
+        return count;
     }
     // SAFETY: as above; `reply` is Copy.
     unsafe { finish(lua, control, reply) }
@@ -89,19 +98,24 @@ unsafe extern "C-unwind" fn resumed(lua: *mut lua_State, _: c_int, then: lua_KCo
     unsafe { call(lua, then) }
 }
 
-fn guarded(lua: *mut lua_State, control: &Control, inner: fn(Stack) -> Reply) -> Reply {
+#[inline(always)]
+fn guarded(lua: *mut lua_State, control: &Control, inner: impl FnOnce(Stack) -> Reply) -> Reply {
     let may_refuse = control.set_may_refuse(false);
     // SAFETY: `call`'s caller vouches for `lua`; the arena refuses nothing until the flag is
     // put back.
     let stack = unsafe { Stack::new(lua) };
-    let reply = catch_unwind(AssertUnwindSafe(|| inner(stack))).unwrap_or_else(|panic| {
-        control.set_panic(panic_text(&*panic));
-        Reply::Leave
-    });
+    let result = catch_unwind(AssertUnwindSafe(|| inner(stack)));
     control.set_may_refuse(may_refuse);
-    reply
+    match result {
+        Ok(reply) => reply,
+        Err(panic) => {
+            control.set_panic(panic_text(&*panic));
+            Reply::Leave
+        }
+    }
 }
 
+#[cold]
 fn panic_text(panic: &(dyn Any + Send)) -> Box<str> {
     let text = panic
         .downcast_ref::<&str>()

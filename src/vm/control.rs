@@ -163,7 +163,18 @@ impl Control {
     }
 
     /// The reason to leave, if there is one; takes notice of kills and of the memory limit.
+    #[inline]
     pub(crate) fn leave(&self) -> Option<Leave> {
+        // SAFETY: as in `used_bytes`.
+        let over = unsafe { (*self.arena.get()).is_over_limit() };
+        if self.leave.get().is_none() && self.kill_word() == KILL_NONE && !over {
+            return None;
+        }
+        self.find_leave()
+    }
+
+    #[cold]
+    fn find_leave(&self) -> Option<Leave> {
         if self.leave.get().is_some() {
             return self.leave.get();
         }

@@ -57,6 +57,8 @@ pub(crate) mod registry {
     pub(crate) const LAZY_GLOBALS: i64 = 9;
     /// The text of the sender that was asked for last.
     pub(crate) const LAST_SENDER: i64 = 10;
+    /// The text of the PID that was sent to last.
+    pub(crate) const LAST_DESTINATION: i64 = 11;
     /// The first of the metatables, by kind of userdata.
     pub(crate) const METATABLES: i64 = 16;
 }

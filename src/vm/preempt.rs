@@ -78,8 +78,13 @@ pub(crate) fn begin_step(step: u64) {
 
 /// Makes `lua` the state that a signal arms; returns the one before, to be put back.
 pub(super) fn enter(lua: *mut lua_State) -> *mut lua_State {
-    // Relaxed: the only other reader is a signal handler on this very thread.
-    CELL.with(|cell| cell.current.swap(lua, Ordering::Relaxed))
+    // Relaxed: the only other reader is a signal handler on this very thread. It does not write,
+    // so two plain accesses do for a swap.
+    CELL.with(|cell| {
+        let previous = cell.current.load(Ordering::Relaxed);
+        cell.current.store(lua, Ordering::Relaxed);
+        previous
+    })
 }
 
 /// Asks the running step of this thread to end; async-signal-safe.

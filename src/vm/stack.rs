@@ -19,21 +19,38 @@ use crate::payload::SharedBytes;
 
 /// The type of a Lua value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
 pub(crate) enum Type {
     /// No argument at this position.
-    None,
-    Nil,
-    Boolean,
-    LightUserdata,
-    Number,
-    String,
-    Table,
-    Function,
-    Userdata,
-    Thread,
+    None = ffi::LUA_TNONE,
+    Nil = ffi::LUA_TNIL,
+    Boolean = ffi::LUA_TBOOLEAN,
+    LightUserdata = ffi::LUA_TLIGHTUSERDATA,
+    Number = ffi::LUA_TNUMBER,
+    String = ffi::LUA_TSTRING,
+    Table = ffi::LUA_TTABLE,
+    Function = ffi::LUA_TFUNCTION,
+    Userdata = ffi::LUA_TUSERDATA,
+    Thread = ffi::LUA_TTHREAD,
 }
 
 impl Type {
+    #[inline]
+    fn of(tag: c_int) -> Type {
+        match tag {
+            ffi::LUA_TNIL => Type::Nil,
+            ffi::LUA_TBOOLEAN => Type::Boolean,
+            ffi::LUA_TLIGHTUSERDATA => Type::LightUserdata,
+            ffi::LUA_TNUMBER => Type::Number,
+            ffi::LUA_TSTRING => Type::String,
+            ffi::LUA_TTABLE => Type::Table,
+            ffi::LUA_TFUNCTION => Type::Function,
+            ffi::LUA_TUSERDATA => Type::Userdata,
+            ffi::LUA_TTHREAD => Type::Thread,
+            _ => Type::None,
+        }
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Type::None => "no value",
@@ -104,18 +121,7 @@ impl Stack {
 
     pub(crate) fn kind(self, index: i32) -> Type {
         // SAFETY: marked `-`; any acceptable index is allowed.
-        match unsafe { ffi::lua_type(self.lua, index) } {
-            ffi::LUA_TNIL => Type::Nil,
-            ffi::LUA_TBOOLEAN => Type::Boolean,
-            ffi::LUA_TLIGHTUSERDATA => Type::LightUserdata,
-            ffi::LUA_TNUMBER => Type::Number,
-            ffi::LUA_TSTRING => Type::String,
-            ffi::LUA_TTABLE => Type::Table,
-            ffi::LUA_TFUNCTION => Type::Function,
-            ffi::LUA_TUSERDATA => Type::Userdata,
-            ffi::LUA_TTHREAD => Type::Thread,
-            _ => Type::None,
-        }
+        Type::of(unsafe { ffi::lua_type(self.lua, index) })
     }
 
     pub(crate) fn boolean(self, index: i32) -> bool {
@@ -280,8 +286,7 @@ impl Stack {
     /// Pushes `table[index]` without metamethods.
     pub(crate) fn raw_get_index(self, table: i32, index: i64) -> Type {
         // SAFETY: marked `-`; `table` is one.
-        unsafe { ffi::lua_rawgeti(self.lua, table, index) };
-        self.kind(-1)
+        Type::of(unsafe { ffi::lua_rawgeti(self.lua, table, index) })
     }
 
     /// Pops a value, sets `table[index]` without metamethods.
@@ -346,8 +351,7 @@ impl Stack {
     /// Pushes the user value `number` (from 1) of a userdata.
     pub(crate) fn push_user_value(self, index: i32, number: i32) -> Type {
         // SAFETY: marked `-`.
-        unsafe { ffi::lua_getiuservalue(self.lua, index, number) };
-        self.kind(-1)
+        Type::of(unsafe { ffi::lua_getiuservalue(self.lua, index, number) })
     }
 
     /// Pops a value and makes it the user value `number` of a userdata.

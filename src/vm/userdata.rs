@@ -92,10 +92,26 @@ fn tag_of(kind: Kind, address: usize) -> u64 {
 
 /// Pushes a new userdata of the class, with `user_values` Lua values that start as nil.
 pub(crate) fn push<T: Copy>(stack: Stack, class: &'static Class, value: T, user_values: i32) {
+    push_edited(stack, class, value, user_values, |_| {});
+}
+
+/// As [`push`]; `edit` completes the value where it stays, which is faster than to move a large
+/// one there whose parts were just written.
+#[inline]
+pub(crate) fn push_edited<T: Copy>(
+    stack: Stack,
+    class: &'static Class,
+    value: T,
+    user_values: i32,
+    edit: impl FnOnce(&mut T),
+) {
     const { assert!(align_of::<T>() <= 8) };
     let block = stack.push_block(size_of::<Block<T>>(), user_values).cast::<Block<T>>();
     // SAFETY: Lua returned a block of this size, aligned for any basic type.
-    unsafe { block.write(Block { tag: tag_of(class.kind, block as usize), value }) };
+    unsafe {
+        block.write(Block { tag: tag_of(class.kind, block as usize), value });
+        edit(&mut (*block).value);
+    }
     push_metatable(stack, class);
     stack.set_metatable(-2);
 }
@@ -105,6 +121,13 @@ pub(crate) fn get<T: Copy>(stack: Stack, index: i32, kind: Kind) -> Option<T> {
     // SAFETY: `find` answers blocks that `push` wrote; kinds and data types go together, which
     // the typed wrappers in `api` uphold.
     find::<T>(stack, index, kind).map(|block| unsafe { (*block).value })
+}
+
+/// As [`get`], without a copy. The value stays where it is on the stack while the answer is used.
+pub(crate) fn peek<T: Copy>(stack: &Stack, index: i32, kind: Kind) -> Option<&T> {
+    // SAFETY: as in `get`; nobody writes a block after `push`, and the collector leaves what the
+    // stack refers to.
+    find::<T>(*stack, index, kind).map(|block| unsafe { &(*block).value })
 }
 
 /// What error texts call the userdata at `index`.
