@@ -1,7 +1,7 @@
 //! What all processes of a runtime share: slots, names, hosts, code, policies, clock, scheduler,
 //! output.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::app::{Application, EntryId, Kind, Lifecycle};
 use crate::clock::Clock;
@@ -33,8 +33,9 @@ pub(crate) struct Node {
     pub(crate) slots: ProcessTable,
     pub(crate) names: Names,
     hosts: Vec<Host>,
-    host_indices: HashMap<String, u32>,
-    definitions: HashMap<String, Loaded>,
+    // Looked up at every spawn, by names that only the application adds.
+    host_indices: FxHashMap<String, u32>,
+    definitions: FxHashMap<String, Loaded>,
     pub(crate) application: Application,
     pub(crate) clock: Clock,
     pub(crate) scheduler: Scheduler,
@@ -87,7 +88,7 @@ impl Node {
             names: Names::default(),
             hosts,
             host_indices,
-            definitions: loader::definitions(&application),
+            definitions: loader::definitions(&application).into_iter().collect(),
             policies: loader::policies(&application),
             application,
             clock: Clock::new(),

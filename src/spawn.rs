@@ -183,9 +183,10 @@ pub(crate) fn new_vm(node: &Node, host: u32, definition: &Definition) -> Result<
 }
 
 fn find(node: &Node, request: &Request<'_>) -> Result<(u32, Arc<Definition>), ApiError> {
-    let host_id = String::from_utf8_lossy(request.host);
-    let host = node.host_index(&host_id).ok_or_else(|| {
-        ApiError::not_found("host not found").with_detail("host_id", host_id.clone())
+    let host = str::from_utf8(request.host).ok().and_then(|id| node.host_index(id));
+    let host = host.ok_or_else(|| {
+        let id = String::from_utf8_lossy(request.host);
+        ApiError::not_found("host not found").with_detail("host_id", id)
     })?;
     match node.host(host).state() {
         HostState::Running => {}
@@ -201,9 +202,10 @@ fn find(node: &Node, request: &Request<'_>) -> Result<(u32, Arc<Definition>), Ap
 
 /// The definition with this entry id.
 pub(crate) fn find_definition(node: &Node, id: &[u8]) -> Result<Arc<Definition>, ApiError> {
-    let id = String::from_utf8_lossy(id);
-    let loaded = node.definition(&id).ok_or_else(|| {
-        ApiError::not_found("process definition not found").with_detail("entry_id", id.clone())
+    let loaded = str::from_utf8(id).ok().and_then(|id| node.definition(id));
+    let loaded = loaded.ok_or_else(|| {
+        let id = String::from_utf8_lossy(id);
+        ApiError::not_found("process definition not found").with_detail("entry_id", id)
     })?;
     loaded.clone().map_err(|reason| ApiError::new(kind::INTERNAL, reason))
 }

@@ -1,6 +1,8 @@
 //! `process.inbox`, `process.events`, `process.listen`, `process.unlisten`, Message objects and
 //! event tables.
 
+use std::ffi::CStr;
+
 use crate::api::caller::{ApiResult, Caller, Failure};
 use crate::api::{channel, function, send};
 use crate::error::ApiError;
@@ -51,9 +53,9 @@ impl Data {
 const TOPIC_OUTSIDE: u8 = u8::MAX;
 
 /// Kinds of events, as scripts compare them.
-pub(crate) const CANCEL: &str = "pid.cancel";
-pub(crate) const EXIT: &str = "pid.exit";
-pub(crate) const LINK_DOWN: &str = "pid.link.down";
+pub(crate) const CANCEL: &CStr = c"pid.cancel";
+pub(crate) const EXIT: &CStr = c"pid.exit";
+pub(crate) const LINK_DOWN: &CStr = c"pid.link.down";
 
 const PAYLOAD: i32 = 1;
 const TOPIC: i32 = 2;
@@ -211,42 +213,42 @@ fn push_payload(caller: &Caller<'_>, payload: &Payload) {
     }
 }
 
-fn push_event(caller: &Caller<'_>, kind: &str, from: Option<ProcessId>, at: i64) {
+fn push_event(caller: &Caller<'_>, kind: &'static CStr, from: Option<ProcessId>, at: i64) {
     caller.push_table(0, 4);
-    caller.push_string(kind);
-    caller.set_raw_field(-2, "kind");
+    caller.push_text(kind);
+    caller.set_own_field(-2, c"kind");
     caller.push_integer(at);
-    caller.set_raw_field(-2, "at");
+    caller.set_own_field(-2, c"at");
     if let Some(from) = from {
         caller.push_string(caller.process.node.pid_text(from).as_bytes());
-        caller.set_raw_field(-2, "from");
+        caller.set_own_field(-2, c"from");
     }
 }
 
 /// Pushes an EXIT or a LINK_DOWN.
-fn push_end(caller: &Caller<'_>, kind: &str, from: ProcessId, at: i64, outcome: &Outcome) {
+fn push_end(caller: &Caller<'_>, kind: &'static CStr, from: ProcessId, at: i64, outcome: &Outcome) {
     push_event(caller, kind, Some(from), at);
     caller.push_table(0, 2);
     match outcome {
         Outcome::Value(value) => {
             push_payload(caller, value);
-            caller.set_raw_field(-2, "value");
+            caller.set_own_field(-2, c"value");
         }
         Outcome::Failure(failure) => {
             caller.push_string(&failure.message);
-            caller.set_raw_field(-2, "error");
+            caller.set_own_field(-2, c"error");
             caller.push_string(&failure.kind);
-            caller.set_raw_field(-2, "kind");
+            caller.set_own_field(-2, c"kind");
             if let (Some(_), Some(retryable)) = (&failure.object, failure.retryable) {
                 caller.push_boolean(retryable);
-                caller.set_raw_field(-2, "retryable");
+                caller.set_own_field(-2, c"retryable");
             }
             if let Some(object) = &failure.object {
                 set_details(caller, object);
             }
         }
     }
-    caller.set_raw_field(-2, "result");
+    caller.set_own_field(-2, c"result");
 }
 
 /// Gives the result on top the details of the error object that its process ended with. They are
@@ -266,7 +268,7 @@ fn push_cancel(caller: &Caller<'_>, from: Option<ProcessId>, at: i64, deadline: 
     push_event(caller, CANCEL, from, at);
     if let Some(deadline) = deadline {
         caller.push_string(crate::api::time::rfc3339_utc(deadline.nanos()));
-        caller.set_raw_field(-2, "deadline");
+        caller.set_own_field(-2, c"deadline");
     }
 }
 

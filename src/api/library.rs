@@ -263,9 +263,17 @@ unsafe extern "C-unwind" fn refuse_write(lua: *mut lua_State) -> c_int {
 unsafe extern "C-unwind" fn pairs_of_contents(lua: *mut lua_State) -> c_int {
     // SAFETY: Lua calls this with the running state; the frame is plain.
     unsafe {
+        ffi::lua_settop(lua, 0);
         ffi::lua_pushcfunction(lua, crate::api::base::next);
         ffi::lua_pushvalue(lua, ffi::lua_upvalueindex(1));
         ffi::lua_pushnil(lua);
+        if ffi::lua_getmetatable(lua, 2) != 0 {
+            ffi::lua_settop(lua, 3);
+            boundary::call(lua, |stack| {
+                process::complete(stack, 2);
+                Reply::Return(0)
+            });
+        }
         3
     }
 }
@@ -309,6 +317,9 @@ pub(crate) fn fill(stack: Stack, definition: &Definition) {
         let is_mentioned =
             definition.filled.get(number / 64).is_some_and(|word| word >> (number % 64) & 1 == 1);
         if is_mentioned && push_shared_global(stack, definition, number) {
+            if LIBRARIES.get(number).is_some_and(|(name, _)| *name == "process") {
+                process::fill(stack, |name| prepare::mention_any(&definition.chunks, &[name]));
+            }
             stack.set_raw_field(-2, global_name(definition, number));
         }
     }

@@ -1,5 +1,7 @@
 //! The table `process`: every function by name, and the constants.
 
+use std::ffi::CStr;
+
 use crate::api::caller::{ApiResult, Caller};
 use crate::api::{
     exec, exit, function, inbox, library, link, monitor, options, registry, send, spawn, spawner,
@@ -7,7 +9,7 @@ use crate::api::{
 };
 use crate::vm::boundary::Reply;
 use crate::vm::ffi::lua_CFunction;
-use crate::vm::stack::Stack;
+use crate::vm::stack::{Stack, Type};
 
 /// Every function of `process`.
 pub(crate) const FUNCTIONS: &[(&str, lua_CFunction)] = &[
@@ -36,23 +38,94 @@ pub(crate) const FUNCTIONS: &[(&str, lua_CFunction)] = &[
 ];
 
 /// Kinds of events, as scripts compare them.
-pub(crate) const EVENTS: &[(&str, &str)] =
+pub(crate) const EVENTS: &[(&str, &CStr)] =
     &[("CANCEL", inbox::CANCEL), ("EXIT", inbox::EXIT), ("LINK_DOWN", inbox::LINK_DOWN)];
 
-/// Pushes the table `process`.
+/// Its tables.
+const TABLES: [(&str, fn(Stack)); 2] = [("registry", push_registry), ("event", push_events)];
+
+/// Pushes the table `process`, a read-only view of contents that are made when they are first
+/// asked for: most processes use a few functions, and all of them would take a fifth of a small
+/// VM.
 pub(crate) fn make(stack: Stack) {
-    library::push_functions(stack, FUNCTIONS);
+    stack.push_table(0, 0);
+    stack.push_table(0, 1);
+    stack.push_function(missing, 0);
+    stack.set_raw_field(-2, "__index");
+    stack.set_metatable(-2);
+    library::push_read_only(stack);
+}
+
+/// Makes those parts of the table `process`, on top of the stack, whose names are `wanted`.
+pub(crate) fn fill(stack: Stack, wanted: impl Fn(&str) -> bool) {
+    let top = stack.top();
+    stack.push_metatable(top);
+    stack.raw_field(-1, "__index");
+    for name in names().filter(|name| wanted(name)) {
+        push_part(stack, name.as_bytes());
+        stack.set_raw_field(-2, name);
+    }
+    stack.set_top(top);
+}
+
+/// Makes what is missing of the contents at `index`, before somebody looks at all of them.
+pub(crate) fn complete(stack: Stack, index: i32) {
+    for name in names() {
+        if stack.raw_field(index, name) == Type::Nil {
+            push_part(stack, name.as_bytes());
+            stack.set_raw_field(index, name);
+        }
+        stack.pop(1);
+    }
+    stack.push_nil();
+    stack.set_metatable(index);
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    let functions = FUNCTIONS.iter().map(|(name, _)| *name);
+    functions.chain(TABLES.iter().map(|(name, _)| *name))
+}
+
+/// Pushes a function or table of `process`; false (and nothing pushed) if there is none.
+fn push_part(stack: Stack, name: &[u8]) -> bool {
+    if let Some((_, function)) = FUNCTIONS.iter().find(|(other, _)| other.as_bytes() == name) {
+        stack.push_function(*function, 0);
+        return true;
+    }
+    let table = TABLES.iter().find(|(other, _)| other.as_bytes() == name);
+    if let Some((_, push)) = table {
+        push(stack);
+    }
+    table.is_some()
+}
+
+fn push_registry(stack: Stack) {
     library::push_functions(stack, registry::FUNCTIONS);
     library::push_read_only(stack);
-    stack.set_raw_field(-2, "registry");
+}
+
+fn push_events(stack: Stack) {
     stack.push_table(0, EVENTS.len());
     for (name, value) in EVENTS {
-        stack.push_string(value);
+        stack.push_text(value);
         stack.set_raw_field(-2, name);
     }
     library::push_read_only(stack);
-    stack.set_raw_field(-2, "event");
-    library::push_read_only(stack);
+}
+
+function!(missing, missing_inner);
+
+/// `__index` of the contents: makes what they are asked for.
+fn missing_inner(caller: &mut Caller<'_>) -> ApiResult {
+    let name = if caller.kind(2) == Type::String { caller.string(2) } else { None };
+    if !name.is_some_and(|name| push_part(caller.stack, name)) {
+        caller.push_nil();
+        return Ok(Reply::Return(1));
+    }
+    caller.push_value(2);
+    caller.push_value(-2);
+    caller.raw_set(1);
+    Ok(Reply::Return(1))
 }
 
 function!(pid, pid_inner);

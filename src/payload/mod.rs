@@ -27,7 +27,7 @@ pub(crate) const SHARE_BYTES: usize = 1024;
 /// Tables nested deeper than this are refused.
 pub(crate) const DEPTH_MAX: usize = 200;
 /// Bytes of a payload that need no allocation of their own: a few scalars or a short string.
-const INLINE_BYTES: usize = 40;
+const INLINE_BYTES: usize = 32;
 
 /// Immutable bytes shared by any number of VMs, closed by a NUL that `len` does not count.
 #[derive(Clone, Debug)]

@@ -245,6 +245,10 @@ impl MessageQueue {
         self.len == 0
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     pub(crate) fn push(&mut self, mut message: Box<Message>) {
         message.next = ptr::null_mut();
         let raw = Box::into_raw(message);

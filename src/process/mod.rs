@@ -185,12 +185,16 @@ impl Process {
     }
 
     /// Moves what arrived into the channels, and wakes who waits for it.
+    #[inline]
     pub(crate) fn drain(&mut self) {
+        if !self.slot().mailbox.is_empty() || self.subscriptions.has_pending() {
+            self.route_arrived();
+        }
+    }
+
+    fn route_arrived(&mut self) {
         // SAFETY: as in `slot`; borrowed apart from the fields that are changed below.
         let slot = unsafe { self.slot.as_ref() };
-        if slot.mailbox.is_empty() && !self.subscriptions.has_pending() {
-            return;
-        }
         let drained = self.subscriptions.drain(
             self.id.uniq,
             &slot.mailbox,
@@ -249,10 +253,14 @@ impl Process {
     }
 
     /// Lets every timer act that is due.
+    #[inline]
     fn fire_timers(&mut self) {
-        if self.timers.is_empty() {
-            return;
+        if !self.timers.is_empty() {
+            self.fire_due_timers();
         }
+    }
+
+    fn fire_due_timers(&mut self) {
         let now = self.node.clock.now();
         while let Some((due, action)) = self.timers.pop_due(now) {
             match action {
@@ -275,10 +283,14 @@ impl Process {
     }
 
     /// Drops what collected userdata stood for: channels with the timers that fill them, objects.
+    #[inline]
     pub(crate) fn drop_released(&mut self) {
-        if !self.vm.control().has_released() {
-            return;
+        if self.vm.control().has_released() {
+            self.drop_all_released();
         }
+    }
+
+    fn drop_all_released(&mut self) {
         for released in self.vm.control().take_released() {
             match released {
                 Released::Channel(id) => self.drop_channel(id),

@@ -9,6 +9,7 @@ use super::channel::{Channel, ChannelId, Channels, Content as ChannelContent, So
 use super::coroutines::{Coroutines, Ticket};
 use super::mailbox::{Mailbox, MessageQueue, Taken};
 use super::message::{Content, Message, Topic};
+use crate::payload::Payload;
 use crate::process::channel::Wake;
 
 /// Messages routed before Lua runs again.
@@ -70,6 +71,11 @@ impl Subscriptions {
     ) -> Drained {
         let mut drained = Drained::default();
         let Taken { mut events, mut users } = mailbox.take();
+        if self.pending.is_empty() && events.is_empty() && users.len() == 1 {
+            // The most common case, without the ways of the others.
+            self.route_next(&mut users, uniq, channels, coroutines, &mut drained);
+            return drained;
+        }
         self.pending.append(&mut users);
         let batch = if events.is_empty() { DRAIN_MAX } else { usize::MAX };
         self.route_pending(batch, uniq, channels, coroutines, &mut drained);
@@ -125,18 +131,34 @@ impl Subscriptions {
         coroutines: &mut Coroutines,
         drained: &mut Drained,
     ) {
+        let mut pending = std::mem::replace(&mut self.pending, MessageQueue::new());
         for _ in 0..batch {
-            let Some(mut message) = self.pending.pop() else { return };
-            if message.destination != uniq {
-                drained.strays += 1;
-                if let Content::User { payload, .. } = &message.content {
-                    drained.stray_bytes += payload.size();
-                }
-                continue;
+            if !self.route_next(&mut pending, uniq, channels, coroutines, drained) {
+                break;
             }
-            message.arrival = self.next_arrival();
-            self.route_message(message, channels, coroutines);
         }
+        self.pending = pending;
+    }
+
+    /// Routes the first message of a queue; false if there is none.
+    #[inline]
+    fn route_next(
+        &mut self,
+        queue: &mut MessageQueue,
+        uniq: u64,
+        channels: &mut Channels,
+        coroutines: &mut Coroutines,
+        drained: &mut Drained,
+    ) -> bool {
+        let Some(mut message) = queue.pop() else { return false };
+        if message.destination != uniq {
+            drained.strays += 1;
+            drained.stray_bytes += message.payload().map_or(0, Payload::size);
+            return true;
+        }
+        message.arrival = self.next_arrival();
+        self.route_message(message, channels, coroutines);
+        true
     }
 
     fn next_arrival(&mut self) -> u64 {

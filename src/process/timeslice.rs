@@ -48,10 +48,7 @@ pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> St
         this.drain();
         this.fire_timers();
         let Some((id, state, arguments)) = this.coroutines.next() else {
-            if this.subscriptions.has_pending() {
-                continue;
-            }
-            match this.rest() {
+            match this.rest_if_idle() {
                 Rest::Waiting => return Step::Waiting,
                 Rest::Again => continue,
             }
@@ -65,9 +62,15 @@ pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> St
         }
         // SAFETY: as above.
         let this = unsafe { &mut *process };
-        if control.reductions() == 0 && control.leave().is_none() && this.coroutines.has_ready() {
-            this.flush_taken();
-            return Step::Spent;
+        if this.coroutines.has_ready() {
+            if control.reductions() == 0 && control.leave().is_none() {
+                this.flush_taken();
+                return Step::Spent;
+            }
+        } else if control.leave().is_none() && this.rest_if_idle() == Rest::Waiting {
+            // What arrives from here on finds it waiting; what has arrived before has notified
+            // it, so this does not look into the mailbox once more.
+            return Step::Waiting;
         }
     }
 }
@@ -163,8 +166,12 @@ impl Process {
         }
     }
 
-    /// Gives the process up until something arrives.
-    fn rest(&mut self) -> Rest {
+    /// Gives the process up until something arrives, when no coroutine is ready and nothing
+    /// taken from the mailbox is left to be routed.
+    fn rest_if_idle(&mut self) -> Rest {
+        if self.subscriptions.has_pending() {
+            return Rest::Again;
+        }
         self.flush_taken();
         let deadline = self.slot().deadline();
         let has_none = self.timers.is_empty() && deadline == u64::MAX;

@@ -27,8 +27,11 @@ use super::size_class::{ALIGN, CLASSES, SMALL_MAX, class_of, class_size, class_w
 /// Requests of at least this many bytes fail inside Lua when they do not fit the limit.
 pub(crate) const LARGE_REQUEST: usize = 4096;
 /// Chained blocks double in size, so that little more than the first holds little more.
-const NEXT_BLOCK: usize = 2 * 1024;
-const NEXT_BLOCK_MAX: usize = 16 * 1024;
+///
+/// All are a little smaller than a power of two, which allocators that add something for themselves
+/// or for alignment serve best.
+const NEXT_BLOCK: usize = 2 * 1024 - 16;
+const NEXT_BLOCK_MAX: usize = 16 * 1024 - 16;
 
 #[repr(C, align(16))]
 struct Block {
@@ -228,7 +231,7 @@ impl Arena {
         self.bump = self.bump_end;
         // SAFETY: blocks in the chain are alive.
         let last = unsafe { self.blocks.as_ref() };
-        let size = last.map_or(NEXT_BLOCK, |block| (block.size * 2).min(NEXT_BLOCK_MAX));
+        let size = last.map_or(NEXT_BLOCK, |block| (block.size * 2 + 16).min(NEXT_BLOCK_MAX));
         // SAFETY: the layout has a size above zero.
         let block = unsafe { alloc(block_layout(size)) }.cast::<Block>();
         if block.is_null() {

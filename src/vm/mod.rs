@@ -63,6 +63,11 @@ pub(crate) mod registry {
     pub(crate) const METATABLES: i64 = 16;
 }
 
+/// How much the collector lets a new VM grow before it works for the first time, in percent of what
+/// it has marked. That is less than half of a small VM (the string table and the state itself are
+/// not marked), so at the usual 250 it would begin at once.
+const FIRST_GC_PAUSE: std::ffi::c_int = 500;
+
 /// First memory of a VM that is built: what a lean one needs. Picked from the image sizes.
 const FIRST_MEMORY: usize = 8 * 1024;
 
@@ -123,13 +128,17 @@ impl Vm {
         self.block.control()
     }
 
-    /// Collects all garbage and lets the collector work from now on, at its usual pace.
+    /// Collects all garbage and lets the collector work from now on, at its usual pace after a
+    /// longer first pause.
     pub(crate) fn collect(&self) {
         // SAFETY: neither raises; finalizers of our userdata touch the control's list only. In this
         // order, because the restart asks for a step at once and the collection takes that back.
         unsafe {
             ffi::lua_gc(self.main_state(), ffi::LUA_GCRESTART);
+            let usual =
+                ffi::lua_gc(self.main_state(), ffi::LUA_GCPARAM, ffi::LUA_GCPPAUSE, FIRST_GC_PAUSE);
             ffi::lua_gc(self.main_state(), ffi::LUA_GCCOLLECT);
+            ffi::lua_gc(self.main_state(), ffi::LUA_GCPARAM, ffi::LUA_GCPPAUSE, usual);
         }
     }
 

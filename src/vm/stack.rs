@@ -9,7 +9,7 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 use std::slice;
 
@@ -309,6 +309,21 @@ impl Stack {
         self.push_string(name);
         self.insert(-2);
         self.raw_set(table);
+    }
+
+    /// As [`Stack::set_raw_field`], faster: Lua remembers such texts by their address. The table
+    /// was made by the caller and has no metatable.
+    pub(crate) fn set_own_field(self, table: i32, name: &'static CStr) {
+        debug_assert_eq!(self.kind(table), Type::Table);
+        // SAFETY: without a metatable it is marked `m`; the text is static, as its address must
+        // be for Lua to remember it.
+        unsafe { ffi::lua_setfield(self.lua, table, name.as_ptr()) }
+    }
+
+    /// Pushes a static text, which Lua remembers by its address.
+    pub(crate) fn push_text(self, text: &'static CStr) {
+        // SAFETY: marked `m`.
+        unsafe { ffi::lua_pushstring(self.lua, text.as_ptr()) };
     }
 
     /// Pops a key, pushes the next pair of the table; false (and nothing pushed) at the end.

@@ -81,7 +81,8 @@ impl Template {
                 image.push(constant(one, other)?);
             }
         }
-        let block = (MEMORY + image.len() * size_of::<usize>() + HEADROOM).next_multiple_of(BLOCK);
+        let needed = MEMORY + image.len() * size_of::<usize>() + HEADROOM;
+        let block = (needed + OVERHEAD).next_multiple_of(BLOCK) - OVERHEAD;
         Some(Template {
             image: image.into(),
             pointers: pointers.into(),
@@ -131,9 +132,11 @@ impl Template {
     }
 }
 
-/// Sizes of blocks are multiples of this. Allocators have few classes of this size, and what is
-/// left over becomes head room.
+/// Blocks end this much before a multiple of [`BLOCK`]. Allocators have few classes of this size,
+/// and what is left over becomes head room; but one that allocates more to align, as mimalloc does,
+/// would go to the next class for a block that fills one.
 const BLOCK: usize = 1024;
+const OVERHEAD: usize = 16;
 
 fn bases(first: &Vm, second: &Vm) -> [usize; 2] {
     [first.block.start() as usize, second.block.start() as usize]
