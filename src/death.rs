@@ -72,7 +72,7 @@ fn tell(node: &Node, watcher: Watcher, ended: ProcessId, at: i64, outcome: &Arc<
         Watcher::Monitor(uniq) => {
             let content = Content::Exit { from: ended, at, outcome: outcome.clone() };
             if let Some(slot) = relations::tell_exit(&node.slots, uniq, ended.uniq, content) {
-                node.scheduler.schedule(slot.index());
+                node.scheduler.schedule(slot.index(), &node.clock);
             }
         }
         Watcher::Exec { uniq, token } => {

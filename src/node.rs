@@ -179,7 +179,7 @@ impl Node {
     fn schedule_after(&self, slot: &Slot, result: &Result<Notify, Undelivered>) {
         match result {
             Ok(Notify::Schedule) | Err(Undelivered::Gone { schedule: true }) => {
-                self.scheduler.schedule(slot.index());
+                self.scheduler.schedule(slot.index(), &self.clock);
             }
             _ => {}
         }
@@ -207,7 +207,7 @@ impl Node {
     /// Does what a notification asks for after an event was queued.
     pub(crate) fn after_event(&self, uniq: u64, notify: Notify) {
         if notify == Notify::Schedule {
-            self.scheduler.schedule(pid::slot_of(uniq));
+            self.scheduler.schedule(pid::slot_of(uniq), &self.clock);
         }
     }
 
@@ -215,7 +215,7 @@ impl Node {
     /// interrupted.
     pub(crate) fn after_kill(&self, uniq: u64, notify: Notify) {
         match notify {
-            Notify::Schedule => self.scheduler.schedule(pid::slot_of(uniq)),
+            Notify::Schedule => self.scheduler.schedule(pid::slot_of(uniq), &self.clock),
             _ => self.scheduler.interrupt(pid::slot_of(uniq)),
         }
     }

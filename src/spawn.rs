@@ -114,7 +114,7 @@ pub(crate) fn spawn_from_outside(
     unsafe { (*slot.process()).spawner = Spawner::Outside(ticket) };
     let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
     slot.state.transition_to_scheduled();
-    node.scheduler.schedule(slot.index());
+    node.scheduler.schedule(slot.index(), &node.clock);
     Ok(id)
 }
 
@@ -225,7 +225,7 @@ fn start(node: &Arc<Node>, slot: &Slot) -> Result<ProcessId, ApiError> {
     }
     node.metrics.spawned.fetch_add(1, Ordering::Relaxed);
     slot.state.transition_to_scheduled();
-    node.scheduler.schedule(slot.index());
+    node.scheduler.schedule(slot.index(), &node.clock);
     Ok(id)
 }
 

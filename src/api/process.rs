@@ -41,8 +41,10 @@ pub(crate) const FUNCTIONS: &[(&str, lua_CFunction)] = &[
 pub(crate) const EVENTS: &[(&str, &CStr)] =
     &[("CANCEL", inbox::CANCEL), ("EXIT", inbox::EXIT), ("LINK_DOWN", inbox::LINK_DOWN)];
 
+type Push = fn(Stack);
+
 /// Its tables.
-const TABLES: [(&str, fn(Stack)); 2] = [("registry", push_registry), ("event", push_events)];
+const TABLES: [(&str, Push); 2] = [("registry", push_registry), ("event", push_events)];
 
 /// Pushes the table `process`, a read-only view of contents that are made when they are first
 /// asked for: most processes use a few functions, and all of them would take a fifth of a small

@@ -21,8 +21,9 @@ use crossbeam_utils::CachePadded;
 use crate::clock::Clock;
 use crate::metrics::WorkerCounters;
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::vm::preempt;
 use idle::Idle;
-use monitor::Monitor;
+use monitor::{Monitor, PATIENCE_NS};
 use park::Parker;
 use run_queue::{RunQueue, Stealers};
 
@@ -42,10 +43,21 @@ pub(crate) struct WorkerShared {
     pub(crate) has_lifo: AtomicBool,
     /// Whether the step runs the chunk of a child, while its spawner waits.
     pub(crate) is_spawning: AtomicBool,
+    /// When the step of a process began that had used up a slice before; `u64::MAX` for others.
+    pub(crate) spent_since: AtomicU64,
     /// When its earliest timer is due, `u64::MAX` for none; written by the worker.
     pub(crate) next_due: AtomicU64,
     /// Its thread, for signals; 0 until it runs and after it ended.
     pub(crate) thread: AtomicU64,
+}
+
+impl WorkerShared {
+    /// Whether it runs a process that had used up a slice before, and has done so for long enough
+    /// to make room for a fresh one.
+    pub(crate) fn should_make_room(&self, now: impl FnOnce() -> u64) -> bool {
+        let since = self.spent_since.load(Ordering::Relaxed);
+        since != u64::MAX && now() >= since.saturating_add(PATIENCE_NS)
+    }
 }
 
 /// Shared by all workers of a runtime.
@@ -70,6 +82,7 @@ impl Scheduler {
                 running: AtomicU32::new(0),
                 has_lifo: AtomicBool::new(false),
                 is_spawning: AtomicBool::new(false),
+                spent_since: AtomicU64::new(u64::MAX),
                 next_due: AtomicU64::new(u64::MAX),
                 thread: AtomicU64::new(0),
             })
@@ -86,20 +99,36 @@ impl Scheduler {
 
     /// Makes a scheduled process runnable: on this thread's worker if it is one of ours, where
     /// it runs next, else through the injector.
-    pub(crate) fn schedule(&self, runnable: Runnable) {
+    pub(crate) fn schedule(&self, runnable: Runnable, clock: &Clock) {
         let rest = worker::with_current(self, |worker| {
             worker.shared().has_lifo.store(true, Ordering::Relaxed);
+            if worker.shared().should_make_room(|| clock.now()) {
+                preempt::request_here();
+            }
             worker.queue.push_woken(runnable)
         });
         match rest {
             // It took the LIFO slot and nobody else has to know.
             Some(false) => {}
             // Something went to the queue that others may steal from.
-            Some(true) => self.notify(),
-            None => {
-                self.injector.push(runnable);
+            Some(true) => {
                 self.notify();
             }
+            None => {
+                self.injector.push(runnable);
+                if !self.notify() {
+                    self.preempt_spent(clock);
+                }
+            }
+        }
+    }
+
+    /// Interrupts a worker whose process had used up a slice before and has run again for a while:
+    /// something fresh waits, and nobody looks for work.
+    fn preempt_spent(&self, clock: &Clock) {
+        let now = clock.now();
+        if let Some(worker) = self.workers.iter().find(|worker| worker.should_make_room(|| now)) {
+            monitor::signal(worker);
         }
     }
 
@@ -125,12 +154,12 @@ impl Scheduler {
         result
     }
 
-    /// Wakes a worker if one sleeps and none is looking for work anyway.
-    pub(crate) fn notify(&self) {
-        if let Some(index) = self.idle.worker_to_notify() {
-            worker::with_current(self, |worker| worker.shared().counters.unparks.increment());
-            self.workers[index].parker.unpark();
-        }
+    /// Wakes a worker if one sleeps and none is looking for work anyway; whether it woke one.
+    pub(crate) fn notify(&self) -> bool {
+        let Some(index) = self.idle.worker_to_notify() else { return false };
+        worker::with_current(self, |worker| worker.shared().counters.unparks.increment());
+        self.workers[index].parker.unpark();
+        true
     }
 
     /// Registers the earliest timer of a process that is about to wait with this thread's wheel.

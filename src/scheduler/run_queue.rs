@@ -106,9 +106,10 @@ impl RunQueue {
     }
 
     /// Takes half of what `victim` has, fresh before spent, and returns one of it.
-    pub(crate) fn steal_from(&self, victim: &Stealers) -> Option<Runnable> {
-        let from_fresh = retry(|| victim.fresh.steal_batch_and_pop(&self.fresh));
-        from_fresh.or_else(|| retry(|| victim.spent.steal_batch_and_pop(&self.spent)))
+    pub(crate) fn steal_from(&self, victim: &Stealers) -> Option<Picked> {
+        let fresh = retry(|| victim.fresh.steal_batch_and_pop(&self.fresh)).map(Picked::Fresh);
+        let spent = || retry(|| victim.spent.steal_batch_and_pop(&self.spent)).map(Picked::Spent);
+        fresh.or_else(spent)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -119,6 +120,10 @@ impl RunQueue {
 impl Stealers {
     pub(crate) fn is_empty(&self) -> bool {
         self.fresh.is_empty() && self.spent.is_empty()
+    }
+
+    pub(crate) fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
     }
 }
 
@@ -167,7 +172,7 @@ mod tests {
         victim.push_woken(1);
         assert_eq!(thief.steal_from(&victim.stealers()), None);
         victim.release_lifo();
-        assert_eq!(thief.steal_from(&victim.stealers()), Some(1));
+        assert_eq!(thief.steal_from(&victim.stealers()), Some(Picked::Fresh(1)));
         assert!(victim.is_empty());
     }
 
@@ -176,8 +181,8 @@ mod tests {
         let (victim, thief) = (RunQueue::new(), RunQueue::new());
         victim.push_spent(1);
         victim.push_fresh(2);
-        assert_eq!(thief.steal_from(&victim.stealers()), Some(2));
-        assert_eq!(thief.steal_from(&victim.stealers()), Some(1));
+        assert_eq!(thief.steal_from(&victim.stealers()), Some(Picked::Fresh(2)));
+        assert_eq!(thief.steal_from(&victim.stealers()), Some(Picked::Spent(1)));
         assert_eq!(thief.steal_from(&victim.stealers()), None);
     }
 }

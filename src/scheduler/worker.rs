@@ -5,6 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::ptr;
 
+use super::monitor;
 use super::run_queue::{Picked, RunQueue};
 use super::timer::Wheel;
 use super::{Runnable, Scheduler, WorkerShared};
@@ -90,10 +91,11 @@ pub(crate) fn run(node: Arc<Node>, index: usize, queue: RunQueue) {
         is_searching: Cell::new(false),
     };
     CURRENT.with(|current| current.set(&raw const worker));
+    monitor::wake_in_time();
     preempt::set_relief(relieve);
     while !worker.scheduler().is_stopping() {
         match worker.find_work() {
-            Some(runnable) => worker.execute(runnable),
+            Some(picked) => worker.execute(picked),
             None => worker.park(),
         }
     }
@@ -110,31 +112,22 @@ impl Worker {
         &self.scheduler().workers[self.index]
     }
 
-    fn find_work(&self) -> Option<Runnable> {
+    fn find_work(&self) -> Option<Picked> {
         let tick = self.tick.get().wrapping_add(1);
         self.tick.set(tick);
         let is_fair = tick.is_multiple_of(FAIR_TICK);
         if is_fair || self.scheduler().is_timer_due(&self.node.clock, self.index) {
             self.fire_timers();
         }
-        if is_fair && let Some(runnable) = self.scheduler().take_injected() {
-            return Some(runnable);
+        let injected = || self.scheduler().take_injected().map(Picked::Fresh);
+        if is_fair && let Some(picked) = injected() {
+            return Some(picked);
         }
-        self.pick_own(tick).or_else(|| self.scheduler().take_injected()).or_else(|| self.search())
-    }
-
-    fn pick_own(&self, tick: u32) -> Option<Runnable> {
-        Some(match self.queue.pick(tick)? {
-            Picked::Lifo(runnable) => {
-                self.shared().counters.lifo_runs.increment();
-                runnable
-            }
-            Picked::Fresh(runnable) | Picked::Spent(runnable) => runnable,
-        })
+        self.queue.pick(tick).or_else(injected).or_else(|| self.search())
     }
 
     /// Steals; a bounded number of rounds, from a random victim on.
-    fn search(&self) -> Option<Runnable> {
+    fn search(&self) -> Option<Picked> {
         let workers = self.scheduler().workers.len();
         if workers < 2 {
             return None;
@@ -150,13 +143,13 @@ impl Worker {
             let victims = (0..workers).map(|offset| (first + offset) % workers);
             for victim in victims.filter(|victim| *victim != self.index) {
                 let stealers = &self.scheduler().workers[victim].stealers;
-                if let Some(runnable) = self.queue.steal_from(stealers) {
+                if let Some(picked) = self.queue.steal_from(stealers) {
                     self.shared().counters.steals.increment();
-                    return Some(runnable);
+                    return Some(picked);
                 }
             }
             if let Some(runnable) = self.scheduler().take_injected() {
-                return Some(runnable);
+                return Some(Picked::Fresh(runnable));
             }
             std::hint::spin_loop();
         }
@@ -171,8 +164,15 @@ impl Worker {
         }
     }
 
-    fn execute(&self, runnable: Runnable) {
+    fn execute(&self, picked: Picked) {
         self.stop_searching();
+        let runnable = match picked {
+            Picked::Lifo(runnable) => {
+                self.shared().counters.lifo_runs.increment();
+                runnable
+            }
+            Picked::Fresh(runnable) | Picked::Spent(runnable) => runnable,
+        };
         let Some(slot) = self.node.slots.slot(runnable.into()) else { return };
         let host = self.node.host(slot.host());
         if !host.gate.try_enter(runnable) {
@@ -180,8 +180,16 @@ impl Worker {
         }
         slot.state.transition_to_running();
         self.begin_step(runnable);
+        let is_spent = matches!(picked, Picked::Spent(_));
+        if is_spent {
+            // Relaxed: a hint for those who may want the worker for something fresh.
+            self.shared().spent_since.store(self.node.clock.now(), Ordering::Relaxed);
+        }
         // SAFETY: the state is running now, by this thread.
         let step = unsafe { process::run_timeslice(slot.process(), self.node.reductions) };
+        if is_spent {
+            self.shared().spent_since.store(u64::MAX, Ordering::Relaxed);
+        }
         self.end_step();
         self.after(slot, step);
         if let Some(next) = host.gate.leave() {
