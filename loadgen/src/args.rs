@@ -4,8 +4,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{Args as ClapArgs, Parser};
+use clap::{Args as ClapArgs, Parser, Subcommand};
 
+use crate::peers::PeersArgs;
 use crate::scenario::{self, Parameter, Scenario};
 
 /// Drive Moonlet through its Lua process API, check every message, report what it costs.
@@ -13,8 +14,11 @@ use crate::scenario::{self, Parameter, Scenario};
 /// Without a scenario all of them run, at sizes that together take less than a minute on two cores.
 /// A run whose messages are lost, repeated or out of order fails, and so does loadgen.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     /// Scenarios to run, in this order
     #[arg(value_name = "SCENARIO", value_parser = scenario_parser())]
     chosen: Vec<&'static Scenario>,
@@ -51,6 +55,12 @@ pub(crate) struct Args {
     pub(crate) sizes: Sizes,
 }
 
+/// What there is besides running scenarios.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Peers(PeersArgs),
+}
+
 /// Sizes; what is not given has a default per scenario.
 #[derive(Debug, Default, ClapArgs)]
 #[command(next_help_heading = "Sizes (defaults: see the scenarios)")]
@@ -78,6 +88,10 @@ pub(crate) struct Sizes {
     /// Hops of the token: ring
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     hops: Option<u64>,
+
+    /// Processes that wait meanwhile: ring
+    #[arg(long, value_name = "N")]
+    waiting: Option<u64>,
 
     /// Leaves of the tree, a power of ten: skynet
     #[arg(long, value_name = "N", value_parser = power_of_ten)]
@@ -120,6 +134,7 @@ impl Sizes {
             Parameter::Count => self.count,
             Parameter::Size => self.size,
             Parameter::Hops => self.hops,
+            Parameter::Waiting => self.waiting,
             Parameter::Leaves => self.leaves,
             Parameter::Tasks => self.tasks,
             Parameter::N => self.n,
@@ -140,7 +155,8 @@ fn scenario_parser() -> impl TypedValueParser<Value = &'static Scenario> {
         .map(|name| scenario::find(&name).expect("the parser accepts known names only"))
 }
 
-fn at_least_one() -> clap::builder::RangedU64ValueParser {
+/// A number from 1 up.
+pub(crate) fn at_least_one() -> clap::builder::RangedU64ValueParser {
     clap::value_parser!(u64).range(1..)
 }
 

@@ -42,6 +42,11 @@ pub(crate) fn resident_bytes() -> Option<u64> {
     Some(kilobytes("/proc/self/status", "VmRSS")? * 1024)
 }
 
+/// Returns the memory that programs can still have, in bytes.
+pub(crate) fn available_bytes() -> Option<u64> {
+    Some(kilobytes("/proc/meminfo", "MemAvailable")? * 1024)
+}
+
 fn kilobytes(path: &str, key: &str) -> Option<u64> {
     field(path, key)?.strip_suffix("kB")?.trim().parse().ok()
 }

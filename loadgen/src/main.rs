@@ -3,23 +3,27 @@
 //!
 //! From flags to scenarios to a report: [`args`] says what to run, [`scenario`] runs it through
 //! [`engine`], [`report`] writes table, JSON and histograms. Every run has a fresh runtime, so no
-//! run sees what another left behind.
+//! run sees what another left behind. [`peers`] compares with other systems; it runs scenarios as
+//! [`child`] processes within a [`session`].
 
 mod args;
+mod child;
 mod engine;
 mod machine;
+mod peers;
+mod progress;
 mod report;
 mod scenario;
+mod session;
+mod warm;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::args::Args;
+use crate::args::{Args, Command};
 use crate::machine::Machine;
 use crate::report::Run;
 use crate::scenario::Scenario;
@@ -28,10 +32,15 @@ use crate::scenario::Scenario;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What a shell reports for a program ended by Ctrl-C.
-const EXIT_INTERRUPTED: i32 = 130;
+pub(crate) const EXIT_INTERRUPTED: i32 = 130;
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if let Some(command) = &args.command {
+        return match command {
+            Command::Peers(args) => peers::run(args),
+        };
+    }
     let always = Arc::new(AtomicBool::new(true));
     let interrupt = signal_hook::consts::SIGINT;
     // Without the handler Ctrl-C still ends the program, only with another exit status.
@@ -54,7 +63,7 @@ fn main() -> ExitCode {
 fn run_all(args: &Args) -> Vec<Run> {
     let scenarios = args.scenarios();
     let repeats = args.repeat + args.warmup;
-    let progress = progress_bar(args.quiet, scenarios.len() as u64 * repeats);
+    let progress = progress::bar(args.quiet, scenarios.len() as u64 * repeats);
     let mut runs = Vec::new();
     for scenario in scenarios {
         for repeat in 0..repeats {
@@ -84,21 +93,6 @@ fn run_once(scenario: &'static Scenario, args: &Args) -> Run {
         Ok(engine) => engine,
         Err(error) => return Run::failed(scenario, params, error),
     };
-    let outcome = (scenario.run)(&engine, &params);
+    let outcome = (scenario.run)(&engine, &params, &args.sizes);
     Run { scenario, workers: engine.workers(), counters: engine.counters(), params, outcome }
-}
-
-/// A bar over the runs, on a terminal only; it moves by itself, since the work happens inside the
-/// runtime.
-fn progress_bar(is_quiet: bool, runs: u64) -> ProgressBar {
-    let target = match is_quiet {
-        true => ProgressDrawTarget::hidden(),
-        false => ProgressDrawTarget::stderr_with_hz(4),
-    };
-    let style = ProgressStyle::with_template("{spinner} [{bar:20}] {pos}/{len} {msg} {elapsed}")
-        .expect("the template is a constant");
-    let progress = ProgressBar::with_draw_target(Some(runs), target).with_style(style);
-    // Four times a second: a tick costs the measured cores microseconds.
-    progress.enable_steady_tick(Duration::from_millis(250));
-    progress
 }

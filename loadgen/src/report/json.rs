@@ -143,7 +143,7 @@ mod tests {
                 },
                 {
                     "scenario": "ring",
-                    "params": { "hops": 3_000_000, "size": 1000 },
+                    "params": { "hops": 3_000_000, "size": 1000, "waiting": 0 },
                     "workers": 0,
                     "validated": false,
                     "error": "token lost",

@@ -67,6 +67,7 @@ pub(crate) const FILES: &[(&str, &str)] = embedded![
     "ring/_index.yaml",
     "ring/main.lua",
     "ring/node.lua",
+    "ring/waiter.lua",
     "skynet/_index.yaml",
     "skynet/main.lua",
     "skynet/node.lua",
@@ -86,6 +87,7 @@ pub(crate) enum Parameter {
     Count,
     Size,
     Hops,
+    Waiting,
     Leaves,
     Tasks,
     N,
@@ -102,6 +104,7 @@ impl Parameter {
             Parameter::Count => "count",
             Parameter::Size => "size",
             Parameter::Hops => "hops",
+            Parameter::Waiting => "waiting",
             Parameter::Leaves => "leaves",
             Parameter::Tasks => "tasks",
             Parameter::N => "n",
@@ -119,7 +122,8 @@ pub(crate) struct Scenario {
     pub(crate) unit: &'static str,
     /// In the order of main's arguments, with the defaults.
     pub(crate) parameters: &'static [(Parameter, u64)],
-    pub(crate) run: fn(&Engine, &Parameters) -> Result<Outcome, String>,
+    /// The sizes are all that were given; a scenario with more to choose than numbers reads it there.
+    pub(crate) run: fn(&Engine, &Parameters, &Sizes) -> Result<Outcome, String>,
 }
 
 /// The sizes of one run, in the order of main's arguments.
