@@ -77,7 +77,7 @@ pub(crate) struct Sizes {
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     senders: Option<u64>,
 
-    /// Messages of each sender, or processes: fan_in, spawn, idle_memory
+    /// Messages of each sender or kind, or processes: fan_in, spawn, idle_memory, payload
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     count: Option<u64>,
 

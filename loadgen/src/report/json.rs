@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::Run;
+use super::curve::Curve;
 use crate::machine::Machine;
 
 /// Raised when a key changes its meaning or goes away; new keys do not count.
@@ -45,6 +46,8 @@ struct Measured<'a> {
     rtt_us: Option<Percentiles>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes_per_process: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    curve: Option<&'a Curve>,
 }
 
 /// Percentiles in µs.
@@ -88,6 +91,7 @@ fn report_of(run: &Run) -> RunReport<'_> {
         latency_us: outcome.latency.as_ref().map(Percentiles::of),
         rtt_us: outcome.rtt.as_ref().map(Percentiles::of),
         bytes_per_process: outcome.bytes_per_process,
+        curve: outcome.curve.as_ref(),
     });
     RunReport {
         scenario: run.scenario.name,

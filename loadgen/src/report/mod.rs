@@ -1,6 +1,8 @@
 //! Results, written three ways: a table for people, JSON for tools, `.hgrm` files for plotting
 //! latencies.
 
+pub(crate) mod curve;
+mod curve_table;
 mod hgrm;
 mod json;
 mod table;
@@ -94,13 +96,7 @@ mod samples {
             params: scenario.resolve(&Sizes::default()),
             workers: 2,
             counters: vec![("steals", 7), ("parks", 1_234_567)],
-            outcome: Ok(Outcome {
-                nanoseconds: ns,
-                count,
-                latency: None,
-                rtt: None,
-                bytes_per_process: None,
-            }),
+            outcome: Ok(Outcome { nanoseconds: ns, count, ..Outcome::default() }),
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use hdrhistogram::Histogram;
 
-use super::{Run, by_scenario};
+use super::{Run, by_scenario, curve_table};
 use crate::machine::Machine;
 use crate::scenario::Outcome;
 
@@ -38,6 +38,11 @@ pub(super) fn render(machine: &Machine, runs: &[Run], style: Style) -> String {
         text.push_str(
             "latencies in µs: from the intended moment where there is one, else from the send\n",
         );
+    }
+    for (run, outcome) in groups.iter().filter_map(|group| median(group)) {
+        if let Some(curve) = &outcome.curve {
+            curve_table::push(&mut text, run.scenario.name, curve);
+        }
     }
     push_counters(&mut text, &groups);
     text

@@ -10,8 +10,11 @@ mod fan_in;
 mod idle_memory;
 mod latency_under_load;
 mod outcome;
+mod payload;
 mod ping_pong;
 mod ring;
+#[cfg(test)]
+mod sabotage;
 mod skynet;
 mod spawn;
 mod steal;
@@ -32,6 +35,7 @@ pub(crate) const ALL: &[&Scenario] = &[
     &idle_memory::SCENARIO,
     &steal::SCENARIO,
     &latency_under_load::SCENARIO,
+    &payload::SCENARIO,
 ];
 
 /// The host that all processes run on (`lua/_index.yaml`).
@@ -60,6 +64,10 @@ pub(crate) const FILES: &[(&str, &str)] = embedded![
     "latency_under_load/busy.lua",
     "latency_under_load/echo.lua",
     "latency_under_load/main.lua",
+    "payload/_index.yaml",
+    "payload/content.lua",
+    "payload/main.lua",
+    "payload/receiver.lua",
     "ping_pong/_index.yaml",
     "ping_pong/main.lua",
     "ping_pong/ping.lua",
@@ -145,7 +153,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Scenario> {
 
 /// Runs an entry with the sizes as arguments and reads the table it returns.
 fn exec(engine: &Engine, id: &str, parameters: &Parameters) -> Result<Outcome, String> {
-    Outcome::from_value(engine.exec(id, HOST, &parameters.arguments())?)
+    Outcome::from_value(&engine.exec(id, HOST, &parameters.arguments())?)
 }
 
 impl Parameters {
