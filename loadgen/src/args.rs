@@ -108,6 +108,19 @@ pub(crate) struct Sizes {
     /// Processes that compute without end: latency_under_load
     #[arg(long, value_name = "N")]
     busy: Option<u64>,
+
+    /// Answering processes: open_loop
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    servers: Option<u64>,
+
+    /// How long each rate is offered: open_loop
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    millis: Option<u64>,
+
+    /// Requests per second, e.g. 1000,2000 [default: doubled up to the knee]: open_loop
+    #[arg(long, value_name = "LIST", value_delimiter = ',',
+        value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    rates: Vec<u64>,
 }
 
 impl Args {
@@ -125,6 +138,14 @@ impl Args {
 }
 
 impl Sizes {
+    /// The rates given on the command line, from low to high.
+    pub(crate) fn rates(&self) -> Vec<u64> {
+        let mut rates = self.rates.clone();
+        rates.sort_unstable();
+        rates.dedup();
+        rates
+    }
+
     /// The size given on the command line, if one was.
     pub(crate) fn get(&self, parameter: Parameter) -> Option<u64> {
         match parameter {
@@ -139,6 +160,8 @@ impl Sizes {
             Parameter::Tasks => self.tasks,
             Parameter::N => self.n,
             Parameter::Busy => self.busy,
+            Parameter::Servers => self.servers,
+            Parameter::Millis => self.millis,
         }
     }
 }
@@ -219,12 +242,21 @@ mod tests {
 
     #[test]
     fn impossible_sizes_are_refused() {
-        for line in
-            ["--leaves 20", "--leaves 0", "--pairs 0", "--repeat 0", "--n 61", "--workers 0"]
-        {
+        for line in [
+            "--rates 0",
+            "--rates 5,x",
+            "--leaves 20",
+            "--leaves 0",
+            "--pairs 0",
+            "--repeat 0",
+            "--n 61",
+            "--workers 0",
+        ] {
             let error = parse(&format!("loadgen {line}")).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}");
         }
         assert!(parse("loadgen --leaves 1000 --busy 0").is_ok());
+        let args = parse("loadgen open_loop --rates 2000,1000,2000").unwrap();
+        assert_eq!(args.sizes.rates(), [1000, 2000]);
     }
 }

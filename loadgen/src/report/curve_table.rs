@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use super::curve::Curve;
 
-/// Appends the curve, with the scenario's name above it.
-pub(super) fn push(text: &mut String, scenario: &str, curve: &Curve) {
+/// Appends the curve, with the scenario's name above it and what it shows below.
+pub(super) fn push(text: &mut String, scenario: &str, curve: &Curve, note: Option<&str>) {
     let heading = |name: &String| name.replace('_', " ").replace(" per s", "/s");
     let headings: Vec<_> = curve.columns.iter().map(heading).collect();
     let rows = curve.rows.iter().map(|row| row.iter().copied().map(number).collect());
@@ -18,6 +18,9 @@ pub(super) fn push(text: &mut String, scenario: &str, curve: &Curve) {
             _ = write!(text, "  {cell:>width$}");
         }
         text.push('\n');
+    }
+    if let Some(note) = note {
+        _ = writeln!(text, "  {note}");
     }
     text.push('\n');
 }
@@ -40,8 +43,9 @@ mod tests {
         let columns = ["offered_per_s", "p99"].map(str::to_owned).to_vec();
         let curve = Curve { columns, rows: vec![vec![1000.0, 12.345], vec![250_000.4, 7.0]] };
         let mut text = String::new();
-        push(&mut text, "open_loop", &curve);
-        let expected = "\nopen_loop\n  offered/s   p99\n       1000  12.3\n     250000     7\n\n";
+        push(&mut text, "open_loop", &curve, Some("knee: 1000 /s"));
+        let expected = "\nopen_loop\n  offered/s   p99\n       1000  12.3\n     250000     7\n  \
+                        knee: 1000 /s\n\n";
         assert_eq!(text, expected);
     }
 }

@@ -48,6 +48,8 @@ struct Measured<'a> {
     bytes_per_process: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     curve: Option<&'a Curve>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    knee_per_s: Option<f64>,
 }
 
 /// Percentiles in µs.
@@ -92,6 +94,7 @@ fn report_of(run: &Run) -> RunReport<'_> {
         rtt_us: outcome.rtt.as_ref().map(Percentiles::of),
         bytes_per_process: outcome.bytes_per_process,
         curve: outcome.curve.as_ref(),
+        knee_per_s: outcome.knee_per_s,
     });
     RunReport {
         scenario: run.scenario.name,

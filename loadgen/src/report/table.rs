@@ -41,7 +41,7 @@ pub(super) fn render(machine: &Machine, runs: &[Run], style: Style) -> String {
     }
     for (run, outcome) in groups.iter().filter_map(|group| median(group)) {
         if let Some(curve) = &outcome.curve {
-            curve_table::push(&mut text, run.scenario.name, curve);
+            curve_table::push(&mut text, run.scenario.name, curve, outcome.note.as_deref());
         }
     }
     push_counters(&mut text, &groups);

@@ -9,6 +9,7 @@
 mod fan_in;
 mod idle_memory;
 mod latency_under_load;
+mod open_loop;
 mod outcome;
 mod payload;
 mod ping_pong;
@@ -36,6 +37,7 @@ pub(crate) const ALL: &[&Scenario] = &[
     &steal::SCENARIO,
     &latency_under_load::SCENARIO,
     &payload::SCENARIO,
+    &open_loop::SCENARIO,
 ];
 
 /// The host that all processes run on (`lua/_index.yaml`).
@@ -64,6 +66,10 @@ pub(crate) const FILES: &[(&str, &str)] = embedded![
     "latency_under_load/busy.lua",
     "latency_under_load/echo.lua",
     "latency_under_load/main.lua",
+    "open_loop/_index.yaml",
+    "open_loop/generator.lua",
+    "open_loop/main.lua",
+    "open_loop/server.lua",
     "payload/_index.yaml",
     "payload/content.lua",
     "payload/main.lua",
@@ -100,6 +106,8 @@ pub(crate) enum Parameter {
     Tasks,
     N,
     Busy,
+    Servers,
+    Millis,
 }
 
 impl Parameter {
@@ -117,6 +125,8 @@ impl Parameter {
             Parameter::Tasks => "tasks",
             Parameter::N => "n",
             Parameter::Busy => "busy",
+            Parameter::Servers => "servers",
+            Parameter::Millis => "millis",
         }
     }
 }

@@ -23,6 +23,10 @@ pub(crate) struct Outcome {
     pub(crate) bytes_per_process: Option<f64>,
     /// What the run consists of, if it is several measurements.
     pub(crate) curve: Option<Curve>,
+    /// The highest rate that was kept up with, if a higher one was not.
+    pub(crate) knee_per_s: Option<f64>,
+    /// What the curve shows, in words.
+    pub(crate) note: Option<String>,
 }
 
 impl Outcome {

@@ -71,3 +71,20 @@ fn a_wrong_answer_is_seen() {
     );
     assert!(failed.contains("failed: "), "{failed}");
 }
+
+#[test]
+fn lost_repeated_and_mixed_up_answers_are_seen() {
+    let error = |piece: &str, instead: &str| {
+        let arguments = [4, 10_000, 200];
+        let id = "loadgen.open_loop:main";
+        error_after("open_loop/server.lua", piece, instead, id, &arguments)
+    };
+    let answer = "    if not send(collector, \"answer\", number)";
+    let lost = error(answer, &format!("if number == 9 then number = 13 end\n{answer}"));
+    assert!(lost.contains("expected the answer to request 9, got 13"), "{lost}");
+    let twice =
+        error(answer, &format!("if number == 9 then send(collector, 'answer', 9) end\n{answer}"));
+    assert!(twice.contains("expected the answer to request 13, got 9"), "{twice}");
+    let failed = error(answer, &format!("if number == 9 then return nil, 'tired' end\n{answer}"));
+    assert!(failed.contains("failed: tired"), "{failed}");
+}
