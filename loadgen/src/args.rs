@@ -7,6 +7,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use crate::peers::PeersArgs;
+use crate::scaling::ScalingArgs;
 use crate::scenario::{self, Parameter, Scenario};
 
 /// Drive Moonlet through its Lua process API, check every message, report what it costs.
@@ -59,6 +60,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Peers(PeersArgs),
+    Scaling(Box<ScalingArgs>),
 }
 
 /// Sizes; what is not given has a default per scenario.
@@ -167,7 +169,7 @@ impl Sizes {
 }
 
 /// Accepts the known names; clap lists them in the help and when another one is given.
-fn scenario_parser() -> impl TypedValueParser<Value = &'static Scenario> {
+pub(crate) fn scenario_parser() -> impl TypedValueParser<Value = &'static Scenario> {
     let names = scenario::ALL.iter().map(|scenario| {
         let sizes = scenario.parameters.iter();
         let sizes = sizes.map(|(parameter, size)| format!(" --{} {size}", parameter.name()));

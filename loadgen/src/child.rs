@@ -30,11 +30,13 @@ struct Report {
     runs: Vec<Figures>,
 }
 
-/// Runs the scenario once. Without a number of workers it has one per usable core.
+/// Runs the scenario once, at these rates if it knows rates. Without a number of workers it has one
+/// per usable core.
 pub(crate) fn run(
     session: &Session,
     scenario: &Scenario,
     sizes: &[(Parameter, u64)],
+    rates: &[u64],
     workers: Option<usize>,
 ) -> Result<Figures, String> {
     let program = env::current_exe().map_err(|error| format!("where is loadgen? {error}"))?;
@@ -44,6 +46,9 @@ pub(crate) fn run(
     command.arg("--json").arg(&result).arg("--out").arg(session.folder());
     for (parameter, size) in sizes {
         command.arg(format!("--{}={size}", parameter.name()));
+    }
+    for rate in rates {
+        command.arg(format!("--rates={rate}"));
     }
     if let Some(workers) = workers {
         command.arg(format!("--workers={workers}"));

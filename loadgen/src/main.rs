@@ -3,16 +3,18 @@
 //!
 //! From flags to scenarios to a report: [`args`] says what to run, [`scenario`] runs it through
 //! [`engine`], [`report`] writes table, JSON and histograms. Every run has a fresh runtime, so no
-//! run sees what another left behind. [`peers`] compares with other systems; it runs scenarios as
-//! [`child`] processes within a [`session`].
+//! run sees what another left behind. [`peers`] compares with other systems, [`scaling`]
+//! numbers of workers; both run scenarios as [`child`] processes within a [`session`].
 
 mod args;
 mod child;
 mod engine;
 mod machine;
+mod median;
 mod peers;
 mod progress;
 mod report;
+mod scaling;
 mod scenario;
 mod session;
 mod warm;
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     if let Some(command) = &args.command {
         return match command {
             Command::Peers(args) => peers::run(args),
+            Command::Scaling(args) => scaling::run(args),
         };
     }
     let always = Arc::new(AtomicBool::new(true));

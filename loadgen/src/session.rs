@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -31,7 +31,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// Makes the folder and takes over Ctrl-C. A second Ctrl-C ends loadgen at once.
-    pub(crate) fn begin() -> Result<Session, String> {
+    fn begin() -> Result<Session, String> {
         let folder = tempfile::Builder::new()
             .prefix("loadgen-")
             .tempdir()
@@ -44,6 +44,21 @@ impl Session {
             _ = signal_hook::flag::register(signal, flag());
         }
         Ok(Session { folder, is_interrupted })
+    }
+
+    /// Runs a command within a session and turns what comes out of it into an exit status; `false`
+    /// is a failure that has been reported already.
+    pub(crate) fn command(work: impl FnOnce(&Session) -> Result<bool, String>) -> ExitCode {
+        let outcome = Session::begin().map(|session| (work(&session), session.is_interrupted()));
+        match outcome {
+            Ok((_, true)) => ExitCode::from(EXIT_INTERRUPTED as u8),
+            Ok((Ok(true), _)) => ExitCode::SUCCESS,
+            Ok((Ok(false), _)) => ExitCode::FAILURE,
+            Ok((Err(error), _)) | Err(error) => {
+                eprintln!("loadgen: {error}");
+                ExitCode::FAILURE
+            }
+        }
     }
 
     /// The temporary folder; it goes when the session ends.

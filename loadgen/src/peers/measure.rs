@@ -95,7 +95,7 @@ pub(super) fn measure(
     };
     let ours = |sizes: &[(Parameter, u64)], workers| {
         let scenario = scenario::find(row.scenario).ok_or("no such scenario")?;
-        value_of(row.figure, &child::run(session, scenario, sizes, workers)?)
+        value_of(row.figure, &child::run(session, scenario, sizes, &[], workers)?)
     };
     match side {
         Side::Moonlet => ours(sizes, None),

@@ -24,7 +24,7 @@ use indicatif::ProgressBar;
 use crate::args::at_least_one;
 use crate::machine::Machine;
 use crate::session::Session;
-use crate::{EXIT_INTERRUPTED, progress, warm};
+use crate::{progress, warm};
 use judge::{Comparison, Problem};
 use measure::Measured;
 use rows::Row;
@@ -84,22 +84,7 @@ impl PeersArgs {
 
 /// Runs the command.
 pub(crate) fn run(args: &PeersArgs) -> ExitCode {
-    let session = match Session::begin() {
-        Ok(session) => session,
-        Err(error) => {
-            eprintln!("loadgen: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    match compare(&session, args) {
-        _ if session.is_interrupted() => ExitCode::from(EXIT_INTERRUPTED as u8),
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("loadgen: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    Session::command(|session| compare(session, args))
 }
 
 /// Says whether nothing was missed and nothing failed.
