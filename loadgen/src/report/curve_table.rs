@@ -22,7 +22,6 @@ pub(super) fn push(text: &mut String, scenario: &str, curve: &Curve, note: Optio
     if let Some(note) = note {
         _ = writeln!(text, "  {note}");
     }
-    text.push('\n');
 }
 
 /// Whole numbers as they are, others with the digits that matter.
@@ -45,7 +44,7 @@ mod tests {
         let mut text = String::new();
         push(&mut text, "open_loop", &curve, Some("knee: 1000 /s"));
         let expected = "\nopen_loop\n  offered/s   p99\n       1000  12.3\n     250000     7\n  \
-                        knee: 1000 /s\n\n";
+                        knee: 1000 /s\n";
         assert_eq!(text, expected);
     }
 }

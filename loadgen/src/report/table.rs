@@ -44,6 +44,9 @@ pub(super) fn render(machine: &Machine, runs: &[Run], style: Style) -> String {
             curve_table::push(&mut text, run.scenario.name, curve, outcome.note.as_deref());
         }
     }
+    if runs.iter().any(|run| run.outcome.as_ref().is_ok_and(|outcome| outcome.curve.is_some())) {
+        text.push('\n');
+    }
     push_counters(&mut text, &groups);
     text
 }
