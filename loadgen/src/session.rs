@@ -78,7 +78,9 @@ impl Session {
     }
 
     fn run_within(&self, limit: Duration, command: &mut Command) -> Result<String, String> {
-        let name = command.get_program().to_string_lossy().into_owned();
+        // Without its folder: errors get into results, which are published.
+        let name = Path::new(command.get_program()).file_name().unwrap_or_default();
+        let name = name.to_string_lossy().into_owned();
         let failed = |error: String| format!("{name}: {error}");
         let io_failed = |error: std::io::Error| failed(error.to_string());
         // Files, not pipes: nothing has to read along while the program runs.

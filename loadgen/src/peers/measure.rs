@@ -11,8 +11,9 @@ use crate::machine;
 use crate::scenario::{self, Parameter};
 use crate::session::Session;
 
-/// Memory that a waiting process may need at most, beyond which a row is not tried.
-const WAITING_BYTES_MAX: u64 = 12 * 1024;
+/// What a waiting process takes at most, measured generously: without so much for each, a row is
+/// not tried.
+const WAITING_BYTES_MAX: u64 = 18 * 1024;
 
 /// One of those compared in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
