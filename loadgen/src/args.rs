@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, Parser};
 
+use crate::report::result::Settings;
 use crate::scenario::{self, Parameter, Scenario};
 
 /// Drive Moonlet through its Lua process API, check every message, report what it costs.
@@ -107,6 +108,16 @@ impl Args {
 
     pub(crate) fn workers(&self) -> Option<usize> {
         self.workers.map(NonZeroUsize::get)
+    }
+
+    /// What a result says of how it was measured.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            workers: self.workers(),
+            pinning: !self.no_pin,
+            repeat: self.repeat,
+            warmup: self.warmup,
+        }
     }
 }
 

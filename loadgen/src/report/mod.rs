@@ -1,8 +1,14 @@
 //! Results, written three ways: a table for people, JSON for tools, `.hgrm` files for plotting
 //! latencies.
 
+// Nothing reads results yet.
+#[allow(dead_code)]
+pub(crate) mod curve;
+mod hdr_text;
 mod hgrm;
 mod json;
+#[allow(dead_code)]
+pub(crate) mod result;
 mod table;
 
 use std::fs;
@@ -34,8 +40,9 @@ impl Run {
 /// Writes everything that the command line asks for. The error says which file could not be
 /// written.
 pub(crate) fn write(args: &Args, machine: &Machine, runs: &[Run]) -> Result<(), String> {
+    let result = json::result_of(&args.settings(), machine, runs);
     if let Some(path) = &args.json {
-        fs::write(path, json::render(machine, runs))
+        fs::write(path, json::render(&result))
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
     hgrm::write_all(&args.out, runs)
@@ -73,6 +80,7 @@ mod samples {
     use super::*;
     use crate::args::Sizes;
     use crate::engine::Value;
+    use crate::report::result::Settings;
     use crate::scenario;
 
     pub(super) fn machine() -> Machine {
@@ -81,9 +89,15 @@ mod samples {
             model: "Test CPU".to_owned(),
             memory_bytes: 8 << 30,
             kernel: "6.1".to_owned(),
-            arch: "x86_64",
-            profile: "release",
+            arch: "x86_64".to_owned(),
+            profile: "release".to_owned(),
+            version: "0.1.0".to_owned(),
+            commit: Some("0123456789ab".to_owned()),
         }
+    }
+
+    pub(super) fn settings() -> Settings {
+        Settings { workers: None, pinning: true, repeat: 1, warmup: 0 }
     }
 
     /// A run of a scenario with its default sizes that did `count` things in `ns`.
