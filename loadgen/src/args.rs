@@ -4,8 +4,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{Args as ClapArgs, Parser};
+use clap::{Args as ClapArgs, Parser, Subcommand};
 
+use crate::compare;
 use crate::report::result::Settings;
 use crate::scenario::{self, Parameter, Scenario};
 
@@ -14,8 +15,11 @@ use crate::scenario::{self, Parameter, Scenario};
 /// Without a scenario all of them run, at sizes that together take less than a minute on two cores.
 /// A run whose messages are lost, repeated or out of order fails, and so does loadgen.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     /// Scenarios to run, in this order
     #[arg(value_name = "SCENARIO", value_parser = scenario_parser())]
     chosen: Vec<&'static Scenario>,
@@ -50,6 +54,12 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(crate) sizes: Sizes,
+}
+
+/// What there is besides running scenarios.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Compare(compare::CompareArgs),
 }
 
 /// Sizes; what is not given has a default per scenario.

@@ -3,9 +3,10 @@
 //!
 //! From flags to scenarios to a report: [`args`] says what to run, [`scenario`] runs it through
 //! [`engine`], [`report`] writes table, JSON and histograms. Every run has a fresh runtime, so no
-//! run sees what another left behind.
+//! run sees what another left behind. [`compare`] sets two results against each other.
 
 mod args;
+mod compare;
 mod engine;
 mod machine;
 mod report;
@@ -19,7 +20,7 @@ use std::time::Duration;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::args::Args;
+use crate::args::{Args, Command};
 use crate::machine::Machine;
 use crate::report::Run;
 use crate::scenario::Scenario;
@@ -32,6 +33,11 @@ const EXIT_INTERRUPTED: i32 = 130;
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if let Some(command) = &args.command {
+        return match command {
+            Command::Compare(args) => compare::run(args),
+        };
+    }
     let always = Arc::new(AtomicBool::new(true));
     let interrupt = signal_hook::consts::SIGINT;
     // Without the handler Ctrl-C still ends the program, only with another exit status.

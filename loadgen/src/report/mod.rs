@@ -1,13 +1,12 @@
 //! Results, written three ways: a table for people, JSON for tools, `.hgrm` files for plotting
 //! latencies.
 
-// Nothing reads results yet.
-#[allow(dead_code)]
 pub(crate) mod curve;
 mod hdr_text;
 mod hgrm;
 mod json;
-#[allow(dead_code)]
+pub(crate) mod metric;
+pub(crate) mod pair;
 pub(crate) mod result;
 mod table;
 
