@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
-use crate::compare;
 use crate::report::result::Settings;
 use crate::scenario::{self, Parameter, Scenario};
+use crate::{compare, page};
 
 /// Drive Moonlet through its Lua process API, check every message, report what it costs.
 ///
@@ -44,9 +44,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
-    /// Write latency histograms (.hgrm) to this folder
+    /// Write report.html, result.json and latency histograms (.hgrm) to this folder
     #[arg(long, value_name = "DIR", default_value = "target/loadgen")]
     pub(crate) out: PathBuf,
+
+    /// Compare with this earlier result in report.html
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
 
     /// Print nothing but errors
     #[arg(long)]
@@ -60,6 +64,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Compare(compare::CompareArgs),
+    Report(page::ReportArgs),
 }
 
 /// Sizes; what is not given has a default per scenario.

@@ -15,7 +15,7 @@ use crate::report::pair::{self, Pair, Pairing};
 use crate::report::result::{self, ResultFile};
 
 /// Exit status for arguments and files that make no sense; also clap's own.
-const EXIT_USAGE: u8 = 2;
+pub(crate) const EXIT_USAGE: u8 = 2;
 
 /// Compare two results: AFTER against BEFORE
 ///
@@ -85,11 +85,12 @@ fn compare(args: &CompareArgs) -> Result<Vec<String>, String> {
 /// Returns what is beyond the threshold. One that applies to nothing is an error: it would be met
 /// for ever.
 fn check(threshold: &Threshold, pairing: &Pairing<'_>) -> Result<Vec<String>, String> {
-    let is_meant = |pair: &&Pair<'_>| match &threshold.scenario {
+    let is_meant = |(pair, _): &(&Pair<'_>, String)| match &threshold.scenario {
         Some(name) => pair.after.scenario() == name,
         None => true,
     };
-    let meant: Vec<_> = pairing.pairs.iter().filter(is_meant).collect();
+    let labelled = pairing.pairs.iter().zip(table::labels(pairing));
+    let meant: Vec<_> = labelled.filter(is_meant).collect();
     if meant.is_empty() {
         let names: BTreeSet<_> = pairing.pairs.iter().map(|pair| pair.after.scenario()).collect();
         let names = names.into_iter().collect::<Vec<_>>().join(", ");
@@ -98,7 +99,7 @@ fn check(threshold: &Threshold, pairing: &Pairing<'_>) -> Result<Vec<String>, St
     let metric = threshold.metric;
     let mut applies = false;
     let mut beyond = Vec::new();
-    for pair in &meant {
+    for (pair, label) in &meant {
         let (Some((before, after)), Some(ratio)) = (pair.values(metric), pair.ratio(metric)) else {
             // Its failure is reported as such.
             applies |= pair.has_broken();
@@ -109,9 +110,8 @@ fn check(threshold: &Threshold, pairing: &Pairing<'_>) -> Result<Vec<String>, St
             let (heading, unit) = (metric.heading(), metric.unit());
             let change = (ratio - 1.0) * 100.0;
             beyond.push(format!(
-                "{}: {heading} went from {before:.1} to {after:.1} {unit}, {change:+.1} %, beyond \
-                 '{threshold}'",
-                table::label(pair, pairing)
+                "{label}: {heading} went from {before:.1} to {after:.1} {unit}, {change:+.1} %, \
+                 beyond '{threshold}'"
             ));
         }
     }

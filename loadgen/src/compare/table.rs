@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::machine::Machine;
+use crate::report::label;
 use crate::report::metric::Metric;
 use crate::report::pair::{Group, Pair, Pairing};
 use crate::report::result::ResultFile;
@@ -27,32 +28,16 @@ pub(super) fn render(results: [(&Path, &ResultFile); 2], pairing: &Pairing<'_>) 
     text
 }
 
-/// The scenario, with its workers and sizes if it appears several times.
-pub(super) fn label(pair: &Pair<'_>, pairing: &Pairing<'_>) -> String {
-    let name = pair.after.scenario();
-    let same: Vec<_> = pairing.pairs.iter().filter(|pair| pair.after.scenario() == name).collect();
-    let first = &same[0].after;
-    let mut details = Vec::new();
-    if same.iter().any(|pair| pair.after.sizes() != first.sizes()) {
-        details.push(pair.after.sizes());
-    }
-    if same.iter().any(|pair| pair.after.workers() != first.workers()) {
-        details.push(match pair.after.workers() {
-            1 => "1 worker".to_owned(),
-            workers => format!("{workers} workers"),
-        });
-    }
-    match details.is_empty() {
-        true => name.to_owned(),
-        false => format!("{name} ({})", details.join(", ")),
-    }
+/// A label per pair.
+pub(super) fn labels(pairing: &Pairing<'_>) -> Vec<String> {
+    label::labels(&pairing.pairs.iter().map(|pair| &pair.after).collect::<Vec<_>>())
 }
 
 fn push_rows(text: &mut String, pairing: &Pairing<'_>) {
     let mut rows = vec![vec!["scenario".to_owned()]];
     rows[0].extend(Metric::ALL.map(|metric| metric.heading().to_owned()));
-    for pair in &pairing.pairs {
-        let mut row = vec![label(pair, pairing)];
+    for (pair, label) in pairing.pairs.iter().zip(labels(pairing)) {
+        let mut row = vec![label];
         match (pair.before.median(), pair.after.median()) {
             (Some(_), Some(_)) => row.extend(Metric::ALL.map(|metric| ratio(pair, metric))),
             (None, _) => row.push("failed before".to_owned()),

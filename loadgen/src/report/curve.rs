@@ -13,6 +13,12 @@ pub(crate) struct Curve {
 }
 
 impl Curve {
+    /// The values of a column, a value per row.
+    pub(crate) fn column(&self, name: &str) -> Option<Vec<f64>> {
+        let index = self.columns.iter().position(|column| column == name)?;
+        Some(self.rows.iter().map(|row| row[index]).collect())
+    }
+
     /// Every row has a value for each column, from 0 up.
     pub(super) fn check(&self) -> Result<(), String> {
         for (index, row) in self.rows.iter().enumerate() {

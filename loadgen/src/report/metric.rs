@@ -56,6 +56,11 @@ impl Metric {
         }
     }
 
+    /// Whether more of it is better.
+    pub(crate) fn is_better_high(self) -> bool {
+        self == Metric::Rate
+    }
+
     pub(crate) fn value_of(self, run: &RunResult) -> Option<f64> {
         let times = run.times();
         match self {
