@@ -192,6 +192,9 @@ fn check_schema(value: &Value) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD;
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::super::{json, samples};
@@ -254,5 +257,25 @@ mod tests {
         }
         let error = read(Path::new("no/such.json")).unwrap_err();
         assert!(error.starts_with("cannot read no/such.json: "), "{error}");
+    }
+
+    /// The sample with these bytes as its histogram.
+    fn parse_with_histogram(bytes: &[u8]) -> Result<ResultFile, String> {
+        let mut file = sample();
+        file["runs"][0]["rtt_us"]["hdr_v2_ns"] = BASE64_STANDARD.encode(bytes).into();
+        parse(&file.to_string())
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_histograms_are_errors_at_worst(place in 0..10_000_usize, bits in 1..=255_u8) {
+            let file = sample();
+            let text = file["runs"][0]["rtt_us"]["hdr_v2_ns"].as_str().unwrap();
+            let mut bytes = BASE64_STANDARD.decode(text).unwrap();
+            let place = place % bytes.len();
+            bytes[place] ^= bits;
+            _ = parse_with_histogram(&bytes);
+            _ = parse_with_histogram(&bytes[..place]);
+        }
     }
 }

@@ -53,7 +53,7 @@ impl Scale {
 
     /// Up to the largest of so many samples, at least to 0.9.
     pub(super) fn nines(samples: u64) -> Scale {
-        Scale::Nines { max: (samples.max(10) as f64).log10() }
+        Scale::Nines { max: (samples.clamp(10, 100_000_000) as f64).log10() }
     }
 
     /// Where a value lies: 0 at the start of the axis, 1 at its end. What is outside lies there.
