@@ -70,6 +70,9 @@ pub(crate) struct RunResult {
     pub(crate) bytes_per_process: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) curve: Option<Curve>,
+    /// The highest rate of the curve that was kept up with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) knee_per_s: Option<f64>,
     /// The scheduler's, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) counters: BTreeMap<String, u64>,
@@ -123,8 +126,10 @@ impl RunResult {
         }
         self.count.ok_or_else(|| missing("count"))?;
         self.unit.as_ref().ok_or_else(|| missing("unit"))?;
-        if let Some(bytes) = self.bytes_per_process {
-            not_negative("bytes_per_process", bytes)?;
+        let optional =
+            [("bytes_per_process", self.bytes_per_process), ("knee_per_s", self.knee_per_s)];
+        for (name, value) in optional {
+            not_negative(name, value.unwrap_or(0.0))?;
         }
         for (name, times) in [("latency_us", &self.latency_us), ("rtt_us", &self.rtt_us)] {
             let Some(times) = times else { continue };

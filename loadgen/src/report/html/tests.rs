@@ -91,12 +91,16 @@ fn an_open_loop_has_a_curve_and_says_where_it_breaks() {
     let columns = ["offered_per_s", "achieved_per_s", "p50", "p99", "odd"].map(str::to_owned);
     let rows = vec![vec![1000.0, 1000.0, 5.0, 50.0, 1.0], vec![2000.0, 1500.0, 9.0, 9000.0, 2.0]];
     let curve = Curve { columns: columns.into(), rows };
-    let run =
-        RunResult { scenario: "open_loop".to_owned(), curve: Some(curve), ..RunResult::default() };
+    let run = RunResult {
+        scenario: "open_loop".to_owned(),
+        curve: Some(curve),
+        knee_per_s: Some(1000.0),
+        ..RunResult::default()
+    };
     let page = render(&[&result_of(run)], None);
     assert!(page.contains("p99 at 2 k/s: 9 ms"), "{page}");
     assert!(page.contains("Overloaded from 2.0 k/s on, of which 1.5 k/s were achieved"));
-    assert!(page.contains("<th scope=\"col\">odd</th>"));
+    assert!(page.contains("<th scope=\"col\">odd</th>") && page.contains("knee: 1 k/s"));
 }
 
 #[test]
