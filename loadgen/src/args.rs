@@ -7,8 +7,10 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use crate::peers::PeersArgs;
+use crate::report::result::Settings;
 use crate::scaling::ScalingArgs;
 use crate::scenario::{self, Parameter, Scenario};
+use crate::{compare, page};
 
 /// Drive Moonlet through its Lua process API, check every message, report what it costs.
 ///
@@ -44,9 +46,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
-    /// Write latency histograms (.hgrm) to this folder
+    /// Write report.html, result.json and latency histograms (.hgrm) to this folder
     #[arg(long, value_name = "DIR", default_value = "target/loadgen")]
     pub(crate) out: PathBuf,
+
+    /// Compare with this earlier result in report.html
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
 
     /// Print nothing but errors
     #[arg(long)]
@@ -59,6 +65,8 @@ pub(crate) struct Args {
 /// What there is besides running scenarios.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Compare(compare::CompareArgs),
+    Report(page::ReportArgs),
     Peers(PeersArgs),
     Scaling(Box<ScalingArgs>),
 }
@@ -136,6 +144,16 @@ impl Args {
 
     pub(crate) fn workers(&self) -> Option<usize> {
         self.workers.map(NonZeroUsize::get)
+    }
+
+    /// What a result says of how it was measured.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            workers: self.workers(),
+            pinning: !self.no_pin,
+            repeat: self.repeat,
+            warmup: self.warmup,
+        }
     }
 }
 

@@ -3,14 +3,17 @@
 //!
 //! From flags to scenarios to a report: [`args`] says what to run, [`scenario`] runs it through
 //! [`engine`], [`report`] writes table, JSON and histograms. Every run has a fresh runtime, so no
-//! run sees what another left behind. [`peers`] compares with other systems, [`scaling`]
-//! numbers of workers; both run scenarios as [`child`] processes within a [`session`].
+//! run sees what another left behind. [`compare`] sets two results against each other, [`page`]
+//! shows some again. [`peers`] compares with other systems, [`scaling`] numbers of workers; both run
+//! scenarios as [`child`] processes within a [`session`].
 
 mod args;
 mod child;
+mod compare;
 mod engine;
 mod machine;
 mod median;
+mod page;
 mod peers;
 mod progress;
 mod report;
@@ -40,6 +43,8 @@ fn main() -> ExitCode {
     let args = Args::parse();
     if let Some(command) = &args.command {
         return match command {
+            Command::Compare(args) => compare::run(args),
+            Command::Report(args) => page::run(args),
             Command::Peers(args) => peers::run(args),
             Command::Scaling(args) => scaling::run(args),
         };
@@ -49,9 +54,17 @@ fn main() -> ExitCode {
     // Without the handler Ctrl-C still ends the program, only with another exit status.
     _ = signal_hook::flag::register_conditional_shutdown(interrupt, EXIT_INTERRUPTED, always);
 
+    // Before the runs, which may write over it and would be in vain if it cannot be read.
+    let baseline = match args.baseline.as_deref().map(report::result::read).transpose() {
+        Ok(baseline) => baseline,
+        Err(error) => {
+            eprintln!("loadgen: {error}");
+            return ExitCode::from(compare::EXIT_USAGE);
+        }
+    };
     let runs = run_all(&args);
     let is_failed = runs.iter().any(|run| run.outcome.is_err());
-    match report::write(&args, &Machine::detect(), &runs) {
+    match report::write(&args, &Machine::detect(), &runs, baseline.as_ref()) {
         Ok(()) if !is_failed => ExitCode::SUCCESS,
         Ok(()) => ExitCode::FAILURE,
         Err(error) => {
