@@ -92,3 +92,6 @@ pub use pid::Pid;
 pub use runtime::{Builder, Runtime};
 pub use supervisor::ServiceState;
 pub use value::Value;
+
+/// The version of this library, as in its `Cargo.toml`.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

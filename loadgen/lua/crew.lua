@@ -50,6 +50,21 @@ function crew.gather(topic, count, take)
   process.unlisten(answers)
 end
 
+-- Ends the calling process if a monitored one fails, while it waits for something else than
+-- `gather`. It costs other loops nothing.
+function crew.watch()
+  local events = process.events()
+  coroutine.spawn(function()
+    while true do
+      local event = events:receive()
+      if not event then return end
+      if event.kind == EXIT and event.result.error then
+        error(event.from .. " failed: " .. event.result.error, 0)
+      end
+    end
+  end)
+end
+
 -- Raises if something is left in a channel that has delivered all it should: a duplicate.
 function crew.expect_empty(what, ch)
   local result = channel.select({ ch:case_receive(), default = true })

@@ -4,17 +4,24 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{Args as ClapArgs, Parser};
+use clap::{Args as ClapArgs, Parser, Subcommand};
 
+use crate::peers::PeersArgs;
+use crate::report::result::Settings;
+use crate::scaling::ScalingArgs;
 use crate::scenario::{self, Parameter, Scenario};
+use crate::{compare, page};
 
 /// Drive Moonlet through its Lua process API, check every message, report what it costs.
 ///
 /// Without a scenario all of them run, at sizes that together take less than a minute on two cores.
 /// A run whose messages are lost, repeated or out of order fails, and so does loadgen.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     /// Scenarios to run, in this order
     #[arg(value_name = "SCENARIO", value_parser = scenario_parser())]
     chosen: Vec<&'static Scenario>,
@@ -39,9 +46,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
-    /// Write latency histograms (.hgrm) to this folder
+    /// Write report.html, result.json and latency histograms (.hgrm) to this folder
     #[arg(long, value_name = "DIR", default_value = "target/loadgen")]
     pub(crate) out: PathBuf,
+
+    /// Compare with this earlier result in report.html
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
 
     /// Print nothing but errors
     #[arg(long)]
@@ -49,6 +60,15 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(crate) sizes: Sizes,
+}
+
+/// What there is besides running scenarios.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Compare(compare::CompareArgs),
+    Report(page::ReportArgs),
+    Peers(PeersArgs),
+    Scaling(Box<ScalingArgs>),
 }
 
 /// Sizes; what is not given has a default per scenario.
@@ -67,7 +87,7 @@ pub(crate) struct Sizes {
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     senders: Option<u64>,
 
-    /// Messages of each sender, or processes: fan_in, spawn, idle_memory
+    /// Messages of each sender or kind, or processes: fan_in, spawn, idle_memory, payload
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     count: Option<u64>,
 
@@ -78,6 +98,10 @@ pub(crate) struct Sizes {
     /// Hops of the token: ring
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     hops: Option<u64>,
+
+    /// Processes that wait meanwhile: ring
+    #[arg(long, value_name = "N")]
+    waiting: Option<u64>,
 
     /// Leaves of the tree, a power of ten: skynet
     #[arg(long, value_name = "N", value_parser = power_of_ten)]
@@ -94,6 +118,19 @@ pub(crate) struct Sizes {
     /// Processes that compute without end: latency_under_load
     #[arg(long, value_name = "N")]
     busy: Option<u64>,
+
+    /// Answering processes: open_loop
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    servers: Option<u64>,
+
+    /// How long each rate is offered: open_loop
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    millis: Option<u64>,
+
+    /// Requests per second, e.g. 1000,2000 [default: doubled up to the knee]: open_loop
+    #[arg(long, value_name = "LIST", value_delimiter = ',',
+        value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    rates: Vec<u64>,
 }
 
 impl Args {
@@ -108,9 +145,27 @@ impl Args {
     pub(crate) fn workers(&self) -> Option<usize> {
         self.workers.map(NonZeroUsize::get)
     }
+
+    /// What a result says of how it was measured.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            workers: self.workers(),
+            pinning: !self.no_pin,
+            repeat: self.repeat,
+            warmup: self.warmup,
+        }
+    }
 }
 
 impl Sizes {
+    /// The rates given on the command line, from low to high.
+    pub(crate) fn rates(&self) -> Vec<u64> {
+        let mut rates = self.rates.clone();
+        rates.sort_unstable();
+        rates.dedup();
+        rates
+    }
+
     /// The size given on the command line, if one was.
     pub(crate) fn get(&self, parameter: Parameter) -> Option<u64> {
         match parameter {
@@ -120,16 +175,19 @@ impl Sizes {
             Parameter::Count => self.count,
             Parameter::Size => self.size,
             Parameter::Hops => self.hops,
+            Parameter::Waiting => self.waiting,
             Parameter::Leaves => self.leaves,
             Parameter::Tasks => self.tasks,
             Parameter::N => self.n,
             Parameter::Busy => self.busy,
+            Parameter::Servers => self.servers,
+            Parameter::Millis => self.millis,
         }
     }
 }
 
 /// Accepts the known names; clap lists them in the help and when another one is given.
-fn scenario_parser() -> impl TypedValueParser<Value = &'static Scenario> {
+pub(crate) fn scenario_parser() -> impl TypedValueParser<Value = &'static Scenario> {
     let names = scenario::ALL.iter().map(|scenario| {
         let sizes = scenario.parameters.iter();
         let sizes = sizes.map(|(parameter, size)| format!(" --{} {size}", parameter.name()));
@@ -140,7 +198,8 @@ fn scenario_parser() -> impl TypedValueParser<Value = &'static Scenario> {
         .map(|name| scenario::find(&name).expect("the parser accepts known names only"))
 }
 
-fn at_least_one() -> clap::builder::RangedU64ValueParser {
+/// A number from 1 up.
+pub(crate) fn at_least_one() -> clap::builder::RangedU64ValueParser {
     clap::value_parser!(u64).range(1..)
 }
 
@@ -203,12 +262,21 @@ mod tests {
 
     #[test]
     fn impossible_sizes_are_refused() {
-        for line in
-            ["--leaves 20", "--leaves 0", "--pairs 0", "--repeat 0", "--n 61", "--workers 0"]
-        {
+        for line in [
+            "--rates 0",
+            "--rates 5,x",
+            "--leaves 20",
+            "--leaves 0",
+            "--pairs 0",
+            "--repeat 0",
+            "--n 61",
+            "--workers 0",
+        ] {
             let error = parse(&format!("loadgen {line}")).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}");
         }
         assert!(parse("loadgen --leaves 1000 --busy 0").is_ok());
+        let args = parse("loadgen open_loop --rates 2000,1000,2000").unwrap();
+        assert_eq!(args.sizes.rates(), [1000, 2000]);
     }
 }

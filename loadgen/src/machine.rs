@@ -3,17 +3,23 @@
 use std::fs;
 use std::thread;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-/// The machine and the build, as far as they can be found out; unknown texts are empty.
-#[derive(Debug, Clone, Serialize)]
+/// The machine and the build, as far as they can be found out; unknown texts are empty. No field
+/// may hold a path or a name of the machine: results are published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Machine {
     pub(crate) cores: usize,
     pub(crate) model: String,
     pub(crate) memory_bytes: u64,
     pub(crate) kernel: String,
-    pub(crate) arch: &'static str,
-    pub(crate) profile: &'static str,
+    pub(crate) arch: String,
+    pub(crate) profile: String,
+    /// Moonlet's.
+    pub(crate) version: String,
+    /// Abbreviated, with `-dirty` behind it if the sources had been changed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) commit: Option<String>,
 }
 
 impl Machine {
@@ -25,11 +31,13 @@ impl Machine {
             model: field("/proc/cpuinfo", "model name").unwrap_or_default(),
             memory_bytes: kilobytes("/proc/meminfo", "MemTotal").unwrap_or(0) * 1024,
             kernel: kernel.trim().to_owned(),
-            arch: std::env::consts::ARCH,
+            arch: std::env::consts::ARCH.to_owned(),
             profile: match cfg!(debug_assertions) {
-                true => "debug",
-                false => "release",
+                true => "debug".to_owned(),
+                false => "release".to_owned(),
             },
+            version: moonlet::VERSION.to_owned(),
+            commit: option_env!("LOADGEN_COMMIT").map(str::to_owned),
         }
     }
 }
@@ -40,6 +48,11 @@ impl Machine {
 /// known.
 pub(crate) fn resident_bytes() -> Option<u64> {
     Some(kilobytes("/proc/self/status", "VmRSS")? * 1024)
+}
+
+/// Returns the memory that programs can still have, in bytes.
+pub(crate) fn available_bytes() -> Option<u64> {
+    Some(kilobytes("/proc/meminfo", "MemAvailable")? * 1024)
 }
 
 fn kilobytes(path: &str, key: &str) -> Option<u64> {
@@ -64,6 +77,7 @@ mod tests {
         assert!(machine.cores > 0);
         assert!(machine.memory_bytes > 0);
         assert!(!machine.kernel.is_empty());
+        assert!(machine.version.starts_with(|first: char| first.is_ascii_digit()));
     }
 
     #[test]

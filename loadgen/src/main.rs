@@ -3,23 +3,32 @@
 //!
 //! From flags to scenarios to a report: [`args`] says what to run, [`scenario`] runs it through
 //! [`engine`], [`report`] writes table, JSON and histograms. Every run has a fresh runtime, so no
-//! run sees what another left behind.
+//! run sees what another left behind. [`compare`] sets two results against each other, [`page`]
+//! shows some again. [`peers`] compares with other systems, [`scaling`] numbers of workers; both run
+//! scenarios as [`child`] processes within a [`session`].
 
 mod args;
+mod child;
+mod compare;
 mod engine;
 mod machine;
+mod median;
+mod page;
+mod peers;
+mod progress;
 mod report;
+mod scaling;
 mod scenario;
+mod session;
+mod warm;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::args::Args;
+use crate::args::{Args, Command};
 use crate::machine::Machine;
 use crate::report::Run;
 use crate::scenario::Scenario;
@@ -28,18 +37,34 @@ use crate::scenario::Scenario;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What a shell reports for a program ended by Ctrl-C.
-const EXIT_INTERRUPTED: i32 = 130;
+pub(crate) const EXIT_INTERRUPTED: i32 = 130;
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if let Some(command) = &args.command {
+        return match command {
+            Command::Compare(args) => compare::run(args),
+            Command::Report(args) => page::run(args),
+            Command::Peers(args) => peers::run(args),
+            Command::Scaling(args) => scaling::run(args),
+        };
+    }
     let always = Arc::new(AtomicBool::new(true));
     let interrupt = signal_hook::consts::SIGINT;
     // Without the handler Ctrl-C still ends the program, only with another exit status.
     _ = signal_hook::flag::register_conditional_shutdown(interrupt, EXIT_INTERRUPTED, always);
 
+    // Before the runs, which may write over it and would be in vain if it cannot be read.
+    let baseline = match args.baseline.as_deref().map(report::result::read).transpose() {
+        Ok(baseline) => baseline,
+        Err(error) => {
+            eprintln!("loadgen: {error}");
+            return ExitCode::from(compare::EXIT_USAGE);
+        }
+    };
     let runs = run_all(&args);
     let is_failed = runs.iter().any(|run| run.outcome.is_err());
-    match report::write(&args, &Machine::detect(), &runs) {
+    match report::write(&args, &Machine::detect(), &runs, baseline.as_ref()) {
         Ok(()) if !is_failed => ExitCode::SUCCESS,
         Ok(()) => ExitCode::FAILURE,
         Err(error) => {
@@ -54,7 +79,7 @@ fn main() -> ExitCode {
 fn run_all(args: &Args) -> Vec<Run> {
     let scenarios = args.scenarios();
     let repeats = args.repeat + args.warmup;
-    let progress = progress_bar(args.quiet, scenarios.len() as u64 * repeats);
+    let progress = progress::bar(args.quiet, scenarios.len() as u64 * repeats);
     let mut runs = Vec::new();
     for scenario in scenarios {
         for repeat in 0..repeats {
@@ -84,21 +109,6 @@ fn run_once(scenario: &'static Scenario, args: &Args) -> Run {
         Ok(engine) => engine,
         Err(error) => return Run::failed(scenario, params, error),
     };
-    let outcome = (scenario.run)(&engine, &params);
+    let outcome = (scenario.run)(&engine, &params, &args.sizes);
     Run { scenario, workers: engine.workers(), counters: engine.counters(), params, outcome }
-}
-
-/// A bar over the runs, on a terminal only; it moves by itself, since the work happens inside the
-/// runtime.
-fn progress_bar(is_quiet: bool, runs: u64) -> ProgressBar {
-    let target = match is_quiet {
-        true => ProgressDrawTarget::hidden(),
-        false => ProgressDrawTarget::stderr_with_hz(4),
-    };
-    let style = ProgressStyle::with_template("{spinner} [{bar:20}] {pos}/{len} {msg} {elapsed}")
-        .expect("the template is a constant");
-    let progress = ProgressBar::with_draw_target(Some(runs), target).with_style(style);
-    // Four times a second: a tick costs the measured cores microseconds.
-    progress.enable_steady_tick(Duration::from_millis(250));
-    progress
 }

@@ -18,6 +18,11 @@ pub(crate) fn vm(definition: &Definition, memory_limit: usize, hash_seed: u32) -
     if let Some(template) = definition.template.get_or_init(make) {
         return template.copy(memory_limit);
     }
+    build(definition, memory_limit, hash_seed)
+}
+
+/// As [`vm`], without a template.
+pub(crate) fn build(definition: &Definition, memory_limit: usize, hash_seed: u32) -> Option<Vm> {
     let vm = Vm::new(memory_limit, hash_seed)?;
     prepare(&vm, definition).then_some(vm)
 }

@@ -35,6 +35,14 @@ pub(crate) enum Picked {
     Spent(Runnable),
 }
 
+impl Picked {
+    pub(crate) fn runnable(self) -> Runnable {
+        match self {
+            Picked::Lifo(runnable) | Picked::Fresh(runnable) | Picked::Spent(runnable) => runnable,
+        }
+    }
+}
+
 impl RunQueue {
     pub(crate) fn new() -> Self {
         RunQueue {

@@ -166,13 +166,10 @@ impl Worker {
 
     fn execute(&self, picked: Picked) {
         self.stop_searching();
-        let runnable = match picked {
-            Picked::Lifo(runnable) => {
-                self.shared().counters.lifo_runs.increment();
-                runnable
-            }
-            Picked::Fresh(runnable) | Picked::Spent(runnable) => runnable,
-        };
+        let runnable = picked.runnable();
+        if let Picked::Lifo(_) = picked {
+            self.shared().counters.lifo_runs.increment();
+        }
         let Some(slot) = self.node.slots.slot(runnable.into()) else { return };
         let host = self.node.host(slot.host());
         if !host.gate.try_enter(runnable) {

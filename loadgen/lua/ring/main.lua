@@ -1,10 +1,34 @@
 -- Builds the ring from its last process to its first, then sends the token with the number of hops
--- on it. At the end every process says how often it had the token.
+-- on it. At the end every process says how often it had the token. Waiters, if there are any, are
+-- started before and have nothing to do until the end.
 local crew, time = require("crew"), require("time")
 
-local function main(size, hops)
+-- Starts processes that wait, each knowing the one started before it; returns the last.
+local function start_waiters(count)
+  local self, last = process.pid(), nil
+  for _ = 1, count do
+    local pid, err = process.spawn("loadgen.ring:waiter", crew.host, self, last)
+    if not pid then error("ring: cannot start a waiter: " .. tostring(err), 0) end
+    last = pid
+  end
+  return last
+end
+
+-- Every waiter must still have been there.
+local function wake_waiters(last, count)
+  crew.send(last, "wake", 0)
+  crew.gather("woken", 1, function(message)
+    local woken = message:payload()
+    if woken ~= count then
+      error(("ring: %d of %d waiters were woken"):format(woken, count), 0)
+    end
+  end)
+end
+
+local function main(size, hops, waiting)
   crew.limit_time()
   local self, nodes = process.pid(), {}
+  local last_waiter = start_waiters(waiting)
   for i = 1, size do
     nodes[i] = crew.start("loadgen.ring:node", self, size, nodes[i - 1])
   end
@@ -22,6 +46,7 @@ local function main(size, hops)
   if visits ~= hops + 1 then
     return nil, ("ring: the token was seen %d times, not %d"):format(visits, hops + 1)
   end
+  if last_waiter then wake_waiters(last_waiter, waiting) end
   return { ns = ns, count = hops }
 end
 

@@ -1,107 +1,67 @@
-//! The results as JSON, schema 1. Keys are absent where they make no sense; a failed run has
-//! `validated: false` and an `error`, and none of the measurements.
+//! Turns runs into a result file, and that into text.
 
-use std::collections::BTreeMap;
-
-use hdrhistogram::Histogram;
-use serde::Serialize;
+use jiff::Timestamp;
 
 use super::Run;
+use super::result::{ResultFile, RunResult, SCHEMA, Settings, Times};
 use crate::machine::Machine;
 
-/// Raised when a key changes its meaning or goes away; new keys do not count.
-const SCHEMA: u32 = 1;
-
-#[derive(Serialize)]
-struct Report<'a> {
-    schema: u32,
-    machine: &'a Machine,
-    runs: Vec<RunReport<'a>>,
-}
-
-#[derive(Serialize)]
-struct RunReport<'a> {
-    scenario: &'a str,
-    params: BTreeMap<&'a str, u64>,
-    workers: usize,
-    validated: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a str>,
-    #[serde(flatten)]
-    measured: Option<Measured<'a>>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    counters: BTreeMap<&'a str, u64>,
-}
-
-#[derive(Serialize)]
-struct Measured<'a> {
-    count: u64,
-    unit: &'a str,
-    seconds: f64,
-    rate_per_s: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    latency_us: Option<Percentiles>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rtt_us: Option<Percentiles>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bytes_per_process: Option<f64>,
-}
-
-/// Percentiles in µs.
-#[derive(Serialize)]
-struct Percentiles {
-    p50: f64,
-    p90: f64,
-    p99: f64,
-    p999: f64,
-    max: f64,
-}
-
-impl Percentiles {
-    fn of(histogram: &Histogram<u64>) -> Percentiles {
-        let at = |quantile| histogram.value_at_quantile(quantile) as f64 / 1000.0;
-        Percentiles {
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: histogram.max() as f64 / 1000.0,
-        }
+/// Describes runs that have just ended.
+pub(super) fn result_of(settings: &Settings, machine: &Machine, runs: &[Run]) -> ResultFile {
+    ResultFile {
+        schema: SCHEMA,
+        measured_at: now(),
+        machine: machine.clone(),
+        settings: settings.clone(),
+        runs: runs.iter().map(run_result).collect(),
     }
 }
 
-/// Returns the whole report, ending with a newline.
-pub(super) fn render(machine: &Machine, runs: &[Run]) -> String {
-    let report = Report { schema: SCHEMA, machine, runs: runs.iter().map(report_of).collect() };
-    let mut text = serde_json::to_string_pretty(&report)
-        .expect("strings and finite numbers can be written as JSON");
+/// Returns the whole file, ending with a newline.
+pub(super) fn render(result: &ResultFile) -> String {
+    let mut text = serde_json::to_string_pretty(result)
+        .expect("strings, finite numbers and histograms can be written as JSON");
     text.push('\n');
     text
 }
 
-fn report_of(run: &Run) -> RunReport<'_> {
-    let measured = run.outcome.as_ref().ok().map(|outcome| Measured {
-        count: outcome.count,
-        unit: run.scenario.unit,
-        seconds: outcome.seconds(),
-        rate_per_s: outcome.rate_per_s(),
-        latency_us: outcome.latency.as_ref().map(Percentiles::of),
-        rtt_us: outcome.rtt.as_ref().map(Percentiles::of),
-        bytes_per_process: outcome.bytes_per_process,
-    });
-    RunReport {
-        scenario: run.scenario.name,
-        params: run.params.0.iter().map(|(parameter, size)| (parameter.name(), *size)).collect(),
+fn run_result(run: &Run) -> RunResult {
+    let params = run.params.0.iter().map(|(parameter, size)| (parameter.name().into(), *size));
+    let result = RunResult {
+        scenario: run.scenario.name.to_owned(),
+        params: params.collect(),
         workers: run.workers,
-        validated: measured.is_some(),
-        error: run.outcome.as_ref().err().map(String::as_str),
-        measured,
-        counters: run.counters.iter().copied().collect(),
+        counters: run.counters.iter().map(|(name, count)| ((*name).into(), *count)).collect(),
+        ..RunResult::default()
+    };
+    match &run.outcome {
+        Err(error) => RunResult { error: Some(error.clone()), ..result },
+        Ok(outcome) => RunResult {
+            validated: true,
+            count: Some(outcome.count),
+            unit: Some(run.scenario.unit.to_owned()),
+            seconds: Some(outcome.seconds()),
+            rate_per_s: Some(outcome.rate_per_s()),
+            latency_us: outcome.latency.as_ref().map(Times::of),
+            rtt_us: outcome.rtt.as_ref().map(Times::of),
+            bytes_per_process: outcome.bytes_per_process,
+            curve: outcome.curve.clone(),
+            knee_per_s: outcome.knee_per_s,
+            ..result
+        },
     }
+}
+
+/// In whole seconds.
+fn now() -> String {
+    let seconds = Timestamp::now().as_second();
+    Timestamp::from_second(seconds).expect("now is within the calendar").to_string()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::super::samples;
     use super::*;
 
@@ -115,8 +75,8 @@ mod tests {
                 "token lost".to_owned(),
             ),
         ];
-        let expected = serde_json::json!({
-            "schema": 1,
+        let mut expected = serde_json::json!({
+            "schema": 2,
             "machine": {
                 "cores": 2,
                 "model": "Test CPU",
@@ -124,7 +84,10 @@ mod tests {
                 "kernel": "6.1",
                 "arch": "x86_64",
                 "profile": "release",
+                "version": "0.1.0",
+                "commit": "0123456789ab",
             },
+            "settings": { "pinning": true, "repeat": 1, "warmup": 0 },
             "runs": [
                 {
                     "scenario": "latency_under_load",
@@ -143,15 +106,20 @@ mod tests {
                 },
                 {
                     "scenario": "ring",
-                    "params": { "hops": 3_000_000, "size": 1000 },
+                    "params": { "hops": 3_000_000, "size": 1000, "waiting": 0 },
                     "workers": 0,
                     "validated": false,
                     "error": "token lost",
                 },
             ],
         });
-        let rendered = render(&samples::machine(), &runs);
-        let parsed: serde_json::Value = serde_json::from_str(&rendered).unwrap();
+        let result = result_of(&samples::settings(), &samples::machine(), &runs);
+        let mut parsed: Value = serde_json::from_str(&render(&result)).unwrap();
+        // Of the histogram and the time of day only the form is known.
+        let histogram = parsed["runs"][0]["rtt_us"].as_object_mut().unwrap().remove("hdr_v2_ns");
+        assert!(histogram.unwrap().as_str().unwrap().starts_with("HISTFAA"));
+        expected["measured_at"] = parsed["measured_at"].clone();
         assert_eq!(parsed, expected);
+        assert!(parsed["measured_at"].as_str().unwrap().parse::<Timestamp>().is_ok());
     }
 }

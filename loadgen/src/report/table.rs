@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use hdrhistogram::Histogram;
 
-use super::{Run, by_scenario};
+use super::{Run, by_scenario, curve_table, quantity};
 use crate::machine::Machine;
 use crate::scenario::Outcome;
 
@@ -39,6 +39,14 @@ pub(super) fn render(machine: &Machine, runs: &[Run], style: Style) -> String {
             "latencies in µs: from the intended moment where there is one, else from the send\n",
         );
     }
+    for (run, outcome) in groups.iter().filter_map(|group| median(group)) {
+        if let Some(curve) = &outcome.curve {
+            curve_table::push(&mut text, run.scenario.name, curve, outcome.note.as_deref());
+        }
+    }
+    if runs.iter().any(|run| run.outcome.as_ref().is_ok_and(|outcome| outcome.curve.is_some())) {
+        text.push('\n');
+    }
     push_counters(&mut text, &groups);
     text
 }
@@ -60,7 +68,7 @@ fn row(group: &[&Run]) -> [String; HEADINGS.len()] {
             true => passed.to_string(),
             false => format!("{passed}/{}", group.len()),
         },
-        rate(outcome.rate_per_s()),
+        quantity::rate(outcome.rate_per_s()),
         format!("{}/s", run.scenario.unit),
         quantile(0.5),
         quantile(0.9),
@@ -128,15 +136,6 @@ fn micros(times: &Histogram<u64>, quantile: f64) -> String {
     format!("{:.1}", nanoseconds as f64 / 1000.0)
 }
 
-/// Three to four significant digits, as people compare them.
-fn rate(rate: f64) -> String {
-    match rate {
-        rate if rate >= 1e6 => format!("{:.2} M", rate / 1e6),
-        rate if rate >= 1e3 => format!("{:.1} k", rate / 1e3),
-        rate => format!("{rate:.1}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::samples;
@@ -180,12 +179,5 @@ ping_pong, 2 workers: steals 7, parks 1234567
         let stripped = coloured.replace("\x1b[1m", "").replace("\x1b[0m", "");
         assert_ne!(coloured, stripped);
         assert_eq!(stripped, render(&samples::machine(), &runs, Style::Plain));
-    }
-
-    #[test]
-    fn rates_are_short() {
-        assert_eq!(rate(12.345), "12.3");
-        assert_eq!(rate(12_345.0), "12.3 k");
-        assert_eq!(rate(12_345_678.0), "12.35 M");
     }
 }

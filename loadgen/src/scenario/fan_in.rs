@@ -7,5 +7,5 @@ pub(crate) static SCENARIO: Scenario = Scenario {
     summary: "SENDERS processes send COUNT messages each to one",
     unit: "messages",
     parameters: &[(Parameter::Senders, 8), (Parameter::Count, 500_000)],
-    run: |engine, parameters| exec(engine, "loadgen.fan_in:main", parameters),
+    run: |engine, parameters, _| exec(engine, "loadgen.fan_in:main", parameters),
 };

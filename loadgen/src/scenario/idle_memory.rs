@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{HOST, Outcome, Parameter, Parameters, Scenario, exec};
+use crate::args::Sizes;
 use crate::engine::Engine;
 use crate::machine;
 
@@ -27,7 +28,7 @@ const STEADY_LOOKS: usize = 3;
 
 /// Two entries, because the memory is measured from outside between them: one starts the processes
 /// and leaves them waiting, the other wakes them.
-fn run(engine: &Engine, parameters: &Parameters) -> Result<Outcome, String> {
+fn run(engine: &Engine, parameters: &Parameters, _: &Sizes) -> Result<Outcome, String> {
     let unknown = || "resident memory cannot be read on this system".to_owned();
     let before = machine::resident_bytes().ok_or_else(unknown)?;
     engine.exec("loadgen.idle_memory:main", HOST, &parameters.arguments())?;

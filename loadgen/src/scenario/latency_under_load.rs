@@ -9,5 +9,5 @@ pub(crate) static SCENARIO: Scenario = Scenario {
     summary: "round trips at a fixed rate while BUSY processes compute",
     unit: "round trips",
     parameters: &[(Parameter::Busy, 64), (Parameter::Rounds, 1000)],
-    run: |engine, parameters| exec(engine, "loadgen.latency_under_load:main", parameters),
+    run: |engine, parameters, _| exec(engine, "loadgen.latency_under_load:main", parameters),
 };

@@ -9,9 +9,13 @@
 mod fan_in;
 mod idle_memory;
 mod latency_under_load;
+mod open_loop;
 mod outcome;
+mod payload;
 mod ping_pong;
 mod ring;
+#[cfg(test)]
+mod sabotage;
 mod skynet;
 mod spawn;
 mod steal;
@@ -32,6 +36,8 @@ pub(crate) const ALL: &[&Scenario] = &[
     &idle_memory::SCENARIO,
     &steal::SCENARIO,
     &latency_under_load::SCENARIO,
+    &payload::SCENARIO,
+    &open_loop::SCENARIO,
 ];
 
 /// The host that all processes run on (`lua/_index.yaml`).
@@ -60,6 +66,14 @@ pub(crate) const FILES: &[(&str, &str)] = embedded![
     "latency_under_load/busy.lua",
     "latency_under_load/echo.lua",
     "latency_under_load/main.lua",
+    "open_loop/_index.yaml",
+    "open_loop/generator.lua",
+    "open_loop/main.lua",
+    "open_loop/server.lua",
+    "payload/_index.yaml",
+    "payload/content.lua",
+    "payload/main.lua",
+    "payload/receiver.lua",
     "ping_pong/_index.yaml",
     "ping_pong/main.lua",
     "ping_pong/ping.lua",
@@ -67,6 +81,7 @@ pub(crate) const FILES: &[(&str, &str)] = embedded![
     "ring/_index.yaml",
     "ring/main.lua",
     "ring/node.lua",
+    "ring/waiter.lua",
     "skynet/_index.yaml",
     "skynet/main.lua",
     "skynet/node.lua",
@@ -86,10 +101,13 @@ pub(crate) enum Parameter {
     Count,
     Size,
     Hops,
+    Waiting,
     Leaves,
     Tasks,
     N,
     Busy,
+    Servers,
+    Millis,
 }
 
 impl Parameter {
@@ -102,10 +120,13 @@ impl Parameter {
             Parameter::Count => "count",
             Parameter::Size => "size",
             Parameter::Hops => "hops",
+            Parameter::Waiting => "waiting",
             Parameter::Leaves => "leaves",
             Parameter::Tasks => "tasks",
             Parameter::N => "n",
             Parameter::Busy => "busy",
+            Parameter::Servers => "servers",
+            Parameter::Millis => "millis",
         }
     }
 }
@@ -119,7 +140,8 @@ pub(crate) struct Scenario {
     pub(crate) unit: &'static str,
     /// In the order of main's arguments, with the defaults.
     pub(crate) parameters: &'static [(Parameter, u64)],
-    pub(crate) run: fn(&Engine, &Parameters) -> Result<Outcome, String>,
+    /// The sizes are all that were given; a scenario with more to choose than numbers reads it there.
+    pub(crate) run: fn(&Engine, &Parameters, &Sizes) -> Result<Outcome, String>,
 }
 
 /// The sizes of one run, in the order of main's arguments.
@@ -141,7 +163,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Scenario> {
 
 /// Runs an entry with the sizes as arguments and reads the table it returns.
 fn exec(engine: &Engine, id: &str, parameters: &Parameters) -> Result<Outcome, String> {
-    Outcome::from_value(engine.exec(id, HOST, &parameters.arguments())?)
+    Outcome::from_value(&engine.exec(id, HOST, &parameters.arguments())?)
 }
 
 impl Parameters {

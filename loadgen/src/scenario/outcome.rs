@@ -3,6 +3,7 @@
 use hdrhistogram::Histogram;
 
 use crate::engine::Value;
+use crate::report::curve::Curve;
 
 /// Longest time a histogram can hold, in ns: an hour. Longer ones count as that.
 const TIME_MAX_NS: u64 = 3600 * 1_000_000_000;
@@ -11,7 +12,7 @@ const TIME_MAX_NS: u64 = 3600 * 1_000_000_000;
 const DIGITS: u8 = 3;
 
 /// A run that passed its checks.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Outcome {
     pub(crate) nanoseconds: u64,
     pub(crate) count: u64,
@@ -20,28 +21,26 @@ pub(crate) struct Outcome {
     /// Times from the send to the answer, in ns.
     pub(crate) rtt: Option<Histogram<u64>>,
     pub(crate) bytes_per_process: Option<f64>,
+    /// What the run consists of, if it is several measurements.
+    pub(crate) curve: Option<Curve>,
+    /// The highest rate that was kept up with, if a higher one was not.
+    pub(crate) knee_per_s: Option<f64>,
+    /// What the curve shows, in words.
+    pub(crate) note: Option<String>,
 }
 
 impl Outcome {
     /// Reads the table; anything missing or of another type is an error.
-    pub(crate) fn from_value(value: Value) -> Result<Outcome, String> {
-        let Value::Table(fields) = value else {
+    pub(crate) fn from_value(value: &Value) -> Result<Outcome, String> {
+        if !matches!(value, Value::Table(_)) {
             return Err(format!("main returned {value:?}, not a table"));
-        };
-        let field = |name: &str| {
-            let is_named = |(key, _): &&(Value, Value)| *key == Value::String(name.into());
-            fields.iter().find(is_named).map(|(_, value)| value)
-        };
-        let number = |name: &str| match field(name) {
-            Some(Value::Integer(number)) => u64::try_from(*number).map_err(|_| name.to_owned()),
-            other => Err(format!("main's result has {other:?} as `{name}`")),
-        };
+        }
         Ok(Outcome {
-            nanoseconds: number("ns")?,
-            count: number("count")?,
-            latency: field("latency").map(histogram).transpose()?,
-            rtt: field("samples").map(histogram).transpose()?,
-            bytes_per_process: None,
+            nanoseconds: number(value, "ns")?,
+            count: number(value, "count")?,
+            latency: field(value, "latency").map(histogram).transpose()?,
+            rtt: field(value, "samples").map(histogram).transpose()?,
+            ..Outcome::default()
         })
     }
 
@@ -54,6 +53,25 @@ impl Outcome {
     pub(crate) fn rate_per_s(&self) -> f64 {
         self.count as f64 / (self.nanoseconds.max(1) as f64 / 1e9)
     }
+}
+
+/// Returns a number of a table that `main` returned.
+pub(super) fn number(value: &Value, name: &str) -> Result<u64, String> {
+    let number = match field(value, name) {
+        Some(Value::Integer(number)) => u64::try_from(*number).ok(),
+        _ => None,
+    };
+    number.ok_or_else(|| {
+        format!("main's result has {:?} as `{name}`, not a number from 0 up", field(value, name))
+    })
+}
+
+fn field<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    let Value::Table(fields) = value else {
+        return None;
+    };
+    let is_named = |(key, _): &&(Value, Value)| *key == Value::String(name.into());
+    fields.iter().find(is_named).map(|(_, value)| value)
 }
 
 /// Records a list of times in ns.
@@ -84,7 +102,7 @@ mod tests {
     #[test]
     fn the_result_of_main_is_read() {
         let times = (1..=4).map(|n| (Value::Integer(n), Value::Integer(n * 1000))).collect();
-        let outcome = Outcome::from_value(table(vec![
+        let outcome = Outcome::from_value(&table(vec![
             ("ns", Value::Integer(2_000_000_000)),
             ("count", Value::Integer(10)),
             ("samples", Value::Table(times)),
@@ -107,7 +125,7 @@ mod tests {
             table(vec![ns.clone(), ("count", Value::Integer(-1))]),
             table(vec![ns, ("count", Value::Integer(1)), times]),
         ] {
-            assert!(Outcome::from_value(value.clone()).is_err(), "{value:?}");
+            assert!(Outcome::from_value(&value).is_err(), "{value:?}");
         }
     }
 }

@@ -7,5 +7,5 @@ pub(crate) static SCENARIO: Scenario = Scenario {
     summary: "one message back and forth in each of PAIRS pairs",
     unit: "messages",
     parameters: &[(Parameter::Pairs, 100), (Parameter::Rounds, 20_000)],
-    run: |engine, parameters| exec(engine, "loadgen.ping_pong:main", parameters),
+    run: |engine, parameters, _| exec(engine, "loadgen.ping_pong:main", parameters),
 };

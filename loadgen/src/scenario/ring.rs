@@ -1,11 +1,12 @@
-//! The cost of waking a process: one token, one runnable process at any time.
+//! The cost of waking a process: one token, one runnable process at any time. Processes that wait
+//! meanwhile show whether those that do nothing cost those that do something.
 
 use super::{Parameter, Scenario, exec};
 
 pub(crate) static SCENARIO: Scenario = Scenario {
     name: "ring",
-    summary: "one token makes HOPS hops around SIZE processes",
+    summary: "one token makes HOPS hops around SIZE processes while WAITING others wait",
     unit: "hops",
-    parameters: &[(Parameter::Size, 1000), (Parameter::Hops, 3_000_000)],
-    run: |engine, parameters| exec(engine, "loadgen.ring:main", parameters),
+    parameters: &[(Parameter::Size, 1000), (Parameter::Hops, 3_000_000), (Parameter::Waiting, 0)],
+    run: |engine, parameters, _| exec(engine, "loadgen.ring:main", parameters),
 };

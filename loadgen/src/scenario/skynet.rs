@@ -9,5 +9,5 @@ pub(crate) static SCENARIO: Scenario = Scenario {
     summary: "tree of ten-fold spawns down to LEAVES leaves",
     unit: "leaves",
     parameters: &[(Parameter::Leaves, 100_000)],
-    run: |engine, parameters| exec(engine, "loadgen.skynet:main", parameters),
+    run: |engine, parameters, _| exec(engine, "loadgen.skynet:main", parameters),
 };

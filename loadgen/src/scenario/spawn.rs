@@ -7,5 +7,5 @@ pub(crate) static SCENARIO: Scenario = Scenario {
     summary: "COUNT monitored processes that end at once",
     unit: "processes",
     parameters: &[(Parameter::Count, 500_000)],
-    run: |engine, parameters| exec(engine, "loadgen.spawn:main", parameters),
+    run: |engine, parameters, _| exec(engine, "loadgen.spawn:main", parameters),
 };

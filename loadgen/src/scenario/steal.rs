@@ -7,5 +7,5 @@ pub(crate) static SCENARIO: Scenario = Scenario {
     summary: "TASKS processes, started by one, compute fib(N)",
     unit: "tasks",
     parameters: &[(Parameter::Tasks, 200), (Parameter::N, 24)],
-    run: |engine, parameters| exec(engine, "loadgen.steal:main", parameters),
+    run: |engine, parameters, _| exec(engine, "loadgen.steal:main", parameters),
 };

@@ -2,18 +2,15 @@
 //!
 //! `encode` includes dropping the payload. `decode` includes that the value becomes garbage, and
 //! so the collector's steps for it. The long string is forwarded: it came as shared bytes, so
-//! encoding it again and decoding it move a reference; `encode/string_64k_own` is one that Lua
+//! encoding it again and decoding it move a reference; `payload_encode/string_64k_own` is one that Lua
 //! made itself, which is copied once. No message, mailbox or process is involved, and a VM with
 //! one value has a collector with little to do: a real process pays more for garbage.
 
 use std::hint::black_box;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group};
 use moonlet::Value;
 use moonlet::bench::Codec;
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const LONG_BYTES: usize = 64 * 1024;
 
@@ -33,15 +30,26 @@ fn small_table() -> Value {
     Value::Table(fields.map(|(key, value)| (Value::from(key), value)).into())
 }
 
+/// A table in a table, so many deep.
+fn nested(depth: usize) -> Value {
+    (0..depth).fold(Value::from(1), |inner, _| Value::Table([(Value::from("in"), inner)].into()))
+}
+
 fn payload(criterion: &mut Criterion) {
     let long = "x".repeat(LONG_BYTES);
     let values = [
         ("scalar", Value::from(42)),
-        ("small_table", small_table()),
+        ("float", Value::from(0.5)),
+        ("boolean", Value::from(true)),
+        ("string_16", Value::from("0123456789abcdef")),
+        ("string_1k", Value::from("x".repeat(1024).as_str())),
         ("string_64k", Value::from(long.as_str())),
+        ("small_table", small_table()),
+        ("list_100", Value::sequence((0..100).map(Value::from))),
+        ("nested_8", nested(8)),
     ];
     let codec_of = |value| Codec::new(value).expect("there is memory for a VM");
-    let mut group = criterion.benchmark_group("encode");
+    let mut group = criterion.benchmark_group("payload_encode");
     for (name, value) in &values {
         let codec = codec_of(value);
         group.bench_function(*name, |bencher| bencher.iter(|| codec.encode()));
@@ -50,7 +58,7 @@ fn payload(criterion: &mut Criterion) {
     group.bench_function("string_64k_own", |bencher| bencher.iter(|| codec.encode()));
     group.finish();
 
-    let mut group = criterion.benchmark_group("decode");
+    let mut group = criterion.benchmark_group("payload_decode");
     for (name, value) in &values {
         let codec = codec_of(value);
         let encoded = codec.encode().expect("the value can be sent");
@@ -62,4 +70,3 @@ fn payload(criterion: &mut Criterion) {
 }
 
 criterion_group!(benches, payload);
-criterion_main!(benches);

@@ -5,17 +5,14 @@
 //! message is freed by another thread than made it, and the cache lines travel; two producers
 //! and the consumer are three threads, which on fewer cores also measures how they take turns.
 //! Neither encoding nor scheduling happens here, so it says nothing about a whole `send`: see
-//! `send.rs`. Throughput is per message, not latency.
+//! `api/send.rs`. Throughput is per message, not latency.
 
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group};
 use moonlet::bench::Mailbox;
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Messages that the only thread pushes before it takes them.
 const BATCH: u64 = 64;
@@ -77,4 +74,3 @@ fn mailbox(criterion: &mut Criterion) {
 }
 
 criterion_group!(benches, mailbox);
-criterion_main!(benches);

@@ -5,12 +5,9 @@
 //! child before, so it says nothing about many processes at once, nor about chunks and main
 //! functions of real size. loadgen's `spawn` and `skynet` measure crowds.
 
-mod support;
+use criterion::{Criterion, Throughput, criterion_group};
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+use crate::support;
 
 const SPAWN_EXIT: &str = r#"
 local time = require("time")
@@ -51,4 +48,3 @@ fn spawn(criterion: &mut Criterion) {
 }
 
 criterion_group!(benches, spawn);
-criterion_main!(benches);

@@ -26,6 +26,20 @@ pub(crate) fn start(definitions: &[(&str, &str)]) -> Runtime {
     builder.application(application).start().expect("the runtime starts")
 }
 
+/// The source of a main that does `act` so often, after `before`. Both see `count`, `act` the number
+/// of the repetition as `i`.
+pub(crate) fn repeat(before: &str, act: &str) -> String {
+    format!(
+        "local time = require('time')
+         return function(count)
+           {before}
+           local begin = time.monotonic()
+           for i = 1, count do {act} end
+           return time.monotonic() - begin
+         end"
+    )
+}
+
 /// Measures `app:main`, which gets the number of repetitions and returns the nanoseconds that
 /// they took by its own clock: its start and the way to it and back are not counted.
 pub(crate) fn measure(bencher: &mut Bencher<'_>, runtime: &Runtime) {

@@ -6,12 +6,9 @@
 //! answer to every message: two sends, two receives and two switches of process. Waking another
 //! core, stealing and contention do not show with one worker; loadgen measures those.
 
-mod support;
+use criterion::{Criterion, Throughput, criterion_group};
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+use crate::support;
 
 const TO_ITSELF: &str = r#"
 local time = require("time")
@@ -108,4 +105,3 @@ fn send(criterion: &mut Criterion) {
 }
 
 criterion_group!(benches, send);
-criterion_main!(benches);

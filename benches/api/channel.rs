@@ -1,0 +1,67 @@
+//! Channels between the coroutines of one process, and `select`.
+//!
+//! `buffered` sends and receives in one coroutine, which never waits: the two calls alone.
+//! `rendezvous` meets another coroutine at every value, so each value is also a wait and a turn of
+//! the process's ready queue; `stream` lets the buffer take up the turns. No other process and no
+//! other worker has a part. In `select` the list of cases is made anew each time, as programs do.
+
+use criterion::{Criterion, Throughput, criterion_group};
+
+use crate::support;
+
+const CHANNELS: [(&str, &str, &str); 3] = [
+    ("buffered", "local ch = channel.new(1)", "ch:send(i) ch:receive()"),
+    ("rendezvous", RENDEZVOUS, "ch:receive()"),
+    ("stream", STREAM, "ch:receive()"),
+];
+
+const RENDEZVOUS: &str = "local ch = channel.new()
+    coroutine.spawn(function() for i = 1, count do ch:send(i) end end)";
+
+const STREAM: &str = "local ch = channel.new(64)
+    coroutine.spawn(function() for i = 1, count do ch:send(i) end end)";
+
+const SELECTS: [(&str, &str, &str); 4] = [
+    (
+        "default",
+        "local a, select = channel.new(1), channel.select",
+        "select({ a:case_receive(), default = true })",
+    ),
+    (
+        "second_of_2",
+        "local a, b, select = channel.new(1), channel.new(1), channel.select",
+        "b:send(i) select({ a:case_receive(), b:case_receive() })",
+    ),
+    (
+        "last_of_8",
+        "local c, select = {}, channel.select
+         for k = 1, 8 do c[k] = channel.new(1) end
+         local last = c[8]",
+        "last:send(i)
+         local cases = {}
+         for k = 1, 8 do cases[k] = c[k]:case_receive() end
+         select(cases)",
+    ),
+    (
+        "waiting",
+        "local a, b, select = channel.new(), channel.new(), channel.select
+         coroutine.spawn(function() for i = 1, count do b:send(i) end end)",
+        "select({ a:case_receive(), b:case_receive() })",
+    ),
+];
+
+fn channel(criterion: &mut Criterion) {
+    for (layer, acts) in [("channel", CHANNELS.as_slice()), ("select", &SELECTS)] {
+        let mut group = criterion.benchmark_group(layer);
+        group.throughput(Throughput::Elements(1));
+        for (name, before, act) in acts {
+            let main = support::repeat(before, act);
+            let runtime = support::start(&[("main", &main)]);
+            group.bench_function(*name, |bencher| support::measure(bencher, &runtime));
+            runtime.shutdown();
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, channel);

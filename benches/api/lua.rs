@@ -1,0 +1,48 @@
+//! Into a C function and out of it, into a coroutine and out of it, seen from Lua.
+//!
+//! `call/nothing` is the loop around all others: take it off. `builtin` is a C function of Lua's
+//! own library, `api` one of ours, with its shell. `coroutine` resumes and yields within one
+//! process, which no worker notices; how a process waits and runs again is in `channel.rs`
+//! (between its coroutines) and `send.rs` (between processes).
+
+use criterion::{Criterion, criterion_group};
+
+use crate::support;
+
+const CALLS: [(&str, &str, &str); 4] = [
+    ("nothing", "", ""),
+    ("lua", "local function act(x) return x end", "act(i)"),
+    ("builtin", "local act = rawlen; local t = {}", "act(t)"),
+    ("api", "local act = process.pid", "act()"),
+];
+
+const COROUTINES: [(&str, &str, &str); 3] = [
+    (
+        "resume_yield",
+        "local yield, resume = coroutine.yield, coroutine.resume
+         local c = coroutine.create(function() while true do yield() end end)",
+        "resume(c)",
+    ),
+    (
+        "wrap_yield",
+        "local yield = coroutine.yield
+         local act = coroutine.wrap(function() while true do yield() end end)",
+        "act()",
+    ),
+    ("create", "local create, f = coroutine.create, function() end", "create(f)"),
+];
+
+fn lua(criterion: &mut Criterion) {
+    for (layer, acts) in [("call", CALLS.as_slice()), ("coroutine", &COROUTINES)] {
+        let mut group = criterion.benchmark_group(layer);
+        for (name, before, act) in acts {
+            let main = support::repeat(before, act);
+            let runtime = support::start(&[("main", &main)]);
+            group.bench_function(*name, |bencher| support::measure(bencher, &runtime));
+            runtime.shutdown();
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, lua);

@@ -1,0 +1,192 @@
+//! `loadgen peers`: the same workloads on Erlang and Go, side by side, against the figures that
+//! the design promises.
+//!
+//! [`rows`] says what is compared and what must come out, [`toolchain`] builds the programs of
+//! `loadgen/peers/`, [`measure`] runs each side in a process of its own, [`judge`] compares
+//! medians, [`report`] writes the table and the JSON file.
+
+mod judge;
+mod measure;
+mod report;
+mod rows;
+mod threads;
+mod toolchain;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use indicatif::ProgressBar;
+
+use crate::args::at_least_one;
+use crate::machine::Machine;
+use crate::session::Session;
+use crate::{progress, warm};
+use judge::{Comparison, Problem};
+use measure::Measured;
+use rows::Row;
+use toolchain::Peers;
+
+/// Memory touched before anything is measured, so that no system pays for the host's first look
+/// at it.
+const WARM_BYTES: u64 = 2 << 30;
+const WARM_BYTES_QUICK: u64 = 128 << 20;
+
+/// Runs of each side.
+const RUNS: u64 = 3;
+
+/// Compare with Erlang and Go
+///
+/// Runs the workloads of the design's table here, on Erlang/OTP and on Go, alternating, each run in
+/// a process of its own, and compares medians. Go is shown for orientation only. A system that is
+/// not installed is left out; rows that need it count as not compared. Exits with 1 if something
+/// that must be reached is not, or if a run fails.
+#[derive(Debug, Args)]
+pub(crate) struct PeersArgs {
+    /// Runs of each side; medians count [default: 3, with --quick 1]
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    runs: Option<u64>,
+
+    /// Small sizes: shows that everything works, judges nothing
+    #[arg(long)]
+    quick: bool,
+
+    /// Only the rows of these scenarios, e.g. ring,spawn
+    #[arg(long, value_name = "SCENARIO", value_delimiter = ',', value_parser = scenario_parser())]
+    only: Vec<String>,
+
+    /// Write peers.json to this folder
+    #[arg(long, value_name = "DIR", default_value = "target/loadgen")]
+    out: PathBuf,
+}
+
+fn scenario_parser() -> impl TypedValueParser<Value = String> {
+    let mut names: Vec<_> = rows::ALL.iter().map(|row| row.scenario).collect();
+    names.sort_unstable();
+    names.dedup();
+    PossibleValuesParser::new(names)
+}
+
+impl PeersArgs {
+    fn runs(&self) -> u64 {
+        self.runs.unwrap_or(if self.quick { 1 } else { RUNS })
+    }
+
+    fn rows(&self) -> Vec<&'static Row> {
+        let is_chosen =
+            |row: &&Row| self.only.is_empty() || self.only.iter().any(|name| name == row.scenario);
+        rows::ALL.iter().filter(is_chosen).collect()
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &PeersArgs) -> ExitCode {
+    Session::command(|session| compare(session, args))
+}
+
+/// Says whether nothing was missed and nothing failed.
+fn compare(session: &Session, args: &PeersArgs) -> Result<bool, String> {
+    fs::create_dir_all(&args.out)
+        .map_err(|error| format!("cannot make {}: {error}", args.out.display()))?;
+    if cfg!(debug_assertions) {
+        eprintln!("loadgen: this is a debug build, its figures mean nothing");
+    }
+    let peers = toolchain::build(session)?;
+    eprintln!("loadgen: touching memory, so that nobody pays for it");
+    warm::touch(session, if args.quick { WARM_BYTES_QUICK } else { WARM_BYTES });
+
+    let rows = args.rows();
+    let bar = progress::bar(false, rows.len() as u64);
+    let mut comparisons = Vec::new();
+    for (index, row) in rows.iter().enumerate() {
+        if bar.is_hidden() {
+            eprintln!("loadgen: {}/{} {}", index + 1, rows.len(), row.title(args.quick));
+        }
+        comparisons.push(compare_row(session, args, row, &peers, &bar));
+        bar.inc(1);
+        if session.is_interrupted() {
+            bar.finish_and_clear();
+            return Err("interrupted".to_owned());
+        }
+    }
+    bar.finish_and_clear();
+
+    // A closed pipe is no failure of the measurement.
+    _ = io::stdout().write_all(report::table(&comparisons, args.quick).as_bytes());
+    let path = args.out.join("peers.json");
+    let json = report::json(&Machine::detect(), &peers, &comparisons, args.quick, args.runs());
+    fs::write(&path, json).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    Ok(!comparisons.iter().any(|comparison| comparison.verdict(args.quick).is_failure()))
+}
+
+/// Runs the sides of a row in turn, over and over. The first failure ends the row.
+fn compare_row(
+    session: &Session,
+    args: &PeersArgs,
+    row: &'static Row,
+    peers: &Peers,
+    bar: &ProgressBar,
+) -> Comparison {
+    let mut comparison = Comparison { row, measured: Vec::new(), problem: None };
+    let sides = match measure::sides(row, peers, args.quick) {
+        Ok(sides) => sides,
+        Err(lacking) => {
+            comparison.problem = Some(Problem::Lacking(lacking));
+            return comparison;
+        }
+    };
+    let empty = |side| Measured { side, values: Vec::new() };
+    comparison.measured = sides.into_iter().map(empty).collect();
+    for run in 1..=args.runs() {
+        for measured in &mut comparison.measured {
+            let side = measured.side;
+            bar.set_message(format!("{}, run {run}: {}", row.title(args.quick), side.name()));
+            match measure::measure(session, row, side, peers, args.quick) {
+                Ok(value) => measured.values.push(value),
+                Err(error) => {
+                    let error = format!("{}: {error}", side.name());
+                    comparison.problem = Some(Problem::Failed(error));
+                    return comparison;
+                }
+            }
+        }
+    }
+    comparison
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: PeersArgs,
+    }
+
+    fn parse(line: &str) -> Result<PeersArgs, clap::Error> {
+        Line::try_parse_from(line.split_whitespace()).map(|line| line.args)
+    }
+
+    #[test]
+    fn runs_depend_on_quick() {
+        assert_eq!(parse("peers").unwrap().runs(), 3);
+        assert_eq!(parse("peers --quick").unwrap().runs(), 1);
+        assert_eq!(parse("peers --quick --runs 2").unwrap().runs(), 2);
+        assert!(parse("peers --runs 0").is_err());
+    }
+
+    #[test]
+    fn only_chooses_rows() {
+        assert_eq!(parse("peers").unwrap().rows().len(), rows::ALL.len());
+        let rows = parse("peers --only ring,spawn").unwrap().rows();
+        let names: Vec<_> = rows.iter().map(|row| row.scenario).collect();
+        assert_eq!(names, ["ring", "spawn", "ring"]);
+        assert!(parse("peers --only payload").is_err());
+    }
+}

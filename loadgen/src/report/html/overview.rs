@@ -1,0 +1,208 @@
+//! The sections about all scenarios together: the table, rates, memory, scaling.
+
+use std::collections::BTreeSet;
+
+use super::bars::{Bar, BarChart};
+use super::chart::{Axis, COLOURS, Line, LineChart, Stroke};
+use super::markup::{Element, element};
+use super::scale::Scale;
+use super::{Entry, cell, row_name, section, table};
+use crate::report::metric::Metric;
+use crate::report::pair::Group;
+use crate::report::result::RunResult;
+use crate::report::{label, quantity};
+
+/// The table of all figures.
+pub(super) fn summary(entries: &[Entry<'_>]) -> Element {
+    let mut headings = vec!["scenario".to_owned(), "runs".to_owned(), "rate".to_owned()];
+    headings.extend(Metric::ALL[1..].iter().map(|metric| metric.heading().to_owned()));
+    let rows = entries.iter().map(summary_row).collect();
+    section("Overview").child(table("All figures", &headings, rows)).child(
+        element("p").class("note").text(
+            "Figures of the run with the median rate. Latencies count from the intended moment \
+             where there is one, else from the send; memory is per waiting process.",
+        ),
+    )
+}
+
+fn summary_row(entry: &Entry<'_>) -> Vec<Element> {
+    let runs = &entry.group.runs;
+    let passed = runs.iter().filter(|run| run.validated).count();
+    let count = match passed == runs.len() {
+        true => passed.to_string(),
+        false => format!("{passed} of {}", runs.len()),
+    };
+    let mut row = vec![row_name(&entry.label), cell(count)];
+    let Some(run) = entry.group.median() else {
+        let failed = cell("✗ failed").class("bad").attr("colspan", Metric::ALL.len());
+        row.push(failed);
+        return row;
+    };
+    row.extend(Metric::ALL.map(|metric| match metric.value_of(run) {
+        Some(value) => cell(figure(metric, value, run)),
+        None => cell("–").class("none"),
+    }));
+    row
+}
+
+/// A figure with its unit.
+pub(super) fn figure(metric: Metric, value: f64, run: &RunResult) -> String {
+    match metric {
+        Metric::Rate => {
+            let unit = run.unit.as_deref().unwrap_or("");
+            format!("{} {unit}/s", quantity::rate(value))
+        }
+        Metric::Memory => quantity::bytes(value),
+        _ => quantity::time(value),
+    }
+}
+
+/// A bar per scenario.
+pub(super) fn rates(entries: &[Entry<'_>]) -> Option<Element> {
+    bars(entries, Metric::Rate, "Rates", "work done per second, each in its own unit")
+}
+
+/// A bar per scenario that measures memory.
+pub(super) fn memory(entries: &[Entry<'_>]) -> Option<Element> {
+    bars(entries, Metric::Memory, "Memory", "resident memory per waiting process, all included")
+}
+
+fn bars(entries: &[Entry<'_>], metric: Metric, title: &str, unit: &str) -> Option<Element> {
+    let bars: Vec<_> = entries.iter().filter_map(|entry| bar(entry, metric)).collect();
+    if bars.is_empty() {
+        return None;
+    }
+    let has = |claim: fn(&Bar) -> bool| bars.iter().any(claim);
+    let mut notes = Vec::new();
+    if has(|bar| bar.range.is_some()) {
+        notes.push("The thin line spans the repeats.");
+    }
+    if has(|bar| bar.before.is_some()) {
+        notes.push("The dashed outline is the baseline.");
+    }
+    let chart = BarChart {
+        id: title.to_lowercase(),
+        title: format!("{title} by scenario"),
+        unit: unit.to_owned(),
+        format: match metric {
+            Metric::Memory => quantity::bytes,
+            _ => plain_rate,
+        },
+        bars,
+    };
+    let section = section(title).child(chart.figure());
+    Some(match notes.is_empty() {
+        true => section,
+        false => section.child(element("p").class("note").text(notes.join(" "))),
+    })
+}
+
+fn bar(entry: &Entry<'_>, metric: Metric) -> Option<Bar> {
+    let run = entry.group.median()?;
+    let value = metric.value_of(run)?;
+    let passed = entry.group.runs.iter().filter(|run| run.validated);
+    let values: Vec<_> = passed.filter_map(|run| metric.value_of(run)).collect();
+    let low = values.iter().copied().fold(value, f64::min);
+    let high = values.iter().copied().fold(value, f64::max);
+    Some(Bar {
+        label: entry.label.clone(),
+        value,
+        text: figure(metric, value, run),
+        range: (values.len() > 1).then_some((low, high)),
+        before: entry.before.as_ref().and_then(|(group, _)| metric.value_of(group.median()?)),
+    })
+}
+
+/// As along an axis: without digits that say nothing.
+pub(super) fn plain_rate(value: f64) -> String {
+    match value {
+        value if value >= 1e9 => format!("{} G", quantity::significant(value / 1e9)),
+        value if value >= 1e6 => format!("{} M", quantity::significant(value / 1e6)),
+        value if value >= 1e3 => format!("{} k", quantity::significant(value / 1e3)),
+        value => quantity::significant(value),
+    }
+}
+
+/// What more workers bring, for scenarios that ran with several numbers of them at the same sizes.
+pub(super) fn scaling(entries: &[Entry<'_>]) -> Option<Element> {
+    let mut lines = Vec::new();
+    let mut seen = BTreeSet::new();
+    for entry in entries {
+        let key = (entry.group.scenario(), entry.group.sizes());
+        if seen.insert(key.clone()) {
+            let same = |other: &&Entry<'_>| (other.group.scenario(), other.group.sizes()) == key;
+            let same: Vec<_> = entries.iter().filter(same).collect();
+            lines.extend(speed_up(&same, lines.len() % COLOURS));
+        }
+    }
+    let points = || lines.iter().flat_map(|line: &Line| &line.points);
+    let workers = points().map(|point| point.0).reduce(f64::max)?;
+    let best = points().map(|point| point.1).fold(workers, f64::max);
+    let description = lines.iter().map(describe).collect::<Vec<_>>().join("; ");
+    lines.push(Line {
+        label: "as many times as workers".to_owned(),
+        colour: 0,
+        stroke: Stroke::Reference,
+        points: vec![(0.0, 0.0), (workers, workers)],
+        marks: Vec::new(),
+    });
+    let chart = LineChart {
+        id: "scaling".to_owned(),
+        title: "Speed-up by workers".to_owned(),
+        description,
+        x: Axis { scale: Scale::linear([workers]), title: "workers".to_owned(), format: whole },
+        y: Axis {
+            scale: Scale::linear([best]),
+            title: "rate, in multiples of one worker's".to_owned(),
+            format: |value| format!("{} ×", quantity::significant(value)),
+        },
+        lines,
+    };
+    Some(
+        section("Scaling").child(chart.figure()).child(
+            element("p")
+                .class("note")
+                .text("Where no run had one worker, the run with the fewest counts as fully used."),
+        ),
+    )
+}
+
+/// The rates relative to one worker; `None` without two numbers of workers.
+fn speed_up(entries: &[&Entry<'_>], colour: usize) -> Option<Line> {
+    let rate = |entry: &&Entry<'_>| {
+        let rate = entry.group.median()?.rate_per_s?;
+        Some((entry.group.workers() as f64, rate))
+    };
+    let mut rates: Vec<_> = entries.iter().filter_map(rate).collect();
+    rates.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (fewest, base) = *rates.first().filter(|(workers, rate)| *workers > 0.0 && *rate > 0.0)?;
+    if rates.len() < 2 {
+        return None;
+    }
+    let group = &entries[0].group;
+    let times = |rate: f64| rate / base * fewest;
+    let points = rates.iter().map(|&(workers, rate)| (workers, times(rate))).collect();
+    let mark = |&(workers, rate): &(f64, f64)| {
+        let (shown, count) = (quantity::significant(times(rate)), label::workers(workers as usize));
+        (workers, times(rate), format!("{count}: {shown} ×, {}/s", quantity::rate(rate)))
+    };
+    let marks = rates.iter().map(mark).collect();
+    Some(Line { label: name(group), colour, stroke: Stroke::Solid, marks, points })
+}
+
+fn name(group: &Group<'_>) -> String {
+    format!("{} {}", group.scenario(), group.sizes()).trim_end().to_owned()
+}
+
+fn describe(line: &Line) -> String {
+    let texts: Vec<_> = line.marks.iter().map(|(_, _, text)| text.as_str()).collect();
+    format!("{}: {}", line.label, texts.join(", "))
+}
+
+/// Workers are whole; an axis of few has lines between.
+fn whole(value: f64) -> String {
+    match value.fract() == 0.0 {
+        true => format!("{value:.0}"),
+        false => String::new(),
+    }
+}

@@ -1,0 +1,132 @@
+//! A section per scenario: its charts, and beside them what the scheduler counted.
+
+use std::collections::BTreeSet;
+
+use super::markup::{Element, element};
+use super::{Entry, cell, latency, loads, row_name, section, table};
+use crate::report::quantity;
+use crate::report::{label, result::RunResult};
+use crate::scenario;
+
+/// Most columns of counters; with more groups the table would say little.
+const COLUMNS_MAX: usize = 8;
+
+/// One section per scenario, in the order of the runs.
+pub(super) fn sections(entries: &[Entry<'_>]) -> Vec<Element> {
+    let mut names: Vec<&str> = Vec::new();
+    for entry in entries {
+        if !names.contains(&entry.group.scenario()) {
+            names.push(entry.group.scenario());
+        }
+    }
+    let of_name = |(index, name): (usize, &str)| {
+        let own = entries.iter().filter(|entry| entry.group.scenario() == name);
+        scenario_section(&format!("s{index}"), name, &own.collect::<Vec<_>>())
+    };
+    names.into_iter().enumerate().map(of_name).collect()
+}
+
+fn scenario_section(id: &str, name: &str, entries: &[&Entry<'_>]) -> Element {
+    let mut part = section(name).class("scenario");
+    // A result of another version may hold scenarios that are not there any more.
+    if let Some(known) = scenario::find(name) {
+        let mut summary = known.summary.chars();
+        let first = summary.next().map(|first| first.to_uppercase().to_string());
+        let text = format!("{}{}.", first.unwrap_or_default(), summary.as_str());
+        part = part.child(element("p").class("sub").text(text));
+    }
+    let facts = entries.iter().map(|entry| element("li").child(element("code").text(fact(entry))));
+    part = part.child(element("ul").class("facts").children(facts));
+    for entry in entries {
+        for failed in entry.group.runs.iter().filter(|run| !run.validated) {
+            part = part.child(failure(failed));
+        }
+        for difference in entry.before.iter().flat_map(|(_, differences)| differences) {
+            let text = format!("Against the baseline: {difference}.");
+            part = part.child(element("p").class("note").text(text));
+        }
+    }
+    let mut charts = element("div").class("charts");
+    let mut has_charts = false;
+    for chart in latency::charts(id, entries) {
+        charts = charts.child(chart.figure());
+        has_charts = true;
+    }
+    for (index, entry) in entries.iter().enumerate() {
+        for figure in loads::figures(&format!("{id}-{index}"), entry) {
+            charts = charts.child(figure);
+            has_charts = true;
+        }
+    }
+    let mut beside = element("div").class("beside");
+    if has_charts {
+        beside = beside.child(charts);
+    }
+    part.child(beside.children(counters(entries)))
+}
+
+/// The sizes as on the command line, and the workers.
+fn fact(entry: &Entry<'_>) -> String {
+    let group = &entry.group;
+    let workers = match group.workers() {
+        0 => "no runtime".to_owned(),
+        count => label::workers(count),
+    };
+    format!("{} {}", group.scenario(), group.sizes()).trim_end().to_owned() + ", " + &workers
+}
+
+fn failure(run: &RunResult) -> Element {
+    let error = run.error.as_deref().unwrap_or("no reason given");
+    element("p").class("failure").child(element("strong").text("✗ Failed: ")).text(error)
+}
+
+/// The counters of the median runs that are not zero everywhere.
+fn counters(entries: &[&Entry<'_>]) -> Option<Element> {
+    let mut columns = Vec::new();
+    for entry in entries {
+        let before = entry.before.as_ref().and_then(|(group, _)| group.median());
+        if let Some(run) = before {
+            columns.push((baseline_label(entry), run));
+        }
+        if let Some(run) = entry.group.median() {
+            columns.push((short_label(entry), run));
+        }
+    }
+    columns.truncate(COLUMNS_MAX);
+    let counted = columns.iter().flat_map(|(_, run)| &run.counters);
+    let names: BTreeSet<_> =
+        counted.filter(|(_, count)| **count > 0).map(|(name, _)| name).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let mut headings = vec!["scheduler".to_owned()];
+    headings.extend(columns.iter().map(|(name, _)| name.clone()));
+    let rows = names.into_iter().map(|name| {
+        let cells = columns.iter().map(|(_, run)| match run.counters.get(name) {
+            Some(count) => cell(quantity::grouped(*count)),
+            None => cell("–").class("none"),
+        });
+        [row_name(&name.replace('_', " "))].into_iter().chain(cells).collect()
+    });
+    let table = table("Scheduler counters", &headings, rows.collect());
+    // Two columns fit beside a chart, more belong below.
+    let class = if columns.len() > 2 { "counters wide" } else { "counters" };
+    Some(element("div").class(class).child(table))
+}
+
+/// What tells the entry from the others of its scenario.
+pub(super) fn short_label(entry: &Entry<'_>) -> String {
+    let name = entry.label.strip_prefix(entry.group.scenario()).unwrap_or(&entry.label);
+    match name.trim_matches([' ', '(', ')']) {
+        "" => "this run".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// The same for an entry of the baseline.
+fn baseline_label(entry: &Entry<'_>) -> String {
+    match short_label(entry).as_str() {
+        "this run" => "baseline".to_owned(),
+        name => format!("{name}, baseline"),
+    }
+}

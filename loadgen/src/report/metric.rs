@@ -1,0 +1,76 @@
+//! The figures by which runs are compared.
+
+use super::result::RunResult;
+
+/// One figure of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Metric {
+    Rate,
+    P50,
+    P90,
+    P99,
+    P999,
+    Max,
+    Memory,
+}
+
+impl Metric {
+    /// In the order of a table's columns.
+    pub(crate) const ALL: [Metric; 7] = [
+        Metric::Rate,
+        Metric::P50,
+        Metric::P90,
+        Metric::P99,
+        Metric::P999,
+        Metric::Max,
+        Metric::Memory,
+    ];
+
+    /// The name on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Metric::Rate => "rate",
+            Metric::P50 => "p50",
+            Metric::P90 => "p90",
+            Metric::P99 => "p99",
+            Metric::P999 => "p999",
+            Metric::Max => "max",
+            Metric::Memory => "memory",
+        }
+    }
+
+    /// The name above a column.
+    pub(crate) fn heading(self) -> &'static str {
+        match self {
+            Metric::P999 => "p99.9",
+            other => other.name(),
+        }
+    }
+
+    /// What its values are in; for a rate that depends on the scenario.
+    pub(crate) fn unit(self) -> &'static str {
+        match self {
+            Metric::Rate => "/s",
+            Metric::Memory => "B/process",
+            _ => "µs",
+        }
+    }
+
+    /// Whether more of it is better.
+    pub(crate) fn is_better_high(self) -> bool {
+        self == Metric::Rate
+    }
+
+    pub(crate) fn value_of(self, run: &RunResult) -> Option<f64> {
+        let times = run.times();
+        match self {
+            Metric::Rate => run.rate_per_s,
+            Metric::P50 => times.map(|times| times.p50),
+            Metric::P90 => times.map(|times| times.p90),
+            Metric::P99 => times.map(|times| times.p99),
+            Metric::P999 => times.map(|times| times.p999),
+            Metric::Max => times.map(|times| times.max),
+            Metric::Memory => run.bytes_per_process,
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Numbers as people compare them: three to four significant digits and a unit.
+
+/// A rate without its unit: `3.73 M`.
+pub(super) fn rate(rate: f64) -> String {
+    match rate {
+        rate if rate >= 1e9 => format!("{:.2} G", rate / 1e9),
+        rate if rate >= 1e6 => format!("{:.2} M", rate / 1e6),
+        rate if rate >= 1e3 => format!("{:.1} k", rate / 1e3),
+        rate => format!("{rate:.1}"),
+    }
+}
+
+/// A time given in µs: `4.4 µs`, `1.25 ms`.
+pub(super) fn time(us: f64) -> String {
+    let (value, unit) = match us {
+        us if us >= 1e6 => (us / 1e6, "s"),
+        us if us >= 1e3 => (us / 1e3, "ms"),
+        us if us >= 1.0 || us == 0.0 => (us, "µs"),
+        us => (us * 1e3, "ns"),
+    };
+    format!("{} {unit}", significant(value))
+}
+
+/// `7301 B`, `12.5 KB`, in powers of ten.
+pub(super) fn bytes(bytes: f64) -> String {
+    match bytes {
+        bytes if bytes >= 1e9 => format!("{} GB", significant(bytes / 1e9)),
+        bytes if bytes >= 1e6 => format!("{} MB", significant(bytes / 1e6)),
+        bytes if bytes >= 1e4 => format!("{} KB", significant(bytes / 1e3)),
+        bytes => format!("{bytes:.0} B"),
+    }
+}
+
+/// A whole number with thin spaces between groups of three digits.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Three digits, without zeros behind the point: 1, 1.25, 12.5, 125.
+pub(super) fn significant(value: f64) -> String {
+    let text = match value.abs() {
+        size if size >= 99.95 => return format!("{value:.0}"),
+        size if size >= 9.995 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    };
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        for (value, expected) in
+            [(12.345, "12.3"), (12_345.0, "12.3 k"), (12_345_678.0, "12.35 M"), (2e9, "2.00 G")]
+        {
+            assert_eq!(rate(value), expected);
+        }
+        for (value, expected) in [
+            (0.0, "0 µs"),
+            (0.25, "250 ns"),
+            (4.351, "4.35 µs"),
+            (100.0, "100 µs"),
+            (1250.0, "1.25 ms"),
+            (3e6, "3 s"),
+        ] {
+            assert_eq!(time(value), expected);
+        }
+        assert_eq!(bytes(7301.4), "7301 B");
+        assert_eq!(bytes(12_480.0), "12.5 KB");
+        assert_eq!(grouped(1_234_567), "1\u{202f}234\u{202f}567");
+        assert_eq!(grouped(123), "123");
+    }
+}

@@ -1,0 +1,75 @@
+//! The cost of content: tables and strings of many sizes, to one receiver and to many.
+//!
+//! Every message is checked by its receiver, large ones in samples, and answered. The answer is part
+//! of the cost, so small contents show mostly that of two messages.
+
+use super::outcome::number;
+use super::{HOST, Outcome, Parameter, Parameters, Scenario};
+use crate::args::Sizes;
+use crate::engine::{Engine, Value};
+use crate::report::curve::Curve;
+
+pub(crate) static SCENARIO: Scenario = Scenario {
+    name: "payload",
+    summary: "COUNT messages of each size and kind, fewer of large ones, to 1 and 100 receivers",
+    unit: "messages",
+    parameters: &[(Parameter::Count, 50_000)],
+    run,
+};
+
+/// Fields of the tables, bytes of the strings; one of both is zero.
+const CONTENTS: [(u64, u64); 7] =
+    [(10, 0), (100, 0), (1000, 0), (0, 64), (0, 1 << 10), (0, 64 << 10), (0, 1 << 20)];
+
+const RECEIVERS: [u64; 2] = [1, 100];
+
+/// About what is sent of one content at most: large ones need fewer messages to be measured.
+const VOLUME_BYTES: u64 = 128 << 20;
+
+/// About what a field with its key takes.
+const FIELD_BYTES: u64 = 16;
+
+const COLUMNS: [&str; 5] = ["fields", "bytes", "receivers", "messages_per_s", "bytes_per_s"];
+
+/// A process run for each content and number of receivers, a row for each.
+fn run(engine: &Engine, parameters: &Parameters, _: &Sizes) -> Result<Outcome, String> {
+    let Parameters(sizes) = parameters;
+    let count_max = sizes.first().map_or(1, |(_, count)| *count);
+    let mut curve = Curve { columns: COLUMNS.map(str::to_owned).to_vec(), rows: Vec::new() };
+    let (mut count, mut nanoseconds) = (0, 0);
+    for (fields, bytes) in CONTENTS {
+        for receivers in RECEIVERS {
+            let messages = messages(fields, bytes, receivers, count_max);
+            let arguments = [fields, bytes, receivers, messages];
+            let arguments = arguments.map(|number| Value::Integer(number as i64));
+            let value = engine.exec("loadgen.payload:main", HOST, &arguments)?;
+            let part = Outcome::from_value(&value)?;
+            let content_bytes = number(&value, "bytes")? as f64;
+            let rate = part.rate_per_s();
+            let (fields, receivers) = (fields as f64, receivers as f64);
+            curve.rows.push(vec![fields, content_bytes, receivers, rate, rate * content_bytes]);
+            count += part.count;
+            nanoseconds += part.nanoseconds;
+        }
+    }
+    Ok(Outcome { nanoseconds, count, curve: Some(curve), ..Outcome::default() })
+}
+
+/// How many messages are sent, at least one to each receiver.
+fn messages(fields: u64, bytes: u64, receivers: u64, count_max: u64) -> u64 {
+    let each = (fields * FIELD_BYTES + bytes).max(1);
+    (VOLUME_BYTES / each).min(count_max).max(receivers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_contents_get_fewer_messages() {
+        assert_eq!(messages(0, 64, 1, 50_000), 50_000);
+        assert_eq!(messages(0, 1 << 20, 1, 50_000), 128);
+        assert_eq!(messages(0, 1 << 20, 1, 20), 20);
+        assert_eq!(messages(1000, 0, 100, 20), 100);
+    }
+}

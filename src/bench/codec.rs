@@ -1,0 +1,42 @@
+//! Values of Lua and their encoding.
+
+use crate::payload::{self, Payload};
+use crate::value::Value;
+use crate::vm::Vm;
+
+/// A VM with one value on its stack, and no process.
+pub struct Codec(Vm);
+
+/// A value between two VMs.
+pub struct Encoded(Payload);
+
+impl Codec {
+    /// Puts a value into a VM of its own. `None` if there is no memory for it.
+    pub fn new(value: &Value) -> Option<Codec> {
+        let vm = Vm::new(0, 0)?;
+        vm.collect();
+        payload::push_one(vm.stack(), &payload::from_values(std::slice::from_ref(value)))?;
+        Some(Codec(vm))
+    }
+
+    /// As [`Codec::new`] with a string that Lua holds itself, as one that a script made.
+    pub fn with_own_string(bytes: &[u8]) -> Option<Codec> {
+        let vm = Vm::new(0, 0)?;
+        vm.collect();
+        vm.stack().push_string(bytes);
+        Some(Codec(vm))
+    }
+
+    /// Copies the value off the stack.
+    pub fn encode(&self) -> Option<Encoded> {
+        payload::encode(self.0.stack(), 1).ok().map(Encoded)
+    }
+
+    /// Puts a copy onto the stack and takes it off again, which makes it garbage.
+    pub fn decode(&self, encoded: &Encoded) -> bool {
+        let stack = self.0.stack();
+        let is_decoded = payload::push_one(stack, &encoded.0).is_some();
+        stack.set_top(1);
+        is_decoded
+    }
+}

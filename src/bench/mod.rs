@@ -1,0 +1,17 @@
+//! What the benches measure of the engine's inside, and nothing else: no promise, no interface.
+//!
+//! Benches are programs of their own and see public items only. These are thin enough to add
+//! nothing to what is measured, and vanish from programs that do not call them. A file per layer;
+//! `docs/benches.md` says which bench looks at which.
+
+mod codec;
+mod lookup;
+mod mailbox;
+mod scheduler;
+mod vms;
+
+pub use codec::{Codec, Encoded};
+pub use lookup::{Slots, parse_pid, write_pid};
+pub use mailbox::Mailbox;
+pub use scheduler::{Injector, RunQueue, State, Wheel};
+pub use vms::Vms;

@@ -1,0 +1,45 @@
+//! VMs that are ready for their first chunk, and no process in them.
+
+use crate::api::prepare;
+use crate::app::Application;
+use crate::loader;
+use crate::process::definition::Definition;
+use crate::sync::Arc;
+use crate::vm::Vm;
+
+/// Any number: what hash tables of Lua begin with.
+const HASH_SEED: u32 = 7;
+
+/// The VMs of one definition.
+pub struct Vms(Arc<Definition>);
+
+impl Vms {
+    /// Compiles a source, which may use the module `time`, and makes its template. `None` if one of
+    /// the two is not possible.
+    pub fn new(source: &str) -> Option<Vms> {
+        let index = "namespace: app\nentries:\n- { name: main, kind: process.lua, \
+                     source: 'file://main.lua', modules: [time] }\n";
+        let files = [("_index.yaml", index), ("main.lua", source)];
+        let files = files.map(|(path, text)| (path.into(), text.as_bytes().to_vec()));
+        let application = Application::from_files(files, &[]);
+        let definition = loader::definitions(&application).remove("app:main")?.ok()?;
+        prepare::vm(&definition, 0, HASH_SEED)?;
+        let has_template = definition.template.get().is_some_and(Option::is_some);
+        has_template.then_some(Vms(definition))
+    }
+
+    /// Builds an empty VM and frees it.
+    pub fn build_empty(&self) -> bool {
+        Vm::new(0, HASH_SEED).is_some()
+    }
+
+    /// Builds what a process starts with piece by piece, and frees it.
+    pub fn build(&self) -> bool {
+        prepare::build(&self.0, 0, HASH_SEED).is_some()
+    }
+
+    /// Copies the same from the template, and frees it.
+    pub fn copy(&self) -> bool {
+        prepare::vm(&self.0, 0, HASH_SEED).is_some()
+    }
+}
