@@ -123,10 +123,7 @@ fn other_sizes_and_machines_are_remarked_on() {
     let (code, stdout, _) = results.compare(&[]);
     assert_eq!(code, 0);
     assert!(stdout.contains("note: the machine or the build is not the same"), "{stdout}");
-    assert!(
-        stdout.contains("note: ring: sizes differ: --hops 100 --size 5 --waiting 0 and"),
-        "{stdout}"
-    );
+    assert!(stdout.contains("note: ring: sizes differ: --hops 100 "), "{stdout}");
 }
 
 #[test]
