@@ -40,7 +40,7 @@ pub(crate) fn end(node: &Arc<Node>, slot: &Slot, outcome: Outcome) {
     let outcome = Arc::new(overruled(slot).unwrap_or(outcome));
     let at = node.clock.unix_seconds();
     // Counted before it is told, so that who was told finds it counted.
-    node.metrics.ended.fetch_add(1, Ordering::Relaxed);
+    node.scheduler.count(|counters| &counters.ended);
     for watcher in &relations.watchers {
         tell(node, *watcher, id, at, &outcome);
     }

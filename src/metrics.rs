@@ -3,8 +3,6 @@
 //! Each worker writes its own set, on its own cache lines, so counting costs an uncontended
 //! store; reading sums them up.
 
-use crossbeam_utils::CachePadded;
-
 use crate::sync::{AtomicU64, Ordering};
 
 macro_rules! counters {
@@ -18,10 +16,6 @@ macro_rules! counters {
         #[non_exhaustive]
         pub struct Metrics {
             $($(#[$doc])* pub $name: u64,)*
-            /// Processes that were started.
-            pub spawned: u64,
-            /// Processes that ended.
-            pub ended: u64,
             /// Messages that reached a slot whose process had just ended.
             pub dead_letters: u64,
             /// Log lines dropped because nobody read them in time.
@@ -39,8 +33,6 @@ macro_rules! counters {
             pub fn entries(&self) -> Vec<(&'static str, u64)> {
                 vec![
                     $((stringify!($name), self.$name),)*
-                    ("spawned", self.spawned),
-                    ("ended", self.ended),
                     ("dead_letters", self.dead_letters),
                     ("lost_log_lines", self.lost_log_lines),
                 ]
@@ -66,6 +58,10 @@ counters! {
     lifo_runs,
     /// Slices ended in the middle of Lua code.
     preemptions,
+    /// Processes that were started.
+    spawned,
+    /// Processes that ended.
+    ended,
 }
 
 /// A number that one thread writes and any may read.
@@ -86,8 +82,6 @@ impl Counter {
 /// Counters of events that do not belong to one worker.
 #[derive(Default)]
 pub(crate) struct SharedCounters {
-    pub(crate) spawned: CachePadded<AtomicU64>,
-    pub(crate) ended: CachePadded<AtomicU64>,
     dead_letters: AtomicU64,
 }
 
@@ -105,8 +99,6 @@ pub(crate) fn collect<'a>(
     lost_log_lines: u64,
 ) -> Metrics {
     let mut sum = Metrics {
-        spawned: shared.spawned.load(Ordering::Relaxed),
-        ended: shared.ended.load(Ordering::Relaxed),
         dead_letters: shared.dead_letters.load(Ordering::Relaxed),
         lost_log_lines,
         ..Metrics::default()

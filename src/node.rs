@@ -21,7 +21,7 @@ use crate::process::slot::{ProcessTable, Slot, Undelivered};
 use crate::process::state::Notify;
 use crate::scheduler::Scheduler;
 use crate::security::{Catalog, Identity};
-use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
+use crate::sync::{Arc, AtomicU64, Mutex, lock};
 use crate::tickets::Tickets;
 
 /// A definition as it can be spawned, or why it cannot.
@@ -132,8 +132,7 @@ impl Node {
     }
 
     pub(crate) fn next_chain(&self) -> u64 {
-        // Relaxed: only uniqueness matters.
-        self.chains.fetch_add(1, Ordering::Relaxed)
+        self.scheduler.next_number(&self.chains)
     }
 
     /// A seed for one process's `math.random`.

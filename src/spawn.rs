@@ -21,7 +21,7 @@ use crate::process::outcome;
 use crate::process::relations;
 use crate::process::slot::Slot;
 use crate::process::{self, Process, Step};
-use crate::sync::{Arc, Ordering};
+use crate::sync::Arc;
 use crate::tickets::Notice;
 use crate::vm::Vm;
 use crate::{death, output};
@@ -223,7 +223,7 @@ fn start(node: &Arc<Node>, slot: &Slot) -> Result<ProcessId, ApiError> {
     if let Some(relation) = process.relation.take() {
         relate(node, slot, id, *relation);
     }
-    node.metrics.spawned.fetch_add(1, Ordering::Relaxed);
+    node.scheduler.count(|counters| &counters.spawned);
     slot.state.transition_to_scheduled();
     node.scheduler.schedule(slot.index(), &node.clock);
     Ok(id)

@@ -6,6 +6,7 @@ use crate::api::{function, spawner};
 use crate::error::{ApiError, kind};
 use crate::payload;
 use crate::pid::ProcessId;
+use crate::process::Process;
 use crate::process::context::Inherited;
 use crate::process::message::Answer;
 use crate::process::objects::Plan;
@@ -133,10 +134,9 @@ fn check_permissions(
 /// made to wait for the answer, so it must be able to.
 pub(crate) fn begin(caller: &mut Caller<'_>, request: Request<'_>) -> Result<Spawned, ApiError> {
     caller.process.flush_taken();
-    let node = caller.process.node.clone();
-    let uniq = caller.process.id.uniq;
-    let coroutines = &mut caller.process.coroutines;
-    start::spawn(&node, request, || Spawner::Process { uniq, token: coroutines.wait().to_token() })
+    let Process { node, coroutines, id, .. } = &mut *caller.process;
+    let waiting = || Spawner::Process { uniq: id.uniq, token: coroutines.wait().to_token() };
+    start::spawn(node, request, waiting)
 }
 
 /// Pushes a PID and nil.

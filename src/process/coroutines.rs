@@ -73,6 +73,10 @@ impl Coroutines {
     /// Picks the index of the next coroutine, so that its state can be anchored under it.
     pub(crate) fn reserve(&mut self) -> CoroutineId {
         self.free.pop().unwrap_or_else(|| {
+            // Most processes have one, which is not to take the room of four.
+            if self.list.is_empty() {
+                self.list.reserve_exact(1);
+            }
             self.list.push(None);
             self.list.len() as CoroutineId - 1
         })

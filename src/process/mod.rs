@@ -103,7 +103,7 @@ pub(crate) struct Process {
     pub(crate) spawner: Spawner,
     pub(crate) relation: Option<Box<Relation>>,
     /// Arguments of main, until it starts.
-    pub(crate) arguments: Payload,
+    pub(crate) arguments: Option<Box<Payload>>,
 }
 
 // SAFETY: `slot` points into the node's table, which any thread may use; the rest is Send.
@@ -144,7 +144,7 @@ impl Process {
             upgrade: None,
             spawner: Spawner::Here,
             relation: None,
-            arguments,
+            arguments: (arguments.count() > 0).then(|| Box::new(arguments)),
         });
         process.bind();
         process
@@ -327,9 +327,11 @@ impl Process {
 
     /// Pushes main's arguments behind main, which the last chunk left, and starts it.
     pub(crate) fn start_main(&mut self) -> Result<(), Box<Failure>> {
-        let arguments = std::mem::take(&mut self.arguments);
-        let count = payload::push_all(self.vm.stack(), &arguments)
-            .ok_or_else(|| Box::new(Failure::text("too many arguments for main")))?;
+        let count = match self.arguments.take() {
+            Some(arguments) => payload::push_all(self.vm.stack(), &arguments)
+                .ok_or_else(|| Box::new(Failure::text("too many arguments for main")))?,
+            None => 0,
+        };
         self.stage = Stage::Main;
         self.start_main_coroutine(count);
         Ok(())

@@ -12,7 +12,7 @@
 //!   Before that the state word says *exiting*, so nobody who finds the lists taken can still
 //!   resolve the process.
 
-use std::collections::HashSet;
+use rustc_hash::FxHashSet;
 
 use super::exit::Watcher;
 use super::message::{Content, Message};
@@ -33,9 +33,9 @@ pub(crate) struct Relations {
     pub(crate) unread_cancels: u32,
     pub(crate) watchers: Vec<Watcher>,
     /// The `uniq` of every process this one monitors.
-    pub(crate) monitors: HashSet<u64>,
+    pub(crate) monitors: FxHashSet<u64>,
     /// The `uniq` of every process this one is linked with.
-    pub(crate) links: HashSet<u64>,
+    pub(crate) links: FxHashSet<u64>,
     pub(crate) names: Vec<Arc<[u8]>>,
 }
 

@@ -3,7 +3,9 @@
 //! Only the earliest is known outside: the worker where the process waits has it in its wheel.
 //! All times are nanoseconds of the runtime's clock.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
 
 use super::channel::ChannelId;
 use super::coroutines::Ticket;
@@ -26,7 +28,7 @@ pub(crate) enum Action {
 pub(crate) struct Timers {
     due: BTreeMap<(u64, u64), Action>,
     /// Due time of every timer by number.
-    by_number: HashMap<u64, u64>,
+    by_number: FxHashMap<u64, u64>,
     last_number: u64,
     /// Due times that wheels hold for this process, latest first: each new one is earlier than
     /// all before, so the list is short and every entry of a wheel is known here.

@@ -26,7 +26,7 @@ impl Process {
         self.vm = vm;
         self.filled_globals = definition.filled.clone();
         self.definition = definition;
-        self.arguments = arguments;
+        self.arguments = Some(Box::new(arguments));
         self.stage = Stage::Chunk(0);
         self.last_sender = None;
         self.last_destination = None;

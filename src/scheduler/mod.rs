@@ -19,7 +19,7 @@ use crossbeam_deque::{Injector, Steal};
 use crossbeam_utils::CachePadded;
 
 use crate::clock::Clock;
-use crate::metrics::WorkerCounters;
+use crate::metrics::{Counter, WorkerCounters};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::vm::preempt;
 use idle::Idle;
@@ -154,6 +154,11 @@ impl Scheduler {
         result
     }
 
+    /// Counts one more of something with this thread's worker.
+    pub(crate) fn count(&self, which: impl FnOnce(&WorkerCounters) -> &Counter) {
+        worker::with_current(self, |worker| which(&worker.shared().counters).increment());
+    }
+
     /// Wakes a worker if one sleeps and none is looking for work anyway; whether it woke one.
     pub(crate) fn notify(&self) -> bool {
         let Some(index) = self.idle.worker_to_notify() else { return false };
@@ -193,6 +198,14 @@ impl Scheduler {
 
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// The next of the numbers that `from` counts; workers take them by the block.
+    pub(crate) fn next_number(&self, from: &AtomicU64) -> u64 {
+        // Relaxed: only uniqueness matters.
+        let take = |count| from.fetch_add(count, Ordering::Relaxed);
+        let number = worker::with_current(self, |worker| worker.next_number(take));
+        number.unwrap_or_else(|| take(1))
     }
 
     /// Asks the worker that runs `slot` to end its slice, so that it notices a kill soon.

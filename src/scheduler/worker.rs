@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::ptr;
 
 use super::monitor;
@@ -23,6 +24,8 @@ use crate::vm::preempt;
 
 /// Every so many picks a worker looks at timers and injector first.
 pub(crate) const FAIR_TICK: u32 = 61;
+/// Numbers of call chains that a worker takes at once.
+const NUMBERS: u64 = 256;
 /// Rounds over all victims before a searching worker parks.
 const SEARCH_ROUNDS: usize = 4;
 
@@ -35,6 +38,8 @@ pub(crate) struct Worker {
     tick: Cell<u32>,
     step: Cell<u64>,
     is_searching: Cell<bool>,
+    /// Numbers of call chains that it has taken and not given yet.
+    numbers: RefCell<Range<u64>>,
 }
 
 thread_local! {
@@ -89,6 +94,7 @@ pub(crate) fn run(node: Arc<Node>, index: usize, queue: RunQueue) {
         tick: Cell::new(0),
         step: Cell::new(0),
         is_searching: Cell::new(false),
+        numbers: RefCell::new(0..0),
     };
     CURRENT.with(|current| current.set(&raw const worker));
     monitor::wake_in_time();
@@ -110,6 +116,16 @@ impl Worker {
 
     pub(crate) fn shared(&self) -> &WorkerShared {
         &self.scheduler().workers[self.index]
+    }
+
+    /// A number of those that `take` takes so many of.
+    pub(crate) fn next_number(&self, take: impl FnOnce(u64) -> u64) -> u64 {
+        let mut numbers = self.numbers.borrow_mut();
+        numbers.next().unwrap_or_else(|| {
+            let first = take(NUMBERS);
+            *numbers = first + 1..first + NUMBERS;
+            first
+        })
     }
 
     fn find_work(&self) -> Option<Picked> {
