@@ -225,7 +225,7 @@ fn start(node: &Arc<Node>, slot: &Slot) -> Result<ProcessId, ApiError> {
     }
     node.scheduler.count(|counters| &counters.spawned);
     slot.state.transition_to_scheduled();
-    node.scheduler.schedule(slot.index(), &node.clock);
+    node.scheduler.schedule_young(slot.index());
     Ok(id)
 }
 

@@ -32,7 +32,7 @@ impl RunQueue {
 
     /// Takes what runs next in the worker's turn `tick`.
     pub fn pick(&self, tick: u32) -> Option<u32> {
-        self.0.pick(tick).map(Picked::runnable)
+        self.0.pick(tick, u64::MAX).map(Picked::runnable)
     }
 
     /// Takes up to half of what another queue holds, and of that one.

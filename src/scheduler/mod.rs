@@ -132,6 +132,14 @@ impl Scheduler {
         }
     }
 
+    /// As [`Scheduler::schedule`], for a process that was just spawned.
+    pub(crate) fn schedule_young(&self, runnable: Runnable) {
+        if worker::with_current(self, |worker| worker.queue.push_young(runnable)).is_none() {
+            self.injector.push(runnable);
+        }
+        self.notify();
+    }
+
     /// As [`Scheduler::schedule`], but behind what is ready already.
     pub(crate) fn schedule_last(&self, runnable: Runnable) {
         if worker::with_current(self, |worker| worker.queue.push_spent(runnable)).is_none() {

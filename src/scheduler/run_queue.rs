@@ -1,7 +1,10 @@
-//! A worker's own queues: the slot for the process just woken, fresh work, spent work.
+//! A worker's own queues: the slot for the process just woken, fresh, young and spent work.
 //!
-//! Fresh holds processes made ready by a message, a timer or a spawn; spent those that used up
-//! a slice. Both are first-in first-out and can be stolen from.
+//! Fresh holds processes made ready by a message or a timer, young those that were just spawned,
+//! spent those that used up a slice. All can be stolen from, oldest first. Fresh and spent are
+//! first-in first-out. Young is last-in first-out for its worker: whoever spawns a tree then has
+//! one branch of it alive at a time, in warm memory, and thieves take the largest branches. Its
+//! oldest gets a turn among the fresh ones, too, so none waits for ever.
 
 use std::cell::Cell;
 
@@ -11,12 +14,20 @@ use super::Runnable;
 
 /// Runs from the LIFO slot in a row, before the queue gets its turn.
 pub(crate) const LIFO_RUNS_MAX: u32 = 16;
-/// While spent work waits, it gets one pick in so many.
+/// While spent work waits, it gets one pick in so many, unless it had more than its share of time.
 pub(crate) const SPENT_SHARE: u32 = 8;
+/// While spent and other work waits, spent work gets at least one part in so many of the time.
+const SPENT_TIME_SHARE: u64 = 8;
+/// While fresh work waits, the oldest of the young gets one pick in so many.
+const YOUNG_SHARE: u32 = 8;
 
 pub(crate) struct RunQueue {
     fresh: Deque<Runnable>,
+    young: Deque<Runnable>,
+    oldest_young: Stealer<Runnable>,
     spent: Deque<Runnable>,
+    /// When spent work has waited long enough for its share of the time.
+    spent_due: Cell<u64>,
     lifo_slot: Cell<Option<Runnable>>,
     lifo_runs: Cell<u32>,
 }
@@ -24,6 +35,7 @@ pub(crate) struct RunQueue {
 /// The other workers' handles on a run queue.
 pub(crate) struct Stealers {
     fresh: Stealer<Runnable>,
+    young: Stealer<Runnable>,
     spent: Stealer<Runnable>,
 }
 
@@ -45,16 +57,24 @@ impl Picked {
 
 impl RunQueue {
     pub(crate) fn new() -> Self {
+        let young = Deque::new_lifo();
         RunQueue {
             fresh: Deque::new_fifo(),
+            oldest_young: young.stealer(),
+            young,
             spent: Deque::new_fifo(),
+            spent_due: Cell::new(0),
             lifo_slot: Cell::new(None),
             lifo_runs: Cell::new(0),
         }
     }
 
     pub(crate) fn stealers(&self) -> Stealers {
-        Stealers { fresh: self.fresh.stealer(), spent: self.spent.stealer() }
+        Stealers {
+            fresh: self.fresh.stealer(),
+            young: self.young.stealer(),
+            spent: self.spent.stealer(),
+        }
     }
 
     /// Adds a process that was just woken: it runs next, and the one that was to run next goes
@@ -71,6 +91,11 @@ impl RunQueue {
 
     pub(crate) fn push_fresh(&self, runnable: Runnable) {
         self.fresh.push(runnable);
+    }
+
+    /// Adds a process that was just spawned.
+    pub(crate) fn push_young(&self, runnable: Runnable) {
+        self.young.push(runnable);
     }
 
     pub(crate) fn push_spent(&self, runnable: Runnable) {
@@ -90,9 +115,15 @@ impl RunQueue {
         held.is_some()
     }
 
-    /// The next process of this worker; `tick` counts the worker's picks.
-    pub(crate) fn pick(&self, tick: u32) -> Option<Picked> {
+    /// Notes that spent work has run from `since` until `now`.
+    pub(crate) fn ran_spent(&self, since: u64, now: u64) {
+        self.spent_due.set(now + (SPENT_TIME_SHARE - 1) * now.saturating_sub(since));
+    }
+
+    /// The next process of this worker; `tick` counts the worker's picks, `now` may be coarse.
+    pub(crate) fn pick(&self, tick: u32, now: u64) -> Option<Picked> {
         if tick.is_multiple_of(SPENT_SHARE)
+            && now >= self.spent_due.get()
             && let Some(runnable) = self.spent.pop()
         {
             return Some(Picked::Spent(runnable));
@@ -104,7 +135,12 @@ impl RunQueue {
             return Some(Picked::Lifo(runnable));
         }
         self.lifo_runs.set(0);
-        if let Some(runnable) = self.fresh.pop() {
+        if tick.is_multiple_of(YOUNG_SHARE)
+            && let Some(runnable) = retry(|| self.oldest_young.steal())
+        {
+            return Some(Picked::Fresh(runnable));
+        }
+        if let Some(runnable) = self.fresh.pop().or_else(|| self.young.pop()) {
             return Some(Picked::Fresh(runnable));
         }
         if let Some(runnable) = self.lifo_slot.take() {
@@ -116,22 +152,24 @@ impl RunQueue {
     /// Takes half of what `victim` has, fresh before spent, and returns one of it.
     pub(crate) fn steal_from(&self, victim: &Stealers) -> Option<Picked> {
         let fresh = retry(|| victim.fresh.steal_batch_and_pop(&self.fresh)).map(Picked::Fresh);
+        let young = || retry(|| victim.young.steal_batch_and_pop(&self.young)).map(Picked::Fresh);
         let spent = || retry(|| victim.spent.steal_batch_and_pop(&self.spent)).map(Picked::Spent);
-        fresh.or_else(spent)
+        fresh.or_else(young).or_else(spent)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.fresh.is_empty() && self.spent.is_empty() && !self.has_lifo()
+        let are_empty = self.fresh.is_empty() && self.young.is_empty() && self.spent.is_empty();
+        are_empty && !self.has_lifo()
     }
 }
 
 impl Stealers {
     pub(crate) fn is_empty(&self) -> bool {
-        self.fresh.is_empty() && self.spent.is_empty()
+        self.spent.is_empty() && !self.has_fresh()
     }
 
     pub(crate) fn has_fresh(&self) -> bool {
-        !self.fresh.is_empty()
+        !self.fresh.is_empty() || !self.young.is_empty()
     }
 }
 
@@ -155,11 +193,39 @@ mod tests {
         queue.push_fresh(1);
         for round in 0..LIFO_RUNS_MAX {
             assert!(!queue.push_woken(100 + round));
-            assert_eq!(queue.pick(1), Some(Picked::Lifo(100 + round)));
+            assert_eq!(queue.pick(1, 0), Some(Picked::Lifo(100 + round)));
         }
         queue.push_woken(200);
-        assert_eq!(queue.pick(1), Some(Picked::Fresh(1)), "the queue gets its turn");
-        assert_eq!(queue.pick(1), Some(Picked::Lifo(200)));
+        assert_eq!(queue.pick(1, 0), Some(Picked::Fresh(1)), "the queue gets its turn");
+        assert_eq!(queue.pick(1, 0), Some(Picked::Lifo(200)));
+    }
+
+    #[test]
+    fn the_newest_child_runs_first_and_the_oldest_is_not_forgotten() {
+        let queue = RunQueue::new();
+        for child in 1..=3 {
+            queue.push_young(child);
+        }
+        queue.push_fresh(9);
+        assert_eq!(queue.pick(1, 0), Some(Picked::Fresh(9)), "what got a message comes first");
+        assert_eq!(queue.pick(1, 0), Some(Picked::Fresh(3)));
+        queue.push_fresh(9);
+        assert_eq!(queue.pick(YOUNG_SHARE, 0), Some(Picked::Fresh(1)));
+        let thief = RunQueue::new();
+        queue.pick(1, 0);
+        assert_eq!(thief.steal_from(&queue.stealers()), Some(Picked::Fresh(2)));
+    }
+
+    #[test]
+    fn spent_work_gets_no_more_than_its_share_of_the_time() {
+        let queue = RunQueue::new();
+        queue.push_spent(9);
+        queue.push_fresh(1);
+        queue.push_fresh(2);
+        queue.ran_spent(0, 1000);
+        let due = 1000 + (SPENT_TIME_SHARE - 1) * 1000;
+        assert_eq!(queue.pick(SPENT_SHARE, due - 1), Some(Picked::Fresh(1)));
+        assert_eq!(queue.pick(SPENT_SHARE, due), Some(Picked::Spent(9)));
     }
 
     #[test]
@@ -169,7 +235,7 @@ mod tests {
         for number in 0..20 {
             queue.push_fresh(number);
         }
-        let picks: Vec<_> = (1..=SPENT_SHARE).filter_map(|tick| queue.pick(tick)).collect();
+        let picks: Vec<_> = (1..=SPENT_SHARE).filter_map(|tick| queue.pick(tick, 0)).collect();
         assert!(picks.contains(&Picked::Spent(9)));
         assert_eq!(picks.iter().filter(|pick| matches!(pick, Picked::Fresh(_))).count(), 7);
     }

@@ -139,7 +139,7 @@ impl Worker {
         if is_fair && let Some(picked) = injected() {
             return Some(picked);
         }
-        self.queue.pick(tick).or_else(injected).or_else(|| self.search())
+        self.queue.pick(tick, self.node.clock.coarse()).or_else(injected).or_else(|| self.search())
     }
 
     /// Steals; a bounded number of rounds, from a random victim on.
@@ -193,15 +193,16 @@ impl Worker {
         }
         slot.state.transition_to_running();
         self.begin_step(runnable);
-        let is_spent = matches!(picked, Picked::Spent(_));
-        if is_spent {
+        let spent_since = matches!(picked, Picked::Spent(_)).then(|| self.node.clock.now());
+        if let Some(since) = spent_since {
             // Relaxed: a hint for those who may want the worker for something fresh.
-            self.shared().spent_since.store(self.node.clock.now(), Ordering::Relaxed);
+            self.shared().spent_since.store(since, Ordering::Relaxed);
         }
         // SAFETY: the state is running now, by this thread.
         let step = unsafe { process::run_timeslice(slot.process(), self.node.reductions) };
-        if is_spent {
+        if let Some(since) = spent_since {
             self.shared().spent_since.store(u64::MAX, Ordering::Relaxed);
+            self.queue.ran_spent(since, self.node.clock.now());
         }
         self.end_step();
         self.after(slot, step);
