@@ -213,13 +213,14 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        let file = parse(&sample().to_string()).unwrap();
+        let written = sample();
+        let file = parse(&written.to_string()).unwrap();
         assert_eq!(file.machine, samples::machine());
         assert_eq!(file.settings, samples::settings());
         let times = file.runs[0].times().unwrap();
         assert_eq!(times.histogram.len(), 1000);
         assert_eq!(times.histogram.value_at_quantile(0.5), 500_223);
-        assert_eq!(serde_json::to_value(&file).unwrap(), sample());
+        assert_eq!(serde_json::to_value(&file).unwrap(), written);
     }
 
     /// The sample with one field replaced; `null` takes it away.
