@@ -71,6 +71,7 @@ mod node;
 mod output;
 mod payload;
 mod pid;
+mod prefetch;
 mod process;
 mod runtime;
 mod scheduler;

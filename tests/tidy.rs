@@ -41,6 +41,7 @@ const UNSAFE: &[&str] = &[
     "src/api/",
     "src/vm/",
     "src/death.rs",
+    "src/prefetch.rs",
     "src/process/loom_mailbox.rs",
     "src/process/mailbox.rs",
     "src/process/mod.rs",

@@ -11,9 +11,12 @@
 
 use std::collections::VecDeque;
 
+use smallvec::SmallVec;
+
 use super::coroutines::{Coroutines, Ticket};
 use super::mailbox::MessageQueue;
 use super::message::{Message, Topic};
+use super::short_queue::ShortQueue;
 
 /// Index of a channel in its process.
 pub(crate) type ChannelId = u32;
@@ -79,7 +82,7 @@ pub(crate) struct Channel {
     pub(crate) capacity: usize,
     pub(crate) closed: bool,
     pub(crate) content: Content,
-    receivers: VecDeque<Waiter>,
+    receivers: ShortQueue<Waiter>,
 }
 
 /// Free keys of a channel's table, so that the table stays dense.
@@ -142,14 +145,14 @@ impl Channel {
     }
 
     fn new(source: Source, capacity: usize, content: Content) -> Self {
-        Channel { source, capacity, closed: false, content, receivers: VecDeque::new() }
+        Channel { source, capacity, closed: false, content, receivers: ShortQueue::default() }
     }
 
     /// Takes the next value, if there is one. A sender that waited moves up.
     pub(crate) fn receive(&mut self, coroutines: &mut Coroutines) -> Receiving {
         let found = match &mut self.content {
             Content::Values { buffer, senders, keys } => {
-                let waiting = take_valid(senders, coroutines, |(waiter, _)| waiter);
+                let waiting = take_sender(senders, coroutines);
                 let waiting = waiting.map(|(waiter, key)| {
                     coroutines.wake(waiter.ticket, Wake::Sent { case: waiter.case });
                     key
@@ -178,7 +181,7 @@ impl Channel {
         if self.closed {
             return Sending::Closed;
         }
-        if let Some(receiver) = take_valid(&mut self.receivers, coroutines, |waiter| waiter) {
+        if let Some(receiver) = take_receiver(&mut self.receivers, coroutines) {
             coroutines.wake(receiver.ticket, Wake::Received { case: receiver.case });
             return Sending::HandOff(receiver.ticket.coroutine);
         }
@@ -216,7 +219,7 @@ impl Channel {
         message: Box<Message>,
         coroutines: &mut Coroutines,
     ) {
-        if let Some(receiver) = take_valid(&mut self.receivers, coroutines, |waiter| waiter) {
+        if let Some(receiver) = take_receiver(&mut self.receivers, coroutines) {
             let wake = Wake::Message { case: receiver.case, channel: id, message };
             coroutines.wake(receiver.ticket, wake);
         } else if let Content::Messages(queue) = &mut self.content {
@@ -226,7 +229,7 @@ impl Channel {
 
     /// Adds a moment as [`Channel::add_message`] does; dropped if too many wait.
     pub(crate) fn add_moment(&mut self, at: u64, coroutines: &mut Coroutines) {
-        if let Some(receiver) = take_valid(&mut self.receivers, coroutines, |waiter| waiter) {
+        if let Some(receiver) = take_receiver(&mut self.receivers, coroutines) {
             let wake = Wake::Moment { case: receiver.case, at };
             coroutines.wake(receiver.ticket, wake);
         } else if let Content::Moments(queue) = &mut self.content
@@ -287,23 +290,26 @@ impl Channel {
     }
 }
 
-/// Takes the first entry whose coroutine still waits.
-fn take_valid<T>(
-    queue: &mut VecDeque<T>,
+/// Takes the first receiver whose coroutine still waits.
+#[inline]
+fn take_receiver(queue: &mut ShortQueue<Waiter>, coroutines: &Coroutines) -> Option<Waiter> {
+    queue.take_first(|waiter| coroutines.is_waiting(waiter.ticket))
+}
+
+/// As [`take_receiver`], for senders with the keys of their values.
+fn take_sender(
+    queue: &mut VecDeque<(Waiter, Key)>,
     coroutines: &Coroutines,
-    waiter: impl Fn(&T) -> &Waiter,
-) -> Option<T> {
-    if coroutines.is_waiting(waiter(queue.front()?).ticket) {
-        return queue.pop_front();
-    }
-    let first = queue.iter().position(|entry| coroutines.is_waiting(waiter(entry).ticket))?;
+) -> Option<(Waiter, Key)> {
+    let is_valid = |(waiter, _): &(Waiter, Key)| coroutines.is_waiting(waiter.ticket);
+    let first = queue.iter().position(is_valid)?;
     queue.remove(first)
 }
 
 /// The channels of a process; indices of collected ones are used again.
 #[derive(Default)]
 pub(crate) struct Channels {
-    list: Vec<Option<Box<Channel>>>,
+    list: SmallVec<[Option<Box<Channel>>; 2]>,
     free: Vec<ChannelId>,
 }
 

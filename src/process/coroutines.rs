@@ -8,10 +8,11 @@
 //! holds a ticket of an earlier wait (another case of a `select`, a timer, a late answer) wakes
 //! nobody.
 
-use std::collections::VecDeque;
+use smallvec::SmallVec;
 
 use super::channel::{CoroutineId, Wake};
 use super::message::{Answer, Message};
+use super::short_queue::ShortQueue;
 use crate::vm::resume::CoroutineState;
 
 /// The main coroutine, which runs on the VM's main state.
@@ -47,9 +48,10 @@ struct Coroutine {
 
 #[derive(Default)]
 pub(crate) struct Coroutines {
-    list: Vec<Option<Coroutine>>,
+    /// The first lies in the process itself: most have one.
+    list: SmallVec<[Option<Coroutine>; 1]>,
     free: Vec<CoroutineId>,
-    ready: VecDeque<CoroutineId>,
+    ready: ShortQueue<CoroutineId>,
     current: CoroutineId,
     /// Waits of all coroutines, so that an index used again repeats no ticket.
     waits: u32,
@@ -73,10 +75,6 @@ impl Coroutines {
     /// Picks the index of the next coroutine, so that its state can be anchored under it.
     pub(crate) fn reserve(&mut self) -> CoroutineId {
         self.free.pop().unwrap_or_else(|| {
-            // Most processes have one, which is not to take the room of four.
-            if self.list.is_empty() {
-                self.list.reserve_exact(1);
-            }
             self.list.push(None);
             self.list.len() as CoroutineId - 1
         })

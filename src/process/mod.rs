@@ -24,6 +24,7 @@ pub(crate) mod names;
 pub(crate) mod objects;
 pub(crate) mod outcome;
 pub(crate) mod relations;
+mod short_queue;
 pub(crate) mod slot;
 pub(crate) mod state;
 pub(crate) mod subscriptions;
@@ -157,6 +158,8 @@ impl Process {
         let address: *mut Process = self;
         let kill = &raw const self.slot().kill;
         self.vm.control().bind(address.cast(), kill);
+        let control = std::ptr::from_ref(self.vm.control());
+        self.slot().set_vm(control.cast(), self.vm.main_state().cast_const().cast());
     }
 
     pub(crate) fn slot(&self) -> &Slot {

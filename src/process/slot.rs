@@ -6,7 +6,6 @@
 
 #![allow(unsafe_code)]
 
-use std::cell::UnsafeCell;
 use std::collections::VecDeque;
 use std::ptr;
 use std::sync::OnceLock;
@@ -18,13 +17,22 @@ use super::relations::Relations;
 use super::state::{Notify, State};
 use crate::host::Limits;
 use crate::pid::{self, GENERATION_MAX, SLOTS_MAX};
-use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, lock};
+use crate::prefetch::prefetch;
+use crate::sync::{
+    AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, lock,
+};
 use crate::vm::control::KILL_NONE;
 
 /// Slots that are made at once.
 const CHUNK: usize = if cfg!(loom) { 4 } else { 1024 };
 /// A model needs a handful of slots, and pays for each in every run.
 const CHUNKS: usize = if cfg!(loom) { 1 } else { SLOTS_MAX / CHUNK };
+
+/// Cache lines that a resume touches at the start of a process, of the control block of its VM and of
+/// its main state.
+const PROCESS_LINES: usize = 6;
+const CONTROL_LINES: usize = 6;
+const STATE_LINES: usize = 4;
 
 /// One place for a process. Aligned so that neighbours share no cache line. What a message touches
 /// is the first pair of lines: senders write the first all the time, while the receiver reads the
@@ -41,8 +49,11 @@ pub(crate) struct Slot {
     host: AtomicU32,
     /// When its time is over; `u64::MAX` for never.
     deadline: AtomicU64,
-    // Only whoever runs or builds the process touches this.
-    process: UnsafeCell<*mut Process>,
+    // Only whoever runs or builds the process writes these and follows them; for others they are
+    // hints of what to prefetch.
+    process: AtomicPtr<Process>,
+    control: AtomicPtr<u8>,
+    main_state: AtomicPtr<u8>,
     /// Lua memory at the end of the last step, on hosts with a memory limit.
     pub(crate) heap_bytes: AtomicUsize,
     index: u32,
@@ -52,7 +63,7 @@ pub(crate) struct Slot {
 #[cfg(not(loom))]
 const _: () = assert!(std::mem::offset_of!(Slot, relations) <= 128);
 
-// SAFETY: `process` is touched only by the thread that moved the state to running (or claimed
+// SAFETY: `process` is followed only by the thread that moved the state to running (or claimed
 // the free slot); everything else is atomics and a lock. Processes are Send.
 unsafe impl Send for Slot {}
 // SAFETY: as above.
@@ -76,7 +87,9 @@ impl Slot {
             host: AtomicU32::new(0),
             heap_bytes: AtomicUsize::new(0),
             relations: Mutex::new(Relations::default()),
-            process: UnsafeCell::new(ptr::null_mut()),
+            process: AtomicPtr::new(ptr::null_mut()),
+            control: AtomicPtr::new(ptr::null_mut()),
+            main_state: AtomicPtr::new(ptr::null_mut()),
             index,
         }
     }
@@ -120,14 +133,27 @@ impl Slot {
 
     /// The process. Only for the thread that moved the state to running or exiting.
     pub(crate) fn process(&self) -> *mut Process {
-        // SAFETY: the caller holds the state (see the type's Sync), so no write races this.
-        unsafe { *self.process.get() }
+        // Relaxed: the caller holds the state, which orders this with the last write.
+        self.process.load(Ordering::Relaxed)
     }
 
     /// Stores the process; only for the thread that holds the state.
     pub(crate) fn set_process(&self, process: *mut Process) {
-        // SAFETY: as in `process`.
-        unsafe { *self.process.get() = process };
+        self.process.store(process, Ordering::Relaxed);
+    }
+
+    /// Notes where the VM of the process lies; only for the thread that holds the state.
+    pub(crate) fn set_vm(&self, control: *const u8, main_state: *const u8) {
+        self.control.store(control.cast_mut(), Ordering::Relaxed);
+        self.main_state.store(main_state.cast_mut(), Ordering::Relaxed);
+    }
+
+    /// Has what the process needs first brought into the cache, for when it runs next.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        prefetch(self.process.load(Ordering::Relaxed), PROCESS_LINES);
+        prefetch(self.control.load(Ordering::Relaxed), CONTROL_LINES);
+        prefetch(self.main_state.load(Ordering::Relaxed), STATE_LINES);
     }
 
     /// Reserves room for so many messages of so many bytes in all, or for none; on hosts with a
