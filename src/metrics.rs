@@ -24,6 +24,9 @@ macro_rules! counters {
             pub ended: u64,
             /// Messages that reached a slot whose process had just ended.
             pub dead_letters: u64,
+            /// Definitions whose processes cannot be copied from a template: each is built,
+            /// which takes longer. A log line at debug level says why.
+            pub refused_templates: u64,
             /// Log lines dropped because nobody read them in time.
             pub lost_log_lines: u64,
         }
@@ -42,6 +45,7 @@ macro_rules! counters {
                     ("spawned", self.spawned),
                     ("ended", self.ended),
                     ("dead_letters", self.dead_letters),
+                    ("refused_templates", self.refused_templates),
                     ("lost_log_lines", self.lost_log_lines),
                 ]
             }
@@ -89,12 +93,18 @@ pub(crate) struct SharedCounters {
     pub(crate) spawned: CachePadded<AtomicU64>,
     pub(crate) ended: CachePadded<AtomicU64>,
     dead_letters: AtomicU64,
+    refused_templates: AtomicU64,
 }
 
 impl SharedCounters {
     /// Counts messages that were accepted and will never be read.
     pub(crate) fn count_dead_letters(&self, count: u32) {
         self.dead_letters.fetch_add(count.into(), Ordering::Relaxed);
+    }
+
+    /// Counts a definition whose processes are built one by one.
+    pub(crate) fn count_refused_template(&self) {
+        self.refused_templates.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -108,6 +118,7 @@ pub(crate) fn collect<'a>(
         spawned: shared.spawned.load(Ordering::Relaxed),
         ended: shared.ended.load(Ordering::Relaxed),
         dead_letters: shared.dead_letters.load(Ordering::Relaxed),
+        refused_templates: shared.refused_templates.load(Ordering::Relaxed),
         lost_log_lines,
         ..Metrics::default()
     };
