@@ -31,8 +31,11 @@ pub(crate) fn vm(
 
 /// As [`vm`], without a template.
 pub(crate) fn build(definition: &Definition, memory_limit: usize, hash_seed: u32) -> Option<Vm> {
-    let vm = Vm::new(memory_limit, hash_seed)?;
-    prepare(&vm, definition).then_some(vm)
+    let vm = Vm::new(0, hash_seed)?;
+    let is_prepared = prepare(&vm, definition);
+    // Only now, so that what building takes for a moment counts as little as it does in a copy.
+    vm.control().set_memory_limit(memory_limit);
+    is_prepared.then_some(vm)
 }
 
 /// Fills an empty VM. The function of the first chunk is left on its stack; those of the others lie
