@@ -322,3 +322,6 @@ fn error_of(process: &Process, outcome: Outcome) -> ApiError {
     }
     outcome::of_chunk(&failure)
 }
+
+#[cfg(all(test, not(loom)))]
+mod copied;

@@ -51,6 +51,7 @@ const UNSAFE: &[&str] = &[
     "src/scheduler/monitor.rs",
     "src/scheduler/worker.rs",
     "src/spawn.rs",
+    "src/spawn/copied/life.rs",
     "src/upgrade.rs",
 ];
 
