@@ -306,6 +306,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_free_in_an_image_is_used_first() {
+        let with_gap = |vm: &Vm| {
+            vm.stack().push_string(vec![b'x'; 300]);
+            vm.stack().push_string(vec![b'y'; 300]);
+            vm.stack().remove(1);
+            empty(vm)
+        };
+        let vm = Template::make(7, &with_gap).unwrap().copy(0).unwrap();
+        let before = vm.control().first_length();
+        vm.stack().push_string(vec![b'z'; 300]);
+        assert_eq!(vm.control().first_length(), before);
+        assert_eq!(vm.stack().string(1), Some(&[b'y'; 300][..]));
+    }
+
+    #[test]
     fn large_pieces_of_an_image_can_be_given_back() {
         let with_text = |vm: &Vm| {
             vm.stack().push_string(vec![b'x'; 5000]);
