@@ -18,6 +18,9 @@ macro_rules! counters {
             $($(#[$doc])* pub $name: u64,)*
             /// Messages that reached a slot whose process had just ended.
             pub dead_letters: u64,
+            /// Definitions whose processes cannot be copied from a template: each is built,
+            /// which takes longer. A log line at debug level says why.
+            pub refused_templates: u64,
             /// Log lines dropped because nobody read them in time.
             pub lost_log_lines: u64,
         }
@@ -34,6 +37,7 @@ macro_rules! counters {
                 vec![
                     $((stringify!($name), self.$name),)*
                     ("dead_letters", self.dead_letters),
+                    ("refused_templates", self.refused_templates),
                     ("lost_log_lines", self.lost_log_lines),
                 ]
             }
@@ -83,12 +87,18 @@ impl Counter {
 #[derive(Default)]
 pub(crate) struct SharedCounters {
     dead_letters: AtomicU64,
+    refused_templates: AtomicU64,
 }
 
 impl SharedCounters {
     /// Counts messages that were accepted and will never be read.
     pub(crate) fn count_dead_letters(&self, count: u32) {
         self.dead_letters.fetch_add(count.into(), Ordering::Relaxed);
+    }
+
+    /// Counts a definition whose processes are built one by one.
+    pub(crate) fn count_refused_template(&self) {
+        self.refused_templates.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -100,6 +110,7 @@ pub(crate) fn collect<'a>(
 ) -> Metrics {
     let mut sum = Metrics {
         dead_letters: shared.dead_letters.load(Ordering::Relaxed),
+        refused_templates: shared.refused_templates.load(Ordering::Relaxed),
         lost_log_lines,
         ..Metrics::default()
     };

@@ -24,6 +24,7 @@ use crate::process::{self, Process, Step};
 use crate::sync::Arc;
 use crate::tickets::Notice;
 use crate::vm::Vm;
+use crate::vm::template::Refusal;
 use crate::{death, output};
 
 /// Why a process was not started, on its way to a spawner that waited.
@@ -179,7 +180,18 @@ fn settle_name(node: &Node, relation: &Relation, process: Option<ProcessId>) {
 pub(crate) fn new_vm(node: &Node, host: u32, definition: &Definition) -> Result<Vm, ApiError> {
     let limit = node.host(host).limits.memory_bytes;
     let no_memory = || ApiError::new(kind::INTERNAL, "not enough memory for a new process");
-    api::new_vm(definition, limit, node.hash_seed).ok_or_else(no_memory)
+    api::new_vm(definition, limit, node.hash_seed, |reason| {
+        report_refusal(node, definition, reason)
+    })
+    .ok_or_else(no_memory)
+}
+
+/// Says that each process of a definition takes longer to start than it could, and why.
+#[cold]
+fn report_refusal(node: &Node, definition: &Definition, reason: &Refusal) {
+    node.metrics.count_refused_template();
+    let text = format!("{}: processes are built one by one, not copied: {reason}", definition.id);
+    node.output.log(output::Level::Debug, None, &text);
 }
 
 fn find(node: &Node, request: &Request<'_>) -> Result<(u32, Arc<Definition>), ApiError> {
@@ -310,3 +322,6 @@ fn error_of(process: &Process, outcome: Outcome) -> ApiError {
     }
     outcome::of_chunk(&failure)
 }
+
+#[cfg(all(test, not(loom)))]
+mod copied;

@@ -366,3 +366,20 @@ fn s3_3_only_the_coroutine_that_spawns_waits_for_the_chunk() {
         assert_eq!(exec(&runtime, "app:main", &[]), "slept".into());
     });
 }
+
+#[test]
+fn definitions_whose_processes_cannot_be_copied_are_counted() {
+    within(PATIENCE, || {
+        // So many names are more than the image of a VM has room for.
+        let names: String = (0..4000).map(|number| format!("name_{number} = {number}, ")).collect();
+        let large = format!("local names = {{ {names} }} return names.name_3999");
+        let runtime = App::new().process("large", &large).process("small", "return 1").start();
+        assert_eq!(exec(&runtime, "app:small", &[]).as_i64(), Some(1));
+        assert_eq!(runtime.metrics().refused_templates, 0);
+        for _ in 0..3 {
+            assert_eq!(exec(&runtime, "app:large", &[]).as_i64(), Some(3999));
+            assert_eq!(runtime.metrics().refused_templates, 1);
+        }
+        runtime.shutdown();
+    });
+}

@@ -52,6 +52,7 @@ const UNSAFE: &[&str] = &[
     "src/scheduler/monitor.rs",
     "src/scheduler/worker.rs",
     "src/spawn.rs",
+    "src/spawn/copied/life.rs",
     "src/upgrade.rs",
 ];
 

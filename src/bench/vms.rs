@@ -23,8 +23,8 @@ impl Vms {
         let files = files.map(|(path, text)| (path.into(), text.as_bytes().to_vec()));
         let application = Application::from_files(files, &[]);
         let definition = loader::definitions(&application).remove("app:main")?.ok()?;
-        prepare::vm(&definition, 0, HASH_SEED)?;
-        let has_template = definition.template.get().is_some_and(Option::is_some);
+        prepare::vm(&definition, 0, HASH_SEED, |_| {})?;
+        let has_template = definition.template.get().is_some_and(Result::is_ok);
         has_template.then_some(Vms(definition))
     }
 
@@ -40,6 +40,6 @@ impl Vms {
 
     /// Copies the same from the template, and frees it.
     pub fn copy(&self) -> bool {
-        prepare::vm(&self.0, 0, HASH_SEED).is_some()
+        prepare::vm(&self.0, 0, HASH_SEED, |_| {}).is_some()
     }
 }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use crate::app::EntryId;
 use crate::sync::Arc;
 use crate::vm::bytecode::Bytecode;
-use crate::vm::template::Template;
+use crate::vm::template::{Refusal, Template};
 
 /// The code of a process: its libraries in the order in which they run, then its own chunk.
 pub(crate) struct Definition {
@@ -17,8 +17,8 @@ pub(crate) struct Definition {
     pub(crate) globals: Vec<(String, Preset)>,
     /// Which globals its processes have from the start.
     pub(crate) filled: Filled,
-    /// What its processes are copies of, made with the first; `None` if they cannot be copied.
-    pub(crate) template: OnceLock<Option<Template>>,
+    /// What its processes are copies of, made with the first, or why they cannot be copied.
+    pub(crate) template: OnceLock<Result<Template, Refusal>>,
 }
 
 /// Which of the lazily filled globals are there, a bit each; see `api/library.rs`.

@@ -92,7 +92,7 @@ impl Arena {
             first: ptr::null_mut(),
             first_end: ptr::null_mut(),
             used: 0,
-            limit: if limit == 0 { usize::MAX } else { limit },
+            limit: bytes_or_none(limit),
             refused: 0,
             poison: 0,
             may_refuse: false,
@@ -144,6 +144,12 @@ impl Arena {
         // SAFETY: the copy fits into the first memory.
         self.bump = unsafe { self.first.add(length) };
         self.used = saved.used;
+        self.over_limit = self.used > self.limit;
+    }
+
+    /// Sets the limit, in bytes; 0 means none. What was in use at times before does not matter.
+    pub(super) fn set_limit(&mut self, limit: usize) {
+        self.limit = bytes_or_none(limit);
         self.over_limit = self.used > self.limit;
     }
 
@@ -378,6 +384,11 @@ impl Arena {
         self.used = self.used.wrapping_add(new).wrapping_sub(old);
         memory
     }
+}
+
+/// A limit as it is set, with 0 for none.
+fn bytes_or_none(limit: usize) -> usize {
+    if limit == 0 { usize::MAX } else { limit }
 }
 
 impl Drop for Arena {

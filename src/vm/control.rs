@@ -142,6 +142,12 @@ impl Control {
         unsafe { (*self.arena.get()).first_length() }
     }
 
+    /// Sets the limit of the memory in use, in bytes, 0 for none.
+    pub(crate) fn set_memory_limit(&self, limit: usize) {
+        // SAFETY: as in `used_bytes`.
+        unsafe { (*self.arena.get()).set_limit(limit) };
+    }
+
     pub(crate) fn used_bytes(&self) -> usize {
         // SAFETY: only this thread uses the arena and no allocation is under way here.
         unsafe { (*self.arena.get()).used() }

@@ -22,6 +22,7 @@ pub(crate) mod bytecode;
 pub(crate) mod control;
 pub(crate) mod error_object;
 pub(crate) mod ffi;
+mod key_walk;
 pub(crate) mod matcher;
 pub(crate) mod preempt;
 pub(crate) mod resume;

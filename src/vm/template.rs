@@ -17,19 +17,17 @@
 //! visits all that is alive and must find nothing dead.
 //!
 //! When there is no template, for one of these reasons or because the image would be larger than
-//! [`ROOM`], processes are built one by one with the same result.
+//! [`ROOM`], processes are built one by one with the same result; a [`Refusal`] says why.
 
 #![allow(unsafe_code)]
 
-use std::collections::HashSet;
-use std::ffi::{c_char, c_int, c_void};
 use std::ptr::NonNull;
 
 use super::Vm;
 use super::arena::Saved;
 use super::block::{Block, MEMORY};
 use super::ffi::{self, lua_State};
-use super::stack::{Stack, Type};
+use super::key_walk::KeyWalk;
 
 /// Most bytes of an image. Beyond, copying is no longer cheap against building.
 const ROOM: usize = 64 * 1024;
@@ -37,8 +35,23 @@ const ROOM: usize = 64 * 1024;
 const POISONS: [u8; 2] = [0xa7, 0x5c];
 /// Room behind the image, so that the first steps of a process need no second block.
 const HEADROOM: usize = 512;
-/// Deepest nesting of tables that the trial copy is searched to.
-const DEPTH_MAX: usize = 32;
+
+/// Why a VM cannot be copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("too large: its {used} bytes and what making them takes exceed {ROOM} bytes")]
+    TooLarge { used: usize },
+    #[error("two builds take different amounts of memory, {0} and {1} words")]
+    Lengths(usize, usize),
+    #[error("word {index} of {words} depends on an address")]
+    Address { index: usize, words: usize },
+    #[error("a table has a key that is hashed by its address, or lies too deep to be looked at")]
+    Key,
+    #[error("a full collection changed the bytes in use from {before} to {after}")]
+    Collection { before: usize, after: usize },
+    #[error("out of memory")]
+    Memory,
+}
 
 /// The image of a VM.
 pub(crate) struct Template {
@@ -54,36 +67,43 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    /// Builds a template of what `prepare` makes of an empty VM; `None` if that cannot be copied.
-    pub(crate) fn make(hash_seed: u32, prepare: &dyn Fn(&Vm) -> bool) -> Option<Template> {
+    /// Builds a template of what `prepare` makes of an empty VM; it answers false if memory is out.
+    ///
+    /// # Errors
+    /// Why such a VM cannot be copied.
+    pub(crate) fn make(hash_seed: u32, prepare: &dyn Fn(&Vm) -> bool) -> Result<Template, Refusal> {
         let build = |poison| {
             let block = Block::new(MEMORY + ROOM, 0, poison)?;
             let vm = Vm::in_block(block, hash_seed)?;
             prepare(&vm).then_some(vm)
         };
+        let build = |poison| build(poison).ok_or(Refusal::Memory);
         let template = Template::of(&build(POISONS[0])?, &build(POISONS[1])?)?;
-        template.is_sound().then_some(template)
+        template.check()?;
+        Ok(template)
     }
 
     /// Compares two builds.
-    fn of(first: &Vm, second: &Vm) -> Option<Template> {
+    fn of(first: &Vm, second: &Vm) -> Result<Template, Refusal> {
         let (bases, words) = (bases(first, second), [words(first)?, words(second)?]);
-        if words[0].len() != words[1].len() {
-            return None;
+        let length = words[0].len();
+        if length != words[1].len() {
+            return Err(Refusal::Lengths(length, words[1].len()));
         }
-        let mut image = Vec::with_capacity(words[0].len());
+        let mut image = Vec::with_capacity(length);
         let mut pointers = Vec::new();
         for (index, (&one, &other)) in words[0].iter().zip(words[1]).enumerate() {
             if one != other && other.wrapping_sub(one) == bases[1].wrapping_sub(bases[0]) {
                 pointers.push(index as u32);
                 image.push(one.wrapping_sub(bases[0]));
             } else {
-                image.push(constant(one, other)?);
+                let refusal = Refusal::Address { index, words: length };
+                image.push(constant(one, other).ok_or(refusal)?);
             }
         }
         let needed = MEMORY + image.len() * size_of::<usize>() + HEADROOM;
         let block = (needed + OVERHEAD).next_multiple_of(BLOCK) - OVERHEAD;
-        Some(Template {
+        Ok(Template {
             image: image.into(),
             pointers: pointers.into(),
             arena: first.control().save_arena(),
@@ -113,16 +133,19 @@ impl Template {
     }
 
     /// Tries a copy; see the top of this file.
-    fn is_sound(&self) -> bool {
-        let Some(vm) = self.copy(0) else { return false };
-        let (stack, used) = (vm.stack(), vm.control().used_bytes());
-        let mut walk = Walk { stack, seen: HashSet::new() };
-        let is_stable = (1..=stack.top()).chain([ffi::LUA_REGISTRYINDEX]).all(|index| {
+    fn check(&self) -> Result<(), Refusal> {
+        let vm = self.copy(0).ok_or(Refusal::Memory)?;
+        let (stack, before) = (vm.stack(), vm.control().used_bytes());
+        let mut walk = KeyWalk::new(stack);
+        for index in (1..=stack.top()).chain([ffi::LUA_REGISTRYINDEX]) {
             stack.push_value(index);
-            walk.has_plain_keys(0)
-        });
+            if !walk.has_plain_keys() {
+                return Err(Refusal::Key);
+            }
+        }
         vm.collect();
-        is_stable && vm.control().used_bytes() == used
+        let after = vm.control().used_bytes();
+        if after == before { Ok(()) } else { Err(Refusal::Collection { before, after }) }
     }
 
     /// Bytes that a copy takes, and how many of its words are moved.
@@ -143,13 +166,14 @@ fn bases(first: &Vm, second: &Vm) -> [usize; 2] {
 }
 
 /// The words of an arena that has its first memory only.
-fn words(vm: &Vm) -> Option<&[usize]> {
-    let length = vm.control().first_length()?;
+fn words(vm: &Vm) -> Result<&[usize], Refusal> {
+    let too_large = || Refusal::TooLarge { used: vm.control().used_bytes() };
+    let length = vm.control().first_length().ok_or_else(too_large)?;
     // SAFETY: so many bytes behind the control were handed out, all of them were written at least
     // by the poison, and the VM is not used while they are read.
     unsafe {
         let memory = vm.block.start().add(MEMORY).cast::<usize>();
-        Some(std::slice::from_raw_parts(memory, length / size_of::<usize>()))
+        Ok(std::slice::from_raw_parts(memory, length / size_of::<usize>()))
     }
 }
 
@@ -170,86 +194,16 @@ fn constant(one: usize, other: usize) -> Option<usize> {
     Some(usize::from_ne_bytes(one))
 }
 
-/// Looks for tables whose layout depends on addresses.
-struct Walk {
-    stack: Stack,
-    seen: HashSet<*const c_void>,
-}
-
-impl Walk {
-    /// Whether no table that the value on top leads to has a key which is hashed by its address.
-    /// Pops the value.
-    fn has_plain_keys(&mut self, depth: usize) -> bool {
-        let stack = self.stack;
-        let value = stack.top();
-        let is_plain = if !self.seen.insert(stack.address(value)) {
-            true
-        } else if depth > DEPTH_MAX || !stack.reserve(8) {
-            false
-        } else {
-            let is_plain = match stack.kind(value) {
-                Type::Table => self.fields(value, depth),
-                Type::Function => self.parts(value, depth, ffi::lua_getupvalue),
-                Type::Userdata => self.parts(value, depth, user_value),
-                _ => true,
-            };
-            is_plain && (!stack.push_metatable(value) || self.has_plain_keys(depth + 1))
-        };
-        stack.set_top(value - 1);
-        is_plain
-    }
-
-    fn fields(&mut self, table: i32, depth: usize) -> bool {
-        self.stack.push_nil();
-        while self.stack.next(table) {
-            let key = self.stack.kind(-2);
-            let is_plain = matches!(key, Type::String | Type::Number | Type::Boolean);
-            if !is_plain || !self.has_plain_keys(depth + 1) {
-                return false;
-            }
-        }
-        true
-    }
-
-    /// What `get` pushes for the numbers from 1 on, until it answers null.
-    fn parts(
-        &mut self,
-        value: i32,
-        depth: usize,
-        get: unsafe extern "C-unwind" fn(*mut lua_State, c_int, c_int) -> *const c_char,
-    ) -> bool {
-        for number in 1.. {
-            // SAFETY: both functions are marked `-`: they push a value or answer null.
-            if unsafe { get(self.stack.lua(), value, number) }.is_null() {
-                break;
-            }
-            if !self.has_plain_keys(depth + 1) {
-                return false;
-            }
-        }
-        true
-    }
-}
-
-/// As `lua_getupvalue`, for the user values of a userdata.
-unsafe extern "C-unwind" fn user_value(
-    lua: *mut lua_State,
-    index: c_int,
-    number: c_int,
-) -> *const c_char {
-    // SAFETY: the caller passes a userdata; what is pushed for a missing value is popped.
-    unsafe {
-        if ffi::lua_getiuservalue(lua, index, number) != ffi::LUA_TNONE {
-            return c"".as_ptr();
-        }
-        ffi::lua_settop(lua, -2);
-    }
-    std::ptr::null()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+    use crate::vm::stack::Type;
+
+    fn refusal(prepare: &dyn Fn(&Vm) -> bool) -> Refusal {
+        Template::make(7, prepare).err().expect("it is refused")
+    }
 
     fn empty(vm: &Vm) -> bool {
         vm.collect();
@@ -295,7 +249,7 @@ mod tests {
             stack.raw_set(-3);
             empty(vm)
         };
-        assert!(Template::make(7, &with_keys).is_none());
+        assert_eq!(refusal(&with_keys), Refusal::Key);
     }
 
     #[test]
@@ -305,7 +259,8 @@ mod tests {
             vm.stack().push_integer(address >> 4);
             empty(vm)
         };
-        assert!(Template::make(7, &with_address).is_none());
+        let refusal = refusal(&with_address);
+        assert!(matches!(refusal, Refusal::Address { index, words } if index < words), "{refusal}");
     }
 
     #[test]
@@ -314,12 +269,55 @@ mod tests {
             vm.stack().push_string(vec![b'x'; ROOM]);
             empty(vm)
         };
-        assert!(Template::make(7, &with_text).is_none());
+        let refusal = refusal(&with_text);
+        assert!(matches!(refusal, Refusal::TooLarge { used } if used > ROOM), "{refusal}");
         let with_less = |vm: &Vm| {
             vm.stack().push_string(vec![b'x'; ROOM / 2]);
             empty(vm)
         };
-        assert!(Template::make(7, &with_less).is_some());
+        assert!(Template::make(7, &with_less).is_ok());
+    }
+
+    #[test]
+    fn what_differs_in_length_or_is_dead_is_refused() {
+        let count = Cell::new(0);
+        let growing = |vm: &Vm| {
+            count.set(count.get() + 1);
+            vm.stack().push_string(vec![b'x'; 1000 * count.get()]);
+            empty(vm)
+        };
+        assert!(matches!(refusal(&growing), Refusal::Lengths(one, other) if one < other));
+        let with_garbage = |vm: &Vm| {
+            empty(vm);
+            vm.stack().push_string(vec![b'x'; 100]);
+            vm.stack().pop(1);
+            true
+        };
+        let refusal_of_garbage = refusal(&with_garbage);
+        let Refusal::Collection { before, after } = refusal_of_garbage else {
+            panic!("{refusal_of_garbage}")
+        };
+        assert!(after < before);
+    }
+
+    #[test]
+    fn a_build_that_fails_is_refused() {
+        assert_eq!(refusal(&|_| false), Refusal::Memory);
+    }
+
+    #[test]
+    fn what_is_free_in_an_image_is_used_first() {
+        let with_gap = |vm: &Vm| {
+            vm.stack().push_string(vec![b'x'; 300]);
+            vm.stack().push_string(vec![b'y'; 300]);
+            vm.stack().remove(1);
+            empty(vm)
+        };
+        let vm = Template::make(7, &with_gap).unwrap().copy(0).unwrap();
+        let before = vm.control().first_length();
+        vm.stack().push_string(vec![b'z'; 300]);
+        assert_eq!(vm.control().first_length(), before);
+        assert_eq!(vm.stack().string(1), Some(&[b'y'; 300][..]));
     }
 
     #[test]

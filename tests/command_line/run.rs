@@ -218,3 +218,23 @@ fn debug_lines_are_written_when_asked_for() {
     let verbose = folder.run_main(&["--verbose"]).with_status(0).stderr;
     assert!(verbose.contains("event") && verbose.contains("detail"), "{verbose}");
 }
+
+#[test]
+fn definitions_whose_processes_are_not_copied_are_said_once() {
+    // So many names are more than the image of a VM has room for.
+    let names: String = (0..4000).map(|number| format!("name_{number} = {number}, ")).collect();
+    let large = format!("local names = {{ {names} }} return names.name_3999");
+    let main = r#"
+        for _ = 1, 3 do assert(process.exec("app:large", "app:processes") == 3999) end
+        print((process.exec("app:small", "app:processes")))
+    "#;
+    let processes = [("main", main), ("large", large.as_str()), ("small", "return 'small'")];
+    let folder = Folder::with(&processes, &[HOST]);
+    let ended = folder.run_main(&["--verbose"]).with_status(0);
+    assert_eq!(ended.stdout, "small\n");
+    let lines: Vec<&str> = ended.stderr.lines().filter(|line| line.contains("copied")).collect();
+    let [line] = lines[..] else { panic!("{}", ended.stderr) };
+    let expected = "app:large: processes are built one by one, not copied: too large: its ";
+    assert!(line.contains(" DEBUG ") && line.contains(expected), "{line}");
+    assert_eq!(folder.run_main(&[]).with_status(0).stderr, "");
+}

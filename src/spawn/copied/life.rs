@@ -1,0 +1,150 @@
+//! One process from its start to its end, driven by hand.
+
+#![allow(unsafe_code)]
+
+use super::super::{Relation, Request, build};
+use super::Program;
+use crate::app::Application;
+use crate::death;
+use crate::host::HostState;
+use crate::interrupt::Interrupt;
+use crate::node::Node;
+use crate::output::{Level, Output, PrintMode};
+use crate::payload::{self, Payload};
+use crate::process::context::Inherited;
+use crate::process::exit::Outcome;
+use crate::process::slot::Slot;
+use crate::process::{self, REDUCTIONS, Step};
+use crate::scheduler::Scheduler;
+use crate::sync::Arc;
+use crate::value::Value;
+use crate::vm::template::Refusal;
+
+/// How the VM of a process is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Built,
+    Copied,
+}
+
+/// What can be seen of a process.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Life {
+    /// Bytes in use: before its first instruction, after every step, and after full collections.
+    pub(super) bytes: Vec<usize>,
+    /// How it ended.
+    pub(super) end: String,
+}
+
+impl Life {
+    pub(super) fn bytes_max(&self) -> usize {
+        self.bytes.iter().copied().max().unwrap_or(0)
+    }
+}
+
+/// Runs a process of the program until it ends or waits, and collects its garbage. `None` if it was
+/// not made in this way, because it would be too large a copy.
+pub(super) fn live(
+    program: &Program,
+    way: Way,
+    hash_seed: u32,
+    memory_limit: usize,
+) -> Option<Life> {
+    let node = node(program, way, hash_seed, memory_limit);
+    let request = Request {
+        definition: b"app:main",
+        host: b"app:host",
+        arguments: Payload::default(),
+        relation: Relation::default(),
+        chain: None,
+        context: Inherited::default(),
+    };
+    let slot = build(&node, request).expect("the process is made");
+    let refusal = definition(&node).template.get().and_then(|template| template.as_ref().err());
+    let life = run(slot);
+    // SAFETY: this thread holds the process, which does not run; `build` leaked the box.
+    let process = unsafe { Box::from_raw(slot.process()) };
+    drop(death::retire(&node, slot, process));
+    death::release(&node, slot);
+    match (way, refusal) {
+        (Way::Built, Some(_)) | (Way::Copied, None) => Some(life),
+        (Way::Copied, Some(Refusal::TooLarge { .. })) => None,
+        (_, refusal) => panic!("no template: {refusal:?}\n{}", program.text()),
+    }
+}
+
+/// A node of its own, so that all that is counted or chosen begins anew.
+fn node(program: &Program, way: Way, hash_seed: u32, memory_limit: usize) -> Arc<Node> {
+    let application = Application::from_files(program.files(memory_limit), &[]);
+    let problems: Vec<String> = application.problems().iter().map(ToString::to_string).collect();
+    assert!(problems.is_empty(), "{problems:?}\n{}", program.text());
+    let output = Output::new(PrintMode::Plain, Level::Off, Interrupt::new());
+    let (scheduler, _) = Scheduler::new(1);
+    let mut node = Node::new(String::new(), application, scheduler, output, Vec::new());
+    node.hash_seed = hash_seed;
+    node.host(0).set_state(HostState::Running);
+    if way == Way::Built {
+        // As if it had been tried in vain; any reason will do.
+        let is_first = definition(&node).template.set(Err(Refusal::Memory)).is_ok();
+        assert!(is_first, "no process was made before");
+    }
+    Arc::new(node)
+}
+
+fn definition(node: &Node) -> &crate::process::definition::Definition {
+    node.definition("app:main").and_then(|loaded| loaded.as_ref().ok()).expect("it is loaded")
+}
+
+fn run(slot: &Slot) -> Life {
+    // SAFETY: `build` claimed the slot, so this thread alone has the process; it is looked at
+    // between time slices only, as everywhere below.
+    let used = || unsafe { (*slot.process()).vm.control().used_bytes() };
+    let mut bytes = vec![used()];
+    let end = loop {
+        // SAFETY: as above.
+        let step = unsafe { process::run_timeslice(slot.process(), REDUCTIONS) };
+        bytes.push(used());
+        match step {
+            Step::Spent => {}
+            Step::Waiting => break "it waits".to_owned(),
+            Step::Upgrading => break "it asks for new code".to_owned(),
+            Step::Ended(outcome) => break text_of(&outcome),
+            // SAFETY: as above.
+            Step::Started => unsafe {
+                let process = &mut *slot.process();
+                process.is_started = true;
+                process.start_main().expect("there are no arguments");
+            },
+        }
+    };
+    // What has a finalizer is gone with the second collection.
+    for _ in 0..2 {
+        // SAFETY: as above; no code of the process runs any more.
+        unsafe {
+            (*slot.process()).vm.collect();
+            (*slot.process()).drop_released();
+        }
+        bytes.push(used());
+    }
+    Life { bytes, end }
+}
+
+fn text_of(outcome: &Outcome) -> String {
+    let text = |value: &Value| match value.as_bytes() {
+        Some(bytes) => bytes.escape_ascii().to_string(),
+        None => format!("{value:?}"),
+    };
+    let values =
+        |payload: &Payload| -> String { payload::to_values(payload).iter().map(text).collect() };
+    match outcome {
+        Outcome::Value(payload) => values(payload),
+        Outcome::Failure(failure) => format!(
+            "Failure: {} {} {:?} {:?} {:?}",
+            String::from_utf8_lossy(&failure.kind),
+            failure.message(),
+            failure.retryable,
+            failure.object.as_ref().map(values),
+            failure.traceback,
+        ),
+    }
+}

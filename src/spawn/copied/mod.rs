@@ -1,0 +1,154 @@
+//! Processes that were copied from a template live exactly as those that were built: the same
+//! results, the same bytes in use at every moment, the same after all garbage is gone.
+//!
+//! Programs come from a grammar (`program.rs`); each runs once in either way (`life.rs`), by hand
+//! and on this thread, so that nothing but the way they were made could make a difference.
+
+mod grammar;
+mod life;
+mod program;
+
+use life::{Life, Way, live};
+use program::Program;
+use proptest::prelude::*;
+
+/// Lives a program in both ways; fails if there is a difference. `None` if it is too large for one.
+#[track_caller]
+fn compare_any(program: &Program, hash_seed: u32, memory_limit: usize) -> Option<Life> {
+    let copied = live(program, Way::Copied, hash_seed, memory_limit)?;
+    let built = live(program, Way::Built, hash_seed, memory_limit);
+    assert!(built.as_ref() == Some(&copied), "{built:#?}\n{copied:#?}\n{}", program.text());
+    Some(copied)
+}
+
+#[track_caller]
+fn compare(program: &Program, hash_seed: u32, memory_limit: usize) -> Life {
+    compare_any(program, hash_seed, memory_limit).expect("it is not too large")
+}
+
+fn main_only(main: &str) -> Program {
+    Program { libraries: Vec::new(), main: main.to_owned() }
+}
+
+proptest! {
+    // The number of cases is PROPTEST_CASES.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn any_program_lives_the_same(
+        choices in prop::collection::vec(any::<u8>(), 0..500),
+        hash_seed: u32,
+        squeeze in 0.1..1.5,
+    ) {
+        let program = Program::from_choices(&choices);
+        let free = compare_any(&program, hash_seed, 0);
+        prop_assume!(free.is_some(), "it is too large to be copied");
+        // A limit around what it takes: passed by the code alone, by the program, or not at all.
+        let limit = (free.map_or(0, |free| free.bytes_max()) as f64 * squeeze) as usize;
+        compare(&program, hash_seed, limit);
+    }
+}
+
+#[test]
+fn programs_of_the_grammar_do_something() {
+    let mut choices = crate::clock::Random::from_system();
+    let (mut lives, mut notes, mut failures) = (0, 0, 0);
+    for _ in 0..50 {
+        let choices: Vec<u8> = (0..400).map(|_| choices.next() as u8).collect();
+        let Some(life) = compare_any(&Program::from_choices(&choices), 7, 0) else { continue };
+        lives += 1;
+        notes += life.end.matches("\\n").count();
+        failures += usize::from(life.end.starts_with("Failure"));
+    }
+    assert!(lives > 40, "{lives} of 50 programs can be copied");
+    assert!(notes > lives * 20, "{notes} notes");
+    assert!(failures < lives / 2, "{failures} of {lives} programs failed");
+}
+
+/// A library of its own and one that another needs.
+#[test]
+fn libraries_are_kept() {
+    let library = |name: &str, source: &str| (name.to_owned(), source.to_owned());
+    let program = Program {
+        libraries: vec![
+            library(
+                "one",
+                "local one = { n = 1 } function one.add(k) one.n = one.n + k end return one",
+            ),
+            library(
+                "two",
+                "local text = ('x'):rep(2000) return function() return #text, two_global end",
+            ),
+        ],
+        main: "two_global = { 1, 2 } return function() \
+               one.add(2) require('one').add(3) return { one.n, { two() } } end"
+            .to_owned(),
+    };
+    let life = compare(&program, 1, 0);
+    assert!(life.end.contains("Integer(6)") && life.end.contains("Integer(2000)"), "{}", life.end);
+}
+
+#[test]
+fn constants_of_all_sizes() {
+    let texts: String = [1, 39, 40, 41, 126, 127, 128, 1023, 1024, 20_000]
+        .map(|length| format!("'{}', ", "y".repeat(length)))
+        .concat();
+    let names: String = (0..300).map(|number| format!("name_{number} = {number}.5, ")).collect();
+    let numbers = "0x7fffffffffffffff, -1, 1e308, 2^53, 0.1, -0.0, 1/0";
+    let main = format!(
+        "local all = {{ {texts} {numbers}, {names} }} \
+         return function() local sizes = {{}} \
+         for i = 1, 10 do sizes[i] = #all[i] end return {{ sizes, all.name_299, all[17] }} end"
+    );
+    let life = compare(&main_only(&main), 2, 0);
+    assert!(life.end.contains("Float(299.5)") && life.end.contains("20000"), "{}", life.end);
+}
+
+#[test]
+fn a_limit_below_the_image_ends_both() {
+    let program = main_only("return function() return 'never' end");
+    let free = compare(&program, 3, 0);
+    for limit in [1, free.bytes[0] / 2, free.bytes[0] - 1] {
+        let life = compare(&program, 3, limit);
+        let expected = format!("memory limit exceeded ({limit} bytes)");
+        assert!(life.end.contains(&expected), "{}", life.end);
+    }
+}
+
+/// Building takes more for a moment than what is left of it; that is not the process's fault.
+#[test]
+fn a_limit_counts_from_the_first_instruction_on() {
+    let program = main_only("return function() return 'enough' end");
+    let free = compare(&program, 4, 0);
+    for extra in (0..4096).step_by(16) {
+        compare(&program, 4, free.bytes[0] + extra);
+    }
+}
+
+#[test]
+fn a_limit_that_the_program_passes_ends_both() {
+    let program =
+        main_only("return function() local all = {} for i = 1, 1e6 do all[i] = { i } end end");
+    let life = compare(&program, 5, 200_000);
+    assert!(life.end.contains("memory limit exceeded (200000 bytes)"), "{}", life.end);
+    let program = main_only(
+        "return function() local ok, err = pcall(string.rep, 'x', 300000) return err end",
+    );
+    let life = compare(&program, 5, 200_000);
+    assert_eq!(life.end, "not enough memory");
+}
+
+#[test]
+fn what_fails_fails_the_same() {
+    for main in [
+        "error('at once')",
+        "return 7",
+        "local function deep(n) if n == 0 then error({ message = 'deep' }) end deep(n - 1) end \
+         return function() deep(5) end",
+        "return function() local function loop() return 1 + loop() end return loop() end",
+        "return function() process.inbox():receive() end",
+        "return function() return nil, errors.new({ message = 'returned', kind = 'CONFLICT' }) end",
+    ] {
+        compare(&main_only(main), 6, 0);
+    }
+}
