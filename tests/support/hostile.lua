@@ -202,6 +202,8 @@ local function main(family, name)
     local check = may_raise and check_any or check_process
     if name == "*" or found == name then probe(found, f, all, check) end
   end
+  -- Some call may have linked the two.
+  process.unlink(sink)
   process.terminate(sink)
   return answers() and "unharmed" or "harmed"
 end
