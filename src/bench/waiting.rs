@@ -138,6 +138,7 @@ impl Waiting {
     pub fn pack_and_restore(&self, sleeper: Sleeper) -> Packed {
         self.hold(sleeper, |process, template| {
             let vm = &process.vm;
+            let before = template.figures(vm);
             let difference = template.pack(vm).expect("it began as a copy of the template");
             // SAFETY: packed just now, and nothing runs in between.
             let is_back = unsafe {
@@ -145,6 +146,7 @@ impl Waiting {
                 template.restore(vm, &difference)
             };
             assert!(is_back, "what was packed can be unpacked");
+            assert_eq!(template.figures(vm), before, "nothing was lost");
             Packed(difference)
         })
     }

@@ -40,7 +40,7 @@ pub(crate) struct Difference {
 }
 
 /// What a VM holds, and how it differs.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Bytes of the first block: control block, memory, room behind it.
     pub block: usize,
