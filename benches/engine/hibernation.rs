@@ -70,7 +70,8 @@ impl Crowd {
         Crowd { waiting, idler, ring, server }
     }
 
-    /// Prints what the processes hold, as they wait and without their garbage.
+    /// Prints what the processes hold, as they wait and after collections: each turns the colour of
+    /// all objects over, so every second one leaves them as the template has them.
     fn print(&self) {
         println!(
             "{:20}{:>8}{:>9}{:>8}{:>8}{:>8}{:>8}{:>9}{:>8}",
@@ -78,27 +79,29 @@ impl Crowd {
         );
         for (name, sleeper) in [("idler", self.idler), ("ring", self.ring), ("server", self.server)]
         {
-            for past in ["as it waits", "collected"] {
-                if past == "collected" {
-                    self.waiting.collect(sleeper);
-                }
-                let figures = self.waiting.figures(sleeper);
-                let bytes = |words: usize| words * size_of::<usize>();
-                println!(
-                    "{:20}{:>8}{:>9}{:>8}{:>8}{:>8}{:>8}{:>9}{:>8}",
-                    format!("{name}, {past}"),
-                    figures.block,
-                    figures.chained,
-                    figures.large,
-                    figures.used,
-                    bytes(figures.dead),
-                    bytes(figures.changed),
-                    bytes(figures.pointers),
-                    figures.packed
-                );
+            self.print_one(&format!("{name}, as it waits"), sleeper);
+            for past in ["collected", "and again"] {
+                self.waiting.collect(sleeper);
+                self.print_one(&format!("{name}, {past}"), sleeper);
             }
         }
         println!("control block: {} bytes of each block\n", self.control_bytes());
+    }
+
+    fn print_one(&self, name: &str, sleeper: Sleeper) {
+        let figures = self.waiting.figures(sleeper);
+        let bytes = |words: usize| words * size_of::<usize>();
+        println!(
+            "{name:20}{:>8}{:>9}{:>8}{:>8}{:>8}{:>8}{:>9}{:>8}",
+            figures.block,
+            figures.chained,
+            figures.large,
+            figures.used,
+            bytes(figures.dead),
+            bytes(figures.changed),
+            bytes(figures.pointers),
+            figures.packed
+        );
     }
 
     fn control_bytes(&self) -> usize {

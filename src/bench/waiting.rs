@@ -61,9 +61,8 @@ impl Waiting {
         let mut files = Vec::new();
         for (name, source) in sources {
             let file = format!("{name}.lua");
-            index += &format!(
-                "- {{ name: {name}, kind: process.lua, source: 'file://{file}', modules: [time] }}\n"
-            );
+            index += &format!("- {{ name: {name}, kind: process.lua, source: 'file://{file}', ");
+            index += "modules: [time] }\n";
             files.push((PathBuf::from(file), source.as_bytes().to_vec()));
         }
         files.push((PathBuf::from("_index.yaml"), index.into_bytes()));

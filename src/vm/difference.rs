@@ -265,9 +265,9 @@ mod tests {
         let mut unpacked = expected;
         assert_eq!(unpack_words(&mut bytes.as_slice(), BASE, &mut unpacked), Some(()));
         assert_eq!(unpacked, words);
-        let cut = &mut &bytes[..bytes.len() - 1];
-        assert_eq!(unpack_words(cut, BASE, &mut expected.clone()), None);
-        assert_eq!(unpack_words(&mut bytes.as_slice(), BASE, &mut expected.clone()[..3]), None);
+        let mut short = &bytes[..bytes.len() - 1];
+        assert_eq!(unpack_words(&mut short, BASE, &mut unpacked), None);
+        assert_eq!(unpack_words(&mut bytes.as_slice(), BASE, &mut unpacked[..3]), None);
     }
 
     #[test]
