@@ -1,7 +1,7 @@
 //! What two cores of this machine cost each other, and what the engine costs one.
 //!
 //! Of [`ROUNDS`] short measurements the least counts where noise only adds, and the median where two
-//! threads fight, because one that is held up leaves the other in peace. Each thread is pinned to its
+//! threads fight, because one that is stopped leaves the other in peace. Each thread is pinned to its
 //! core if there are two; on one core what they do to each other cannot be measured. What the engine
 //! costs is processor time, which other programs on the machine change little.
 
@@ -17,10 +17,12 @@ use crate::median::median;
 use crate::scenario::{self, Parameter, Parameters};
 
 const ROUNDS: usize = 15;
-/// Runs of a scenario, of which the cheapest counts.
-const RUNS: usize = 3;
+/// Measurements of a scenario, of which the cheapest counts.
+const MEASUREMENTS: usize = 3;
 /// Steps of a measurement of tens of nanoseconds.
 const STEPS: u64 = 200_000;
+/// So many of them are timed together: short enough that some are not interrupted.
+const SPELL: u64 = 500;
 /// Wake-ups of a thread; each takes microseconds.
 const WAKES: u32 = 300;
 /// As large as a message of the engine.
@@ -71,28 +73,35 @@ impl Machine {
             lock_alone: least(|| lock(&[0])),
             lock_fought: middle(|| lock(&[0, 1])),
             memory_alone: least(memory_alone),
-            memory_across: middle(memory_across),
+            memory_across: least(memory_across),
             wake_call: least(|| wake().0),
             wake: least(|| wake().1),
         }
     }
 }
 
-/// What a unit of a scenario costs with one worker and, where there are two cores, with two.
-pub(super) fn cost(name: &str, sizes: &[(Parameter, u64)]) -> Result<Cost, String> {
+/// What a unit of a scenario costs with one worker and, where there are two cores, with two. So many
+/// `runs` go through one engine, one more before, so that its memory is warm.
+pub(super) fn cost(name: &str, sizes: &[(Parameter, u64)], runs: u64) -> Result<Cost, String> {
     let chosen = scenario::find(name).expect("there is such a scenario");
     let parameters = Parameters(sizes.to_vec());
-    let run = |workers| {
+    let measure = |workers| {
         let engine = Engine::start(scenario::FILES, Some(workers), true)?;
+        let run = || (chosen.run)(&engine, &parameters, &Sizes::default());
+        run()?;
         let before = machine::processor_ns();
-        let outcome = (chosen.run)(&engine, &parameters, &Sizes::default())?;
+        let mut count = 0;
+        for _ in 0..runs {
+            count += run()?.count;
+        }
         let spent = machine::processor_ns().zip(before).map(|(after, before)| after - before);
         let spent = spent.ok_or("the system does not tell the processor time of this program")?;
         // Never nothing, however coarse the system counts.
-        Ok::<_, String>(spent.max(1) as f64 / outcome.count.max(1) as f64)
+        Ok::<_, String>(spent.max(1) as f64 / count.max(1) as f64)
     };
     let least = |workers| {
-        let times: Vec<f64> = (0..RUNS).map(|_| run(workers)).collect::<Result<_, _>>()?;
+        let times: Vec<f64> =
+            (0..MEASUREMENTS).map(|_| measure(workers)).collect::<Result<_, _>>()?;
         Ok::<_, String>(times.into_iter().fold(f64::INFINITY, f64::min))
     };
     let one_worker = least(1)?;
@@ -104,8 +113,8 @@ pub(super) fn cores() -> usize {
 }
 
 fn middle(measure: impl Fn() -> f64) -> f64 {
-    let figures: Vec<f64> = (0..ROUNDS).map(|_| measure()).collect();
-    median(&figures).unwrap_or_default()
+    let figures = (0..ROUNDS).map(|_| measure()).filter(|figure| figure.is_finite());
+    median(&figures.collect::<Vec<f64>>()).unwrap_or(f64::NAN)
 }
 
 fn least(measure: impl Fn() -> f64) -> f64 {
@@ -147,32 +156,51 @@ fn each(time: Duration, count: u64) -> f64 {
 
 fn add(cores: &[usize]) -> f64 {
     let word = Line(AtomicU64::new(0));
-    let time = fight(cores, || {
-        word.0.fetch_add(1, SeqCst);
-    });
-    each(time, word.0.into_inner())
+    fight(cores, || word.0.fetch_add(1, SeqCst) + 1)
 }
 
-/// Has threads do the same over and over until the first has done it often enough.
-fn fight(cores: &[usize], step: impl Fn() + Sync) -> Duration {
+fn lock(cores: &[usize]) -> f64 {
+    let count = Line(Mutex::new(0_u64));
+    fight(cores, || {
+        let mut count = count.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *count += 1;
+        *count
+    })
+}
+
+/// Has threads do the same over and over, until the first has done it often enough; gives the time
+/// between two steps, whoever does them. `step` says how many there have been. Spells in which the
+/// system had stopped one of two threads do not count: then the other was alone. Not a number if
+/// there was no other spell.
+fn fight(cores: &[usize], step: impl Fn() -> u64 + Sync) -> f64 {
     let is_over = Line(AtomicBool::new(false));
-    on_cores(cores, |_| {
-        for count in 0..STEPS {
-            step();
-            if count % 64 == 0 && is_over.0.load(Relaxed) {
+    let times = Mutex::new(Vec::new());
+    on_cores(cores, |core| {
+        for _ in 0..STEPS / SPELL {
+            let (started, before) = (Instant::now(), step());
+            let after = (1..SPELL).map(|_| step()).last().unwrap_or(before);
+            let (time, all) = (started.elapsed(), after - before + 1);
+            let is_fair = cores.len() == 1 || (SPELL / 4..SPELL * 4).contains(&(all - SPELL));
+            if core == 0 && is_fair {
+                times.lock().unwrap_or_else(PoisonError::into_inner).push(each(time, all));
+            }
+            if is_over.0.load(Relaxed) {
                 break;
             }
         }
         is_over.0.store(true, Relaxed);
-    })
+    });
+    median(&times.into_inner().unwrap_or_else(PoisonError::into_inner)).unwrap_or(f64::NAN)
 }
 
-/// Two threads take turns: one waits for even numbers, the other for odd ones.
+/// Two threads take turns: one waits for even numbers, the other for odd ones. The quickest spell
+/// counts, one in which both ran all the time.
 fn handover() -> f64 {
     let word = Line(AtomicU64::new(0));
-    let steps = STEPS / 4;
-    let time = on_cores(&[0, 1], |core| {
-        for step in 0..steps {
+    let quickest = Line(AtomicU64::new(u64::MAX));
+    on_cores(&[0, 1], |core| {
+        let mut started = Instant::now();
+        for step in 0..STEPS / 4 {
             let mine = 2 * step + core as u64;
             let mut tries = 0_u32;
             while word.0.load(SeqCst) != mine {
@@ -183,15 +211,13 @@ fn handover() -> f64 {
                 }
             }
             word.0.store(mine + 1, SeqCst);
+            if core == 0 && step % SPELL == SPELL - 1 {
+                quickest.0.fetch_min(started.elapsed().as_nanos() as u64, Relaxed);
+                started = Instant::now();
+            }
         }
     });
-    each(time, 2 * steps)
-}
-
-fn lock(cores: &[usize]) -> f64 {
-    let count = Line(Mutex::new(0_u64));
-    let time = fight(cores, || *count.0.lock().unwrap_or_else(PoisonError::into_inner) += 1);
-    each(time, count.0.into_inner().unwrap_or_else(PoisonError::into_inner))
+    quickest.0.into_inner() as f64 / (2 * SPELL) as f64
 }
 
 fn message() -> Box<[u8; MESSAGE]> {
@@ -199,33 +225,45 @@ fn message() -> Box<[u8; MESSAGE]> {
 }
 
 fn memory_alone() -> f64 {
-    let time = on_cores(&[0], |_| {
-        for _ in 0..STEPS / BATCH as u64 {
-            let batch: Vec<_> = (0..BATCH).map(|_| message()).collect();
-            drop(batch);
-        }
-    });
-    each(time, STEPS)
+    let mut quickest = Duration::MAX;
+    for _ in 0..STEPS / BATCH as u64 {
+        let started = Instant::now();
+        let batch: Vec<_> = (0..BATCH).map(|_| message()).collect();
+        drop(batch);
+        quickest = quickest.min(started.elapsed());
+    }
+    each(quickest, BATCH as u64)
 }
 
-/// One thread allocates, the other frees, both all the time.
+/// One thread allocates, the other frees; waiting for each other does not count.
 fn memory_across() -> f64 {
-    let (sender, receiver) = mpsc::sync_channel::<Vec<Box<[u8; MESSAGE]>>>(4);
+    let (sender, receiver) = mpsc::sync_channel::<Vec<Box<[u8; MESSAGE]>>>(1);
     let (sender, receiver) = (Mutex::new(Some(sender)), Mutex::new(receiver));
-    let time = on_cores(&[0, 1], |core| {
+    let quickest = [AtomicU64::new(u64::MAX), AtomicU64::new(u64::MAX)];
+    let note = |core: usize, started: Instant| {
+        quickest[core].fetch_min(started.elapsed().as_nanos() as u64, Relaxed);
+    };
+    on_cores(&[0, 1], |core| {
         if core == 0 {
             let sender = sender.lock().unwrap_or_else(PoisonError::into_inner).take();
             for _ in 0..STEPS / BATCH as u64 {
+                let started = Instant::now();
                 let batch = (0..BATCH).map(|_| message()).collect();
+                note(core, started);
                 // The receiver is there until the sender is gone.
                 _ = sender.as_ref().map(|sender| sender.send(batch));
             }
         } else {
             let receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
-            receiver.iter().for_each(drop);
+            for batch in receiver.iter() {
+                let started = Instant::now();
+                drop(batch);
+                note(core, started);
+            }
         }
     });
-    each(time, STEPS)
+    let sum: u64 = quickest.into_iter().map(AtomicU64::into_inner).sum();
+    sum as f64 / BATCH as f64
 }
 
 /// A thread that sleeps as a worker does is woken: what the call takes, and how long until it runs.
@@ -266,8 +304,10 @@ mod tests {
 
     #[test]
     fn everything_that_is_measured_takes_time() {
-        for core in [&[0][..], &[0, 1]] {
-            assert!(add(core) > 0.0 && lock(core) > 0.0);
+        assert!(add(&[0]) > 0.0 && lock(&[0]) > 0.0);
+        // On a busy machine the two may never have run at once.
+        for fought in [add(&[0, 1]), lock(&[0, 1])] {
+            assert!(fought.is_nan() || fought > 0.0, "{fought}");
         }
         let (call, wake) = wake();
         assert!(handover() > 0.0 && call > 0.0 && wake > call / 2.0, "{call} {wake}");
@@ -276,7 +316,7 @@ mod tests {
 
     #[test]
     fn the_engine_is_measured() {
-        let cost = cost("spawn", &[(Parameter::Count, 10_000)]).unwrap();
+        let cost = cost("spawn", &[(Parameter::Count, 1000)], 5).unwrap();
         assert!(cost.one_worker > 0.0, "{cost:?}");
     }
 }
