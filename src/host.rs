@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crossbeam_utils::CachePadded;
+
 use crate::app::{EntryId, HostConfig};
 use crate::sync::{AtomicU32, AtomicUsize, Mutex, Ordering, lock};
 
@@ -30,7 +32,8 @@ pub(crate) struct Host {
     pub(crate) limits: Limits,
     pub(crate) gate: Gate,
     state: AtomicU32,
-    processes: AtomicUsize,
+    // Every start and end of a process writes this, every send reads the limits.
+    processes: CachePadded<AtomicUsize>,
 }
 
 impl Host {
@@ -49,7 +52,7 @@ impl Host {
             limits,
             gate: Gate::new(cap),
             state: AtomicU32::new(HostState::Inactive as u32),
-            processes: AtomicUsize::new(0),
+            processes: CachePadded::new(AtomicUsize::new(0)),
         }
     }
 

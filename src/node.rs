@@ -1,6 +1,7 @@
 //! What all processes of a runtime share: slots, names, hosts, code, policies, clock, scheduler,
 //! output.
 
+use crossbeam_utils::CachePadded;
 use rustc_hash::FxHashMap;
 
 use crate::app::{Application, EntryId, Kind, Lifecycle};
@@ -49,8 +50,9 @@ pub(crate) struct Node {
     pub(crate) is_strict: bool,
     /// API calls in one time slice.
     pub(crate) reductions: u32,
-    chains: AtomicU64,
-    seeds: Mutex<crate::clock::Random>,
+    // Away from what messages read.
+    chains: CachePadded<AtomicU64>,
+    seeds: CachePadded<Mutex<crate::clock::Random>>,
 }
 
 /// A destination that is no living process.
@@ -100,8 +102,8 @@ impl Node {
             script_arguments,
             is_strict: false,
             reductions: REDUCTIONS,
-            chains: AtomicU64::new(1),
-            seeds: Mutex::new(random),
+            chains: CachePadded::new(AtomicU64::new(1)),
+            seeds: CachePadded::new(Mutex::new(random)),
         }
     }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+use crate::model::ModelArgs;
 use crate::peers::PeersArgs;
 use crate::report::result::Settings;
 use crate::scaling::ScalingArgs;
@@ -69,6 +70,7 @@ pub(crate) enum Command {
     Report(page::ReportArgs),
     Peers(PeersArgs),
     Scaling(Box<ScalingArgs>),
+    Model(ModelArgs),
 }
 
 /// Sizes; what is not given has a default per scenario.

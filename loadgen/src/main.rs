@@ -5,7 +5,8 @@
 //! [`engine`], [`report`] writes table, JSON and histograms. Every run has a fresh runtime, so no
 //! run sees what another left behind. [`compare`] sets two results against each other, [`page`]
 //! shows some again. [`peers`] compares with other systems, [`scaling`] numbers of workers; both run
-//! scenarios as [`child`] processes within a [`session`].
+//! scenarios as [`child`] processes within a [`session`]. [`model`] computes what more cores than
+//! there are would bring.
 
 mod args;
 mod child;
@@ -13,6 +14,7 @@ mod compare;
 mod engine;
 mod machine;
 mod median;
+mod model;
 mod page;
 mod peers;
 mod progress;
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
             Command::Report(args) => page::run(args),
             Command::Peers(args) => peers::run(args),
             Command::Scaling(args) => scaling::run(args),
+            Command::Model(args) => model::run(args),
         };
     }
     let always = Arc::new(AtomicBool::new(true));

@@ -9,9 +9,11 @@ mod lookup;
 mod mailbox;
 mod scheduler;
 mod vms;
+mod waiting;
 
 pub use codec::{Codec, Encoded};
 pub use lookup::{Slots, parse_pid, write_pid};
 pub use mailbox::Mailbox;
 pub use scheduler::{Injector, RunQueue, State, Wheel};
 pub use vms::Vms;
+pub use waiting::{Figures, Packed, Sleeper, Waiting};

@@ -10,6 +10,8 @@ use std::collections::VecDeque;
 use std::ptr;
 use std::sync::OnceLock;
 
+use crossbeam_utils::CachePadded;
+
 use super::Process;
 use super::mailbox::{Mailbox, Pushed};
 use super::message::Message;
@@ -232,7 +234,8 @@ impl Slot {
 /// All slots of a runtime.
 pub(crate) struct ProcessTable {
     chunks: Box<[OnceLock<Box<[Slot]>>]>,
-    free: Mutex<FreeSlots>,
+    // Every start and end of a process writes this, every send reads the chunks.
+    free: CachePadded<Mutex<FreeSlots>>,
 }
 
 struct FreeSlots {
@@ -246,7 +249,8 @@ impl ProcessTable {
     pub(crate) fn new() -> Self {
         let chunks = (0..CHUNKS).map(|_| OnceLock::new()).collect();
         // Slot 0 stays unused: a uniq of 0 means nobody.
-        ProcessTable { chunks, free: Mutex::new(FreeSlots { queue: VecDeque::new(), next: 1 }) }
+        let free = Mutex::new(FreeSlots { queue: VecDeque::new(), next: 1 });
+        ProcessTable { chunks, free: CachePadded::new(free) }
     }
 
     /// The slot that `uniq` names, if it was ever used. Ask its state about the generation.

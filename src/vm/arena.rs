@@ -471,6 +471,10 @@ pub(super) unsafe extern "C" fn allocate(
     memory.cast()
 }
 
+#[path = "arena_spans.rs"]
+mod spans;
+pub(super) use spans::Span;
+
 #[cfg(test)]
 #[path = "arena_tests.rs"]
 mod tests;

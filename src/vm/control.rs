@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::ptr;
 
-use super::arena::{Arena, Saved};
+use super::arena::{Arena, Saved, Span};
 use super::ffi::{LUA_EXTRASPACE, lua_State};
 use crate::sync::{AtomicU32, Ordering};
 
@@ -146,6 +146,16 @@ impl Control {
     pub(crate) fn set_memory_limit(&self, limit: usize) {
         // SAFETY: as in `used_bytes`.
         unsafe { (*self.arena.get()).set_limit(limit) };
+    }
+
+    pub(super) fn spans(&self) -> Vec<Span> {
+        // SAFETY: as in `used_bytes`.
+        unsafe { (*self.arena.get()).spans() }
+    }
+
+    pub(super) fn large_bytes(&self) -> usize {
+        // SAFETY: as in `used_bytes`.
+        unsafe { (*self.arena.get()).large_bytes() }
     }
 
     pub(crate) fn used_bytes(&self) -> usize {

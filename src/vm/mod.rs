@@ -20,6 +20,7 @@ mod block;
 pub(crate) mod boundary;
 pub(crate) mod bytecode;
 pub(crate) mod control;
+pub(crate) mod difference;
 pub(crate) mod error_object;
 pub(crate) mod ffi;
 mod key_walk;

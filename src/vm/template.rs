@@ -132,6 +132,22 @@ impl Template {
         Some(Vm { lua, block })
     }
 
+    /// Writes what the memory of a copy whose block starts at `base` begins with, and zeros behind
+    /// it; false if `memory` is too short for that.
+    pub(super) fn lay_out(&self, base: usize, memory: &mut [usize]) -> bool {
+        if memory.len() < self.image.len() {
+            return false;
+        }
+        let (copy, rest) = memory.split_at_mut(self.image.len());
+        copy.copy_from_slice(&self.image);
+        for index in &self.pointers {
+            let word = &mut copy[*index as usize];
+            *word = word.wrapping_add(base);
+        }
+        rest.fill(0);
+        true
+    }
+
     /// Tries a copy; see the top of this file.
     fn check(&self) -> Result<(), Refusal> {
         let vm = self.copy(0).ok_or(Refusal::Memory)?;

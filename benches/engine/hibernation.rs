@@ -1,0 +1,197 @@
+//! The study of `docs/hibernation.md`: what a waiting process would cost if only the difference to
+//! its template were kept, and what waking it would.
+//!
+//! Before the benches a table of sizes is printed, for processes of different pasts: `idler` and
+//! `ring` are those of loadgen, `server` has answered [`ANSWERS`] requests with tables. The benches
+//! take `idler` and `server`: `collect` is a full collection (of what a collected VM holds),
+//! `pack` and `unpack/warm` stay in the cache, `unpack/released` writes to pages that were given
+//! back before, as a wake-up would, `touch/released` is the system's part of that. `release` gives
+//! the pages back; `release/beside_another` while another thread of the program runs, whose core
+//! has to be told. One thread otherwise: what many cores do to each other here is not shown.
+
+use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use criterion::{Bencher, Criterion, criterion_group};
+use moonlet::Value;
+use moonlet::bench::{Packed, Sleeper, Waiting};
+
+use crate::pages::Pages;
+
+const IDLER: &str = include_str!("../../loadgen/lua/idle_memory/idler.lua");
+const RING: &str = include_str!("../../loadgen/lua/ring/node.lua");
+const SERVER: &str = r#"
+return function()
+  local inbox, seen = process.inbox(), {}
+  while true do
+    local message = inbox:receive()
+    local wanted = message:payload()
+    seen[wanted % 8] = { at = wanted, name = string.format("request %d", wanted) }
+    process.send(message:from(), "answer", { of = wanted, last = seen[0] and seen[0].name })
+  end
+end
+"#;
+const CLIENT: &str = r#"
+return function()
+  local inbox = process.inbox()
+  while true do inbox:receive() end
+end
+"#;
+
+/// Requests that `server` has answered.
+const ANSWERS: i64 = 1000;
+/// Hops that each node of `ring` has seen.
+const HOPS: i64 = 100;
+
+struct Crowd {
+    waiting: Waiting,
+    idler: Sleeper,
+    ring: Sleeper,
+    server: Sleeper,
+}
+
+impl Crowd {
+    fn new() -> Crowd {
+        let sources = [("idler", IDLER), ("ring", RING), ("server", SERVER), ("client", CLIENT)];
+        let waiting = Waiting::new(&sources);
+        let start = |name, arguments: &[Value]| waiting.start(name, arguments).expect("it starts");
+        let (idler, server, client) =
+            (start("idler", &[]), start("server", &[]), start("client", &[]));
+        let boss = waiting.pid(client);
+        let ring = start("ring", &[boss.clone(), Value::Integer(1), boss]);
+        for hop in 0..HOPS {
+            assert!(waiting.send(client, ring, "token", &[Value::Integer(HOPS - hop)]));
+        }
+        for number in 0..ANSWERS {
+            assert!(waiting.send(client, server, "request", &[Value::Integer(number)]));
+        }
+        assert!(waiting.is_alive(ring) && waiting.is_alive(server), "none has failed");
+        Crowd { waiting, idler, ring, server }
+    }
+
+    /// Prints what the processes hold, as they wait and after collections: each turns the colour of
+    /// all objects over, so every second one leaves them as the template has them.
+    fn print(&self) {
+        println!(
+            "{:20}{:>8}{:>9}{:>8}{:>8}{:>8}{:>8}{:>9}{:>8}",
+            "bytes", "block", "chained", "large", "used", "dead", "changed", "pointers", "packed"
+        );
+        for (name, sleeper) in [("idler", self.idler), ("ring", self.ring), ("server", self.server)]
+        {
+            self.print_one(&format!("{name}, as it waits"), sleeper);
+            for past in ["collected", "and again"] {
+                self.waiting.collect(sleeper);
+                self.print_one(&format!("{name}, {past}"), sleeper);
+            }
+        }
+        println!("control block: {} bytes of each block\n", self.control_bytes());
+    }
+
+    fn print_one(&self, name: &str, sleeper: Sleeper) {
+        let figures = self.waiting.figures(sleeper);
+        let bytes = |words: usize| words * size_of::<usize>();
+        println!(
+            "{name:20}{:>8}{:>9}{:>8}{:>8}{:>8}{:>8}{:>9}{:>8}",
+            figures.block,
+            figures.chained,
+            figures.large,
+            figures.used,
+            bytes(figures.dead),
+            bytes(figures.changed),
+            bytes(figures.pointers),
+            figures.packed
+        );
+    }
+
+    fn control_bytes(&self) -> usize {
+        self.waiting.figures(self.idler).control
+    }
+}
+
+/// Times `act` alone; `prepare` goes before it each time.
+fn time<T>(
+    bencher: &mut Bencher<'_>,
+    state: &mut T,
+    prepare: impl Fn(&mut T),
+    act: impl Fn(&mut T),
+) {
+    bencher.iter_custom(|count| {
+        let mut sum = Duration::ZERO;
+        for _ in 0..count {
+            prepare(state);
+            let started = Instant::now();
+            act(state);
+            sum += started.elapsed();
+        }
+        sum
+    });
+}
+
+fn hibernation(criterion: &mut Criterion) {
+    // Criterion calls every group, whatever was asked for.
+    let is_asked_for = |argument: String| "hibernation".starts_with(&argument);
+    let crowd = Crowd::new();
+    if std::env::args().skip(1).any(is_asked_for) {
+        crowd.print();
+    }
+    let mut group = criterion.benchmark_group("hibernation");
+    for (name, sleeper) in [("idler", crowd.idler), ("server", crowd.server)] {
+        let waiting = &crowd.waiting;
+        group.bench_function(format!("collect/{name}"), |bencher| {
+            bencher.iter(|| waiting.collect(sleeper));
+        });
+        group.bench_function(format!("pack/{name}"), |bencher| {
+            bencher.iter(|| waiting.pack(sleeper));
+        });
+        let packed = waiting.pack(sleeper);
+        let mut pages = Pages::new(waiting.figures(sleeper).block);
+        group.bench_function(format!("unpack/warm/{name}"), |bencher| {
+            bencher.iter(|| unpack(waiting, sleeper, &packed, &mut pages));
+        });
+        group.bench_function(format!("unpack/released/{name}"), |bencher| {
+            let unpack = |pages: &mut Pages| unpack(waiting, sleeper, &packed, pages);
+            time(bencher, &mut pages, Pages::release, unpack);
+        });
+    }
+    group.finish();
+}
+
+fn unpack(waiting: &Waiting, sleeper: Sleeper, packed: &Packed, pages: &mut Pages) {
+    assert!(waiting.unpack_into(sleeper, packed, pages.words()));
+}
+
+/// One word of each page.
+fn touch(pages: &mut Pages) {
+    let step = Pages::size() / size_of::<usize>();
+    pages.words().iter_mut().step_by(step).for_each(|word| *black_box(word) += 1);
+}
+
+fn pages(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("hibernation");
+    for count in [1, 2, 3, 8] {
+        let mut pages = Pages::new(count * Pages::size());
+        assert_eq!(pages.bytes(), count * Pages::size());
+        group.bench_function(format!("touch/released/pages_{count}"), |bencher| {
+            time(bencher, &mut pages, Pages::release, touch);
+        });
+        group.bench_function(format!("release/pages_{count}"), |bencher| {
+            time(bencher, &mut pages, touch, Pages::release);
+        });
+        group.bench_function(format!("release/beside_another/pages_{count}"), |bencher| {
+            let is_over = AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::Relaxed) {
+                        std::hint::spin_loop();
+                    }
+                });
+                time(bencher, &mut pages, touch, Pages::release);
+                is_over.store(true, Ordering::Relaxed);
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, hibernation, pages);

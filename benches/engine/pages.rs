@@ -1,0 +1,59 @@
+//! Memory in whole pages that can be given back to the system and keeps its addresses.
+
+#![allow(unsafe_code)]
+
+use std::ptr::NonNull;
+
+/// So many pages, zero until written.
+pub(crate) struct Pages {
+    start: NonNull<usize>,
+    bytes: usize,
+}
+
+impl Pages {
+    /// Maps pages for so many bytes at least.
+    pub(crate) fn new(bytes: usize) -> Pages {
+        let bytes = bytes.next_multiple_of(Self::size());
+        // SAFETY: a new private mapping at an address of the system's choice.
+        let start = unsafe {
+            let (access, kind) =
+                (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+            libc::mmap(std::ptr::null_mut(), bytes, access, kind, -1, 0)
+        };
+        assert_ne!(start, libc::MAP_FAILED, "the system has memory for a few pages");
+        Pages { start: NonNull::new(start).expect("not refused").cast(), bytes }
+    }
+
+    /// Bytes of one page.
+    pub(crate) fn size() -> usize {
+        // SAFETY: sysconf reads a constant of the system.
+        unsafe { libc::sysconf(libc::_SC_PAGESIZE) as usize }
+    }
+
+    /// All bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn words(&mut self) -> &mut [usize] {
+        // SAFETY: the mapping is this value's, readable, writable and filled with zeros.
+        unsafe {
+            std::slice::from_raw_parts_mut(self.start.as_ptr(), self.bytes / size_of::<usize>())
+        }
+    }
+
+    /// Gives the pages back; what they held is gone.
+    pub(crate) fn release(&mut self) {
+        // SAFETY: the mapping is this value's, and nobody refers to what it holds.
+        let result =
+            unsafe { libc::madvise(self.start.as_ptr().cast(), self.bytes, libc::MADV_DONTNEED) };
+        assert_eq!(result, 0, "pages of our own can be given back");
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `new` and not used any more.
+        unsafe { libc::munmap(self.start.as_ptr().cast(), self.bytes) };
+    }
+}

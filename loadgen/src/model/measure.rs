@@ -1,0 +1,322 @@
+//! What two cores of this machine cost each other, and what the engine costs one.
+//!
+//! Of [`ROUNDS`] short measurements the least counts where noise only adds, and the median where two
+//! threads fight, because one that is stopped leaves the other in peace. Each thread is pinned to its
+//! core if there are two; on one core what they do to each other cannot be measured. What the engine
+//! costs is processor time, which other programs on the machine change little.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Condvar, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::args::Sizes;
+use crate::engine::Engine;
+use crate::machine;
+use crate::median::median;
+use crate::scenario::{self, Parameter, Parameters};
+
+const ROUNDS: usize = 15;
+/// Measurements of a scenario, of which the cheapest counts.
+const MEASUREMENTS: usize = 3;
+/// Steps of a measurement of tens of nanoseconds.
+const STEPS: u64 = 200_000;
+/// So many of them are timed together: short enough that some are not interrupted.
+const SPELL: u64 = 500;
+/// Wake-ups of a thread; each takes microseconds.
+const WAKES: u32 = 300;
+/// As large as a message of the engine.
+const MESSAGE: usize = 152;
+/// Messages on their way at once when memory goes from thread to thread.
+const BATCH: usize = 1000;
+
+/// A cache line of its own, or two: processors fetch pairs.
+#[repr(align(128))]
+struct Line<T>(T);
+
+/// What atomics, locks and wake-ups cost; in ns.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Machine {
+    /// To add to a word that nobody else wants.
+    pub(super) add_alone: f64,
+    /// Between two additions to a word that two threads add to all the time.
+    pub(super) add_fought: f64,
+    /// From a thread's write until the other, which waits for it, has written: one way.
+    pub(super) handover: f64,
+    /// To lock and unlock.
+    pub(super) lock_alone: f64,
+    /// Between two holders of a lock that two threads want all the time.
+    pub(super) lock_fought: f64,
+    /// To allocate and free a message.
+    pub(super) memory_alone: f64,
+    /// The same, when another thread frees it.
+    pub(super) memory_across: f64,
+    /// To wake a thread, for whoever wakes it.
+    pub(super) wake_call: f64,
+    /// From there until that thread runs.
+    pub(super) wake: f64,
+}
+
+/// Processor time for one unit of a scenario, run by one worker and by two; in ns.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cost {
+    pub(super) one_worker: f64,
+    pub(super) two_workers: Option<f64>,
+}
+
+impl Machine {
+    pub(super) fn measure() -> Machine {
+        Machine {
+            add_alone: least(|| add(&[0])),
+            add_fought: middle(|| add(&[0, 1])),
+            handover: least(handover),
+            lock_alone: least(|| lock(&[0])),
+            lock_fought: middle(|| lock(&[0, 1])),
+            memory_alone: least(memory_alone),
+            memory_across: least(memory_across),
+            wake_call: least(|| wake().0),
+            wake: least(|| wake().1),
+        }
+    }
+}
+
+/// What a unit of a scenario costs with one worker and, where there are two cores, with two. So many
+/// `runs` go through one engine, one more before, so that its memory is warm.
+pub(super) fn cost(name: &str, sizes: &[(Parameter, u64)], runs: u64) -> Result<Cost, String> {
+    let chosen = scenario::find(name).expect("there is such a scenario");
+    let parameters = Parameters(sizes.to_vec());
+    let measure = |workers| {
+        let engine = Engine::start(scenario::FILES, Some(workers), true)?;
+        let run = || (chosen.run)(&engine, &parameters, &Sizes::default());
+        run()?;
+        let before = machine::processor_ns();
+        let mut count = 0;
+        for _ in 0..runs {
+            count += run()?.count;
+        }
+        let spent = machine::processor_ns().zip(before).map(|(after, before)| after - before);
+        let spent = spent.ok_or("the system does not tell the processor time of this program")?;
+        // Never nothing, however coarse the system counts.
+        Ok::<_, String>(spent.max(1) as f64 / count.max(1) as f64)
+    };
+    let least = |workers| {
+        let times: Vec<f64> =
+            (0..MEASUREMENTS).map(|_| measure(workers)).collect::<Result<_, _>>()?;
+        Ok::<_, String>(times.into_iter().fold(f64::INFINITY, f64::min))
+    };
+    let one_worker = least(1)?;
+    Ok(Cost { one_worker, two_workers: if cores() > 1 { Some(least(2)?) } else { None } })
+}
+
+pub(super) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn middle(measure: impl Fn() -> f64) -> f64 {
+    let figures = (0..ROUNDS).map(|_| measure()).filter(|figure| figure.is_finite());
+    median(&figures.collect::<Vec<f64>>()).unwrap_or(f64::NAN)
+}
+
+fn least(measure: impl Fn() -> f64) -> f64 {
+    (0..ROUNDS).map(|_| measure()).fold(f64::INFINITY, f64::min)
+}
+
+/// Runs `work` once per core of the list, all at once; returns how long the slowest took.
+fn on_cores(cores: &[usize], work: impl Fn(usize) + Sync) -> Duration {
+    let arrived = AtomicUsize::new(0);
+    let work = |core: usize| {
+        pin(core);
+        arrived.fetch_add(1, SeqCst);
+        // No sleep: whoever wakes late would find the others done.
+        while arrived.load(SeqCst) < cores.len() {
+            thread::yield_now();
+        }
+        let started = Instant::now();
+        work(core);
+        started.elapsed()
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = cores.iter().map(|core| scope.spawn(|| work(*core))).collect();
+        let times = threads.into_iter().map(|thread| thread.join().expect("it only counts"));
+        times.max().unwrap_or_default()
+    })
+}
+
+/// Without it threads may share a core; then the figures are those of one.
+fn pin(core: usize) {
+    let ids = core_affinity::get_core_ids().unwrap_or_default();
+    if let Some(id) = ids.get(core) {
+        core_affinity::set_for_current(*id);
+    }
+}
+
+fn each(time: Duration, count: u64) -> f64 {
+    time.as_nanos() as f64 / count as f64
+}
+
+fn add(cores: &[usize]) -> f64 {
+    let word = Line(AtomicU64::new(0));
+    fight(cores, || word.0.fetch_add(1, SeqCst) + 1)
+}
+
+fn lock(cores: &[usize]) -> f64 {
+    let count = Line(Mutex::new(0_u64));
+    fight(cores, || {
+        let mut count = count.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *count += 1;
+        *count
+    })
+}
+
+/// Has threads do the same over and over, until the first has done it often enough; gives the time
+/// between two steps, whoever does them. `step` says how many there have been. Spells in which the
+/// system had stopped one of two threads do not count: then the other was alone. Not a number if
+/// there was no other spell.
+fn fight(cores: &[usize], step: impl Fn() -> u64 + Sync) -> f64 {
+    let is_over = Line(AtomicBool::new(false));
+    let times = Mutex::new(Vec::new());
+    on_cores(cores, |core| {
+        for _ in 0..STEPS / SPELL {
+            let (started, before) = (Instant::now(), step());
+            let after = (1..SPELL).map(|_| step()).last().unwrap_or(before);
+            let (time, all) = (started.elapsed(), after - before + 1);
+            let is_fair = cores.len() == 1 || (SPELL / 4..SPELL * 4).contains(&(all - SPELL));
+            if core == 0 && is_fair {
+                times.lock().unwrap_or_else(PoisonError::into_inner).push(each(time, all));
+            }
+            if is_over.0.load(Relaxed) {
+                break;
+            }
+        }
+        is_over.0.store(true, Relaxed);
+    });
+    median(&times.into_inner().unwrap_or_else(PoisonError::into_inner)).unwrap_or(f64::NAN)
+}
+
+/// Two threads take turns: one waits for even numbers, the other for odd ones. The quickest spell
+/// counts, one in which both ran all the time.
+fn handover() -> f64 {
+    let word = Line(AtomicU64::new(0));
+    let quickest = Line(AtomicU64::new(u64::MAX));
+    on_cores(&[0, 1], |core| {
+        let mut started = Instant::now();
+        for step in 0..STEPS / 4 {
+            let mine = 2 * step + core as u64;
+            let mut tries = 0_u32;
+            while word.0.load(SeqCst) != mine {
+                tries += 1;
+                // Two threads on one core would wait for the system to switch.
+                if tries.is_multiple_of(1 << 12) {
+                    thread::yield_now();
+                }
+            }
+            word.0.store(mine + 1, SeqCst);
+            if core == 0 && step % SPELL == SPELL - 1 {
+                quickest.0.fetch_min(started.elapsed().as_nanos() as u64, Relaxed);
+                started = Instant::now();
+            }
+        }
+    });
+    quickest.0.into_inner() as f64 / (2 * SPELL) as f64
+}
+
+fn message() -> Box<[u8; MESSAGE]> {
+    std::hint::black_box(Box::new([0; MESSAGE]))
+}
+
+fn memory_alone() -> f64 {
+    let mut quickest = Duration::MAX;
+    for _ in 0..STEPS / BATCH as u64 {
+        let started = Instant::now();
+        let batch: Vec<_> = (0..BATCH).map(|_| message()).collect();
+        drop(batch);
+        quickest = quickest.min(started.elapsed());
+    }
+    each(quickest, BATCH as u64)
+}
+
+/// One thread allocates, the other frees; waiting for each other does not count.
+fn memory_across() -> f64 {
+    let (sender, receiver) = mpsc::sync_channel::<Vec<Box<[u8; MESSAGE]>>>(1);
+    let (sender, receiver) = (Mutex::new(Some(sender)), Mutex::new(receiver));
+    let quickest = [AtomicU64::new(u64::MAX), AtomicU64::new(u64::MAX)];
+    let note = |core: usize, started: Instant| {
+        quickest[core].fetch_min(started.elapsed().as_nanos() as u64, Relaxed);
+    };
+    on_cores(&[0, 1], |core| {
+        if core == 0 {
+            let sender = sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+            for _ in 0..STEPS / BATCH as u64 {
+                let started = Instant::now();
+                let batch = (0..BATCH).map(|_| message()).collect();
+                note(core, started);
+                // The receiver is there until the sender is gone.
+                _ = sender.as_ref().map(|sender| sender.send(batch));
+            }
+        } else {
+            let receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
+            for batch in receiver.iter() {
+                let started = Instant::now();
+                drop(batch);
+                note(core, started);
+            }
+        }
+    });
+    let sum: u64 = quickest.into_iter().map(AtomicU64::into_inner).sum();
+    sum as f64 / BATCH as f64
+}
+
+/// A thread that sleeps as a worker does is woken: what the call takes, and how long until it runs.
+fn wake() -> (f64, f64) {
+    let (permit, wanted) = (Mutex::new(false), Condvar::new());
+    let (ran, clock) = (Line(AtomicU64::new(0)), Instant::now());
+    let now = || clock.elapsed().as_nanos() as u64;
+    let (call_ns, wake_ns) = (AtomicU64::new(0), AtomicU64::new(0));
+    on_cores(&[0, 1], |core| {
+        for _ in 0..WAKES {
+            if core == 1 {
+                let held = permit.lock().unwrap_or_else(PoisonError::into_inner);
+                let held = wanted.wait_while(held, |permit| !*permit);
+                ran.0.store(now(), SeqCst);
+                *held.unwrap_or_else(PoisonError::into_inner) = false;
+                continue;
+            }
+            // Long enough for the other to fall asleep.
+            thread::sleep(Duration::from_micros(200));
+            ran.0.store(0, SeqCst);
+            let before = now();
+            *permit.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            wanted.notify_one();
+            call_ns.fetch_add(now() - before, Relaxed);
+            while ran.0.load(SeqCst) == 0 {
+                thread::yield_now();
+            }
+            wake_ns.fetch_add(ran.0.load(SeqCst).saturating_sub(before), Relaxed);
+        }
+    });
+    let mean = |sum: AtomicU64| sum.into_inner() as f64 / f64::from(WAKES);
+    (mean(call_ns), mean(wake_ns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_is_measured_takes_time() {
+        assert!(add(&[0]) > 0.0 && lock(&[0]) > 0.0);
+        // On a busy machine the two may never have run at once.
+        for fought in [add(&[0, 1]), lock(&[0, 1])] {
+            assert!(fought.is_nan() || fought > 0.0, "{fought}");
+        }
+        let (call, wake) = wake();
+        assert!(handover() > 0.0 && call > 0.0 && wake > call / 2.0, "{call} {wake}");
+        assert!(memory_alone() > 0.0 && memory_across() > 0.0);
+    }
+
+    #[test]
+    fn the_engine_is_measured() {
+        let cost = cost("spawn", &[(Parameter::Count, 1000)], 5).unwrap();
+        assert!(cost.one_worker > 0.0, "{cost:?}");
+    }
+}

@@ -1,0 +1,266 @@
+//! Real processes that wait, without workers: the thread of the bench runs them, slice by slice, and
+//! looks into their VMs as only a worker may. For the study of `docs/hibernation.md`.
+
+#![allow(unsafe_code)]
+
+use std::path::PathBuf;
+
+use crate::app::Application;
+use crate::death;
+use crate::host::HostState;
+use crate::interrupt::Interrupt;
+use crate::node::Node;
+use crate::output::{Level, Output, PrintMode};
+use crate::payload;
+use crate::pid::{self, ProcessId};
+use crate::process::context::Inherited;
+use crate::process::message::{Content, Message, Topic};
+use crate::process::slot::Slot;
+use crate::process::state::{Notify, Rest};
+use crate::process::{self, Process, Step};
+use crate::scheduler::Scheduler;
+use crate::spawn::{self, Relation, Request};
+use crate::sync::Arc;
+use crate::value::Value;
+use crate::vm::control::KILL_TERMINATED;
+use crate::vm::difference::Difference;
+use crate::vm::template::Template;
+
+pub use crate::vm::difference::Figures;
+
+/// The host of all processes.
+const HOST: &str = "app:host";
+/// What the memory of a packed process is filled with, so that nothing of it is found by luck.
+const RUBBISH: u8 = 0xdb;
+
+/// A node whose processes run when it is told to.
+pub struct Waiting {
+    node: Arc<Node>,
+}
+
+/// A process.
+#[derive(Clone, Copy, Debug)]
+pub struct Sleeper(ProcessId);
+
+/// The memory of a process, packed.
+pub struct Packed(Difference);
+
+impl Packed {
+    /// Bytes that are kept.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Waiting {
+    /// Loads definitions, given by name and source.
+    pub fn new(sources: &[(&str, &str)]) -> Waiting {
+        let mut index =
+            "namespace: app\nentries:\n- { name: host, kind: process.host }\n".to_owned();
+        let mut files = Vec::new();
+        for (name, source) in sources {
+            let file = format!("{name}.lua");
+            index += &format!("- {{ name: {name}, kind: process.lua, source: 'file://{file}', ");
+            index += "modules: [time] }\n";
+            files.push((PathBuf::from(file), source.as_bytes().to_vec()));
+        }
+        files.push((PathBuf::from("_index.yaml"), index.into_bytes()));
+        let output = Output::new(PrintMode::Log, Level::Error, Interrupt::new());
+        let application = Application::from_files(files, &[]);
+        let node = Node::new(String::new(), application, Scheduler::new(1).0, output, Vec::new());
+        node.hosts().iter().for_each(|host| host.set_state(HostState::Running));
+        Waiting { node: Arc::new(node) }
+    }
+
+    /// Starts a process and runs it, and whom it wakes, until all wait. `None` if it cannot start.
+    pub fn start(&self, name: &str, arguments: &[Value]) -> Option<Sleeper> {
+        let definition = format!("app:{name}");
+        let request = Request {
+            definition: definition.as_bytes(),
+            host: HOST.as_bytes(),
+            arguments: payload::from_values(arguments),
+            relation: Relation::default(),
+            chain: None,
+            context: Inherited::default(),
+        };
+        // No thread outside waits for it: 0 is nobody's ticket.
+        let process = spawn::spawn_from_outside(&self.node, request, 0).ok()?;
+        self.run();
+        self.node.slots.find(process.uniq).map(|_| Sleeper(process))
+    }
+
+    /// The text of a process's PID.
+    pub fn pid(&self, sleeper: Sleeper) -> Value {
+        Value::String(self.node.pid_text(sleeper.0).as_bytes().to_vec())
+    }
+
+    /// Whether a process lives.
+    pub fn is_alive(&self, sleeper: Sleeper) -> bool {
+        self.node.slots.find(sleeper.0.uniq).is_some()
+    }
+
+    /// Sends from one process to another and runs until all wait; false if the receiver is gone.
+    pub fn send(&self, from: Sleeper, to: Sleeper, topic: &str, values: &[Value]) -> bool {
+        let Some(slot) = self.node.slots.find(to.0.uniq) else { return false };
+        let content = Content::User {
+            from: Some(from.0),
+            topic: Topic::from_slice(topic.as_bytes()),
+            payload: payload::from_values(values),
+        };
+        let is_sent = slot.mailbox.reserve(1, 0).is_some()
+            && self.node.deliver(slot, Message::new(to.0.uniq, content)).is_ok();
+        self.run();
+        is_sent
+    }
+
+    /// Collects the garbage of a process.
+    pub fn collect(&self, sleeper: Sleeper) {
+        self.hold(sleeper, |process, _| process.vm.collect());
+    }
+
+    /// What a process's memory holds.
+    pub fn figures(&self, sleeper: Sleeper) -> Figures {
+        self.hold(sleeper, |process, template| {
+            template.figures(&process.vm).expect("it began as a copy of the template")
+        })
+    }
+
+    /// Packs a process.
+    pub fn pack(&self, sleeper: Sleeper) -> Packed {
+        self.hold(sleeper, |process, template| {
+            Packed(template.pack(&process.vm).expect("it began as a copy of the template"))
+        })
+    }
+
+    /// Packs a process, wipes its memory and puts all back; returns what was kept meanwhile.
+    pub fn pack_and_restore(&self, sleeper: Sleeper) -> Packed {
+        self.hold(sleeper, |process, template| {
+            let vm = &process.vm;
+            let before = template.figures(vm);
+            let difference = template.pack(vm).expect("it began as a copy of the template");
+            // SAFETY: packed just now, and nothing runs in between.
+            let is_back = unsafe {
+                difference.wipe(RUBBISH);
+                template.restore(vm, &difference)
+            };
+            assert!(is_back, "what was packed can be unpacked");
+            assert_eq!(template.figures(vm), before, "nothing was lost");
+            Packed(difference)
+        })
+    }
+
+    /// Unpacks what the first block of a process held into any memory; false if it is too short.
+    pub fn unpack_into(&self, sleeper: Sleeper, packed: &Packed, memory: &mut [usize]) -> bool {
+        self.hold(sleeper, |_, template| template.unpack_first(&packed.0, memory))
+    }
+
+    /// Takes a waiting process as a worker does, and gives it back.
+    fn hold<T>(&self, sleeper: Sleeper, act: impl FnOnce(&Process, &Template) -> T) -> T {
+        let slot = self.node.slots.find(sleeper.0.uniq).expect("the process lives");
+        let notified = slot.state.notify(pid::generation_of(sleeper.0.uniq));
+        assert_eq!(notified, Notify::Schedule, "the process waits");
+        slot.state.transition_to_running();
+        // SAFETY: the state is running now, by this thread.
+        let process = unsafe { &*slot.process() };
+        let template = process.definition.template.get().and_then(Option::as_ref);
+        let result = act(process, template.expect("the definition has a template"));
+        assert_eq!(slot.state.transition_to_waiting(), Rest::Waiting, "no other thread is here");
+        result
+    }
+
+    /// Runs every process that is ready until none is.
+    fn run(&self) {
+        while let Some(runnable) = self.node.scheduler.take_injected() {
+            let slot = self.node.slots.slot(runnable.into()).expect("it was scheduled");
+            slot.state.transition_to_running();
+            // SAFETY: as in `hold`.
+            let step = unsafe { process::run_timeslice(slot.process(), self.node.reductions) };
+            self.after(slot, step);
+        }
+    }
+
+    fn after(&self, slot: &Slot, step: Step) {
+        match step {
+            Step::Waiting => {}
+            Step::Spent => {
+                slot.state.transition_to_scheduled();
+                self.node.scheduler.schedule_last(slot.index());
+            }
+            Step::Started => spawn::started(&self.node, slot),
+            Step::Ended(outcome) => death::end(&self.node, slot, outcome),
+            Step::Upgrading => unreachable!("no process of a bench asks for new code"),
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let living: Vec<u64> = self.node.slots.used().map(Slot::uniq).collect();
+        for uniq in living {
+            self.node.kill(uniq, KILL_TERMINATED);
+        }
+        self.run();
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    const ECHO: &str = r#"
+        local count = 0
+        return function()
+            local inbox, seen = process.inbox(), {}
+            while true do
+                local message = inbox:receive()
+                count = count + 1
+                seen[message:topic()] = { message:payload(), count }
+                seen[function() return count end] = true
+                process.send(message:from(), "seen", count)
+            end
+        end"#;
+    const COUNTER: &str = r#"
+        return function(wanted)
+            local inbox = process.inbox()
+            for number = 1, wanted do
+                local message = inbox:receive()
+                if message:topic() == "seen" and message:payload() ~= number then return end
+            end
+            inbox:receive()
+        end"#;
+
+    #[test]
+    fn a_process_that_was_packed_goes_on_where_it_was() {
+        let waiting = Waiting::new(&[("echo", ECHO), ("counter", COUNTER)]);
+        let echo = waiting.start("echo", &[]).unwrap();
+        let counter = waiting.start("counter", &[Value::Integer(200)]).unwrap();
+        for number in 0..200 {
+            let packed = waiting.pack_and_restore(echo);
+            assert!(packed.len() < waiting.figures(echo).words * size_of::<usize>());
+            if number % 50 == 49 {
+                waiting.collect(echo);
+            }
+            let topic = format!("topic {}", number % 7);
+            assert!(waiting.send(counter, echo, &topic, &[Value::Integer(number)]));
+            assert!(waiting.is_alive(echo) && waiting.is_alive(counter), "at {number}");
+        }
+        // The one that counted the answers has all of them and waits for one more, to end.
+        assert!(waiting.send(echo, counter, "end", &[]));
+        assert!(!waiting.is_alive(counter) && waiting.is_alive(echo));
+    }
+
+    #[test]
+    fn one_that_has_just_begun_to_wait_is_packed_small() {
+        let source = "return function() local message = process.inbox():receive() end";
+        let waiting = Waiting::new(&[("idler", source)]);
+        let idler = waiting.start("idler", &[]).unwrap();
+        let figures = waiting.figures(idler);
+        assert!(figures.packed * 4 < figures.block, "{figures:?}");
+        assert_eq!(waiting.pack(idler).len(), figures.packed);
+        let mut memory = vec![1; 10];
+        assert!(!waiting.unpack_into(idler, &waiting.pack(idler), &mut memory), "too short");
+        memory.resize(figures.words, 1);
+        assert!(waiting.unpack_into(idler, &waiting.pack(idler), &mut memory));
+    }
+}
