@@ -163,7 +163,7 @@ impl Waiting {
         slot.state.transition_to_running();
         // SAFETY: the state is running now, by this thread.
         let process = unsafe { &*slot.process() };
-        let template = process.definition.template.get().and_then(Option::as_ref);
+        let template = process.definition.template.get().and_then(|made| made.as_ref().ok());
         let result = act(process, template.expect("the definition has a template"));
         assert_eq!(slot.state.transition_to_waiting(), Rest::Waiting, "no other thread is here");
         result
