@@ -26,8 +26,11 @@ use crate::vm::preempt;
 pub(crate) const FAIR_TICK: u32 = 61;
 /// Numbers of call chains that a worker takes at once.
 const NUMBERS: u64 = 256;
-/// Rounds over all victims before a searching worker parks.
-const SEARCH_ROUNDS: usize = 4;
+/// How long a worker searches before it parks. To park and to be woken costs more than this, most
+/// of it the one that wakes.
+const SEARCH_NS: u64 = 20_000;
+/// Pauses between two rounds over all victims.
+const SEARCH_PAUSES: usize = 16;
 
 pub(crate) struct Worker {
     node: Arc<Node>,
@@ -142,7 +145,7 @@ impl Worker {
         self.queue.pick(tick, self.node.clock.coarse()).or_else(injected).or_else(|| self.search())
     }
 
-    /// Steals; a bounded number of rounds, from a random victim on.
+    /// Steals; for a bounded time, from a random victim on.
     fn search(&self) -> Option<Picked> {
         let workers = self.scheduler().workers.len();
         if workers < 2 {
@@ -154,7 +157,8 @@ impl Worker {
             }
             self.is_searching.set(true);
         }
-        for _ in 0..SEARCH_ROUNDS {
+        let end = self.node.clock.now() + SEARCH_NS;
+        loop {
             let first = self.random.borrow_mut().below(workers);
             let victims = (0..workers).map(|offset| (first + offset) % workers);
             for victim in victims.filter(|victim| *victim != self.index) {
@@ -167,7 +171,12 @@ impl Worker {
             if let Some(runnable) = self.scheduler().take_injected() {
                 return Some(Picked::Fresh(runnable));
             }
-            std::hint::spin_loop();
+            if self.node.clock.now() >= end || self.scheduler().is_stopping() {
+                break;
+            }
+            for _ in 0..SEARCH_PAUSES {
+                std::hint::spin_loop();
+            }
         }
         self.shared().counters.failed_steals.increment();
         None
