@@ -91,7 +91,11 @@ pub(crate) fn spawn(
         // SAFETY: `build` claimed the slot, so this thread alone has the process.
         let run_chunk = || unsafe { process::run_timeslice(slot.process(), node.reductions) };
         match node.scheduler.while_spawning(run_chunk) {
-            Step::Started => return start(node, slot).map(Spawned::Running),
+            Step::Started => {
+                let id = start(node, slot)?;
+                run_main(node, slot);
+                return Ok(Spawned::Running(id));
+            }
             Step::Ended(outcome) => return Err(discard(node, slot, outcome)),
             // Chunks cannot wait, so it is in the middle of its code.
             Step::Spent | Step::Waiting | Step::Upgrading => {}
@@ -222,7 +226,7 @@ pub(crate) fn find_definition(node: &Node, id: &[u8]) -> Result<Arc<Definition>,
     loaded.clone().map_err(|reason| ApiError::new(kind::INTERNAL, reason))
 }
 
-/// The chunks are over: sets up what the spawner asked for and makes main ready.
+/// The chunks are over: sets up what the spawner asked for and makes main ready, for `run_main`.
 fn start(node: &Arc<Node>, slot: &Slot) -> Result<ProcessId, ApiError> {
     let raw = slot.process();
     // SAFETY: this thread runs or built the process and nothing of it runs now.
@@ -236,9 +240,14 @@ fn start(node: &Arc<Node>, slot: &Slot) -> Result<ProcessId, ApiError> {
         relate(node, slot, id, *relation);
     }
     node.scheduler.count(|counters| &counters.spawned);
+    Ok(id)
+}
+
+/// Makes a process that was started runnable. Another worker may run it to its end at once, so this
+/// comes after everything that is to be seen before that end.
+fn run_main(node: &Node, slot: &Slot) {
     slot.state.transition_to_scheduled();
     node.scheduler.schedule_young(slot.index());
-    Ok(id)
 }
 
 fn relate(node: &Node, slot: &Slot, id: ProcessId, mut relation: Relation) {
@@ -272,7 +281,11 @@ pub(crate) fn started(node: &Arc<Node>, slot: &Slot) {
     // SAFETY: the worker holds the process, which it just ran.
     let spawner = unsafe { (*slot.process()).spawner };
     let result = start(node, slot);
+    let is_started = result.is_ok();
     answer(node, spawner, result);
+    if is_started {
+        run_main(node, slot);
+    }
 }
 
 /// A worker ran a chunk that failed.

@@ -383,3 +383,13 @@ fn definitions_whose_processes_cannot_be_copied_are_counted() {
         runtime.shutdown();
     });
 }
+
+#[test]
+fn who_starts_a_process_from_outside_hears_of_its_start_before_its_end() {
+    within(PATIENCE, || {
+        let runtime = App::new().process("main", "return 1").start();
+        for _ in 0..20_000 {
+            assert_eq!(exec(&runtime, "app:main", &[]).as_i64(), Some(1));
+        }
+    });
+}
