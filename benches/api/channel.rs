@@ -5,7 +5,7 @@
 //! the process's ready queue; `stream` lets the buffer take up the turns. No other process and no
 //! other worker has a part. In `select` the list of cases is made anew each time, as programs do.
 
-use criterion::{Criterion, Throughput, criterion_group};
+use criterion::{Criterion, criterion_group};
 
 use crate::support;
 
@@ -52,15 +52,7 @@ const SELECTS: [(&str, &str, &str); 4] = [
 
 fn channel(criterion: &mut Criterion) {
     for (layer, acts) in [("channel", CHANNELS.as_slice()), ("select", &SELECTS)] {
-        let mut group = criterion.benchmark_group(layer);
-        group.throughput(Throughput::Elements(1));
-        for (name, before, act) in acts {
-            let main = support::repeat(before, act);
-            let runtime = support::start(&[("main", &main)]);
-            group.bench_function(*name, |bencher| support::measure(bencher, &runtime));
-            runtime.shutdown();
-        }
-        group.finish();
+        support::bench(criterion, layer, acts);
     }
 }
 

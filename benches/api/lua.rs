@@ -34,14 +34,7 @@ const COROUTINES: [(&str, &str, &str); 3] = [
 
 fn lua(criterion: &mut Criterion) {
     for (layer, acts) in [("call", CALLS.as_slice()), ("coroutine", &COROUTINES)] {
-        let mut group = criterion.benchmark_group(layer);
-        for (name, before, act) in acts {
-            let main = support::repeat(before, act);
-            let runtime = support::start(&[("main", &main)]);
-            group.bench_function(*name, |bencher| support::measure(bencher, &runtime));
-            runtime.shutdown();
-        }
-        group.finish();
+        support::bench(criterion, layer, acts);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use criterion::Bencher;
+use criterion::{Bencher, Criterion, Throughput};
 use moonlet::{Application, Builder, Level, Runtime, Value};
 
 const HOST: &str = "app:processes";
@@ -38,6 +38,19 @@ pub(crate) fn repeat(before: &str, act: &str) -> String {
            return time.monotonic() - begin
          end"
     )
+}
+
+/// Benches a layer: its acts, each with a name and what comes before it (see [`repeat`]).
+pub(crate) fn bench(criterion: &mut Criterion, layer: &str, acts: &[(&str, &str, &str)]) {
+    let mut group = criterion.benchmark_group(layer);
+    group.throughput(Throughput::Elements(1));
+    for (name, before, act) in acts {
+        let main = repeat(before, act);
+        let runtime = start(&[("main", &main)]);
+        group.bench_function(*name, |bencher| measure(bencher, &runtime));
+        runtime.shutdown();
+    }
+    group.finish();
 }
 
 /// Measures `app:main`, which gets the number of repetitions and returns the nanoseconds that

@@ -59,7 +59,7 @@ impl Bytecode {
         // A dump has each string once: its length with the closing NUL, the bytes, the NUL.
         let Ok(length @ 1..128) = u8::try_from(text.len() + 1) else { return true };
         let pattern = [&[length], text.as_bytes(), &[0]].concat();
-        self.bytes().windows(pattern.len()).any(|window| window == pattern)
+        memchr::memmem::find(self.bytes(), &pattern).is_some()
     }
 
     fn bytes(&self) -> &[u8] {

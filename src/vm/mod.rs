@@ -119,6 +119,7 @@ impl Vm {
             registry::LIBRARIES,
             registry::LAZY_GLOBALS,
             registry::LAST_SENDER,
+            registry::LAST_DESTINATION,
         ] {
             stack.push_boolean(false);
             stack.raw_set_index(ffi::LUA_REGISTRYINDEX, slot);

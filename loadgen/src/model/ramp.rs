@@ -3,13 +3,14 @@
 //! A simulation of what `src/scheduler` does, event by event, with times instead of instructions. A
 //! searching worker looks at one queue after the other, takes up to half of the first that has
 //! something, and wakes one sleeper if nobody else searches; at most half of the workers begin to
-//! search at once; who finds nothing in so many rounds sleeps. Tasks neither wait nor make others.
+//! search at once; who finds nothing for some time sleeps. Tasks neither wait nor make others.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Rounds over all queues before a searching worker parks, as `scheduler/worker.rs` has it.
-const ROUNDS: usize = 4;
+/// How long a worker searches before it parks, at least once over all queues, as
+/// `scheduler/worker.rs` has it.
+const SEARCH_NS: u64 = 20_000;
 /// What a steal takes at most, as crossbeam has it.
 const BATCH_MAX: usize = 32;
 
@@ -132,7 +133,9 @@ impl Simulation {
         // Any generator will do (Knuth's MMIX); the first victim is to differ from time to time.
         self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let victim = (self.random >> 33) as usize % self.burst.workers;
-        self.doing[worker] = Doing::Searching { victim, left: ROUNDS * self.burst.workers };
+        let looks = SEARCH_NS / self.burst.probe_ns.max(1);
+        let left = self.burst.workers.max(looks as usize);
+        self.doing[worker] = Doing::Searching { victim, left };
         self.events.push(Reverse((now + self.burst.probe_ns, worker)));
     }
 
