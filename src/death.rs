@@ -35,7 +35,17 @@ pub(crate) fn end(node: &Arc<Node>, slot: &Slot, outcome: Outcome) {
         return;
     }
     log_failure(&process, slot, &outcome);
-    let id = process.id;
+    finish(node, slot, Some(process), outcome);
+}
+
+/// Ends a process that the calling worker holds and that could not be made.
+pub(crate) fn end_unmade(node: &Node, slot: &Slot) {
+    let failure = exit::Failure::text("not enough memory for a new process");
+    finish(node, slot, None, Outcome::Failure(failure));
+}
+
+fn finish(node: &Node, slot: &Slot, process: Option<Box<Process>>, outcome: Outcome) {
+    let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
     let relations = retire(node, slot, process);
     let outcome = Arc::new(overruled(slot).unwrap_or(outcome));
     let at = node.clock.unix_seconds();
@@ -50,13 +60,13 @@ pub(crate) fn end(node: &Arc<Node>, slot: &Slot, outcome: Outcome) {
     release(node, slot);
 }
 
-/// Steps 1 to 3, for a process that ran or one whose chunk failed.
-pub(crate) fn retire(node: &Node, slot: &Slot, process: Box<Process>) -> Relations {
-    let id = process.id;
+/// Steps 1 to 3, for a process that ran, one whose chunk failed or one that could not be made.
+pub(crate) fn retire(node: &Node, slot: &Slot, process: Option<Box<Process>>) -> Relations {
+    let uniq = slot.uniq();
     slot.stop_resolving();
     drop(process);
     slot.set_process(std::ptr::null_mut());
-    relations::retire(&node.slots, &node.names, slot, id.uniq)
+    relations::retire(&node.slots, &node.names, slot, uniq)
 }
 
 /// Step 5.

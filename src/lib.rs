@@ -25,7 +25,7 @@
 //! | `runtime`, `cli` | starting and stopping a node, from a program or the command line |
 //! | `app`, `loader`, `supervisor` | applications on disk, their code, their services |
 //! | `api` | what scripts can call, a file per family |
-//! | `spawn`, `upgrade`, `death` | the turns of a process's life, step by step |
+//! | `spawn`, `upgrade`, `death` | the turns of a process's life, step by step; images to start from |
 //! | `node`, `host` | what all processes share; domains with limits |
 //! | `scheduler` | workers, run queues, parking, timers, the monitor that ends long slices |
 //! | `process` | one process: state word, mailbox, channels, coroutines, a time slice |

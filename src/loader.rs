@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use crate::api::{self, Module};
 use crate::app::{Application, Code, Entry, EntryId, Kind};
 use crate::node::Loaded;
-use crate::process::definition::{Chunk, Definition, Filled, Preset};
+use crate::process::definition::{Chunk, Definition, Filled, Preset, ReadyImage};
 use crate::security::Catalog;
 use crate::sync::Arc;
 
@@ -57,6 +57,7 @@ fn load(application: &Application, entry: &Entry, code: &Code) -> Loaded {
         globals,
         filled: Filled::new(),
         template: OnceLock::new(),
+        ready: ReadyImage::default(),
     };
     definition.filled = api::mentioned_globals(&definition);
     Ok(Arc::new(definition))

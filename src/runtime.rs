@@ -450,6 +450,7 @@ impl Runtime {
     /// Frees processes that no worker ended; only when all workers are gone.
     fn drop_processes(&self) {
         for slot in self.node.slots.used() {
+            drop(slot.take_newborn());
             let process = slot.process();
             if process.is_null() {
                 continue;

@@ -85,10 +85,19 @@ pub(crate) fn spawn(
     request: Request<'_>,
     waiting: impl FnOnce() -> Spawner,
 ) -> Result<Spawned, ApiError> {
-    let slot = build(node, request)?;
+    let (slot, definition) = place(node, &request).inspect_err(|_| {
+        settle_name(node, &request.relation, None);
+    })?;
+    if request.arguments.count() <= newborn::ARGUMENTS_MAX
+        && ready::image(node, slot, &definition).is_some()
+    {
+        let id = newborn::bear(node, slot, definition, request);
+        return Ok(Spawned::Running(id));
+    }
+    with_chunk(node, slot, definition, request)?;
     let is_capped = node.host(slot.host()).gate.is_capped();
     if !is_capped {
-        // SAFETY: `build` claimed the slot, so this thread alone has the process.
+        // SAFETY: `place` claimed the slot, so this thread alone has the process.
         let run_chunk = || unsafe { process::run_timeslice(slot.process(), node.reductions) };
         match node.scheduler.while_spawning(run_chunk) {
             Step::Started => {
@@ -125,24 +134,18 @@ pub(crate) fn spawn_from_outside(
 
 /// Builds a process whose first chunk is ready to run, in a slot that this thread holds.
 fn build<'a>(node: &'a Arc<Node>, request: Request<'_>) -> Result<&'a Slot, ApiError> {
-    let (slot, vm, definition) = place(node, &request).inspect_err(|_| {
+    let (slot, definition) = place(node, &request).inspect_err(|_| {
         settle_name(node, &request.relation, None);
     })?;
-    let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
-    let Request { arguments, relation, chain, context, .. } = request;
-    let chain = chain.unwrap_or_else(|| node.next_chain());
-    let mut process = Process::new(vm, id, chain, node.clone(), definition, arguments, context);
-    process.relation = Some(Box::new(relation));
-    process.start_chunk(0);
-    slot.set_process(Box::into_raw(process));
+    with_chunk(node, slot, definition, request)?;
     Ok(slot)
 }
 
-/// Finds what a process needs: its code, a slot of its host, and a VM.
+/// Finds what a process needs: its code, and a slot of its host.
 fn place<'a>(
     node: &'a Arc<Node>,
     request: &Request<'_>,
-) -> Result<(&'a Slot, Vm, Arc<Definition>), ApiError> {
+) -> Result<(&'a Slot, Arc<Definition>), ApiError> {
     let (host, definition) = find(node, request)?;
     check_messages(&node.host(host).limits, &request.relation.messages)?;
     if !node.host(host).enter() {
@@ -153,12 +156,34 @@ fn place<'a>(
         return Err(ApiError::rate_limited("max processes limit exceeded"));
     };
     slot.occupy(host);
-    let vm = new_vm(node, host, &definition).inspect_err(|_| {
-        slot.stop_resolving();
-        *slot.relations() = Default::default();
-        death::release(node, slot);
-    })?;
-    Ok((slot, vm, definition))
+    Ok((slot, definition))
+}
+
+/// Puts a process whose first chunk is ready to run into its slot, or gives that back.
+fn with_chunk(
+    node: &Arc<Node>,
+    slot: &Slot,
+    definition: Arc<Definition>,
+    request: Request<'_>,
+) -> Result<(), ApiError> {
+    let Request { arguments, relation, chain, context, .. } = request;
+    let vm = match new_vm(node, slot.host(), &definition) {
+        Ok(vm) => vm,
+        Err(error) => {
+            drop(death::retire(node, slot, None));
+            settle_name(node, &relation, None);
+            death::release(node, slot);
+            return Err(error);
+        }
+    };
+    let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
+    let chain = chain.unwrap_or_else(|| node.next_chain());
+    let mut process = Process::new(vm, id, chain, node.clone(), definition, context);
+    process.arguments = Some(Box::new(arguments));
+    process.relation = Some(Box::new(relation));
+    process.start_chunk(0);
+    slot.set_process(Box::into_raw(process));
+    Ok(())
 }
 
 /// Whether the mailbox of a new process takes these messages.
@@ -316,7 +341,7 @@ fn discard(node: &Arc<Node>, slot: &Slot, outcome: Outcome) -> ApiError {
 fn take_back(node: &Node, slot: &Slot, mut process: Box<Process>, outcome: Outcome) -> ApiError {
     let error = error_of(&process, outcome);
     let relation = process.relation.take();
-    drop(death::retire(node, slot, process));
+    drop(death::retire(node, slot, Some(process)));
     if let Some(relation) = relation {
         settle_name(node, &relation, None);
     }
@@ -338,3 +363,7 @@ fn error_of(process: &Process, outcome: Outcome) -> ApiError {
 
 #[cfg(all(test, not(loom)))]
 mod copied;
+mod newborn;
+mod ready;
+
+pub(crate) use newborn::{Newborn, process_of};

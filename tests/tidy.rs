@@ -55,6 +55,7 @@ const UNSAFE: &[&str] = &[
     "src/scheduler/worker.rs",
     "src/spawn.rs",
     "src/spawn/copied/life.rs",
+    "src/spawn/ready.rs",
     "src/upgrade.rs",
 ];
 

@@ -52,6 +52,17 @@ impl Deref for Caller<'_> {
 /// Runs `inner` for the process that the VM belongs to.
 #[inline(always)]
 pub(crate) fn enter(stack: Stack, inner: impl FnOnce(&mut Caller<'_>) -> ApiResult) -> Reply {
+    stack.control().set_individual();
+    enter_shared(stack, inner)
+}
+
+/// As [`enter`], for functions that do the same in every process of a definition and leave nothing
+/// behind but in Lua: what a chunk does with them need not be done anew for each (`spawn/ready.rs`).
+#[inline(always)]
+pub(crate) fn enter_shared(
+    stack: Stack,
+    inner: impl FnOnce(&mut Caller<'_>) -> ApiResult,
+) -> Reply {
     let process = stack.control().process().cast::<Process>();
     // SAFETY: `Process::new` bound the VM to its process. The worker that runs it keeps no
     // reference across the resume that led here, and API functions do not nest: nothing that

@@ -36,10 +36,10 @@ pub(crate) fn make(stack: Stack) {
     }
 }
 
-function!(new, new_inner);
-function!(wrap, wrap_inner);
-function!(is, is_inner);
-function!(call_stack, call_stack_inner);
+function!(shared new, new_inner);
+function!(shared wrap, wrap_inner);
+function!(shared is, is_inner);
+function!(shared call_stack, call_stack_inner);
 
 fn raise<T>(text: &str) -> Result<T, Failure> {
     Err(Failure::Text(text.to_owned()))

@@ -58,8 +58,6 @@ pub(crate) enum Library {
     Functions(&'static [(&'static str, lua_CFunction)]),
     /// Pushes the table.
     Make(fn(Stack)),
-    /// Pushes the table, which is the process's own.
-    MakeFor(fn(Stack, &mut Process)),
 }
 
 /// Every table that is there for all processes: name and how it is made.
@@ -69,7 +67,7 @@ pub(crate) const LIBRARIES: &[(&str, Library)] = &[
     ("errors", Library::Make(errors::make)),
     ("string", Library::Make(stdlib::make_string)),
     ("table", Library::Make(stdlib::make_table)),
-    ("math", Library::MakeFor(stdlib::make_math)),
+    ("math", Library::Make(stdlib::make_math)),
     ("utf8", Library::Make(stdlib::make_utf8)),
     ("os", Library::Make(stdlib::make_os)),
     ("coroutine", Library::Make(stdlib::make_coroutine)),
@@ -77,7 +75,7 @@ pub(crate) const LIBRARIES: &[(&str, Library)] = &[
 
 /// Modules come behind the libraries in the registry's list of tables.
 const MODULES: [Library; 5] = [
-    Library::MakeFor(time::make),
+    Library::Make(time::make),
     Library::Make(logger::make),
     Library::Make(io::make),
     Library::Make(ctx::make),
@@ -127,22 +125,12 @@ fn global_name(definition: &Definition, number: usize) -> &str {
     }
 }
 
-/// Pushes the value of a lazily filled global.
-fn push_global(stack: Stack, process: &mut Process, number: usize) {
-    let definition = process.definition.clone();
-    let is_pushed = push_shared_global(stack, &definition, number);
-    if !is_pushed && let Some(number) = library_number(&definition, number) {
-        push_library(stack, process, number);
-    }
-}
-
-/// Pushes the value of a lazily filled global if it is the same for all processes of the
-/// definition, but for the values of libraries; false (and nothing pushed) for the others.
-fn push_shared_global(stack: Stack, definition: &Definition, number: usize) -> bool {
+/// Pushes the value of a lazily filled global, the same for all processes of the definition.
+fn push_global(stack: Stack, definition: &Definition, number: usize) {
     let base = number.wrapping_sub(LIBRARIES.len());
     let special = base.wrapping_sub(stdlib::BASE.len());
     if let Some(number) = library_number(definition, number) {
-        return push_shared_library(stack, number);
+        push_library(stack, number);
     } else if let Some((name, source)) = stdlib::BASE.get(base) {
         stdlib::push_base(stack, name, *source);
     } else if special == 0 {
@@ -152,7 +140,6 @@ fn push_shared_global(stack: Stack, definition: &Definition, number: usize) -> b
     } else if let Preset::Library(index) = definition.globals[special - 2].1 {
         push_loaded(stack, index);
     }
-    true
 }
 
 /// The number of the table that a lazily filled global is, if it is one.
@@ -183,33 +170,19 @@ fn library(number: usize) -> Library {
 }
 
 /// Pushes a table of the runtime, making it at the first use.
-fn push_library(stack: Stack, process: &mut Process, number: usize) {
-    if push_shared_library(stack, number) {
-        return;
-    }
-    if let Library::MakeFor(make) = library(number) {
-        make(stack, process);
-        keep_library(stack, number);
-    }
-}
-
-/// As [`push_library`] where there is no process; false (and nothing pushed) for a table that is
-/// not made yet and can only be made for one.
-fn push_shared_library(stack: Stack, number: usize) -> bool {
+fn push_library(stack: Stack, number: usize) {
     stack.push_registry_table(registry::LIBRARIES);
     let is_made = stack.raw_get_index(-1, number as i64 + 1) != Type::Nil;
     stack.remove(-2);
     if is_made {
-        return true;
+        return;
     }
     stack.pop(1);
     match library(number) {
         Library::Functions(functions) => push_functions(stack, functions),
         Library::Make(make) => make(stack),
-        Library::MakeFor(_) => return false,
     }
     keep_library(stack, number);
-    true
 }
 
 /// Keeps the table on top for those who ask for it again.
@@ -221,9 +194,9 @@ fn keep_library(stack: Stack, number: usize) {
 }
 
 /// Pushes a table of the runtime by its name.
-pub(crate) fn push_named_library(stack: Stack, process: &mut Process, name: &str) {
+pub(crate) fn push_named_library(stack: Stack, name: &str) {
     match LIBRARIES.iter().position(|(other, _)| *other == name) {
-        Some(number) => push_library(stack, process, number),
+        Some(number) => push_library(stack, number),
         None => stack.push_nil(),
     }
 }
@@ -297,13 +270,10 @@ pub(crate) fn install(vm: &Vm) {
 pub(crate) fn mentioned(definition: &Definition) -> Filled {
     let mut filled = Filled::new();
     for number in 0..fixed_names() + definition.globals.len() {
-        let is_shared = match library_number(definition, number) {
-            Some(number) => !matches!(library(number), Library::MakeFor(_)),
-            // The value of a library is there only when its chunk has run.
-            None => number < fixed_names(),
-        };
+        // The value of an imported library is there only when its chunk has run.
+        let is_there = library_number(definition, number).is_some() || number < fixed_names();
         let name = global_name(definition, number);
-        if is_shared && prepare::mention_any(&definition.chunks, &[name]) {
+        if is_there && prepare::mention_any(&definition.chunks, &[name]) {
             mark(&mut filled, number);
         }
     }
@@ -316,7 +286,8 @@ pub(crate) fn fill(stack: Stack, definition: &Definition) {
     for number in 0..fixed_names() + definition.globals.len() {
         let is_mentioned =
             definition.filled.get(number / 64).is_some_and(|word| word >> (number % 64) & 1 == 1);
-        if is_mentioned && push_shared_global(stack, definition, number) {
+        if is_mentioned {
+            push_global(stack, definition, number);
             if LIBRARIES.get(number).is_some_and(|(name, _)| *name == "process") {
                 process::fill(stack, |name| prepare::mention_any(&definition.chunks, &[name]));
             }
@@ -326,14 +297,14 @@ pub(crate) fn fill(stack: Stack, definition: &Definition) {
     stack.pop(1);
 }
 
-function!(global_index, global_index_inner);
-function!(global_newindex, global_newindex_inner);
+function!(shared global_index, global_index_inner);
+function!(shared global_newindex, global_newindex_inner);
 
 fn global_index_inner(caller: &mut Caller<'_>) -> ApiResult {
     let number = name_at(caller, 2).and_then(|name| find_global(&caller.process.definition, name));
     match number {
         Some(number) if mark_filled(caller.process, number) => {
-            push_global(caller.stack, caller.process, number);
+            push_global(caller.stack, &caller.process.definition, number);
             caller.push_value(2);
             caller.push_value(-2);
             caller.raw_set(1);
@@ -412,7 +383,7 @@ pub(crate) unsafe fn fill_if_globals(lua: *mut lua_State, index: c_int) {
 }
 
 fn fill_all(stack: Stack) -> Reply {
-    crate::api::caller::enter(stack, |caller| {
+    crate::api::caller::enter_shared(stack, |caller| {
         caller.reserve(20);
         caller.push_globals();
         let globals = caller.top();
@@ -420,7 +391,7 @@ fn fill_all(stack: Stack) -> Reply {
         caller.set_metatable(globals);
         for number in 0..fixed_names() + caller.process.definition.globals.len() {
             if mark_filled(caller.process, number) {
-                push_global(caller.stack, caller.process, number);
+                push_global(caller.stack, &caller.process.definition, number);
                 let name = global_name(&caller.process.definition, number).to_owned();
                 caller.set_raw_field(globals, &name);
             }
@@ -439,7 +410,7 @@ pub(crate) unsafe fn is_in_main(lua: *mut lua_State) -> bool {
     unsafe { (*Control::of(lua).process().cast::<Process>()).stage == Stage::Main }
 }
 
-function!(require, require_inner);
+function!(shared require, require_inner);
 
 /// `require(name)`: what the entry of the calling code lists, and the tables always there.
 fn require_inner(caller: &mut Caller<'_>) -> ApiResult {
@@ -453,13 +424,13 @@ fn require_inner(caller: &mut Caller<'_>) -> ApiResult {
         match *preset {
             Preset::Library(index) => push_loaded(caller.stack, index),
             Preset::Module(module) => {
-                push_library(caller.stack, caller.process, LIBRARIES.len() + module as usize);
+                push_library(caller.stack, LIBRARIES.len() + module as usize);
             }
         }
         return Ok(Reply::Return(1));
     }
     if let Some(number) = LIBRARIES.iter().position(|(other, _)| other.as_bytes() == name) {
-        push_library(caller.stack, caller.process, number);
+        push_library(caller.stack, number);
         return Ok(Reply::Return(1));
     }
     let name = String::from_utf8_lossy(name);

@@ -16,6 +16,7 @@ pub(crate) mod errors;
 pub(crate) mod exec;
 pub(crate) mod exit;
 pub(crate) mod inbox;
+pub(crate) mod individual;
 pub(crate) mod io;
 pub(crate) mod library;
 pub(crate) mod link;
@@ -39,18 +40,25 @@ pub(crate) mod upgrade;
 
 pub(crate) use caller::Caller;
 pub(crate) use library::{Module, mentioned as mentioned_globals};
-pub(crate) use prepare::vm as new_vm;
+pub(crate) use prepare::{prepare as prepare_vm, vm as new_vm};
 
-/// Declares the C shell of a safe function: `function!(shell, inner)`.
+/// Declares the C shell of a safe function: `function!(shell, inner)`, or `function!(shared shell,
+/// inner)` for one that does the same in every process (see [`caller::enter_shared`]).
 macro_rules! function {
     ($shell:ident, $inner:path) => {
+        crate::api::function!(enter $shell, $inner);
+    };
+    (shared $shell:ident, $inner:path) => {
+        crate::api::function!(enter_shared $shell, $inner);
+    };
+    ($enter:ident $shell:ident, $inner:path) => {
         pub(crate) unsafe extern "C-unwind" fn $shell(
             lua: *mut crate::vm::ffi::lua_State,
         ) -> std::ffi::c_int {
             // SAFETY: Lua calls this with the running state of one of our VMs, the frame holds
             // nothing with a destructor, and the result goes to Lua at once.
             unsafe {
-                crate::vm::boundary::call(lua, |stack| crate::api::caller::enter(stack, $inner))
+                crate::vm::boundary::call(lua, |stack| crate::api::caller::$enter(stack, $inner))
             }
         }
     };

@@ -44,6 +44,11 @@ pub(crate) fn push(caller: &mut Caller<'_>, class: &'static Class, object: Objec
     userdata::push(caller.stack, class, Data { id }, 0);
 }
 
+/// Pushes a userdata of an object that every process has.
+pub(crate) fn push_known(stack: Stack, class: &'static Class, id: ObjectId) {
+    userdata::push(stack, class, Data { id }, 0);
+}
+
 /// The object at `index`, if it is one of this kind.
 pub(crate) fn at(caller: &Caller<'_>, index: i32, kind: Kind) -> Option<Object> {
     let data = userdata::get::<Data>(caller.stack, index, kind)?;

@@ -40,7 +40,7 @@ pub(crate) fn build(definition: &Definition, memory_limit: usize, hash_seed: u32
 
 /// Fills an empty VM. The function of the first chunk is left on its stack; those of the others lie
 /// where what they give will be kept. False if memory is out.
-fn prepare(vm: &Vm, definition: &Definition) -> bool {
+pub(crate) fn prepare(vm: &Vm, definition: &Definition) -> bool {
     library::install(vm);
     stdlib::install_string_metatable(vm.stack());
     let stack = vm.stack();

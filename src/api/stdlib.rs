@@ -2,15 +2,15 @@
 //! reach too far (`base.rs`, `coroutine.rs`, `string_match.rs`).
 //!
 //! The stock functions are taken from a scratch state, once for the program: they are plain C
-//! functions without state. `math` alone keeps a generator per VM and is opened in each.
+//! functions without state. Only random numbers have some, which a VM gets with the first of them
+//! (`individual.rs`).
 
 #![allow(unsafe_code)]
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use crate::api::{base, coroutine, library, string_match};
-use crate::process::Process;
+use crate::api::{base, coroutine, individual, library, string_match};
 use crate::vm::ffi::{self, lua_CFunction};
 use crate::vm::stack::{Stack, Type};
 
@@ -81,8 +81,12 @@ const TABLE: &[(&str, Source)] = &[
 const UTF8: &[(&str, Source)] =
     &[("char", Stock), ("codepoint", Stock), ("codes", Stock), ("len", Stock), ("offset", Stock)];
 
-const OS: &[(&str, Source)] =
-    &[("clock", Stock), ("date", Stock), ("difftime", Stock), ("time", Stock)];
+const OS: &[(&str, Source)] = &[
+    ("clock", Ours(individual::clock)),
+    ("date", Ours(individual::date)),
+    ("difftime", Stock),
+    ("time", Ours(individual::time)),
+];
 
 const COROUTINE: &[(&str, Source)] = &[
     ("close", Ours(coroutine::close)),
@@ -96,43 +100,41 @@ const COROUTINE: &[(&str, Source)] = &[
     ("yield", Ours(coroutine::yield_)),
 ];
 
-/// What of `math` stays.
-const MATH: &[&str] = &[
-    "abs",
-    "acos",
-    "asin",
-    "atan",
-    "ceil",
-    "cos",
-    "deg",
-    "exp",
-    "floor",
-    "fmod",
-    "huge",
-    "log",
-    "max",
-    "maxinteger",
-    "min",
-    "mininteger",
-    "modf",
-    "pi",
-    "rad",
-    "random",
-    "randomseed",
-    "sin",
-    "sqrt",
-    "tan",
-    "tointeger",
-    "type",
-    "ult",
+/// Functions of `math`; those in [`RANDOM`] and the constants come besides.
+const MATH: &[(&str, Source)] = &[
+    ("abs", Stock),
+    ("acos", Stock),
+    ("asin", Stock),
+    ("atan", Stock),
+    ("ceil", Stock),
+    ("cos", Stock),
+    ("deg", Stock),
+    ("exp", Stock),
+    ("floor", Stock),
+    ("fmod", Stock),
+    ("log", Stock),
+    ("max", Stock),
+    ("min", Stock),
+    ("modf", Stock),
+    ("rad", Stock),
+    ("sin", Stock),
+    ("sqrt", Stock),
+    ("tan", Stock),
+    ("tointeger", Stock),
+    ("type", Stock),
+    ("ult", Stock),
 ];
+
+/// Each has an upvalue, see `individual.rs`.
+const RANDOM: &[(&str, lua_CFunction)] =
+    &[("random", individual::random), ("randomseed", individual::randomseed)];
 
 /// Metamethods of strings: arithmetic on numeric strings.
 const STRING_METAMETHODS: &[&str] =
     &["__add", "__sub", "__mul", "__mod", "__pow", "__div", "__idiv", "__unm"];
 
 /// Stock functions by library and name; `string_meta` for the metamethods of strings.
-fn stock(library: &str, name: &str) -> Option<lua_CFunction> {
+pub(crate) fn stock(library: &str, name: &str) -> Option<lua_CFunction> {
     static STOCK: OnceLock<HashMap<(String, String), lua_CFunction>> = OnceLock::new();
     let key = (library.to_owned(), name.to_owned());
     STOCK.get_or_init(collect_stock).get(&key).copied()
@@ -152,7 +154,7 @@ fn collect_stock() -> HashMap<(String, String), lua_CFunction> {
     };
     stack.push_globals();
     collect_table(stack, "base", &mut found);
-    for library in ["string", "table", "utf8", "os", "coroutine"] {
+    for library in ["string", "table", "math", "utf8", "os", "coroutine"] {
         stack.raw_field(-1, library);
         collect_table(stack, library, &mut found);
         stack.pop(1);
@@ -239,24 +241,22 @@ pub(crate) fn make_coroutine(stack: Stack) {
     push_table(stack, "coroutine", COROUTINE);
 }
 
-pub(crate) fn make_math(stack: Stack, process: &mut Process) {
-    stack.push_table(0, MATH.len());
-    // SAFETY: pushes one table and raises for memory only, which is excluded here.
-    unsafe { ffi::luaopen_math(stack.lua()) };
-    for name in MATH {
-        stack.raw_field(-1, name);
-        stack.set_raw_field(-3, name);
+pub(crate) fn make_math(stack: Stack) {
+    push_table(stack, "math", MATH);
+    for (name, function) in RANDOM {
+        // Where the generator will be.
+        stack.push_integer(0);
+        stack.push_function(*function, 1);
+        stack.set_raw_field(-2, name);
     }
-    let seed = process.node.random_seed();
-    if stack.raw_field(-1, "randomseed") == Type::Function {
-        stack.push_integer(seed as i64);
-        stack.push_integer(process.id.uniq as i64);
-        // SAFETY: a protected call of a C function with two integers; it runs no Lua code.
-        unsafe { ffi::lua_pcallk(stack.lua(), 2, 0, 0, 0, None) };
-    } else {
-        stack.pop(1);
+    for (name, value) in [("huge", f64::INFINITY), ("pi", std::f64::consts::PI)] {
+        stack.push_number(value);
+        stack.set_raw_field(-2, name);
     }
-    stack.pop(1);
+    for (name, value) in [("maxinteger", i64::MAX), ("mininteger", i64::MIN)] {
+        stack.push_integer(value);
+        stack.set_raw_field(-2, name);
+    }
 }
 
 /// Gives strings their metatable; their methods are made at the first use.
@@ -275,10 +275,10 @@ pub(crate) fn install_string_metatable(stack: Stack) {
     stack.pop(1);
 }
 
-crate::api::function!(string_index, string_index_inner);
+crate::api::function!(shared string_index, string_index_inner);
 
 fn string_index_inner(caller: &mut crate::api::Caller<'_>) -> crate::api::caller::ApiResult {
-    library::push_named_library(caller.stack, caller.process, "string");
+    library::push_named_library(caller.stack, "string");
     caller.push_value(2);
     caller.raw_get(-2);
     Ok(crate::vm::boundary::Reply::Return(1))

@@ -163,7 +163,7 @@ impl Waiting {
         slot.state.transition_to_running();
         // SAFETY: the state is running now, by this thread.
         let process = unsafe { &*slot.process() };
-        let template = process.definition.template.get().and_then(|made| made.as_ref().ok());
+        let template = template_of(process);
         let result = act(process, template.expect("the definition has a template"));
         assert_eq!(slot.state.transition_to_waiting(), Rest::Waiting, "no other thread is here");
         result
@@ -174,8 +174,10 @@ impl Waiting {
         while let Some(runnable) = self.node.scheduler.take_injected() {
             let slot = self.node.slots.slot(runnable.into()).expect("it was scheduled");
             slot.state.transition_to_running();
+            let process = spawn::process_of(&self.node, slot);
+            assert!(!process.is_null(), "memory is left");
             // SAFETY: as in `hold`.
-            let step = unsafe { process::run_timeslice(slot.process(), self.node.reductions) };
+            let step = unsafe { process::run_timeslice(process, self.node.reductions) };
             self.after(slot, step);
         }
     }
@@ -202,6 +204,15 @@ impl Drop for Waiting {
         }
         self.run();
     }
+}
+
+/// What the process began as a copy of.
+fn template_of(process: &Process) -> Option<&Template> {
+    let definition = &process.definition;
+    if process.is_copied_ready {
+        return definition.ready.image.get()?.as_ref().map(|ready| &ready.template);
+    }
+    definition.template.get()?.as_ref().ok()
 }
 
 #[cfg(all(test, not(loom)))]

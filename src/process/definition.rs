@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use crate::app::EntryId;
-use crate::sync::Arc;
+use crate::sync::{Arc, Mutex};
 use crate::vm::bytecode::Bytecode;
 use crate::vm::template::{Refusal, Template};
 
@@ -19,6 +19,23 @@ pub(crate) struct Definition {
     pub(crate) filled: Filled,
     /// What its processes are copies of, made with the first, or why they cannot be copied.
     pub(crate) template: OnceLock<Result<Template, Refusal>>,
+    /// What they are copies of when their chunks need not run in each, see `spawn/ready.rs`.
+    pub(crate) ready: ReadyImage,
+}
+
+/// The image of a process whose chunks are over.
+#[derive(Default)]
+pub(crate) struct ReadyImage {
+    /// Set when it is decided; `None` if the chunks have to run in each process.
+    pub(crate) image: OnceLock<Option<Ready>>,
+    /// Starts of processes while that was open.
+    pub(crate) starts: Mutex<u32>,
+}
+
+pub(crate) struct Ready {
+    pub(crate) template: Template,
+    /// Which globals are there.
+    pub(crate) filled: Filled,
 }
 
 /// Which of the lazily filled globals are there, a bit each; see `api/library.rs`.

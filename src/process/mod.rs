@@ -79,6 +79,8 @@ pub(crate) struct Process {
     pub(crate) stage: Stage,
     /// Whether a main has begun: from then on a chunk that runs is that of an upgrade.
     pub(crate) is_started: bool,
+    /// Whether it began as a copy of its definition's [`definition::Ready`] image.
+    pub(crate) is_copied_ready: bool,
     /// Messages that Lua took and the mailbox still counts.
     taken: u32,
     taken_bytes: usize,
@@ -117,7 +119,6 @@ impl Process {
         chain: u64,
         node: Arc<Node>,
         definition: Arc<Definition>,
-        arguments: Payload,
         context: Inherited,
     ) -> Box<Process> {
         let slot = NonNull::from(node.slots.slot(id.uniq).expect("a process has a slot"));
@@ -129,6 +130,7 @@ impl Process {
             context,
             stage: Stage::Chunk(0),
             is_started: false,
+            is_copied_ready: false,
             taken: 0,
             taken_bytes: 0,
             coroutines: Coroutines::default(),
@@ -145,7 +147,7 @@ impl Process {
             upgrade: None,
             spawner: Spawner::Here,
             relation: None,
-            arguments: (arguments.count() > 0).then(|| Box::new(arguments)),
+            arguments: None,
         });
         process.bind();
         process
@@ -328,13 +330,16 @@ impl Process {
         self.coroutines.start(MAIN, state, arguments);
     }
 
-    /// Pushes main's arguments behind main, which the last chunk left, and starts it.
+    /// Starts main, which the last chunk left, with the arguments that were kept for it.
     pub(crate) fn start_main(&mut self) -> Result<(), Box<Failure>> {
-        let count = match self.arguments.take() {
-            Some(arguments) => payload::push_all(self.vm.stack(), &arguments)
-                .ok_or_else(|| Box::new(Failure::text("too many arguments for main")))?,
-            None => 0,
-        };
+        let arguments = self.arguments.take().unwrap_or_default();
+        self.start_main_with(&arguments)
+    }
+
+    /// Pushes the arguments behind main and starts it.
+    pub(crate) fn start_main_with(&mut self, arguments: &Payload) -> Result<(), Box<Failure>> {
+        let count = payload::push_all(self.vm.stack(), arguments)
+            .ok_or_else(|| Box::new(Failure::text("too many arguments for main")))?;
         self.stage = Stage::Main;
         self.start_main_coroutine(count);
         Ok(())

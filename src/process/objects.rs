@@ -1,6 +1,8 @@
 //! Things of the runtime that Lua refers to by userdata: they live here, so that a VM can be
 //! dropped without running anything. A userdata holds the index; its finalizer names it.
 
+use std::sync::OnceLock;
+
 use jiff::tz::TimeZone;
 
 use super::context::Context;
@@ -36,6 +38,16 @@ pub(crate) struct Location {
     pub(crate) is_fixed: bool,
 }
 
+impl Location {
+    pub(crate) fn utc() -> Location {
+        Location { name: "UTC".to_owned(), zone: TimeZone::UTC, is_fixed: false }
+    }
+
+    pub(crate) fn local() -> Location {
+        Location { name: "Local".to_owned(), zone: TimeZone::system(), is_fixed: false }
+    }
+}
+
 #[derive(Clone)]
 pub(crate) enum Object {
     Plan(Arc<Plan>),
@@ -68,6 +80,17 @@ fn size_of(value: &Value) -> usize {
 /// Index of an object in its process.
 pub(crate) type ObjectId = u32;
 
+/// Objects that every process has, without being told.
+pub(crate) const UTC: ObjectId = ObjectId::MAX;
+pub(crate) const LOCAL: ObjectId = ObjectId::MAX - 1;
+
+fn known(id: ObjectId) -> &'static Object {
+    static KNOWN: OnceLock<[Object; 2]> = OnceLock::new();
+    let [utc, local] = KNOWN
+        .get_or_init(|| [Location::utc(), Location::local()].map(Arc::new).map(Object::Location));
+    if id == UTC { utc } else { local }
+}
+
 /// Most processes have none, so the table is made for the first.
 #[derive(Default)]
 pub(crate) struct Objects(Option<Box<Table>>);
@@ -90,6 +113,9 @@ impl Objects {
     }
 
     pub(crate) fn get(&self, id: ObjectId) -> Option<&Object> {
+        if id >= LOCAL {
+            return Some(known(id));
+        }
         self.0.as_ref()?.list.get(id as usize)?.as_ref()
     }
 

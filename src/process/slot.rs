@@ -20,6 +20,7 @@ use super::state::{Notify, State};
 use crate::host::Limits;
 use crate::pid::{self, GENERATION_MAX, SLOTS_MAX};
 use crate::prefetch::prefetch;
+use crate::spawn::Newborn;
 use crate::sync::{
     AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, lock,
 };
@@ -60,6 +61,8 @@ pub(crate) struct Slot {
     pub(crate) heap_bytes: AtomicUsize,
     index: u32,
     relations: Mutex<Relations>,
+    /// As `process`: one that is not made yet.
+    newborn: AtomicPtr<Newborn>,
 }
 
 #[cfg(not(loom))]
@@ -92,6 +95,7 @@ impl Slot {
             process: AtomicPtr::new(ptr::null_mut()),
             control: AtomicPtr::new(ptr::null_mut()),
             main_state: AtomicPtr::new(ptr::null_mut()),
+            newborn: AtomicPtr::new(ptr::null_mut()),
             index,
         }
     }
@@ -133,7 +137,8 @@ impl Slot {
         drop(self.mailbox.events.close());
     }
 
-    /// The process. Only for the thread that moved the state to running or exiting.
+    /// The process, null if it is not made yet. Only for the thread that moved the state to running
+    /// or exiting.
     pub(crate) fn process(&self) -> *mut Process {
         // Relaxed: the caller holds the state, which orders this with the last write.
         self.process.load(Ordering::Relaxed)
@@ -142,6 +147,23 @@ impl Slot {
     /// Stores the process; only for the thread that holds the state.
     pub(crate) fn set_process(&self, process: *mut Process) {
         self.process.store(process, Ordering::Relaxed);
+    }
+
+    /// Stores a process that is made by whoever runs it first; only for the thread that holds the
+    /// state.
+    pub(crate) fn set_newborn(&self, newborn: Box<Newborn>) {
+        self.newborn.store(Box::into_raw(newborn), Ordering::Relaxed);
+    }
+
+    /// Takes a process that is not made yet; only for the thread that holds the state.
+    pub(crate) fn take_newborn(&self) -> Option<Box<Newborn>> {
+        let newborn = self.newborn.load(Ordering::Relaxed);
+        if newborn.is_null() {
+            return None;
+        }
+        self.newborn.store(ptr::null_mut(), Ordering::Relaxed);
+        // SAFETY: `set_newborn` leaked the box, and what takes it clears the pointer.
+        Some(unsafe { Box::from_raw(newborn) })
     }
 
     /// Notes where the VM of the process lies; only for the thread that holds the state.

@@ -28,6 +28,7 @@ impl Process {
         self.definition = definition;
         self.arguments = Some(Box::new(arguments));
         self.stage = Stage::Chunk(0);
+        self.is_copied_ready = false;
         self.last_sender = None;
         self.last_destination = None;
         self.timers.start_over();

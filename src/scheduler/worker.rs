@@ -207,14 +207,18 @@ impl Worker {
             // Relaxed: a hint for those who may want the worker for something fresh.
             self.shared().spent_since.store(since, Ordering::Relaxed);
         }
-        // SAFETY: the state is running now, by this thread.
-        let step = unsafe { process::run_timeslice(slot.process(), self.node.reductions) };
+        let process = spawn::process_of(&self.node, slot);
+        // SAFETY: the state is running now, by this thread; a process that is not null is alive.
+        let step = (!process.is_null())
+            .then(|| unsafe { process::run_timeslice(process, self.node.reductions) });
         if let Some(since) = spent_since {
             self.shared().spent_since.store(u64::MAX, Ordering::Relaxed);
             self.queue.ran_spent(since, self.node.clock.now());
         }
         self.end_step();
-        self.after(slot, step);
+        if let Some(step) = step {
+            self.after(slot, step);
+        }
         if let Some(next) = host.gate.leave() {
             self.queue.push_fresh(next);
             self.scheduler().notify();

@@ -68,6 +68,8 @@ pub(crate) struct Arena {
     poison: u8,
     may_refuse: bool,
     over_limit: bool,
+    /// Whether it ever asked for memory besides its first, or refused some.
+    went_beyond: bool,
 }
 
 /// What of an arena goes into a template: offsets from the start of its first memory.
@@ -97,6 +99,7 @@ impl Arena {
             poison: 0,
             may_refuse: false,
             over_limit: false,
+            went_beyond: false,
         }
     }
 
@@ -115,10 +118,9 @@ impl Arena {
         self.poison = poison;
     }
 
-    /// How much of its first memory was ever handed out, if it needed no other.
+    /// How much of its first memory was ever handed out, if it never needed any other.
     pub(super) fn first_length(&self) -> Option<usize> {
-        let is_alone = self.blocks.is_null() && self.large.is_null();
-        is_alone.then(|| self.bump as usize - self.first as usize)
+        (!self.went_beyond).then(|| self.bump as usize - self.first as usize)
     }
 
     /// Notes what a copy of its first memory needs to know.
@@ -189,6 +191,7 @@ impl Arena {
             self.over_limit = true;
             return true;
         }
+        self.went_beyond = true;
         if self.refused != more {
             self.refused = more;
             return false;
@@ -232,6 +235,7 @@ impl Arena {
 
     /// Puts the rest of the current block into the free lists and chains a new block.
     fn grow(&mut self) -> bool {
+        self.went_beyond = true;
         let rest = (self.bump_end as usize) - (self.bump as usize);
         self.scatter(self.bump, rest);
         self.bump = self.bump_end;
@@ -278,6 +282,7 @@ impl Arena {
         if self.poison != 0 && self.blocks.is_null() && size <= room {
             return self.carve(size.next_multiple_of(ALIGN));
         }
+        self.went_beyond = true;
         if self.may_refuse && size > request_max() {
             return ptr::null_mut();
         }

@@ -90,6 +90,9 @@ pub(crate) struct Control {
     last_yield: Cell<Yield>,
     /// Whether every resumer up to the worker can yield, too.
     may_wait: Cell<bool>,
+    /// Whether its code has seen or done something that is not the same for every process of its
+    /// definition.
+    is_individual: Cell<bool>,
     /// API calls left in this time slice.
     reductions: Cell<u32>,
     released: UnsafeCell<Vec<Released>>,
@@ -111,6 +114,7 @@ impl Control {
             panic: Cell::new(None),
             last_yield: Cell::new(Yield::Script),
             may_wait: Cell::new(false),
+            is_individual: Cell::new(false),
             reductions: Cell::new(0),
             released: UnsafeCell::new(Vec::new()),
             externals: UnsafeCell::new(BTreeMap::new()),
@@ -253,6 +257,16 @@ impl Control {
         self.may_wait.replace(may_wait)
     }
 
+    pub(crate) fn is_individual(&self) -> bool {
+        self.is_individual.get()
+    }
+
+    /// Notes that what the code does from here on may differ from process to process.
+    #[inline]
+    pub(crate) fn set_individual(&self) {
+        self.is_individual.set(true);
+    }
+
     pub(crate) fn set_reductions(&self, reductions: u32) {
         self.reductions.set(reductions);
     }
@@ -314,6 +328,13 @@ impl Control {
     pub(crate) fn external(&self, start: *const u8) -> Option<crate::payload::SharedBytes> {
         // SAFETY: as in `hold_external`.
         unsafe { (*self.externals.get()).get(&(start as usize)).map(|held| held.bytes.clone()) }
+    }
+
+    /// Whether Lua refers to memory outside of the arena, or to things on the Rust side.
+    pub(crate) fn holds_others(&self) -> bool {
+        // SAFETY: as in `hold_external`.
+        let has_externals = unsafe { !(*self.externals.get()).is_empty() };
+        has_externals || self.has_released()
     }
 
     fn drop_external(&self, start: *const u8, len: usize) {

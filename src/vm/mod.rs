@@ -61,6 +61,8 @@ pub(crate) mod registry {
     pub(crate) const LAST_SENDER: i64 = 10;
     /// The text of the PID that was sent to last.
     pub(crate) const LAST_DESTINATION: i64 = 11;
+    /// The generator of random numbers, if there is one.
+    pub(crate) const RANDOM: i64 = 12;
     /// The first of the metatables, by kind of userdata.
     pub(crate) const METATABLES: i64 = 16;
 }
@@ -69,6 +71,9 @@ pub(crate) mod registry {
 /// it has marked. That is less than half of a small VM (the string table and the state itself are
 /// not marked), so at the usual 250 it would begin at once.
 const FIRST_GC_PAUSE: std::ffi::c_int = 500;
+
+/// Collections in a row at most; enough for the deepest recursion that Lua allows.
+const COLLECTIONS_MAX: usize = 32;
 
 /// First memory of a VM that is built: what a lean one needs. Picked from the image sizes.
 const FIRST_MEMORY: usize = 8 * 1024;
@@ -143,6 +148,21 @@ impl Vm {
             ffi::lua_gc(self.main_state(), ffi::LUA_GCCOLLECT);
             ffi::lua_gc(self.main_state(), ffi::LUA_GCPARAM, ffi::LUA_GCPPAUSE, usual);
         }
+    }
+
+    /// Takes back what code that ran may have left besides values: an armed hook, and garbage.
+    pub(crate) fn calm_down(&self) {
+        // SAFETY: the state is alive and no code of it runs.
+        unsafe { ffi::lua_sethook(self.main_state(), None, 0, 0) };
+        // Each collection frees half of the call frames that are kept for later.
+        for _ in 0..COLLECTIONS_MAX {
+            let before = self.control().used_bytes();
+            self.collect();
+            if self.control().used_bytes() == before {
+                break;
+            }
+        }
+        key_walk::KeyWalk::wipe_variables(self.stack());
     }
 
     /// The main state, which runs the main coroutine.

@@ -26,11 +26,11 @@ use std::ptr::NonNull;
 use super::Vm;
 use super::arena::Saved;
 use super::block::{Block, MEMORY};
-use super::ffi::{self, lua_State};
+use super::ffi::lua_State;
 use super::key_walk::KeyWalk;
 
 /// Most bytes of an image. Beyond, copying is no longer cheap against building.
-const ROOM: usize = 64 * 1024;
+pub(crate) const ROOM: usize = 64 * 1024;
 /// What unused memory holds in the two builds. No length, no tag and no pointer looks like it.
 const POISONS: [u8; 2] = [0xa7, 0x5c];
 /// Room behind the image, so that the first steps of a process need no second block.
@@ -51,6 +51,10 @@ pub(crate) enum Refusal {
     Collection { before: usize, after: usize },
     #[error("out of memory")]
     Memory,
+    #[error("the chunk sees or does what differs from process to process")]
+    Individual,
+    #[error("the chunk fails, or is not over within one time slice")]
+    Unfinished,
 }
 
 /// The image of a VM.
@@ -72,13 +76,26 @@ impl Template {
     /// # Errors
     /// Why such a VM cannot be copied.
     pub(crate) fn make(hash_seed: u32, prepare: &dyn Fn(&Vm) -> bool) -> Result<Template, Refusal> {
+        let build = |vm| if prepare(&vm) { Ok(vm) } else { Err(Refusal::Memory) };
+        Template::make_in(hash_seed, build, |vm| vm)
+    }
+
+    /// As [`Template::make`] where what is built of an empty VM is something around it.
+    ///
+    /// # Errors
+    /// Those of `build`, or why such a VM cannot be copied.
+    pub(crate) fn make_in<B>(
+        hash_seed: u32,
+        build: impl Fn(Vm) -> Result<B, Refusal>,
+        vm_of: impl Fn(&B) -> &Vm,
+    ) -> Result<Template, Refusal> {
         let build = |poison| {
-            let block = Block::new(MEMORY + ROOM, 0, poison)?;
-            let vm = Vm::in_block(block, hash_seed)?;
-            prepare(&vm).then_some(vm)
+            let block = Block::new(MEMORY + ROOM, 0, poison);
+            let vm = block.and_then(|block| Vm::in_block(block, hash_seed));
+            build(vm.ok_or(Refusal::Memory)?)
         };
-        let build = |poison| build(poison).ok_or(Refusal::Memory);
-        let template = Template::of(&build(POISONS[0])?, &build(POISONS[1])?)?;
+        let (first, second) = (build(POISONS[0])?, build(POISONS[1])?);
+        let template = Template::of(vm_of(&first), vm_of(&second))?;
         template.check()?;
         Ok(template)
     }
@@ -152,12 +169,8 @@ impl Template {
     fn check(&self) -> Result<(), Refusal> {
         let vm = self.copy(0).ok_or(Refusal::Memory)?;
         let (stack, before) = (vm.stack(), vm.control().used_bytes());
-        let mut walk = KeyWalk::new(stack);
-        for index in (1..=stack.top()).chain([ffi::LUA_REGISTRYINDEX]) {
-            stack.push_value(index);
-            if !walk.has_plain_keys() {
-                return Err(Refusal::Key);
-            }
+        if !KeyWalk::finds_plain_keys(stack) {
+            return Err(Refusal::Key);
         }
         vm.collect();
         let after = vm.control().used_bytes();
@@ -215,6 +228,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
+    use crate::vm::ffi;
     use crate::vm::stack::Type;
 
     fn refusal(prepare: &dyn Fn(&Vm) -> bool) -> Refusal {

@@ -6,8 +6,7 @@ use super::point::{LOCATION, push_time, time_at};
 use crate::api::caller::{ApiResult, Caller, Failure};
 use crate::api::{function, object};
 use crate::error::ApiError;
-use crate::process::Process;
-use crate::process::objects::{Location, Object};
+use crate::process::objects::{self, Location, Object};
 use crate::sync::Arc;
 use crate::vm::boundary::Reply;
 use crate::vm::stack::{Stack, Type};
@@ -29,28 +28,16 @@ static CLASS: Class = Class {
     metamethods: &[("__gc", object::collected), ("__tostring", text), ("__eq", equal)],
 };
 
-const UTC: &str = "UTC";
-const LOCAL: &str = "Local";
-
 /// Sets `utc` and `localtz` in the table on top of the stack.
-pub(super) fn push_known(stack: Stack, process: &mut Process) {
-    let mut caller = Caller { stack, process };
-    push(&mut caller, utc());
+pub(super) fn push_known(stack: Stack) {
+    object::push_known(stack, &CLASS, objects::UTC);
     stack.set_raw_field(-2, "utc");
-    push(&mut caller, local());
+    object::push_known(stack, &CLASS, objects::LOCAL);
     stack.set_raw_field(-2, "localtz");
 }
 
 fn push(caller: &mut Caller<'_>, location: Location) {
     object::push(caller, &CLASS, Object::Location(Arc::new(location)));
-}
-
-fn utc() -> Location {
-    Location { name: UTC.to_owned(), zone: TimeZone::UTC, is_fixed: false }
-}
-
-fn local() -> Location {
-    Location { name: LOCAL.to_owned(), zone: TimeZone::system(), is_fixed: false }
 }
 
 /// A fixed offset under a name.
@@ -104,8 +91,8 @@ fn load_inner(caller: &mut Caller<'_>) -> ApiResult {
     let name = String::from_utf8_lossy(caller.text(1)?).into_owned();
     let zone = match name.as_str() {
         "" => return Err(ApiError::invalid("location name cannot be empty").into()),
-        UTC => TimeZone::UTC,
-        LOCAL => TimeZone::system(),
+        "UTC" => TimeZone::UTC,
+        "Local" => TimeZone::system(),
         _ => TimeZone::get(&name)
             .map_err(|_| ApiError::not_found(format!("unknown time zone {name}")))?,
     };
@@ -145,7 +132,7 @@ fn to_utc_inner(caller: &mut Caller<'_>) -> ApiResult {
 /// `t:in_local()`.
 fn to_local_inner(caller: &mut Caller<'_>) -> ApiResult {
     push_time(caller, time_at(caller, 1)?);
-    show_in(caller, Some(local()));
+    show_in(caller, Some(Location::local()));
     Ok(Reply::Return(1))
 }
 
@@ -167,7 +154,7 @@ fn of_time_inner(caller: &mut Caller<'_>) -> ApiResult {
     time_at(caller, 1)?;
     if caller.push_user_value(1, LOCATION) == Type::Nil {
         caller.pop(1);
-        push(caller, utc());
+        push(caller, Location::utc());
     }
     Ok(Reply::Return(1))
 }

@@ -15,7 +15,6 @@ use span::{duration_argument, push_span};
 
 use crate::api::caller::{ApiResult, Caller, Failure};
 use crate::api::{function, library};
-use crate::process::Process;
 use crate::vm::boundary::Reply;
 use crate::vm::stack::{Stack, Type};
 
@@ -47,7 +46,7 @@ const WEEKDAYS: [&str; 7] =
     ["SUNDAY", "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY"];
 
 /// Pushes the table `time`.
-pub(crate) fn make(stack: Stack, process: &mut Process) {
+pub(crate) fn make(stack: Stack) {
     library::push_functions(
         stack,
         &[
@@ -74,7 +73,7 @@ pub(crate) fn make(stack: Stack, process: &mut Process) {
         stack.push_string(layout);
         stack.set_raw_field(-2, name);
     }
-    location::push_known(stack, process);
+    location::push_known(stack);
 }
 
 function!(now, now_inner);

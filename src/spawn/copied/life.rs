@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use super::super::{Relation, Request, build};
+use super::super::{Relation, Request, build, newborn, place, ready};
 use super::Program;
 use crate::app::Application;
 use crate::death;
@@ -16,6 +16,7 @@ use crate::process::exit::Outcome;
 use crate::process::slot::Slot;
 use crate::process::{self, REDUCTIONS, Step};
 use crate::scheduler::Scheduler;
+use crate::spawn;
 use crate::sync::Arc;
 use crate::value::Value;
 use crate::vm::template::Refusal;
@@ -25,6 +26,8 @@ use crate::vm::template::Refusal;
 pub(super) enum Way {
     Built,
     Copied,
+    /// Copied from the image that its chunks leave.
+    Ready,
 }
 
 /// What can be seen of a process.
@@ -32,6 +35,8 @@ pub(super) enum Way {
 pub(super) struct Life {
     /// Bytes in use: before its first instruction, after every step, and after full collections.
     pub(super) bytes: Vec<usize>,
+    /// How many of these are from before main, which begins with all garbage gone.
+    pub(super) before_main: usize,
     /// How it ended.
     pub(super) end: String,
 }
@@ -43,7 +48,7 @@ impl Life {
 }
 
 /// Runs a process of the program until it ends or waits, and collects its garbage. `None` if it was
-/// not made in this way, because it would be too large a copy.
+/// not made in this way, because it would be too large a copy or its chunk is its own.
 pub(super) fn live(
     program: &Program,
     way: Way,
@@ -51,26 +56,52 @@ pub(super) fn live(
     memory_limit: usize,
 ) -> Option<Life> {
     let node = node(program, way, hash_seed, memory_limit);
-    let request = Request {
+    let slot = match way {
+        Way::Ready => {
+            let slot = bear(&node)?;
+            assert!(!spawn::process_of(&node, slot).is_null(), "memory is left");
+            slot
+        }
+        _ => build(&node, request()).expect("the process is made"),
+    };
+    let refusal = definition(&node).template.get().and_then(|template| template.as_ref().err());
+    let life = run(slot);
+    // SAFETY: this thread holds the process, which does not run; `build` leaked the box.
+    let process = unsafe { Box::from_raw(slot.process()) };
+    drop(death::retire(&node, slot, Some(process)));
+    death::release(&node, slot);
+    match (way, refusal) {
+        (Way::Built, Some(_)) | (Way::Copied | Way::Ready, None) => Some(life),
+        (Way::Copied, Some(Refusal::TooLarge { .. })) => None,
+        (_, refusal) => panic!("no template: {refusal:?}\n{}", program.text()),
+    }
+}
+
+fn request() -> Request<'static> {
+    Request {
         definition: b"app:main",
         host: b"app:host",
         arguments: Payload::default(),
         relation: Relation::default(),
         chain: None,
         context: Inherited::default(),
-    };
-    let slot = build(&node, request).expect("the process is made");
-    let refusal = definition(&node).template.get().and_then(|template| template.as_ref().err());
-    let life = run(slot);
-    // SAFETY: this thread holds the process, which does not run; `build` leaked the box.
-    let process = unsafe { Box::from_raw(slot.process()) };
-    drop(death::retire(&node, slot, process));
-    death::release(&node, slot);
-    match (way, refusal) {
-        (Way::Built, Some(_)) | (Way::Copied, None) => Some(life),
-        (Way::Copied, Some(Refusal::TooLarge { .. })) => None,
-        (_, refusal) => panic!("no template: {refusal:?}\n{}", program.text()),
     }
+}
+
+/// Starts a process whose chunk need not run, and takes it as a worker does; `None` if its chunk
+/// has to.
+fn bear(node: &Arc<Node>) -> Option<&Slot> {
+    let (slot, definition) = place(node, &request()).expect("there is room");
+    // As if it were the second start of its definition: the first never rehearses.
+    if (0..2).all(|_| ready::image(node, slot, &definition).is_none()) {
+        drop(death::retire(node, slot, None));
+        death::release(node, slot);
+        return None;
+    }
+    newborn::bear(node, slot, definition, request());
+    assert_eq!(node.scheduler.take_injected(), Some(slot.index()), "it was scheduled");
+    slot.state.transition_to_running();
+    Some(slot)
 }
 
 /// A node of its own, so that all that is counted or chosen begins anew.
@@ -100,6 +131,7 @@ fn run(slot: &Slot) -> Life {
     // between time slices only, as everywhere below.
     let used = || unsafe { (*slot.process()).vm.control().used_bytes() };
     let mut bytes = vec![used()];
+    let mut before_main = 0;
     let end = loop {
         // SAFETY: as above.
         let step = unsafe { process::run_timeslice(slot.process(), REDUCTIONS) };
@@ -112,6 +144,9 @@ fn run(slot: &Slot) -> Life {
             // SAFETY: as above.
             Step::Started => unsafe {
                 let process = &mut *slot.process();
+                process.vm.calm_down();
+                before_main = bytes.len();
+                bytes.push(used());
                 process.is_started = true;
                 process.start_main().expect("there are no arguments");
             },
@@ -126,7 +161,7 @@ fn run(slot: &Slot) -> Life {
         }
         bytes.push(used());
     }
-    Life { bytes, end }
+    Life { bytes, before_main, end }
 }
 
 fn text_of(outcome: &Outcome) -> String {

@@ -7,6 +7,7 @@
 mod grammar;
 mod life;
 mod program;
+mod ready;
 
 use life::{Life, Way, live};
 use program::Program;
@@ -24,6 +25,17 @@ fn compare_any(program: &Program, hash_seed: u32, memory_limit: usize) -> Option
 #[track_caller]
 fn compare(program: &Program, hash_seed: u32, memory_limit: usize) -> Life {
     compare_any(program, hash_seed, memory_limit).expect("it is not too large")
+}
+
+/// Lives the program's main after its chunk and from the image that its chunk leaves; fails if there
+/// is a difference. `None` if its chunk has to run in each process.
+#[track_caller]
+fn compare_ready(program: &Program, hash_seed: u32) -> Option<Life> {
+    let ready = live(program, Way::Ready, hash_seed, 0)?;
+    let mut built = live(program, Way::Built, hash_seed, 0).expect("all can be built");
+    built.bytes.drain(..std::mem::take(&mut built.before_main));
+    assert!(built == ready, "{built:?}\n{ready:?}\n{}", program.text());
+    Some(ready)
 }
 
 fn main_only(main: &str) -> Program {
@@ -49,18 +61,35 @@ proptest! {
     }
 }
 
+proptest! {
+    // Most chunks of the grammar look at what is the process's own.
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None, max_global_rejects: 100_000, ..Default::default()
+    })]
+
+    #[test]
+    fn any_main_lives_the_same_without_its_chunk(
+        choices in prop::collection::vec(any::<u8>(), 0..500),
+        hash_seed: u32,
+    ) {
+        prop_assume!(compare_ready(&Program::from_choices(&choices), hash_seed).is_some());
+    }
+}
+
 #[test]
 fn programs_of_the_grammar_do_something() {
+    // So many that chance decides nothing.
+    const PROGRAMS: usize = 500;
     let mut choices = crate::clock::Random::from_system();
     let (mut lives, mut notes, mut failures) = (0, 0, 0);
-    for _ in 0..50 {
+    for _ in 0..PROGRAMS {
         let choices: Vec<u8> = (0..400).map(|_| choices.next() as u8).collect();
         let Some(life) = compare_any(&Program::from_choices(&choices), 7, 0) else { continue };
         lives += 1;
         notes += life.end.matches("\\n").count();
         failures += usize::from(life.end.starts_with("Failure"));
     }
-    assert!(lives > 40, "{lives} of 50 programs can be copied");
+    assert!(lives > PROGRAMS * 4 / 5, "{lives} of {PROGRAMS} programs can be copied");
     assert!(notes > lives * 20, "{notes} notes");
     assert!(failures < lives / 2, "{failures} of {lives} programs failed");
 }

@@ -81,7 +81,7 @@ impl Program {
             let file = format!("{name}.lua");
             index += &format!(
                 "- {{ name: {name}, kind: {kind}, source: 'file://{file}', \
-                 imports: {{ {imports} }} }}\n"
+                 imports: {{ {imports} }}, modules: [time, ctx, logger] }}\n"
             );
             imports += &format!("{name}: {name}, ");
             files.push((file.into(), source.as_bytes().to_vec()));

@@ -1,0 +1,99 @@
+//! Functions of Lua's library whose results differ from process to process: clocks, and random
+//! numbers. Behind each is Lua's own, called in the same frame, so that its errors name it.
+
+#![allow(unsafe_code)]
+
+use std::ffi::c_int;
+use std::sync::OnceLock;
+
+use crate::api::caller::{self, ApiResult, Caller};
+use crate::api::stdlib;
+use crate::vm::boundary::{self, Reply};
+use crate::vm::control::Control;
+use crate::vm::ffi::{self, lua_CFunction, lua_State};
+use crate::vm::registry;
+use crate::vm::stack::{Stack, Type};
+
+/// Declares the shell of a function of Lua's; `$before` runs first, with the running state.
+macro_rules! shell {
+    ($shell:ident, $library:literal, $name:literal, $before:ident) => {
+        pub(crate) unsafe extern "C-unwind" fn $shell(lua: *mut lua_State) -> c_int {
+            static STOCK: OnceLock<lua_CFunction> = OnceLock::new();
+            let stock = STOCK.get_or_init(|| stdlib::stock($library, $name).unwrap_or(nothing));
+            // SAFETY: Lua calls this with the running state; the frame is plain, and the stock
+            // function gets the arguments as they are.
+            unsafe {
+                $before(lua);
+                stock(lua)
+            }
+        }
+    };
+}
+
+shell!(clock, "os", "clock", note);
+shell!(date, "os", "date", note);
+shell!(time, "os", "time", note);
+shell!(random, "math", "random", seed);
+shell!(randomseed, "math", "randomseed", seed);
+
+unsafe extern "C-unwind" fn nothing(_: *mut lua_State) -> c_int {
+    0
+}
+
+/// # Safety
+/// `lua` is the running state of one of our VMs.
+unsafe fn note(lua: *mut lua_State) {
+    // SAFETY: the caller vouches for `lua`.
+    unsafe { Control::of(lua) }.set_individual();
+}
+
+/// Lua's functions expect the generator as their upvalue; ours have a number there until a
+/// process calls one of them for the first time.
+///
+/// # Safety
+/// As for [`note`]; the function that runs has an upvalue, and its frame is plain.
+unsafe fn seed(lua: *mut lua_State) {
+    let generator = ffi::lua_upvalueindex(1);
+    // SAFETY: the caller vouches for the frame, which has free slots for two values more.
+    unsafe {
+        if ffi::lua_type(lua, generator) == ffi::LUA_TUSERDATA {
+            return;
+        }
+        boundary::call(lua, |stack| caller::enter(stack, make_generator));
+        ffi::lua_rawgeti(lua, ffi::LUA_REGISTRYINDEX, registry::RANDOM);
+        ffi::lua_replace(lua, generator);
+    }
+}
+
+/// Makes the generator of the process, unless it has one.
+fn make_generator(caller: &mut Caller<'_>) -> ApiResult {
+    let (stack, top) = (caller.stack, caller.top());
+    let seeds = [caller.process.node.random_seed() as i64, caller.process.id.uniq as i64];
+    caller.reserve(8);
+    if stack.raw_get_index(ffi::LUA_REGISTRYINDEX, registry::RANDOM) != Type::Userdata {
+        push_generator(stack, seeds);
+        stack.raw_set_index(ffi::LUA_REGISTRYINDEX, registry::RANDOM);
+    }
+    caller.set_top(top);
+    Ok(Reply::Return(0))
+}
+
+/// Pushes the generator that Lua's library shares among its functions, seeded.
+fn push_generator(stack: Stack, seeds: [i64; 2]) {
+    // SAFETY: pushes one table and raises for memory only, which is excluded here.
+    unsafe { ffi::luaopen_math(stack.lua()) };
+    if stack.raw_field(-1, "randomseed") != Type::Function {
+        return;
+    }
+    let function = stack.top();
+    stack.push_value(function);
+    for seed in seeds {
+        stack.push_integer(seed);
+    }
+    // SAFETY: a protected call of a C function with two integers, which runs no Lua code; then the
+    // upvalue of that function, which is there.
+    unsafe {
+        ffi::lua_pcallk(stack.lua(), 2, 0, 0, 0, None);
+        ffi::lua_getupvalue(stack.lua(), function, 1);
+    }
+}

@@ -1,0 +1,83 @@
+//! A process that was started and has not run yet.
+//!
+//! If its chunks need not run (`ready.rs`) nothing of it is needed before main's first instruction:
+//! its VM is made by the worker that runs it first. The spawner then pays for a small box, the
+//! copy lies in the cache of the core that uses it, and of many children that wait for their turn
+//! none takes the memory of a process.
+
+use super::{Request, relate};
+use crate::death;
+use crate::node::Node;
+use crate::payload::Payload;
+use crate::pid::ProcessId;
+use crate::process::Process;
+use crate::process::context::Inherited;
+use crate::process::definition::{Definition, Ready};
+use crate::process::slot::Slot;
+use crate::sync::Arc;
+
+/// More arguments of main than this are pushed while the spawner waits, which hears of it if there
+/// are too many for Lua.
+pub(super) const ARGUMENTS_MAX: usize = 100;
+
+/// What the process is made of.
+pub(crate) struct Newborn {
+    id: ProcessId,
+    chain: u64,
+    definition: Arc<Definition>,
+    arguments: Payload,
+    context: Inherited,
+}
+
+/// Starts a process whose definition has a ready image, in the slot that was claimed for it.
+pub(super) fn bear(
+    node: &Node,
+    slot: &Slot,
+    definition: Arc<Definition>,
+    request: Request<'_>,
+) -> ProcessId {
+    let Request { arguments, relation, chain, context, .. } = request;
+    let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
+    let chain = chain.unwrap_or_else(|| node.next_chain());
+    slot.set_newborn(Box::new(Newborn { id, chain, definition, arguments, context }));
+    relate(node, slot, id, relation);
+    node.scheduler.count(|counters| &counters.spawned);
+    super::run_main(node, slot);
+    id
+}
+
+/// The process in a slot that the calling worker holds, made if it is not yet. Null if that failed;
+/// then it has ended.
+pub(crate) fn process_of(node: &Arc<Node>, slot: &Slot) -> *mut Process {
+    let process = slot.process();
+    if process.is_null() { make(node, slot) } else { process }
+}
+
+fn make(node: &Arc<Node>, slot: &Slot) -> *mut Process {
+    if let Some(process) = slot.take_newborn().and_then(|newborn| newborn.grow(node)) {
+        slot.set_process(Box::into_raw(process));
+    } else {
+        death::end_unmade(node, slot);
+    }
+    slot.process()
+}
+
+impl Newborn {
+    /// Makes the process, with main ready to run. `None` if the machine has no memory for it.
+    fn grow(self, node: &Arc<Node>) -> Option<Box<Process>> {
+        let Newborn { id, chain, definition, arguments, context } = self;
+        let Ready { template, filled } = ready_of(&definition)?;
+        let vm = template.copy(node.host(id.host).limits.memory_bytes)?;
+        let filled = filled.clone();
+        let mut process = Process::new(vm, id, chain, node.clone(), definition, context);
+        process.filled_globals = filled;
+        process.is_copied_ready = true;
+        process.is_started = true;
+        process.start_main_with(&arguments).ok()?;
+        Some(process)
+    }
+}
+
+fn ready_of(definition: &Definition) -> Option<&Ready> {
+    definition.ready.image.get()?.as_ref()
+}
