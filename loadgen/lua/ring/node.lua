@@ -1,15 +1,15 @@
--- Passes the token on with one hop less. Each round it must come back with exactly `size` hops
+-- Passes the token, the value of a topic, on with one hop less. Each round it must come back with exactly `size` hops
 -- less.
 local send = process.send
 
 local function main(boss, size, next_node)
-  local inbox = process.inbox()
-  next_node = next_node or inbox:receive():payload()
+  local tokens = process.listen("token")
+  next_node = next_node or process.inbox():receive():payload()
   send(boss, "ready")
 
   local visits, expected = 0, nil
   while true do
-    local left = inbox:receive():payload()
+    local left = tokens:receive()
     if left < 0 then break end
     if expected and left ~= expected then
       return nil, ("ring: expected %d hops to be left, got %d"):format(expected, left)
