@@ -65,7 +65,7 @@ pub(crate) fn retire(node: &Node, slot: &Slot, process: Option<Box<Process>>) ->
     let uniq = slot.uniq();
     slot.stop_resolving();
     drop(process);
-    slot.set_process(std::ptr::null_mut());
+    slot.clear_process();
     relations::retire(&node.slots, &node.names, slot, uniq)
 }
 

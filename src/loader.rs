@@ -11,12 +11,14 @@ use crate::security::Catalog;
 use crate::sync::Arc;
 
 /// Every `process.lua` entry, by id; one in error with the reason.
-pub(crate) fn definitions(application: &Application) -> HashMap<String, Loaded> {
+pub(crate) fn definitions(application: &Application) -> HashMap<Vec<u8>, Loaded> {
     let processes = application.entries().filter_map(|entry| match &entry.kind {
         Kind::Process(code) => Some((entry, code)),
         _ => None,
     });
-    processes.map(|(entry, code)| (entry.id.to_string(), load(application, entry, code))).collect()
+    processes
+        .map(|(entry, code)| (entry.id.as_str().into(), load(application, entry, code)))
+        .collect()
 }
 
 /// Every `security.policy` entry that is not in error.

@@ -35,8 +35,8 @@ pub(crate) struct Node {
     pub(crate) names: Names,
     hosts: Vec<Host>,
     // Looked up at every spawn, by names that only the application adds.
-    host_indices: FxHashMap<String, u32>,
-    definitions: FxHashMap<String, Loaded>,
+    host_indices: FxHashMap<Vec<u8>, u32>,
+    definitions: FxHashMap<Vec<u8>, Loaded>,
     pub(crate) application: Application,
     pub(crate) clock: Clock,
     pub(crate) scheduler: Scheduler,
@@ -82,7 +82,7 @@ impl Node {
             }
         }
         let host_indices =
-            hosts.iter().zip(0..).map(|(host, index)| (host.id.to_string(), index)).collect();
+            hosts.iter().zip(0..).map(|(host, index)| (host.id.as_str().into(), index)).collect();
         let mut random = crate::clock::Random::from_system();
         Node {
             id,
@@ -115,11 +115,11 @@ impl Node {
         &self.hosts
     }
 
-    pub(crate) fn host_index(&self, id: &str) -> Option<u32> {
+    pub(crate) fn host_index(&self, id: &[u8]) -> Option<u32> {
         self.host_indices.get(id).copied()
     }
 
-    pub(crate) fn definition(&self, id: &str) -> Option<&Loaded> {
+    pub(crate) fn definition(&self, id: &[u8]) -> Option<&Loaded> {
         self.definitions.get(id)
     }
 
@@ -158,7 +158,7 @@ impl Node {
                 return Ok(ProcessId { uniq, host });
             }
         }
-        let is_host = std::str::from_utf8(pid.host).is_ok_and(|id| self.host_index(id).is_some());
+        let is_host = self.host_index(pid.host).is_some();
         Err(if is_host { Unresolved::Process } else { Unresolved::Host })
     }
 

@@ -4,6 +4,8 @@
 //! the first process of slot 7 is `0x00007` and no text is ever used twice. Text is parsed in
 //! place, without allocation.
 
+use smallvec::SmallVec;
+
 /// Bits of `uniq` that name the slot.
 pub(crate) const SLOT_BITS: u32 = 24;
 /// Slots that can exist; slot 0 is never used, so that 0 means "no process".
@@ -99,21 +101,25 @@ fn parse_uniq(text: &[u8]) -> Option<u64> {
 
 /// A PID's text, on the stack where it fits.
 pub(crate) struct PidBuffer {
-    bytes: smallvec::SmallVec<[u8; 64]>,
+    bytes: SmallVec<[u8; BUFFER]>,
 }
+
+const BUFFER: usize = 64;
 
 impl PidBuffer {
     /// Writes `uniq` behind a host's prefix (`{node@host|0x`).
     pub(crate) fn new(prefix: &str, uniq: u64) -> Self {
-        let mut bytes = smallvec::SmallVec::new();
-        bytes.extend_from_slice(prefix.as_bytes());
         let count = (16 - uniq.leading_zeros() / 4).max(5) as usize;
-        // Room for the digits and the closing brace.
-        let mut digits = [b'}'; 17];
-        for (digit, place) in digits[..count].iter_mut().rev().zip(0..) {
+        let (start, length) = (prefix.len(), prefix.len() + count + 1);
+        let mut bytes = SmallVec::from_buf_and_len([b'}'; BUFFER], length.min(BUFFER));
+        if length > BUFFER {
+            bytes.resize(length, b'}');
+        }
+        bytes[..start].copy_from_slice(prefix.as_bytes());
+        let digits = bytes[start..length - 1].iter_mut().rev();
+        for (digit, place) in digits.zip(0..) {
             *digit = b"0123456789abcdef"[(uniq >> (place * 4) & 15) as usize];
         }
-        bytes.extend_from_slice(&digits[..=count]);
         PidBuffer { bytes }
     }
 
@@ -159,6 +165,11 @@ mod tests {
             assert_eq!((slot_of(number), generation_of(number)), (slot, generation));
         }
         assert_eq!(PidBuffer::new("{a:b|0x", 1).as_bytes(), b"{a:b|0x00001}");
+        for length in 40..80 {
+            let prefix = format!("{{{}:n|0x", "a".repeat(length));
+            let text = PidBuffer::new(&prefix, 0xabcdef).to_text();
+            assert_eq!(text, format!("{prefix}abcdef}}"));
+        }
     }
 
     #[test]

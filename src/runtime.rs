@@ -455,7 +455,7 @@ impl Runtime {
             if process.is_null() {
                 continue;
             }
-            slot.set_process(std::ptr::null_mut());
+            slot.clear_process();
             drop(slot.mailbox.user.close());
             drop(slot.mailbox.events.close());
             // SAFETY: no thread runs processes any more, and `spawn` leaked this box.

@@ -224,7 +224,7 @@ fn report_refusal(node: &Node, definition: &Definition, reason: &Refusal) {
 }
 
 fn find(node: &Node, request: &Request<'_>) -> Result<(u32, Arc<Definition>), ApiError> {
-    let host = str::from_utf8(request.host).ok().and_then(|id| node.host_index(id));
+    let host = node.host_index(request.host);
     let host = host.ok_or_else(|| {
         let id = String::from_utf8_lossy(request.host);
         ApiError::not_found("host not found").with_detail("host_id", id)
@@ -243,7 +243,7 @@ fn find(node: &Node, request: &Request<'_>) -> Result<(u32, Arc<Definition>), Ap
 
 /// The definition with this entry id.
 pub(crate) fn find_definition(node: &Node, id: &[u8]) -> Result<Arc<Definition>, ApiError> {
-    let loaded = str::from_utf8(id).ok().and_then(|id| node.definition(id));
+    let loaded = node.definition(id);
     let loaded = loaded.ok_or_else(|| {
         let id = String::from_utf8_lossy(id);
         ApiError::not_found("process definition not found").with_detail("entry_id", id)

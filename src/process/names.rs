@@ -138,7 +138,7 @@ impl Names {
         let Some(slot) = slots.find(owner.uniq) else { return false };
         let mut relations = slot.relations();
         if slot.uniq() == owner.uniq {
-            relations.names.retain(|other| **other != *name);
+            relations.names.iter_mut().for_each(|names| names.retain(|other| **other != *name));
         }
         true
     }
@@ -185,7 +185,7 @@ fn give(
     if !relations.alive || slot.uniq() != process.uniq {
         return Err(RegisterError::Gone);
     }
-    relations.names.push(name.clone());
+    relations.names.get_or_insert_default().push(name.clone());
     table.insert(name, Holder::Process(process));
     Ok(())
 }

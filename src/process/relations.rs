@@ -13,6 +13,7 @@
 //!   resolve the process.
 
 use rustc_hash::FxHashSet;
+use smallvec::SmallVec;
 
 use super::exit::Watcher;
 use super::message::{Content, Message};
@@ -31,12 +32,15 @@ pub(crate) struct Relations {
     pub(crate) traps_links: bool,
     /// CANCEL events that Lua has not taken.
     pub(crate) unread_cancels: u32,
-    pub(crate) watchers: Vec<Watcher>,
+    /// The first lies here: most that have any have one.
+    pub(crate) watchers: SmallVec<[Watcher; 1]>,
     /// The `uniq` of every process this one monitors.
     pub(crate) monitors: FxHashSet<u64>,
     /// The `uniq` of every process this one is linked with.
     pub(crate) links: FxHashSet<u64>,
-    pub(crate) names: Vec<Arc<[u8]>>,
+    // Boxed to keep slots small: few processes have a name.
+    #[allow(clippy::box_collection)]
+    pub(crate) names: Option<Box<Vec<Arc<[u8]>>>>,
 }
 
 /// Why a process cannot be monitored.
@@ -106,7 +110,7 @@ fn forget(slots: &ProcessTable, watcher: u64, target: u64) {
 /// was accepted is in the slot's kill word afterwards: `kill` asks for *alive* under the lock.
 pub(crate) fn retire(slots: &ProcessTable, names: &Names, slot: &Slot, uniq: u64) -> Relations {
     let relations = std::mem::take(&mut *slot.relations());
-    names.release(uniq, &relations.names);
+    names.release(uniq, relations.names.as_deref().map_or(&[], Vec::as_slice));
     for target in &relations.monitors {
         forget(slots, uniq, *target);
     }

@@ -55,14 +55,13 @@ pub(crate) struct Slot {
     // Only whoever runs or builds the process writes these and follows them; for others they are
     // hints of what to prefetch.
     process: AtomicPtr<Process>,
+    /// The control block of its VM; a [`Newborn`] while there is no process.
     control: AtomicPtr<u8>,
     main_state: AtomicPtr<u8>,
     /// Lua memory at the end of the last step, on hosts with a memory limit.
     pub(crate) heap_bytes: AtomicUsize,
     index: u32,
     relations: Mutex<Relations>,
-    /// As `process`: one that is not made yet.
-    newborn: AtomicPtr<Newborn>,
 }
 
 #[cfg(not(loom))]
@@ -95,7 +94,6 @@ impl Slot {
             process: AtomicPtr::new(ptr::null_mut()),
             control: AtomicPtr::new(ptr::null_mut()),
             main_state: AtomicPtr::new(ptr::null_mut()),
-            newborn: AtomicPtr::new(ptr::null_mut()),
             index,
         }
     }
@@ -149,21 +147,30 @@ impl Slot {
         self.process.store(process, Ordering::Relaxed);
     }
 
+    /// Forgets the process; only for the thread that holds the state.
+    pub(crate) fn clear_process(&self) {
+        self.process.store(ptr::null_mut(), Ordering::Relaxed);
+        self.control.store(ptr::null_mut(), Ordering::Relaxed);
+    }
+
     /// Stores a process that is made by whoever runs it first; only for the thread that holds the
     /// state.
     pub(crate) fn set_newborn(&self, newborn: Box<Newborn>) {
-        self.newborn.store(Box::into_raw(newborn), Ordering::Relaxed);
+        self.process.store(ptr::null_mut(), Ordering::Relaxed);
+        self.control.store(Box::into_raw(newborn).cast(), Ordering::Relaxed);
     }
 
     /// Takes a process that is not made yet; only for the thread that holds the state.
     pub(crate) fn take_newborn(&self) -> Option<Box<Newborn>> {
-        let newborn = self.newborn.load(Ordering::Relaxed);
-        if newborn.is_null() {
+        let newborn = self.control.load(Ordering::Relaxed);
+        if newborn.is_null() || !self.process().is_null() {
             return None;
         }
-        self.newborn.store(ptr::null_mut(), Ordering::Relaxed);
-        // SAFETY: `set_newborn` leaked the box, and what takes it clears the pointer.
-        Some(unsafe { Box::from_raw(newborn) })
+        self.control.store(ptr::null_mut(), Ordering::Relaxed);
+        // SAFETY: without a process the pointer is what `set_newborn` leaked, or null: whoever ends
+        // a process clears both pointers, and whoever claims a slot for one that has a VM stores it
+        // or clears them, too.
+        Some(unsafe { Box::from_raw(newborn.cast()) })
     }
 
     /// Notes where the VM of the process lies; only for the thread that holds the state.

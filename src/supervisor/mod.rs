@@ -376,7 +376,7 @@ fn unit(node: &Node, id: &EntryId, before: &[Unit]) -> Option<Unit> {
     }
     let lifecycle = entry.lifecycle()?.clone();
     let (kind, host) = match &entry.kind {
-        app::Kind::Host(_) => (Kind::Host(node.host_index(id.as_str())?), None),
+        app::Kind::Host(_) => (Kind::Host(node.host_index(id.as_str().as_bytes())?), None),
         app::Kind::Service(config) => (Kind::Service(Box::new(config.clone())), Some(&config.host)),
         _ => return None,
     };

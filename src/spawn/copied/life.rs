@@ -123,7 +123,7 @@ fn node(program: &Program, way: Way, hash_seed: u32, memory_limit: usize) -> Arc
 }
 
 fn definition(node: &Node) -> &crate::process::definition::Definition {
-    node.definition("app:main").and_then(|loaded| loaded.as_ref().ok()).expect("it is loaded")
+    node.definition(b"app:main").and_then(|loaded| loaded.as_ref().ok()).expect("it is loaded")
 }
 
 fn run(slot: &Slot) -> Life {
