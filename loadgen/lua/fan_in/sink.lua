@@ -6,11 +6,12 @@ local MASK <const> = (1 << 40) - 1
 
 local function main(boss, sender_count, count)
   local numbers, seen = process.listen("n"), {}
+  local receive = numbers.receive
   for i = 1, sender_count do seen[i] = 0 end
   crew.send(boss, "ready")
 
   for _ = 1, sender_count * count do
-    local number = numbers:receive()
+    local number = receive(numbers)
     local sender = number >> 40
     local expected = seen[sender] + 1
     if number & MASK ~= expected then

@@ -11,6 +11,7 @@ end
 
 local function main(boss, pong, rounds, stride)
   local inbox, answers = process.inbox(), process.listen("pong")
+  local receive = answers.receive
   crew.send(boss, "ready")
   inbox:receive()
 
@@ -18,13 +19,13 @@ local function main(boss, pong, rounds, stride)
   for first = 1, rounds, stride do
     local sent = monotonic()
     if not send(pong, "ping", first) then return nil, "ping: refused" end
-    local answer = answers:receive()
+    local answer = receive(answers)
     samples[#samples + 1] = monotonic() - sent
     if answer ~= first then return wrong(first, answer) end
 
     for round = first + 1, min(first + stride - 1, rounds) do
       if not send(pong, "ping", round) then return nil, "ping: refused" end
-      answer = answers:receive()
+      answer = receive(answers)
       if answer ~= round then return wrong(round, answer) end
     end
   end

@@ -4,12 +4,13 @@ local send = process.send
 
 local function main(boss, size, next_node)
   local tokens = process.listen("token")
+  local receive = tokens.receive
   next_node = next_node or process.inbox():receive():payload()
   send(boss, "ready")
 
   local visits, expected = 0, nil
   while true do
-    local left = tokens:receive()
+    local left = receive(tokens)
     if left < 0 then break end
     if expected and left ~= expected then
       return nil, ("ring: expected %d hops to be left, got %d"):format(expected, left)
