@@ -38,7 +38,8 @@
 //! # The way of one message
 //!
 //! `api/send` reads the arguments and resolves the destination -> `payload/encode` copies the
-//! values -> `process/slot` finds the slot, reserves a place -> `process/mailbox` push ->
+//! values -> `process/slot` finds the slot; a receiver that waits is handed the message there
+//! (`node` hand_over), else it reserves a place -> `process/mailbox` push ->
 //! `process/state` (must I schedule?) -> `scheduler/mod` schedule -> `run_queue` or injector ->
 //! `idle` (whom to wake?) -> `park` -> `worker` find_work, execute -> `process/timeslice`
 //! run_timeslice, drain -> `vm/resume` -> `api/channel`, `payload/decode` onto the receiver's

@@ -162,6 +162,21 @@ impl Node {
         Err(if is_host { Unresolved::Process } else { Unresolved::Host })
     }
 
+    /// Hands a message to a process that waits for it, without a place in its mailbox, or gives it
+    /// back: it has to be delivered as any other.
+    ///
+    /// Not inlined: in the middle of `send` it made one pair 4 percent slower.
+    #[inline(never)]
+    pub(crate) fn hand_over(&self, slot: &Slot, message: Box<Message>) -> Result<(), Box<Message>> {
+        if !slot.state.take_waiting(pid::generation_of(message.destination)) {
+            return Err(message);
+        }
+        let result = slot.accept(message);
+        slot.prefetch();
+        self.scheduler.schedule(slot.index(), &self.clock);
+        result
+    }
+
     /// Delivers a user message whose place in the mailbox is reserved.
     pub(crate) fn deliver(&self, slot: &Slot, message: Box<Message>) -> Result<(), Undelivered> {
         let result = slot.deliver(message);

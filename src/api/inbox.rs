@@ -151,13 +151,15 @@ pub(crate) fn push_delivery(caller: &mut Caller<'_>, id: ChannelId, message: Box
         Some(Source::Listener { as_message: false, .. })
     );
     match &message.content {
-        Content::User { payload, .. } if is_raw => {
-            push_payload(caller, payload);
-            caller.process.took(payload.size());
-        }
         Content::User { from, topic, payload } => {
-            push_message(caller, *from, topic, payload);
-            caller.process.took(payload.size());
+            if is_raw {
+                push_payload(caller, payload);
+            } else {
+                push_message(caller, *from, topic, payload);
+            }
+            if message.is_counted() {
+                caller.process.took(payload.size());
+            }
         }
         Content::Exit { from, at, outcome } => push_end(caller, EXIT, *from, *at, outcome),
         Content::LinkDown { from, at, outcome } => {

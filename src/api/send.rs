@@ -99,9 +99,15 @@ fn deliver(
         Some(payload) if limits.memory_bytes > 0 => payload.size(),
         _ => 0,
     };
+    message.destination = target.uniq;
+    if limits.memory_bytes == 0 && slot.mailbox.has_room(limits.mailbox) {
+        match node.hand_over(slot, message) {
+            Ok(()) => return Ok(0),
+            Err(back) => message = back,
+        }
+    }
     let unread = slot.reserve(1, size, limits);
     let unread = unread.ok_or_else(|| ApiError::rate_limited("mailbox full"))?;
-    message.destination = target.uniq;
     node.deliver(slot, message).map_err(|_| gone())?;
     Ok(unread)
 }

@@ -212,6 +212,11 @@ impl Channel {
         }
     }
 
+    /// Whether someone may wait to receive; a `select` that is over may have left it behind.
+    pub(crate) fn has_receiver(&self) -> bool {
+        !self.receivers.is_empty()
+    }
+
     /// Adds a message: to the receiver that waits longest, else to the queue.
     pub(crate) fn add_message(
         &mut self,

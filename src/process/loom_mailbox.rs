@@ -89,6 +89,25 @@ impl Receiver {
         self.run_if(notify == Notify::Schedule);
     }
 
+    /// As `Node::hand_over`, and what a sender does when the message comes back.
+    fn hand_over(&self, token: u64) {
+        let slot = self.slot();
+        if !slot.state.take_waiting(slot.state.generation()) {
+            return self.send(token);
+        }
+        let is_accepted = slot.mailbox.is_empty();
+        if is_accepted {
+            self.taken.with_mut(|taken| {
+                // SAFETY: this thread moved the state out of waiting.
+                unsafe { (*taken).push(token) };
+            });
+        }
+        self.run_if(true);
+        if !is_accepted {
+            self.send(token);
+        }
+    }
+
     fn send_event(&self, token: u64) {
         let notify = self.slot().deliver_event(message(self.uniq, token)).expect("as above");
         self.run_if(notify == Notify::Schedule);
@@ -115,6 +134,30 @@ fn loom_two_senders_on_both_lanes_lose_nothing_and_keep_their_order() {
         first.join().unwrap();
         second.join().unwrap();
         // Nobody runs it now, so a message that is missing has lost its wake-up.
+        let mut taken = receiver.taken();
+        let place = |token| taken.iter().position(|other| *other == token);
+        assert!(place(11) < place(12), "{taken:?}");
+        taken.sort_unstable();
+        assert_eq!(taken, [11, 12, 21]);
+    });
+}
+
+/// A message past the mailbox must not overtake one of its sender that lies there behind another's
+/// whose wake-up is still to come.
+#[test]
+fn loom_messages_handed_over_keep_their_order() {
+    model(|| {
+        let receiver = Arc::new(Receiver::new());
+        let other = receiver.clone();
+        let first = thread::spawn(move || {
+            other.send(11);
+            other.hand_over(12);
+        });
+        let other = receiver.clone();
+        let second = thread::spawn(move || other.hand_over(21));
+        receiver.run();
+        first.join().unwrap();
+        second.join().unwrap();
         let mut taken = receiver.taken();
         let place = |token| taken.iter().position(|other| *other == token);
         assert!(place(11) < place(12), "{taken:?}");

@@ -170,6 +170,12 @@ impl Mailbox {
         Some(unread)
     }
 
+    /// Whether there would be a place for one message.
+    #[inline]
+    pub(crate) fn has_room(&self, limit: u32) -> bool {
+        limit == 0 || self.unread_of(self.sent.load(Ordering::Relaxed)) < limit
+    }
+
     /// Gives places back that a sender did not use after all.
     pub(crate) fn release(&self, count: u32) {
         self.sent.fetch_sub(count, Ordering::Relaxed);

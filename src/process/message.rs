@@ -108,6 +108,16 @@ impl Message {
         message
     }
 
+    /// Notes that the mailbox does not count it: it was handed over past the mailbox.
+    pub(crate) fn set_uncounted(&mut self) {
+        self.destination = 0;
+    }
+
+    /// Whether the mailbox counts it until Lua takes it.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.destination != 0
+    }
+
     /// The payload of a user message.
     pub(crate) fn payload(&self) -> Option<&Payload> {
         match &self.content {

@@ -40,6 +40,7 @@ use context::Inherited;
 use coroutines::{Coroutines, MAIN};
 use definition::{Definition, Filled};
 use exit::Failure;
+use message::Message;
 use objects::Objects;
 use slot::Slot;
 use subscriptions::Subscriptions;
@@ -213,6 +214,13 @@ impl Process {
             }
             self.node.metrics.count_dead_letters(drained.strays);
         }
+    }
+
+    /// Hands a message to a coroutine that waits for it; gives it back if none does. By whoever has
+    /// the process, when the mailbox is empty.
+    #[inline]
+    pub(crate) fn accept(&mut self, message: Box<Message>) -> Result<(), Box<Message>> {
+        self.subscriptions.accept(message, &mut self.channels, &mut self.coroutines)
     }
 
     /// Routes all that has arrived by now, before the subscriptions change.

@@ -217,6 +217,19 @@ impl Slot {
         }
     }
 
+    /// Hands a message to who waits for it in a process, past the mailbox, unless others have
+    /// something there: it would overtake them. Only for the thread that moved the state out of
+    /// waiting.
+    #[inline]
+    pub(crate) fn accept(&self, message: Box<Message>) -> Result<(), Box<Message>> {
+        if !self.mailbox.is_empty() {
+            return Err(message);
+        }
+        // SAFETY: the caller's duty makes this thread the only one to use the process, and one that
+        // has waited was made.
+        unsafe { (*self.process()).accept(message) }
+    }
+
     /// Pushes an event; events are never refused by a living process.
     pub(crate) fn deliver_event(&self, message: Box<Message>) -> Result<Notify, Undelivered> {
         let generation = pid::generation_of(message.destination);

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | free | running | whoever claimed the slot and builds the process |
 //! | waiting | scheduled | whoever brings it something: must put it into a run queue |
+//! | waiting | scheduled | whoever hands it a message, and has it to itself before it queues it |
 //! | scheduled | running | the worker that took it from a queue |
 //! | running | notified | whoever brings it something meanwhile: nothing more to do |
 //! | running | waiting | its worker, when no coroutine is ready |
@@ -102,6 +103,21 @@ impl State {
                 Err(now) => word = now,
             }
         }
+    }
+
+    /// Waiting to scheduled, if this generation waits: the caller has the process to itself until it
+    /// puts it into a run queue, which it must.
+    #[inline]
+    #[must_use]
+    pub(crate) fn take_waiting(&self, generation: u64) -> bool {
+        let waiting = generation << PHASE_BITS | WAITING;
+        let scheduled = generation << PHASE_BITS | SCHEDULED;
+        // AcqRel: sees what the last worker left and, as in `notify`, what it did not look at.
+        self.0.load(Ordering::Relaxed) == waiting
+            && self
+                .0
+                .compare_exchange(waiting, scheduled, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
     }
 
     /// Scheduled to running: by the worker that took it from a queue.

@@ -161,6 +161,24 @@ impl Subscriptions {
         true
     }
 
+    /// Hands over a message that did not go through the mailbox, which is empty.
+    pub(crate) fn accept(
+        &mut self,
+        mut message: Box<Message>,
+        channels: &mut Channels,
+        coroutines: &mut Coroutines,
+    ) -> Result<(), Box<Message>> {
+        match self.target_of(&message).and_then(|id| Some((id, channels.get(id)?))) {
+            Some((id, channel)) if channel.has_receiver() => {
+                message.arrival = self.next_arrival();
+                message.set_uncounted();
+                channel.add_message(id, message, coroutines);
+                Ok(())
+            }
+            _ => Err(message),
+        }
+    }
+
     fn next_arrival(&mut self) -> u64 {
         self.arrivals += 1;
         self.arrivals

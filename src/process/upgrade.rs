@@ -40,7 +40,7 @@ impl Process {
     /// Gives back what the old code had not read; what it had given up is lost.
     fn take_unread(&mut self) {
         let mut unread = self.coroutines.start_over();
-        let (mut lost, mut lost_bytes) = (0, 0);
+        let (mut lost, mut counted, mut lost_bytes) = (0, 0, 0);
         for channel in self.channels.start_over() {
             let Some((mut queue, is_subscribed)) = channel.into_messages() else { continue };
             let messages = std::iter::from_fn(|| queue.pop());
@@ -51,12 +51,13 @@ impl Process {
             for message in messages {
                 if let super::message::Content::User { payload, .. } = &message.content {
                     lost += 1;
+                    counted += u32::from(message.is_counted());
                     lost_bytes += payload.size();
                 }
             }
         }
         self.subscriptions.start_over(unread);
-        self.taken += lost;
+        self.taken += counted;
         self.taken_bytes += lost_bytes;
         self.flush_taken();
         self.node.metrics.count_dead_letters(lost);
