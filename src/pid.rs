@@ -20,6 +20,11 @@ pub(crate) struct ProcessId {
     pub(crate) host: u32,
 }
 
+impl ProcessId {
+    /// No process has it.
+    pub(crate) const NOBODY: ProcessId = ProcessId { uniq: 0, host: 0 };
+}
+
 pub(crate) fn uniq(slot: u32, generation: u64) -> u64 {
     generation << SLOT_BITS | u64::from(slot)
 }

@@ -14,7 +14,7 @@ use crate::process::exit::Outcome;
 use crate::process::message::{Content, Message, UnixTime};
 use crate::vm::boundary::Reply;
 use crate::vm::ffi::LUA_REGISTRYINDEX as REGISTRY;
-use crate::vm::stack::{Stack, Type};
+use crate::vm::stack::Type;
 use crate::vm::userdata::{self, Class, Kind};
 use crate::vm::{error_object, registry};
 
@@ -66,12 +66,6 @@ static CLASS: Class = Class {
     methods: &[("topic", message_topic), ("from", message_from), ("payload", message_payload)],
     metamethods: &[("__tostring", message_text)],
 };
-
-/// Makes the metatable of messages.
-pub(crate) fn prepare(stack: Stack) {
-    userdata::push_metatable(stack, &CLASS);
-    stack.pop(1);
-}
 
 /// `process.inbox()`.
 fn inbox_inner(caller: &mut Caller<'_>) -> ApiResult {
@@ -298,14 +292,14 @@ fn message_from_inner(caller: &mut Caller<'_>) -> ApiResult {
 
 /// Pushes a sender's PID; the last one is kept, because answering asks for it again and again.
 fn push_sender(caller: &mut Caller<'_>, from: ProcessId) {
-    if caller.process.last_sender == Some(from) {
+    if caller.process.last_sender == from {
         caller.raw_get_index(REGISTRY, registry::LAST_SENDER);
         return;
     }
     caller.push_string(caller.process.node.pid_text(from).as_bytes());
     caller.push_value(-1);
     caller.raw_set_index(REGISTRY, registry::LAST_SENDER);
-    caller.process.last_sender = Some(from);
+    caller.process.last_sender = from;
 }
 
 /// `msg:payload()`.

@@ -5,7 +5,7 @@
 //! (`vm/template.rs`) that each process starts as a copy of. Names that the code does not mention
 //! stay lazy (`library.rs`); whether one was filled in early cannot be told from Lua.
 
-use crate::api::{channel, inbox, library, stdlib};
+use crate::api::{channel, library, stdlib};
 use crate::process::definition::{Chunk, Definition};
 use crate::process::outcome;
 use crate::vm::Vm;
@@ -48,9 +48,6 @@ pub(crate) fn prepare(vm: &Vm, definition: &Definition) -> bool {
     let mentions = |names: &[&str]| mention_any(&definition.chunks, names);
     if mentions(&["inbox", "events", "listen", "channel"]) {
         channel::prepare(stack);
-    }
-    if mentions(&["inbox", "listen"]) && mentions(&["payload", "from", "topic"]) {
-        inbox::prepare(stack);
     }
     for (index, chunk) in definition.chunks.iter().enumerate().rev() {
         if vm.load(&chunk.code, chunk.id.as_str()).is_err() {

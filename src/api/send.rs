@@ -51,9 +51,8 @@ fn send_inner(caller: &mut Caller<'_>) -> ApiResult {
 /// text has while the registry keeps it. Whether it still lives is seen by `deliver`.
 #[inline]
 fn resolve(caller: &mut Caller<'_>, destination: &[u8]) -> Result<Destination, ApiError> {
-    if let Some((address, process)) = caller.process.last_destination
-        && address == destination.as_ptr() as usize
-    {
+    let (address, process) = caller.process.last_destination;
+    if address == destination.as_ptr() as usize {
         return Ok(Destination::Alive(process));
     }
     resolve_anew(caller, destination)
@@ -68,7 +67,7 @@ fn resolve_anew(caller: &mut Caller<'_>, destination: &[u8]) -> Result<Destinati
     {
         caller.push_value(1);
         caller.raw_set_index(REGISTRY, registry::LAST_DESTINATION);
-        caller.process.last_destination = Some((destination.as_ptr() as usize, process));
+        caller.process.last_destination = (destination.as_ptr() as usize, process);
     }
     Ok(resolved)
 }

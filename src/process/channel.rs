@@ -57,9 +57,18 @@ pub(crate) enum Wake {
 
 /// What a channel holds.
 pub(crate) enum Content {
-    Values { buffer: VecDeque<Key>, senders: VecDeque<(Waiter, Key)>, keys: Keys },
+    /// Boxed to keep the channels of the runtime small, which every process has.
+    Values(Box<Values>),
     Messages(MessageQueue),
     Moments(VecDeque<u64>),
+}
+
+/// What a channel of a script holds.
+#[derive(Default)]
+pub(crate) struct Values {
+    buffer: VecDeque<Key>,
+    senders: VecDeque<(Waiter, Key)>,
+    keys: Keys,
 }
 
 /// Who fills a channel of the runtime.
@@ -128,11 +137,7 @@ pub(crate) enum Receiving {
 
 impl Channel {
     pub(crate) fn for_values(capacity: usize) -> Self {
-        let content = Content::Values {
-            buffer: VecDeque::new(),
-            senders: VecDeque::new(),
-            keys: Keys::default(),
-        };
+        let content = Content::Values(Box::default());
         Channel::new(Source::Script, capacity, content)
     }
 
@@ -151,7 +156,8 @@ impl Channel {
     /// Takes the next value, if there is one. A sender that waited moves up.
     pub(crate) fn receive(&mut self, coroutines: &mut Coroutines) -> Receiving {
         let found = match &mut self.content {
-            Content::Values { buffer, senders, keys } => {
+            Content::Values(values) => {
+                let Values { buffer, senders, keys } = &mut **values;
                 let waiting = take_sender(senders, coroutines);
                 let waiting = waiting.map(|(waiter, key)| {
                     coroutines.wake(waiter.ticket, Wake::Sent { case: waiter.case });
@@ -186,9 +192,9 @@ impl Channel {
             return Sending::HandOff(receiver.ticket.coroutine);
         }
         match &mut self.content {
-            Content::Values { buffer, keys, .. } if buffer.len() < self.capacity => {
-                let key = keys.take();
-                buffer.push_back(key);
+            Content::Values(values) if values.buffer.len() < self.capacity => {
+                let key = values.keys.take();
+                values.buffer.push_back(key);
                 Sending::Store(key)
             }
             _ => Sending::Full,
@@ -203,9 +209,9 @@ impl Channel {
     /// Makes `waiter` wait to send; its value goes into the channel's table under the key.
     pub(crate) fn wait_to_send(&mut self, waiter: Waiter) -> Option<Key> {
         match &mut self.content {
-            Content::Values { senders, keys, .. } => {
-                let key = keys.take();
-                senders.push_back((waiter, key));
+            Content::Values(values) => {
+                let key = values.keys.take();
+                values.senders.push_back((waiter, key));
                 Some(key)
             }
             _ => None,
@@ -250,9 +256,9 @@ impl Channel {
         while let Some(receiver) = self.receivers.pop_front() {
             coroutines.wake(receiver.ticket, Wake::Closed { case: receiver.case });
         }
-        if let Content::Values { senders, .. } = &mut self.content {
+        if let Content::Values(values) = &mut self.content {
             // They stay in the queue until they run and forget it, with their values' keys.
-            for (sender, _) in senders {
+            for (sender, _) in &values.senders {
                 coroutines.wake(sender.ticket, Wake::SendFailed);
             }
         }
@@ -263,15 +269,15 @@ impl Channel {
     pub(crate) fn forget(&mut self, coroutine: CoroutineId) -> Vec<Key> {
         self.receivers.retain(|waiter| waiter.ticket.coroutine != coroutine);
         let mut freed = Vec::new();
-        if let Content::Values { senders, keys, .. } = &mut self.content {
-            senders.retain(|(waiter, key)| {
+        if let Content::Values(values) = &mut self.content {
+            values.senders.retain(|(waiter, key)| {
                 let stays = waiter.ticket.coroutine != coroutine;
                 if !stays {
                     freed.push(*key);
                 }
                 stays
             });
-            keys.free.extend_from_slice(&freed);
+            values.keys.free.extend_from_slice(&freed);
         }
         freed
     }

@@ -91,9 +91,9 @@ pub(crate) struct Process {
     pub(crate) timers: Timers,
     /// The process whose PID lies in the registry under `LAST_DESTINATION`, and the address of
     /// that text's bytes: it is allowed to send there.
-    pub(crate) last_destination: Option<(usize, ProcessId)>,
+    pub(crate) last_destination: (usize, ProcessId),
     /// The process whose text lies in the registry under `LAST_SENDER`.
-    pub(crate) last_sender: Option<ProcessId>,
+    pub(crate) last_sender: ProcessId,
     pub(crate) definition: Arc<Definition>,
     /// Which globals were filled in, a bit each; see `api/library.rs`.
     pub(crate) filled_globals: Filled,
@@ -138,8 +138,8 @@ impl Process {
             channels: Channels::default(),
             subscriptions: Subscriptions::new(),
             timers: Timers::default(),
-            last_destination: None,
-            last_sender: None,
+            last_destination: (0, ProcessId::NOBODY),
+            last_sender: ProcessId::NOBODY,
             filled_globals: definition.filled.clone(),
             definition,
             chain,
@@ -401,3 +401,7 @@ impl Process {
         stack.pop(1);
     }
 }
+
+/// Allocators have a class of this size.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Process>() <= 640);

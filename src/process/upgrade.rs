@@ -8,6 +8,7 @@ use super::exit::{Failure, Outcome};
 use super::objects::Objects;
 use super::{Process, Stage, outcome};
 use crate::payload::Payload;
+use crate::pid::ProcessId;
 use crate::process::definition::Definition;
 use crate::sync::Arc;
 use crate::vm::Vm;
@@ -29,8 +30,8 @@ impl Process {
         self.arguments = Some(Box::new(arguments));
         self.stage = Stage::Chunk(0);
         self.is_copied_ready = false;
-        self.last_sender = None;
-        self.last_destination = None;
+        self.last_sender = ProcessId::NOBODY;
+        self.last_destination = (0, ProcessId::NOBODY);
         self.timers.start_over();
         self.objects = Objects::default();
         self.take_unread();

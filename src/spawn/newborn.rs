@@ -25,7 +25,8 @@ pub(crate) struct Newborn {
     id: ProcessId,
     chain: u64,
     definition: Arc<Definition>,
-    arguments: Payload,
+    /// Boxed, if there are any, so that one without is small.
+    arguments: Option<Box<Payload>>,
     context: Inherited,
 }
 
@@ -39,6 +40,7 @@ pub(super) fn bear(
     let Request { arguments, relation, chain, context, .. } = request;
     let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
     let chain = chain.unwrap_or_else(|| node.next_chain());
+    let arguments = (arguments.count() > 0).then(|| Box::new(arguments));
     slot.set_newborn(Box::new(Newborn { id, chain, definition, arguments, context }));
     relate(node, slot, id, relation);
     node.scheduler.count(|counters| &counters.spawned);
@@ -73,7 +75,7 @@ impl Newborn {
         process.filled_globals = filled;
         process.is_copied_ready = true;
         process.is_started = true;
-        process.start_main_with(&arguments).ok()?;
+        process.start_main_with(&arguments.unwrap_or_default()).ok()?;
         Some(process)
     }
 }

@@ -33,13 +33,13 @@ pub(crate) const LARGE_REQUEST: usize = 4096;
 const NEXT_BLOCK: usize = 2 * 1024 - 16;
 const NEXT_BLOCK_MAX: usize = 16 * 1024 - 16;
 
-#[repr(C, align(16))]
+#[repr(C)]
 struct Block {
     next: *mut Block,
     size: usize,
 }
 
-#[repr(C, align(16))]
+#[repr(C)]
 struct Large {
     previous: *mut Large,
     next: *mut Large,
@@ -70,6 +70,8 @@ pub(crate) struct Arena {
     over_limit: bool,
     /// Whether it ever asked for memory besides its first, or refused some.
     went_beyond: bool,
+    /// While a template is built: where its pieces go.
+    order: Option<Box<Order>>,
 }
 
 /// What of an arena goes into a template: offsets from the start of its first memory.
@@ -100,6 +102,7 @@ impl Arena {
             may_refuse: false,
             over_limit: false,
             went_beyond: false,
+            order: None,
         }
     }
 
@@ -120,7 +123,13 @@ impl Arena {
 
     /// How much of its first memory was ever handed out, if it never needed any other.
     pub(super) fn first_length(&self) -> Option<usize> {
-        (!self.went_beyond).then(|| self.bump as usize - self.first as usize)
+        let is_broken = self.order.as_ref().is_some_and(|order| order.is_broken());
+        (!self.went_beyond && !is_broken).then(|| self.bump as usize - self.first as usize)
+    }
+
+    /// Bytes of its first memory.
+    pub(super) fn first_size(&self) -> usize {
+        self.first_end as usize - self.first as usize
     }
 
     /// Notes what a copy of its first memory needs to know.
@@ -205,6 +214,9 @@ impl Arena {
     }
 
     fn take(&mut self, size: usize) -> *mut u8 {
+        if self.order.is_some() {
+            return self.take_in_order(size);
+        }
         if size > SMALL_MAX {
             return self.take_large(size);
         }
@@ -271,7 +283,7 @@ impl Arena {
 
     fn push_free(&mut self, start: *mut u8, class: usize) {
         let free = start.cast::<Free>();
-        // SAFETY: `start` is an unused block of its class: 16 bytes at least, aligned to 16.
+        // SAFETY: `start` is an unused piece of its class: a word at least, aligned to one.
         unsafe { free.write(Free { next: self.free[class] }) };
         self.free[class] = free;
     }
@@ -305,6 +317,9 @@ impl Arena {
     }
 
     fn give(&mut self, start: NonNull<u8>, size: usize) {
+        if self.order.is_some() {
+            return self.give_in_order(start, size);
+        }
         if size <= SMALL_MAX {
             let class = class_of(size);
             self.wipe(start, class_size(class));
@@ -331,14 +346,6 @@ impl Arena {
                 (*next).previous = previous;
             }
             release_large(large, size);
-        }
-    }
-
-    /// While a template is built, leaves nothing in memory that is nobody's.
-    fn wipe(&mut self, start: NonNull<u8>, size: usize) {
-        if self.poison != 0 {
-            // SAFETY: these bytes were given back just now.
-            unsafe { start.write_bytes(self.poison, size) };
         }
     }
 
@@ -475,6 +482,10 @@ pub(super) unsafe extern "C" fn allocate(
     }
     memory.cast()
 }
+
+#[path = "arena_order.rs"]
+mod order;
+pub(super) use order::{Order, Staying};
 
 #[path = "arena_spans.rs"]
 mod spans;

@@ -11,6 +11,7 @@ use std::alloc::{Layout, alloc, dealloc};
 use std::ptr::NonNull;
 
 use super::control::Control;
+use super::pool::{Piece, SlabPointer};
 use super::size_class::ALIGN;
 
 /// Where the arena's memory begins.
@@ -18,7 +19,8 @@ pub(super) const MEMORY: usize = size_of::<Control>().next_multiple_of(ALIGN);
 
 pub(super) struct Block {
     start: NonNull<Control>,
-    size: usize,
+    /// What it was cut from; if it was, else it came from the global allocator.
+    slab: Option<SlabPointer>,
 }
 
 // SAFETY: a block owns its memory; the control in it is Send, and so is a value that owns it.
@@ -31,18 +33,41 @@ impl Block {
         let size = size.max(MEMORY).next_multiple_of(ALIGN);
         // SAFETY: the layout has a size above zero.
         let start = NonNull::new(unsafe { alloc(layout(size)) })?;
-        let block = Block { start: start.cast(), size };
-        // SAFETY: fresh memory, large enough for a control and aligned for it; what is behind it
-        // belongs to the arena until the block is freed.
+        if poison != 0 {
+            // SAFETY: fresh memory of this size.
+            unsafe { start.write_bytes(poison, size) };
+        }
+        // SAFETY: as above.
+        Some(unsafe { Block::begin(start, size, None, limit, poison) })
+    }
+
+    /// As [`Block::new`], for one of many of the same size.
+    pub(super) fn pooled(size: usize, limit: usize) -> Option<Block> {
+        let size = size.max(MEMORY).next_multiple_of(ALIGN);
+        let piece = Piece::take(size)?;
+        // SAFETY: the piece is as long, and this value's.
+        Some(unsafe { Block::begin(piece.start, size, Some(piece.slab), limit, 0) })
+    }
+
+    /// # Safety
+    /// `size` bytes at `start` are a piece of `slab`, or of the global allocator, and this value's:
+    /// at least those of a control block, aligned for it.
+    unsafe fn begin(
+        start: NonNull<u8>,
+        size: usize,
+        slab: Option<SlabPointer>,
+        limit: usize,
+        poison: u8,
+    ) -> Block {
+        let block = Block { start: start.cast(), slab };
+        // SAFETY: the caller's duty; what is behind the control belongs to the arena until the
+        // block is freed.
         unsafe {
-            if poison != 0 {
-                start.write_bytes(poison, size);
-            }
             block.start.write(Control::new(limit));
             let memory = start.add(MEMORY).as_ptr();
             (*block.control().arena_ptr()).begin(memory, size - MEMORY, poison);
         }
-        Some(block)
+        block
     }
 
     pub(super) fn control(&self) -> &Control {
@@ -58,10 +83,15 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // SAFETY: made by `new` with this layout; whoever drops the block is done with its VM.
-        unsafe {
-            self.start.drop_in_place();
-            dealloc(self.start.as_ptr().cast(), layout(self.size));
+        // The arena has all that is behind the control.
+        let size = MEMORY + self.control().first_size();
+        let start = self.start.cast::<u8>();
+        // SAFETY: `begin` made the control; whoever drops the block is done with its VM.
+        unsafe { self.start.drop_in_place() };
+        match self.slab {
+            Some(slab) => Piece { start, slab }.give(),
+            // SAFETY: made by `new` with this layout.
+            None => unsafe { dealloc(start.as_ptr(), layout(size)) },
         }
     }
 }

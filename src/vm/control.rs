@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::ptr;
 
-use super::arena::{Arena, Saved, Span};
+use super::arena::{Arena, Saved, Span, Staying};
 use super::ffi::{LUA_EXTRASPACE, lua_State};
 use crate::sync::{AtomicU32, Ordering};
 
@@ -86,7 +86,7 @@ pub(crate) struct Control {
     process: Cell<*mut c_void>,
     kill: Cell<*const AtomicU32>,
     leave: Cell<Option<Leave>>,
-    panic: Cell<Option<Box<str>>>,
+    panic: Cell<Option<Box<Box<str>>>>,
     last_yield: Cell<Yield>,
     /// Whether every resumer up to the worker can yield, too.
     may_wait: Cell<bool>,
@@ -96,8 +96,9 @@ pub(crate) struct Control {
     /// API calls left in this time slice.
     reductions: Cell<u32>,
     released: UnsafeCell<Vec<Released>>,
-    /// By address. A tree, because an empty one is small, and few processes have any.
-    externals: UnsafeCell<BTreeMap<usize, External>>,
+    /// By address. Boxed, because few processes have any.
+    #[allow(clippy::box_collection)]
+    externals: UnsafeCell<Option<Box<BTreeMap<usize, External>>>>,
     arena: UnsafeCell<Arena>,
 }
 
@@ -117,7 +118,7 @@ impl Control {
             is_individual: Cell::new(false),
             reductions: Cell::new(0),
             released: UnsafeCell::new(Vec::new()),
-            externals: UnsafeCell::new(BTreeMap::new()),
+            externals: UnsafeCell::new(None),
             arena: UnsafeCell::new(Arena::new(limit)),
         }
     }
@@ -144,6 +145,16 @@ impl Control {
     pub(super) fn first_length(&self) -> Option<usize> {
         // SAFETY: as in `used_bytes`.
         unsafe { (*self.arena.get()).first_length() }
+    }
+
+    pub(super) fn first_size(&self) -> usize {
+        // SAFETY: as in `used_bytes`.
+        unsafe { (*self.arena.get()).first_size() }
+    }
+
+    pub(super) fn staying(&self) -> Option<Staying> {
+        // SAFETY: as in `used_bytes`.
+        unsafe { (*self.arena.get()).staying() }
     }
 
     /// Sets the limit of the memory in use, in bytes, 0 for none.
@@ -232,12 +243,12 @@ impl Control {
     }
 
     pub(crate) fn set_panic(&self, message: Box<str>) {
-        self.panic.set(Some(message));
+        self.panic.set(Some(Box::new(message)));
         self.set_leave(Leave::Panic);
     }
 
     pub(crate) fn take_panic(&self) -> Option<Box<str>> {
-        self.panic.take()
+        self.panic.take().map(|message| *message)
     }
 
     pub(crate) fn last_yield(&self) -> Yield {
@@ -305,6 +316,7 @@ impl Control {
         // does not enter Lua.
         unsafe {
             let held = (*self.externals.get())
+                .get_or_insert_default()
                 .entry(bytes.as_ptr() as usize)
                 .or_insert_with(|| External { bytes: bytes.clone(), strings: 0 });
             held.strings += 1;
@@ -327,21 +339,24 @@ impl Control {
     /// The shared bytes that the Lua string at `start` refers to, if it is one of ours.
     pub(crate) fn external(&self, start: *const u8) -> Option<crate::payload::SharedBytes> {
         // SAFETY: as in `hold_external`.
-        unsafe { (*self.externals.get()).get(&(start as usize)).map(|held| held.bytes.clone()) }
+        let held = unsafe { (*self.externals.get()).as_ref()?.get(&(start as usize)) };
+        held.map(|held| held.bytes.clone())
     }
 
     /// Whether Lua refers to memory outside of the arena, or to things on the Rust side.
     pub(crate) fn holds_others(&self) -> bool {
         // SAFETY: as in `hold_external`.
-        let has_externals = unsafe { !(*self.externals.get()).is_empty() };
+        let has_externals =
+            unsafe { (*self.externals.get()).as_ref().is_some_and(|all| !all.is_empty()) };
         has_externals || self.has_released()
     }
 
     fn drop_external(&self, start: *const u8, len: usize) {
         // SAFETY: as in `hold_external`.
         unsafe {
-            let externals = &mut *self.externals.get();
-            if let Some(held) = externals.get_mut(&(start as usize)) {
+            if let Some(externals) = &mut *self.externals.get()
+                && let Some(held) = externals.get_mut(&(start as usize))
+            {
                 held.strings -= 1;
                 if held.strings == 0 {
                     externals.remove(&(start as usize));

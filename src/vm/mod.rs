@@ -25,6 +25,7 @@ pub(crate) mod error_object;
 pub(crate) mod ffi;
 mod key_walk;
 pub(crate) mod matcher;
+mod pool;
 pub(crate) mod preempt;
 pub(crate) mod resume;
 mod size_class;
