@@ -13,11 +13,12 @@
 use std::alloc::{Layout, alloc, dealloc};
 use std::cell::RefCell;
 use std::ptr::NonNull;
+// Not those of `crate::sync`: models do not reach this, and their locks cannot be static.
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
 
 use super::size_class::ALIGN;
-use crate::sync::{Mutex, lock};
 
 /// Bytes of the first slab of a size; each further one is twice as large.
 const FIRST_SLAB: usize = 64 * 1024;
@@ -74,6 +75,11 @@ unsafe impl Send for Slabs {}
 type Sizes = FxHashMap<usize, Slabs>;
 
 static SLABS: Mutex<Option<Sizes>> = Mutex::new(None);
+
+fn lock_slabs() -> MutexGuard<'static, Option<Sizes>> {
+    // Nothing panics while it is held.
+    SLABS.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Free pieces of one size.
 struct Kept {
@@ -154,11 +160,11 @@ impl Drop for Keeper {
 }
 
 fn with_slabs<T>(size: usize, act: impl FnOnce(&mut Slabs) -> T) -> T {
-    act(lock(&SLABS).get_or_insert_default().entry(size).or_default())
+    act(lock_slabs().get_or_insert_default().entry(size).or_default())
 }
 
 fn give_all(pieces: impl IntoIterator<Item = Piece>) {
-    let mut sizes = lock(&SLABS);
+    let mut sizes = lock_slabs();
     let sizes = sizes.get_or_insert_default();
     for piece in pieces {
         sizes.entry(piece.size()).or_default().give(piece);
