@@ -52,7 +52,9 @@ impl Deref for Caller<'_> {
 /// Runs `inner` for the process that the VM belongs to.
 #[inline(always)]
 pub(crate) fn enter(stack: Stack, inner: impl FnOnce(&mut Caller<'_>) -> ApiResult) -> Reply {
-    stack.control().set_individual();
+    if stack.control().set_individual() {
+        return Reply::Leave;
+    }
     enter_shared(stack, inner)
 }
 

@@ -7,9 +7,9 @@
 //!
 //! Whether a chunk is such a one is not guessed but tried: it runs twice in processes that nobody
 //! knows of, in the two builds that a template is found by. Every function of ours notes when it is
-//! called that the process is *individual* now, except for those that do the same everywhere
-//! ([`enter_shared`](crate::api::caller::enter_shared)), and so does whatever makes something for
-//! one process. A chunk which ends in its first time slice without that note is over for good; what
+//! called that the process is *individual* now, and a process that is only tried leaves before that
+//! function does anything: nothing is printed or logged twice. Not so those that do the same
+//! everywhere ([`enter_shared`](crate::api::caller::enter_shared)). A chunk which ends in its first time slice without that note is over for good; what
 //! of it depends on addresses is seen by the comparison. All others run in each process, as does
 //! every chunk in the first process of its definition: a service that is alone need not pay for an
 //! image.
@@ -105,16 +105,17 @@ fn run_chunks(
     vm.control().set_memory_limit(node.host(slot.host()).limits.memory_bytes);
     let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
     let inherited = Inherited::default();
+    vm.control().set_rehearsed();
     let mut process = Process::new(vm, id, 0, node.clone(), definition.clone(), inherited);
     process.start_chunk(0);
     // SAFETY: this thread made the process and nobody else knows of it.
     let step = unsafe { process::run_timeslice(&raw mut *process, node.reductions) };
-    if !matches!(step, Step::Started) {
-        return Err(Refusal::Unfinished);
-    }
     let control = process.vm.control();
     if control.is_individual() || control.holds_others() {
         return Err(Refusal::Individual);
+    }
+    if !matches!(step, Step::Started) {
+        return Err(Refusal::Unfinished);
     }
     process.vm.calm_down();
     Ok(process)

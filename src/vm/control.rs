@@ -93,6 +93,8 @@ pub(crate) struct Control {
     /// Whether its code has seen or done something that is not the same for every process of its
     /// definition.
     is_individual: Cell<bool>,
+    /// Whether its code is only tried: it must leave before it does such a thing.
+    is_rehearsed: Cell<bool>,
     /// API calls left in this time slice.
     reductions: Cell<u32>,
     released: UnsafeCell<Vec<Released>>,
@@ -116,6 +118,7 @@ impl Control {
             last_yield: Cell::new(Yield::Script),
             may_wait: Cell::new(false),
             is_individual: Cell::new(false),
+            is_rehearsed: Cell::new(false),
             reductions: Cell::new(0),
             released: UnsafeCell::new(Vec::new()),
             externals: UnsafeCell::new(None),
@@ -272,10 +275,19 @@ impl Control {
         self.is_individual.get()
     }
 
-    /// Notes that what the code does from here on may differ from process to process.
+    /// Notes that what the code does from here on may differ from process to process, and makes a
+    /// process leave that is only tried; true then.
     #[inline]
-    pub(crate) fn set_individual(&self) {
+    pub(crate) fn set_individual(&self) -> bool {
         self.is_individual.set(true);
+        if self.is_rehearsed.get() {
+            self.set_leave(Leave::Terminated);
+        }
+        self.is_rehearsed.get()
+    }
+
+    pub(crate) fn set_rehearsed(&self) {
+        self.is_rehearsed.set(true);
     }
 
     pub(crate) fn set_reductions(&self, reductions: u32) {

@@ -32,6 +32,17 @@ fn all_output_is_written_before_the_end() {
     assert!(ended.stdout == expected + "no newline", "{} bytes", ended.stdout.len());
 }
 
+/// Chunks are tried before they are left out; nobody hears of that.
+#[test]
+fn a_chunk_prints_once_for_each_process() {
+    let child = "name: child, kind: process.lua, modules: [logger], source: \"print('born') \
+                 require('logger'):info('logged') return function() end\"";
+    let main = "for _ = 1, 6 do assert(process.spawn('app:child', 'app:processes')) end";
+    let ended = Folder::with(&[("main", main)], &[HOST, child]).run_main(&[]).with_status(0);
+    assert_eq!(ended.stdout, "born\n".repeat(6));
+    assert_eq!(ended.stderr.matches("logged").count(), 6, "{}", ended.stderr);
+}
+
 #[test]
 fn arguments_arrive_as_strings() {
     let main = r#"
