@@ -227,6 +227,12 @@ pub(crate) struct MessageQueue {
 // SAFETY: the queue owns its messages, which are Send.
 unsafe impl Send for MessageQueue {}
 
+impl Default for MessageQueue {
+    fn default() -> Self {
+        MessageQueue::new()
+    }
+}
+
 impl MessageQueue {
     pub(crate) const fn new() -> Self {
         MessageQueue { head: ptr::null_mut(), tail: ptr::null_mut(), len: 0 }
@@ -296,7 +302,7 @@ impl MessageQueue {
         self.tail = other.tail;
         self.len += other.len;
         // The messages moved: `other` must not drop them.
-        std::mem::forget(std::mem::replace(other, MessageQueue::new()));
+        std::mem::forget(std::mem::take(other));
     }
 
     /// Splits off the messages for which `wanted` holds; both keep their order.

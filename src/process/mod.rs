@@ -23,6 +23,7 @@ pub(crate) mod message;
 pub(crate) mod names;
 pub(crate) mod objects;
 pub(crate) mod outcome;
+mod rare;
 pub(crate) mod relations;
 mod short_queue;
 pub(crate) mod slot;
@@ -42,6 +43,7 @@ use definition::{Definition, Filled};
 use exit::Failure;
 use message::Message;
 use objects::Objects;
+use rare::Rare;
 use slot::Slot;
 use subscriptions::Subscriptions;
 use timers::{Action, Timers};
@@ -88,7 +90,7 @@ pub(crate) struct Process {
     pub(crate) coroutines: Coroutines,
     pub(crate) channels: Channels,
     pub(crate) subscriptions: Subscriptions,
-    pub(crate) timers: Timers,
+    pub(crate) timers: Rare<Timers>,
     /// The process whose PID lies in the registry under `LAST_DESTINATION`, and the address of
     /// that text's bytes: it is allowed to send there.
     pub(crate) last_destination: (usize, ProcessId),
@@ -109,6 +111,10 @@ pub(crate) struct Process {
     /// Arguments of main, until it starts.
     pub(crate) arguments: Option<Box<Payload>>,
 }
+
+// Allocators have a class of this size, and there are many waiting processes.
+#[cfg(all(target_pointer_width = "64", not(loom)))]
+const _: () = assert!(size_of::<Process>() <= 512);
 
 // SAFETY: `slot` points into the node's table, which any thread may use; the rest is Send.
 unsafe impl Send for Process {}
@@ -137,7 +143,7 @@ impl Process {
             coroutines: Coroutines::default(),
             channels: Channels::default(),
             subscriptions: Subscriptions::new(),
-            timers: Timers::default(),
+            timers: Rare::default(),
             last_destination: (0, ProcessId::NOBODY),
             last_sender: ProcessId::NOBODY,
             filled_globals: definition.filled.clone(),
@@ -268,14 +274,14 @@ impl Process {
     /// Lets every timer act that is due.
     #[inline]
     fn fire_timers(&mut self) {
-        if !self.timers.is_empty() {
+        if self.timers.get().is_some_and(|timers| !timers.is_empty()) {
             self.fire_due_timers();
         }
     }
 
     fn fire_due_timers(&mut self) {
         let now = self.node.clock.now();
-        while let Some((due, action)) = self.timers.pop_due(now) {
+        while let Some((due, action)) = self.timers.get_mut().pop_due(now) {
             match action {
                 Action::Wake(ticket) => self.coroutines.wake(ticket, Wake::Elapsed),
                 Action::Fire { channel, closes } => {
@@ -319,7 +325,7 @@ impl Process {
         if let Some(channel) = self.channels.remove(id)
             && let channel::Source::Timer(number) = channel.source
         {
-            self.timers.stop(number);
+            self.timers.get_mut().stop(number);
         }
     }
 
@@ -401,7 +407,3 @@ impl Process {
         stack.pop(1);
     }
 }
-
-/// Allocators have a class of this size.
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<Process>() <= 640);

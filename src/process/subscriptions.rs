@@ -9,6 +9,7 @@ use super::channel::{Channel, ChannelId, Channels, Content as ChannelContent, So
 use super::coroutines::{Coroutines, Ticket};
 use super::mailbox::{Mailbox, MessageQueue, Taken};
 use super::message::{Content, Message, Topic};
+use super::rare::Rare;
 use crate::payload::Payload;
 use crate::process::channel::Wake;
 
@@ -18,13 +19,18 @@ pub(crate) const DRAIN_MAX: usize = 256;
 pub(crate) struct Subscriptions {
     inbox: Option<ChannelId>,
     events: Option<ChannelId>,
-    listeners: Vec<(Topic, ChannelId)>,
     /// Taken from the mailbox, in order, not routed yet.
     pending: MessageQueue,
+    arrivals: u64,
+    others: Rare<Others>,
+}
+
+#[derive(Default)]
+struct Others {
+    listeners: Vec<(Topic, ChannelId)>,
     /// Messages and events that nothing is subscribed to.
     waiting: MessageQueue,
     waiting_events: MessageQueue,
-    arrivals: u64,
     /// The peer of a link that is being removed: its LINK_DOWN must not be seen any more.
     unlinked: Option<u64>,
 }
@@ -47,12 +53,9 @@ impl Subscriptions {
         Subscriptions {
             inbox: None,
             events: None,
-            listeners: Vec::new(),
             pending: MessageQueue::new(),
-            waiting: MessageQueue::new(),
-            waiting_events: MessageQueue::new(),
             arrivals: 0,
-            unlinked: None,
+            others: Rare::default(),
         }
     }
 
@@ -88,7 +91,7 @@ impl Subscriptions {
                 Content::Answer { token, answer } => {
                     coroutines.wake(Ticket::from_token(token), Wake::Answer(Box::new(answer)));
                 }
-                _ if self.unlinked.is_some_and(|peer| is_link_down_of(&event, peer)) => {}
+                _ if self.is_of_unlinked(&event) => {}
                 _ => self.route_event(event, channels, coroutines),
             }
         }
@@ -97,10 +100,16 @@ impl Subscriptions {
 
     /// From now on a LINK_DOWN of `peer` that no channel has is dropped; `None` ends that.
     pub(crate) fn drop_link_downs(&mut self, peer: Option<u64>) {
-        self.unlinked = peer;
+        let others = self.others.get_mut();
+        others.unlinked = peer;
         if let Some(peer) = peer {
-            drop(self.waiting_events.extract(|event| is_link_down_of(event, peer)));
+            drop(others.waiting_events.extract(|event| is_link_down_of(event, peer)));
         }
+    }
+
+    fn is_of_unlinked(&self, event: &Message) -> bool {
+        let unlinked = self.others.get().and_then(|others| others.unlinked);
+        unlinked.is_some_and(|peer| is_link_down_of(event, peer))
     }
 
     /// Ends all subscriptions; what `unread` holds waits again, in the order of arrival, before
@@ -108,19 +117,20 @@ impl Subscriptions {
     #[expect(clippy::vec_box, reason = "queues hand messages over boxed")]
     pub(crate) fn start_over(&mut self, unread: Vec<Box<Message>>) {
         let mut all = unread;
-        for queue in [&mut self.waiting, &mut self.waiting_events] {
+        let others = self.others.get_mut();
+        for queue in [&mut others.waiting, &mut others.waiting_events] {
             all.extend(std::iter::from_fn(|| queue.pop()));
         }
         all.sort_by_key(|message| message.arrival);
         for message in all {
             match message.content {
-                Content::User { .. } => self.waiting.push(message),
-                _ => self.waiting_events.push(message),
+                Content::User { .. } => others.waiting.push(message),
+                _ => others.waiting_events.push(message),
             }
         }
+        others.listeners.clear();
         self.inbox = None;
         self.events = None;
-        self.listeners.clear();
     }
 
     fn route_pending(
@@ -131,7 +141,7 @@ impl Subscriptions {
         coroutines: &mut Coroutines,
         drained: &mut Drained,
     ) {
-        let mut pending = std::mem::replace(&mut self.pending, MessageQueue::new());
+        let mut pending = std::mem::take(&mut self.pending);
         for _ in 0..batch {
             if !self.route_next(&mut pending, uniq, channels, coroutines, drained) {
                 break;
@@ -192,7 +202,7 @@ impl Subscriptions {
     ) {
         match self.target_of(&message).and_then(|id| Some((id, channels.get(id)?))) {
             Some((id, channel)) => channel.add_message(id, message, coroutines),
-            None => self.waiting.push(message),
+            None => self.others.get_mut().waiting.push(message),
         }
     }
 
@@ -204,12 +214,12 @@ impl Subscriptions {
     ) {
         match self.events.and_then(|id| Some((id, channels.get(id)?))) {
             Some((id, channel)) => channel.add_message(id, event, coroutines),
-            None => self.waiting_events.push(event),
+            None => self.others.get_mut().waiting_events.push(event),
         }
     }
 
     fn target_of(&self, message: &Message) -> Option<ChannelId> {
-        if self.listeners.is_empty() {
+        if self.others.get().is_none_or(|others| others.listeners.is_empty()) {
             return self.inbox;
         }
         match &message.content {
@@ -220,7 +230,8 @@ impl Subscriptions {
 
     /// The channel that listens to `topic`.
     pub(crate) fn listener(&self, topic: &[u8]) -> Option<ChannelId> {
-        let entry = self.listeners.iter().find(|(listened, _)| listened.as_slice() == topic);
+        let mut listeners = self.others.get()?.listeners.iter();
+        let entry = listeners.find(|(listened, _)| listened.as_slice() == topic);
         entry.map(|(_, channel)| *channel)
     }
 
@@ -235,8 +246,10 @@ impl Subscriptions {
     /// Subscribes the inbox: everything that waits and has no listener goes there.
     pub(crate) fn open_inbox(&mut self, channels: &mut Channels) -> ChannelId {
         let mut channel = Channel::for_messages(Source::Inbox);
-        if let ChannelContent::Messages(queue) = &mut channel.content {
-            queue.append(&mut self.waiting);
+        if let ChannelContent::Messages(queue) = &mut channel.content
+            && let Some(others) = self.others.made()
+        {
+            queue.append(&mut others.waiting);
         }
         let id = channels.add(channel);
         self.inbox = Some(id);
@@ -246,8 +259,10 @@ impl Subscriptions {
     /// Subscribes the events.
     pub(crate) fn open_events(&mut self, channels: &mut Channels) -> ChannelId {
         let mut channel = Channel::for_messages(Source::Events);
-        if let ChannelContent::Messages(queue) = &mut channel.content {
-            queue.append(&mut self.waiting_events);
+        if let ChannelContent::Messages(queue) = &mut channel.content
+            && let Some(others) = self.others.made()
+        {
+            queue.append(&mut others.waiting_events);
         }
         let id = channels.add(channel);
         self.events = Some(id);
@@ -270,14 +285,14 @@ impl Subscriptions {
             Some(inbox) => inbox.messages().map(|queue| queue.extract(is_ours)),
             None => None,
         }
-        .unwrap_or_else(|| self.waiting.extract(is_ours));
+        .unwrap_or_else(|| self.others.get_mut().waiting.extract(is_ours));
         let source = Source::Listener { topic: topic.clone(), as_message };
         let mut channel = Channel::for_messages(source);
         if let ChannelContent::Messages(queue) = &mut channel.content {
             queue.append(&mut moved);
         }
         let id = channels.add(channel);
-        self.listeners.push((topic, id));
+        self.others.get_mut().listeners.push((topic, id));
         id
     }
 
@@ -291,8 +306,9 @@ impl Subscriptions {
             self.events = None;
             return true;
         }
-        let before = self.listeners.len();
-        self.listeners.retain(|(_, channel)| *channel != id);
-        self.listeners.len() < before
+        let Some(others) = self.others.made() else { return false };
+        let before = others.listeners.len();
+        others.listeners.retain(|(_, channel)| *channel != id);
+        others.listeners.len() < before
     }
 }

@@ -174,10 +174,12 @@ impl Process {
         }
         self.flush_taken();
         let deadline = self.slot().deadline();
-        let has_none = self.timers.is_empty() && deadline == u64::MAX;
-        let now = if has_none { 0 } else { self.node.clock.now() };
-        if let Some(due) = self.timers.due_to_register(now, deadline) {
-            self.node.scheduler.register_timer(due, self.id.uniq);
+        let has_timers = self.timers.get().is_some_and(|timers| !timers.is_empty());
+        if has_timers || deadline != u64::MAX {
+            let now = self.node.clock.now();
+            if let Some(due) = self.timers.get_mut().due_to_register(now, deadline) {
+                self.node.scheduler.register_timer(due, self.id.uniq);
+            }
         }
         let slot = self.slot();
         if self.memory_limit() > 0 {

@@ -32,7 +32,9 @@ impl Process {
         self.is_copied_ready = false;
         self.last_sender = ProcessId::NOBODY;
         self.last_destination = (0, ProcessId::NOBODY);
-        self.timers.start_over();
+        if let Some(timers) = self.timers.made() {
+            timers.start_over();
+        }
         self.objects = Objects::default();
         self.take_unread();
         self.bind();

@@ -61,7 +61,7 @@ fn sleep_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.wait_or_raise()?;
     let due = due_in(caller, nanos);
     let ticket = caller.process.coroutines.wait();
-    caller.process.timers.add(due, Action::Wake(ticket));
+    caller.process.timers.get_mut().add(due, Action::Wake(ticket));
     caller.wait(slept)
 }
 
@@ -86,9 +86,9 @@ fn add(
 ) -> Data {
     let due = due_in(caller, nanos);
     let process = &mut *caller.process;
-    let number = process.timers.next_number();
+    let number = process.timers.get_mut().next_number();
     let channel = process.channels.add(Channel::for_moments(number, capacity));
-    process.timers.add(due, action(channel));
+    process.timers.get_mut().add(due, action(channel));
     channel::push(caller.stack, channel);
     Data { number, channel }
 }
@@ -144,7 +144,7 @@ fn timer_channel_inner(caller: &mut Caller<'_>) -> ApiResult {
 }
 
 fn stop(caller: &mut Caller<'_>, data: Data) -> ApiResult {
-    let was_active = caller.process.timers.stop(data.number).is_some();
+    let was_active = caller.process.timers.get_mut().stop(data.number).is_some();
     if was_active
         && let Some((channel, coroutines)) = channel::with_coroutines(caller.process, data.channel)
     {
@@ -174,7 +174,7 @@ fn timer_reset_inner(caller: &mut Caller<'_>) -> ApiResult {
     let data = receiver(caller, Kind::Timer, "timer")?;
     let nanos = positive(caller, 2).map_err(Failure::Raised)?;
     let due = due_in(caller, nanos);
-    let was_active = caller.process.timers.reset(data.number, due);
+    let was_active = caller.process.timers.get_mut().reset(data.number, due);
     caller.push_boolean(was_active);
     Ok(Reply::Return(1))
 }
