@@ -1,5 +1,6 @@
-//! Functions of Lua's library whose results differ from process to process: clocks, and random
-//! numbers. Behind each is Lua's own, called in the same frame, so that its errors name it.
+//! Functions of Lua's library whose results differ from process to process: clocks, random numbers,
+//! and texts that show addresses. Behind each is Lua's own, called in the same frame, so that its
+//! errors name it.
 
 #![allow(unsafe_code)]
 
@@ -33,6 +34,8 @@ macro_rules! shell {
 shell!(clock, "os", "clock", note);
 shell!(date, "os", "date", note);
 shell!(time, "os", "time", note);
+shell!(tostring, "base", "tostring", note_address);
+shell!(format, "string", "format", note_addresses);
 shell!(random, "math", "random", seed);
 shell!(randomseed, "math", "randomseed", seed);
 
@@ -46,6 +49,70 @@ unsafe fn note(lua: *mut lua_State) {
     // SAFETY: the caller vouches for `lua`.
     // It reads a clock, no more, so one that is only tried may end there as well as later.
     let _ = unsafe { Control::of(lua) }.set_individual();
+}
+
+/// A number made of an address looks like a pointer to the comparison of two images, and would be
+/// moved in a copy although it is a key, or a part of an address only.
+///
+/// # Safety
+/// As for [`note`]; the frame is plain.
+unsafe fn note_address(lua: *mut lua_State) {
+    // SAFETY: the caller vouches for `lua` and for the frame.
+    unsafe {
+        if Control::of(lua).is_rehearsed() && shows_address(lua, 1) {
+            note(lua);
+        }
+    }
+}
+
+/// As [`note_address`], for a format and its values.
+///
+/// # Safety
+/// As for [`note_address`].
+unsafe fn note_addresses(lua: *mut lua_State) {
+    // SAFETY: the caller vouches for `lua` and for the frame.
+    unsafe {
+        if Control::of(lua).is_rehearsed()
+            && (asks_for_address(Stack::new(lua).string(1).unwrap_or_default())
+                || (2..=ffi::lua_gettop(lua)).any(|index| shows_address(lua, index)))
+        {
+            note(lua);
+        }
+    }
+}
+
+/// Whether the text of the value is its address: Lua has no other for what refers to something.
+///
+/// # Safety
+/// As for [`note_address`]; the frame has a free slot.
+unsafe fn shows_address(lua: *mut lua_State, index: c_int) -> bool {
+    // SAFETY: the caller vouches for `lua`; what is pushed is popped.
+    unsafe {
+        let kind = ffi::lua_type(lua, index);
+        if matches!(
+            kind,
+            ffi::LUA_TNONE
+                | ffi::LUA_TNIL
+                | ffi::LUA_TBOOLEAN
+                | ffi::LUA_TNUMBER
+                | ffi::LUA_TSTRING
+        ) {
+            return false;
+        }
+        let has_text = ffi::luaL_getmetafield(lua, index, c"__tostring".as_ptr()) != ffi::LUA_TNIL;
+        if has_text {
+            ffi::lua_settop(lua, -2);
+        }
+        !has_text
+    }
+}
+
+/// Whether a format has the conversion `%p`, which shows addresses of strings as well.
+fn asks_for_address(format: &[u8]) -> bool {
+    let is_flag = |byte: &u8| b"-+ #0123456789.".contains(byte);
+    format.split(|byte| *byte == b'%').skip(1).any(|conversion| {
+        conversion.iter().find(|byte| !is_flag(byte)).is_some_and(|byte| *byte == b'p')
+    })
 }
 
 /// Lua's functions expect the generator as their upvalue; ours have a number there until a

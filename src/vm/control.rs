@@ -286,6 +286,10 @@ impl Control {
         self.is_rehearsed.get()
     }
 
+    pub(crate) fn is_rehearsed(&self) -> bool {
+        self.is_rehearsed.get()
+    }
+
     pub(crate) fn set_rehearsed(&self) {
         self.is_rehearsed.set(true);
     }

@@ -24,6 +24,8 @@ fn what_is_the_same_for_all_runs_once() {
         "local EXIT = process.event.EXIT return function() return EXIT end",
         "local a <close> = setmetatable({}, { __close = function() closed = true end }) \
          return function() return closed end",
+        "local shown = tostring(setmetatable({}, { __tostring = function() return 'shown' end })) \
+         return function() return ('%s %d%%p'):format(shown, 1) end",
         "for key in pairs(_G) do last = key end return function() return type(last) end",
     ] {
         assert!(is_ready(main), "{main}");
@@ -46,6 +48,10 @@ fn what_may_differ_runs_in_each() {
         "print('born') return function() end",
         "local value = require('ctx').get('key') return function() return value end",
         "local text = tostring({}) return function() return text end",
+        "local short = tonumber(tostring({}):match('0x(%x+)'), 16) & 0xffffff \
+         return function() return short < 1 << 24 end",
+        "local last = ('%s'):format(print):sub(-1) return function() return #last end",
+        "local last = ('%-20p'):format('text'):sub(-1) return function() return #last end",
         "local set = { [{}] = true } return function() return next(set) end",
         "local co = coroutine.create(function() end) return function() return co end",
         "local co = coroutine.wrap(function() coroutine.yield() end) co() return co",
