@@ -205,6 +205,10 @@ impl Process {
     }
 
     fn route_arrived(&mut self) {
+        if self.vm.control().is_rehearsed() {
+            // It is for the process that will have the slot.
+            return;
+        }
         // SAFETY: as in `slot`; borrowed apart from the fields that are changed below.
         let slot = unsafe { self.slot.as_ref() };
         let drained = self.subscriptions.drain(

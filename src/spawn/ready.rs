@@ -9,10 +9,10 @@
 //! knows of, in the two builds that a template is found by. Every function of ours notes when it is
 //! called that the process is *individual* now, and a process that is only tried leaves before that
 //! function does anything: nothing is printed or logged twice. Not so those that do the same
-//! everywhere ([`enter_shared`](crate::api::caller::enter_shared)). A chunk which ends in its first time slice without that note is over for good; what
-//! of it depends on addresses is seen by the comparison. All others run in each process, as does
-//! every chunk in the first process of its definition: a service that is alone need not pay for an
-//! image.
+//! everywhere ([`enter_shared`](crate::api::caller::enter_shared)). A chunk which ends in its first
+//! time slice without that note is over for good; what of it depends on addresses is seen by the
+//! comparison. All others run in each process, as does every chunk in the first process of its
+//! definition: a service that is alone need not pay for an image.
 //!
 //! What a rehearsal allocates lies within [`ROOM`] bytes or it is refused, so a process whose
 //! memory limit is at least that would not have met it in its chunks.
@@ -107,6 +107,8 @@ fn run_chunks(
     let inherited = Inherited::default();
     vm.control().set_rehearsed();
     let mut process = Process::new(vm, id, 0, node.clone(), definition.clone(), inherited);
+    // The slot must not lead to it: at the end of the program that would pass for a newborn.
+    slot.clear_process();
     process.start_chunk(0);
     // SAFETY: this thread made the process and nobody else knows of it.
     let step = unsafe { process::run_timeslice(&raw mut *process, node.reductions) };

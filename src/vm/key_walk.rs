@@ -126,8 +126,11 @@ impl KeyWalk {
                 return;
             }
             let variable = ffi::lua_upvalueid(lua, function, number).cast::<usize>();
+            if variable.is_null() {
+                return;
+            }
             let value = variable.add(VARIABLE_VALUE);
-            if !variable.is_null() && variable.add(VARIABLE_PLACE).read() == value as usize {
+            if variable.add(VARIABLE_PLACE).read() == value as usize {
                 let tag = variable.add(VARIABLE_TAG).cast::<u8>();
                 let word = usize::from_ne_bytes({
                     let mut bytes = [0; size_of::<usize>()];

@@ -12,7 +12,9 @@ use crate::node::Node;
 use crate::output::{Level, Output, PrintMode};
 use crate::payload::{self, Payload};
 use crate::process::context::Inherited;
+use crate::process::definition::Definition;
 use crate::process::exit::Outcome;
+use crate::process::message::Content;
 use crate::process::slot::Slot;
 use crate::process::{self, REDUCTIONS, Step};
 use crate::scheduler::Scheduler;
@@ -92,6 +94,10 @@ fn request() -> Request<'static> {
 /// has to.
 fn bear(node: &Arc<Node>) -> Option<&Slot> {
     let (slot, definition) = place(node, &request()).expect("there is room");
+    bear_in(node, slot, definition)
+}
+
+fn bear_in<'a>(node: &Arc<Node>, slot: &'a Slot, definition: Arc<Definition>) -> Option<&'a Slot> {
     // As if it were the second start of its definition: the first never rehearses.
     if (0..2).all(|_| ready::image(node, slot, &definition).is_none()) {
         drop(death::retire(node, slot, None));
@@ -102,6 +108,22 @@ fn bear(node: &Arc<Node>) -> Option<&Slot> {
     assert_eq!(node.scheduler.take_injected(), Some(slot.index()), "it was scheduled");
     slot.state.transition_to_running();
     Some(slot)
+}
+
+/// How a process ends that is cancelled while its chunks are tried.
+pub(super) fn end_of_cancelled(program: &Program) -> Option<String> {
+    let node = node(program, Way::Ready, 1, 0);
+    let (slot, definition) = place(&node, &request()).expect("there is room");
+    let event = Content::Cancel { from: None, at: 0, deadline: None };
+    assert!(node.cancel(slot.uniq(), None, event), "it is alive");
+    bear_in(&node, slot, definition)?;
+    assert!(!spawn::process_of(&node, slot).is_null(), "memory is left");
+    let end = run(slot).end;
+    // SAFETY: as in `live`.
+    let process = unsafe { Box::from_raw(slot.process()) };
+    drop(death::retire(&node, slot, Some(process)));
+    death::release(&node, slot);
+    Some(end)
 }
 
 /// A node of its own, so that all that is counted or chosen begins anew.
@@ -122,7 +144,7 @@ fn node(program: &Program, way: Way, hash_seed: u32, memory_limit: usize) -> Arc
     Arc::new(node)
 }
 
-fn definition(node: &Node) -> &crate::process::definition::Definition {
+fn definition(node: &Node) -> &Definition {
     node.definition(b"app:main").and_then(|loaded| loaded.as_ref().ok()).expect("it is loaded")
 }
 

@@ -61,3 +61,10 @@ fn what_may_differ_runs_in_each() {
         assert!(!is_ready(main), "{main}");
     }
 }
+
+/// They are tried in its slot, so a host that stops finds it there.
+#[test]
+fn a_cancel_while_chunks_are_tried_is_for_the_process() {
+    let main = "return function() return process.events():receive().kind end";
+    assert_eq!(life::end_of_cancelled(&main_only(main)).as_deref(), Some("pid.cancel"));
+}
