@@ -16,7 +16,8 @@ use super::stack::{Stack, Type};
 /// Deepest nesting that is searched; what lies deeper counts as not plain.
 const DEPTH_MAX: usize = 32;
 
-/// Words of a shared variable: the object's header takes two.
+/// Words of a shared variable where a word has 64 bits: the object's header takes two. Elsewhere
+/// nothing is wiped, and what has such variables is not copied.
 const VARIABLE_PLACE: usize = 2;
 const VARIABLE_VALUE: usize = 3;
 const VARIABLE_TAG: usize = 4;
@@ -120,7 +121,8 @@ impl KeyWalk {
         // words that this thread alone uses; one that is out of the stack says that its value lies
         // inside of it, and then the tag is the first byte of the word behind the value.
         unsafe {
-            if self.stack.kind(function) != Type::Function
+            if cfg!(not(target_pointer_width = "64"))
+                || self.stack.kind(function) != Type::Function
                 || ffi::lua_iscfunction(lua, function) != 0
             {
                 return;

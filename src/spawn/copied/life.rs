@@ -126,6 +126,17 @@ pub(super) fn end_of_cancelled(program: &Program) -> Option<String> {
     Some(end)
 }
 
+/// Whether a process for which the machine has no memory leaves nothing behind; here it is what it
+/// would be made of that is missing.
+pub(super) fn unmade_is_gone(program: &Program) -> bool {
+    let node = node(program, Way::Ready, 1, 0);
+    let slot = bear(&node).expect("its chunk need not run");
+    let uniq = slot.uniq();
+    drop(slot.take_newborn());
+    assert!(spawn::process_of(&node, slot).is_null(), "there is nothing to make it of");
+    node.slots.find(uniq).is_none() && node.host(0).processes() == 0
+}
+
 /// A node of its own, so that all that is counted or chosen begins anew.
 fn node(program: &Program, way: Way, hash_seed: u32, memory_limit: usize) -> Arc<Node> {
     let application = Application::from_files(program.files(memory_limit), &[]);

@@ -68,3 +68,8 @@ fn a_cancel_while_chunks_are_tried_is_for_the_process() {
     let main = "return function() return process.events():receive().kind end";
     assert_eq!(life::end_of_cancelled(&main_only(main)).as_deref(), Some("pid.cancel"));
 }
+
+#[test]
+fn one_that_cannot_be_made_ends() {
+    assert!(life::unmade_is_gone(&main_only("return function() end")));
+}
