@@ -5,8 +5,8 @@
 //! of a VM whose chunks are over serves all processes of the definition, and starting one is a
 //! copy and a call of main.
 //!
-//! Whether a chunk is such a one is not guessed but tried: it runs twice in processes that nobody
-//! knows of, in the two builds that a template is found by. Every function of ours notes when it is
+//! Whether a chunk is such a one is not guessed but tried: it runs in processes that nobody knows
+//! of, in the builds that a template is found by. Every function of ours notes when it is
 //! called that the process is *individual* now, and a process that is only tried leaves before that
 //! function does anything: nothing is printed or logged twice. Not so those that do the same
 //! everywhere ([`enter_shared`](crate::api::caller::enter_shared)). A chunk which ends in its first
@@ -80,7 +80,7 @@ fn rehearse_in_turn(node: &Arc<Node>, slot: &Slot, definition: &Arc<Definition>)
     }
 }
 
-/// Runs the chunks twice and makes an image of what they leave.
+/// Runs the chunks in each build and makes an image of what they leave.
 fn rehearse(node: &Arc<Node>, slot: &Slot, definition: &Arc<Definition>) -> Result<Ready, Refusal> {
     let filled = std::cell::RefCell::default();
     let build = |vm| {
