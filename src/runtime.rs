@@ -168,7 +168,7 @@ impl Builder {
                     node.output.log(Level::Warn, None, "cannot pin a worker to its core");
                 }
                 monitor::announce(&node.scheduler.workers[index]);
-                worker::run(node.clone(), index, queue);
+                worker::run(node.clone(), index, queue, preempts);
                 monitor::withdraw(&node.scheduler.workers[index]);
             })?;
         }

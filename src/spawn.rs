@@ -107,7 +107,7 @@ pub(crate) fn spawn(
             }
             Step::Ended(outcome) => return Err(discard(node, slot, outcome)),
             // Chunks cannot wait, so it is in the middle of its code.
-            Step::Spent | Step::Waiting | Step::Upgrading => {}
+            Step::Spent | Step::Interrupted | Step::Waiting | Step::Upgrading => {}
         }
     }
     // SAFETY: as above; the process is not running.

@@ -51,6 +51,7 @@ const UNSAFE: &[&str] = &[
     "src/process/slot.rs",
     "src/process/timeslice.rs",
     "src/runtime.rs",
+    "src/scheduler/alarm.rs",
     "src/scheduler/monitor.rs",
     "src/scheduler/worker.rs",
     "src/spawn.rs",

@@ -32,12 +32,12 @@ impl RunQueue {
 
     /// Takes what runs next in the worker's turn `tick`.
     pub fn pick(&self, tick: u32) -> Option<u32> {
-        self.0.pick(tick, u64::MAX).map(Picked::runnable)
+        self.0.pick(tick, u64::MAX).map(Picked::index)
     }
 
     /// Takes up to half of what another queue holds, and of that one.
     pub fn steal_from(&self, victim: &RunQueue) -> Option<u32> {
-        self.0.steal_from(&victim.0.stealers()).map(Picked::runnable)
+        self.0.steal_from(&victim.0.stealers()).map(Picked::index)
     }
 }
 

@@ -185,7 +185,7 @@ impl Waiting {
     fn after(&self, slot: &Slot, step: Step) {
         match step {
             Step::Waiting => {}
-            Step::Spent => {
+            Step::Spent | Step::Interrupted => {
                 slot.state.transition_to_scheduled();
                 self.node.scheduler.schedule_last(slot.index());
             }

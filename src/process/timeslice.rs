@@ -19,8 +19,10 @@ pub(crate) const REDUCTIONS: u32 = 2000;
 pub(crate) enum Step {
     /// No coroutine is ready: the process waits and belongs to nobody.
     Waiting,
-    /// The slice is used up.
+    /// The slice is used up: it made as many calls as it may.
     Spent,
+    /// The slice was ended from outside: it took its time, or so it seems.
+    Interrupted,
     /// The chunks are over; main is ready to run.
     Started,
     /// It asks for new code, see `upgrade.rs`.
@@ -94,7 +96,7 @@ unsafe fn after_resume(
         resume::Outcome::Yielded(Yield::Preempted) => {
             this.coroutines.resume_first();
             this.flush_taken();
-            return Some(Step::Spent);
+            return Some(Step::Interrupted);
         }
         resume::Outcome::Finished(results) => {
             if control.leave().is_none() {

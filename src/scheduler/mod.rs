@@ -2,9 +2,10 @@
 //!
 //! The worker loop (`worker.rs`) reads as find work, execute, else park. Queues are in
 //! `run_queue.rs`, the park/notify protocol in `idle.rs` with its argument in `README.md`, the
-//! thread that ends long slices in `monitor.rs`, timers in `timer.rs`, the choice and pinning
-//! of cores in `cores.rs`.
+//! thread that ends long slices in `monitor.rs`, what ends one for a timer in `alarm.rs`, timers in
+//! `timer.rs`, the choice and pinning of cores in `cores.rs`.
 
+mod alarm;
 pub(crate) mod cores;
 pub(crate) mod idle;
 #[cfg(all(test, loom))]
@@ -27,7 +28,7 @@ use monitor::{Monitor, PATIENCE_NS};
 use park::Parker;
 use run_queue::{RunQueue, Stealers};
 
-/// Index of a slot whose state is *scheduled*.
+/// Index of a slot whose state is *scheduled*; the queues mark some, see `run_queue.rs`.
 pub(crate) type Runnable = u32;
 
 /// What the other threads may see of a worker.

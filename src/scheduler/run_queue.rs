@@ -11,6 +11,7 @@ use std::cell::Cell;
 use crossbeam_deque::{Steal, Stealer, Worker as Deque};
 
 use super::Runnable;
+use crate::pid::SLOTS_MAX;
 
 /// Runs from the LIFO slot in a row, before the queue gets its turn.
 pub(crate) const LIFO_RUNS_MAX: u32 = 16;
@@ -20,6 +21,11 @@ pub(crate) const SPENT_SHARE: u32 = 8;
 const SPENT_TIME_SHARE: u64 = 8;
 /// While fresh work waits, the oldest of the young gets one pick in so many.
 const YOUNG_SHARE: u32 = 8;
+/// Mark of a process among the fresh that was interrupted since it last waited. One that the system
+/// kept from its core for a while looks as if it had computed all that time, so a first interruption
+/// is forgiven; behind those that do compute it would wait for a slice of each.
+const INTERRUPTED: Runnable = 1 << 31;
+const _: () = assert!(SLOTS_MAX <= INTERRUPTED as usize);
 
 pub(crate) struct RunQueue {
     fresh: Deque<Runnable>,
@@ -44,13 +50,22 @@ pub(crate) struct Stealers {
 pub(crate) enum Picked {
     Lifo(Runnable),
     Fresh(Runnable),
+    Young(Runnable),
     Spent(Runnable),
 }
 
 impl Picked {
-    pub(crate) fn runnable(self) -> Runnable {
+    /// Which slot it is.
+    pub(crate) fn index(self) -> Runnable {
+        self.marked() & !INTERRUPTED
+    }
+
+    fn marked(self) -> Runnable {
         match self {
-            Picked::Lifo(runnable) | Picked::Fresh(runnable) | Picked::Spent(runnable) => runnable,
+            Picked::Lifo(runnable)
+            | Picked::Fresh(runnable)
+            | Picked::Young(runnable)
+            | Picked::Spent(runnable) => runnable,
         }
     }
 }
@@ -102,6 +117,17 @@ impl RunQueue {
         self.spent.push(runnable);
     }
 
+    /// Adds a process whose slice was ended from outside: to the spent ones, unless it had waited
+    /// for something before that slice.
+    pub(crate) fn push_interrupted(&self, picked: Picked) {
+        match picked {
+            Picked::Lifo(runnable) | Picked::Fresh(runnable) if runnable & INTERRUPTED == 0 => {
+                self.fresh.push(runnable | INTERRUPTED);
+            }
+            _ => self.spent.push(picked.index()),
+        }
+    }
+
     /// Moves the process that was to run next to where others may steal it.
     pub(crate) fn release_lifo(&self) {
         if let Some(runnable) = self.lifo_slot.take() {
@@ -138,10 +164,13 @@ impl RunQueue {
         if tick.is_multiple_of(YOUNG_SHARE)
             && let Some(runnable) = retry(|| self.oldest_young.steal())
         {
+            return Some(Picked::Young(runnable));
+        }
+        if let Some(runnable) = self.fresh.pop() {
             return Some(Picked::Fresh(runnable));
         }
-        if let Some(runnable) = self.fresh.pop().or_else(|| self.young.pop()) {
-            return Some(Picked::Fresh(runnable));
+        if let Some(runnable) = self.young.pop() {
+            return Some(Picked::Young(runnable));
         }
         if let Some(runnable) = self.lifo_slot.take() {
             return Some(Picked::Lifo(runnable));
@@ -152,7 +181,7 @@ impl RunQueue {
     /// Takes half of what `victim` has, fresh before spent, and returns one of it.
     pub(crate) fn steal_from(&self, victim: &Stealers) -> Option<Picked> {
         let fresh = retry(|| victim.fresh.steal_batch_and_pop(&self.fresh)).map(Picked::Fresh);
-        let young = || retry(|| victim.young.steal_batch_and_pop(&self.young)).map(Picked::Fresh);
+        let young = || retry(|| victim.young.steal_batch_and_pop(&self.young)).map(Picked::Young);
         let spent = || retry(|| victim.spent.steal_batch_and_pop(&self.spent)).map(Picked::Spent);
         fresh.or_else(young).or_else(spent)
     }
@@ -208,12 +237,30 @@ mod tests {
         }
         queue.push_fresh(9);
         assert_eq!(queue.pick(1, 0), Some(Picked::Fresh(9)), "what got a message comes first");
-        assert_eq!(queue.pick(1, 0), Some(Picked::Fresh(3)));
+        assert_eq!(queue.pick(1, 0), Some(Picked::Young(3)));
         queue.push_fresh(9);
-        assert_eq!(queue.pick(YOUNG_SHARE, 0), Some(Picked::Fresh(1)));
+        assert_eq!(queue.pick(YOUNG_SHARE, 0), Some(Picked::Young(1)));
         let thief = RunQueue::new();
         queue.pick(1, 0);
-        assert_eq!(thief.steal_from(&queue.stealers()), Some(Picked::Fresh(2)));
+        assert_eq!(thief.steal_from(&queue.stealers()), Some(Picked::Young(2)));
+    }
+
+    #[test]
+    fn one_interruption_is_forgiven_to_those_that_had_waited() {
+        let queue = RunQueue::new();
+        queue.push_spent(9);
+        queue.push_young(7);
+        let young = queue.pick(1, 0).unwrap();
+        queue.push_interrupted(young);
+        queue.push_woken(1);
+        let woken = queue.pick(1, 0).unwrap();
+        queue.push_interrupted(woken);
+        let again = queue.pick(1, 0).unwrap();
+        assert!(matches!(again, Picked::Fresh(_)));
+        assert_eq!(again.index(), 1, "before what computes");
+        queue.push_interrupted(again);
+        let computing: Vec<_> = (0..4).filter_map(|_| queue.pick(1, 0)).collect();
+        assert_eq!(computing, [Picked::Spent(9), Picked::Spent(7), Picked::Spent(1)]);
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::ptr;
 
-use super::monitor;
+use super::alarm::Alarm;
+use super::monitor::{self, PATIENCE_NS};
 use super::run_queue::{Picked, RunQueue};
 use super::timer::Wheel;
 use super::{Runnable, Scheduler, WorkerShared};
@@ -37,6 +38,7 @@ pub(crate) struct Worker {
     index: usize,
     pub(crate) queue: RunQueue,
     wheel: RefCell<Wheel>,
+    alarm: Alarm,
     random: RefCell<Random>,
     tick: Cell<u32>,
     step: Cell<u64>,
@@ -86,13 +88,14 @@ fn relieve() {
 }
 
 /// The life of a worker's thread.
-pub(crate) fn run(node: Arc<Node>, index: usize, queue: RunQueue) {
+pub(crate) fn run(node: Arc<Node>, index: usize, queue: RunQueue, preempts: bool) {
     let guard = AbortOnUnwind;
     let worker = Worker {
         node,
         index,
         queue,
         wheel: RefCell::new(Wheel::default()),
+        alarm: if preempts { Alarm::new() } else { Alarm::none() },
         random: RefCell::new(Random::from_system()),
         tick: Cell::new(0),
         step: Cell::new(0),
@@ -191,7 +194,7 @@ impl Worker {
 
     fn execute(&self, picked: Picked) {
         self.stop_searching();
-        let runnable = picked.runnable();
+        let runnable = picked.index();
         if let Picked::Lifo(_) = picked {
             self.shared().counters.lifo_runs.increment();
         }
@@ -206,6 +209,10 @@ impl Worker {
         if let Some(since) = spent_since {
             // Relaxed: a hint for those who may want the worker for something fresh.
             self.shared().spent_since.store(since, Ordering::Relaxed);
+            let due = self.shared().next_due.load(Ordering::Relaxed);
+            if due != u64::MAX {
+                self.alarm.set(due.max(since + PATIENCE_NS), &self.node.clock);
+            }
         }
         let process = spawn::process_of(&self.node, slot);
         // SAFETY: the state is running now, by this thread; a process that is not null is alive.
@@ -213,11 +220,11 @@ impl Worker {
             .then(|| unsafe { process::run_timeslice(process, self.node.reductions) });
         if let Some(since) = spent_since {
             self.shared().spent_since.store(u64::MAX, Ordering::Relaxed);
-            self.queue.ran_spent(since, self.node.clock.now());
+            self.queue.ran_spent(since, self.node.clock.tick());
         }
         self.end_step();
         if let Some(step) = step {
-            self.after(slot, step);
+            self.after(slot, step, picked);
         }
         if let Some(next) = host.gate.leave() {
             self.queue.push_fresh(next);
@@ -242,13 +249,16 @@ impl Worker {
         shared.has_lifo.store(self.queue.has_lifo(), Ordering::Relaxed);
     }
 
-    fn after(&self, slot: &Slot, step: Step) {
+    fn after(&self, slot: &Slot, step: Step, picked: Picked) {
         match step {
             Step::Waiting => {}
-            Step::Spent => {
+            Step::Spent | Step::Interrupted => {
                 self.shared().counters.preemptions.increment();
                 slot.state.transition_to_scheduled();
-                self.queue.push_spent(slot.index());
+                match step {
+                    Step::Interrupted => self.queue.push_interrupted(picked),
+                    _ => self.queue.push_spent(slot.index()),
+                }
                 self.scheduler().notify();
             }
             Step::Upgrading => match upgrade::replace(&self.node, slot) {

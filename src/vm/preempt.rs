@@ -122,7 +122,8 @@ pub(crate) unsafe fn arm(lua: *mut lua_State) {
     unsafe { ffi::lua_sethook(lua, Some(hook), ffi::LUA_MASKCOUNT, 1) };
 }
 
-fn is_requested() -> bool {
+/// Whether the running step of this thread is asked to end.
+pub(crate) fn is_requested() -> bool {
     CELL.with(|cell| {
         let requested = cell.requested.load(Ordering::Relaxed);
         requested != 0 && requested == cell.step.load(Ordering::Relaxed)

@@ -170,7 +170,7 @@ fn run(slot: &Slot) -> Life {
         let step = unsafe { process::run_timeslice(slot.process(), REDUCTIONS) };
         bytes.push(used());
         match step {
-            Step::Spent => {}
+            Step::Spent | Step::Interrupted => {}
             Step::Waiting => break "it waits".to_owned(),
             Step::Upgrading => break "it asks for new code".to_owned(),
             Step::Ended(outcome) => break text_of(&outcome),

@@ -1,0 +1,132 @@
+//! A worker's own alarm: it interrupts a step of spent work when a timer of the worker is due.
+//!
+//! The monitor would do so too, but it is a thread like others: where every core computes, the
+//! system lets it wait for one, for milliseconds at times. The alarm is a timer of the kernel that
+//! sends the monitor's signal to the thread that set it, whatever runs elsewhere.
+
+#![allow(unsafe_code)]
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use crate::clock::Clock;
+
+/// The alarm of the thread that made it.
+pub(super) struct Alarm {
+    /// Nothing where there are no such timers; then the monitor is all there is.
+    timer: Option<Timer>,
+    /// The time that it was set for last.
+    time: Cell<u64>,
+}
+
+impl Alarm {
+    pub(super) fn new() -> Alarm {
+        Alarm { timer: Timer::new(), time: Cell::new(0) }
+    }
+
+    /// An alarm that never goes off.
+    pub(super) fn none() -> Alarm {
+        Alarm { timer: None, time: Cell::new(0) }
+    }
+
+    /// Goes off at `time`, and no more when it was to. It may find a later step than the one it was
+    /// set for; that one ends a little early.
+    pub(super) fn set(&self, time: u64, clock: &Clock) {
+        if self.time.replace(time) != time
+            && let Some(timer) = &self.timer
+        {
+            // Zero would mean never.
+            timer.set(clock.until(time).max(Duration::from_nanos(1)));
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+struct Timer(libc::timer_t);
+
+#[cfg(target_os = "linux")]
+impl Timer {
+    /// `None` if the system has no more of them.
+    fn new() -> Option<Timer> {
+        // SAFETY: all zeroes are a valid event, of which the three fields that matter are set; the
+        // call writes `timer` if it succeeds. The signal goes to this thread, which drops the timer
+        // before it ends (it lives in the frame of `worker::run`).
+        unsafe {
+            let mut event: libc::sigevent = std::mem::zeroed();
+            event.sigev_notify = libc::SIGEV_THREAD_ID;
+            event.sigev_signo = libc::SIGURG;
+            event.sigev_notify_thread_id = libc::gettid();
+            let mut timer: libc::timer_t = std::mem::zeroed();
+            let result = libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer);
+            (result == 0).then_some(Timer(timer))
+        }
+    }
+
+    fn set(&self, pause: Duration) {
+        // SAFETY: the timer exists until this is dropped; all zeroes are a valid time. It cannot
+        // fail: the pause is in range, and a wrong one would only leave the work to the monitor.
+        unsafe {
+            let mut time: libc::itimerspec = std::mem::zeroed();
+            time.it_value.tv_sec = pause.as_secs() as libc::time_t;
+            time.it_value.tv_nsec = pause.subsec_nanos().into();
+            libc::timer_settime(self.0, 0, &raw const time, std::ptr::null_mut());
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Timer {
+    fn drop(&mut self) {
+        // SAFETY: nobody else has this timer, and it is not used again.
+        unsafe {
+            libc::timer_delete(self.0);
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+struct Timer;
+
+#[cfg(not(target_os = "linux"))]
+impl Timer {
+    fn new() -> Option<Timer> {
+        None
+    }
+
+    fn set(&self, _: Duration) {}
+}
+
+#[cfg(all(test, target_os = "linux", not(loom)))]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::vm::preempt;
+
+    /// Whether the running step is asked to end within `limit`.
+    fn is_asked_within(limit: Duration) -> bool {
+        let start = Instant::now();
+        while start.elapsed() < limit {
+            if preempt::is_requested() {
+                return true;
+            }
+            std::hint::spin_loop();
+        }
+        false
+    }
+
+    #[test]
+    fn it_asks_the_running_step_to_end_when_it_was_set_to_last() {
+        preempt::install_handler().unwrap();
+        crate::scheduler::monitor::let_signals_in();
+        let (alarm, clock) = (Alarm::new(), Clock::new());
+        let later = |millis: u64| clock.now() + millis * 1_000_000;
+        preempt::begin_step(1);
+        alarm.set(later(1), &clock);
+        assert!(is_asked_within(Duration::from_secs(60)));
+        preempt::begin_step(2);
+        alarm.set(later(30), &clock);
+        alarm.set(later(3_600_000), &clock);
+        assert!(!is_asked_within(Duration::from_millis(60)));
+    }
+}
