@@ -29,6 +29,7 @@ mod pool;
 pub(crate) mod preempt;
 pub(crate) mod resume;
 mod size_class;
+mod slab_memory;
 pub(crate) mod stack;
 pub(crate) mod template;
 pub(crate) mod userdata;

@@ -10,7 +10,6 @@
 
 #![allow(unsafe_code)]
 
-use std::alloc::{Layout, alloc, dealloc};
 use std::cell::RefCell;
 use std::ptr::NonNull;
 // Not those of `crate::sync`: models do not reach this, and their locks cannot be static.
@@ -19,12 +18,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustc_hash::FxHashMap;
 
 use super::size_class::ALIGN;
+use super::slab_memory::{HUGE_PAGE, SlabMemory};
 
-/// Bytes of the first slab of a size; each further one is twice as large.
+/// Bytes of the first slab of a size; each further one is twice as large, up to a huge page, which it
+/// fills and is aligned to, so that a system which gives memory in such pages gives none in vain.
 const FIRST_SLAB: usize = 64 * 1024;
-/// Bytes of the largest: a huge page, which it fills and is aligned to, so that a system which gives
-/// memory in such pages gives none that is not used.
-const HUGE_SLAB: usize = 2 * 1024 * 1024;
 /// Free pieces of one size that a thread keeps.
 const KEPT_MAX: usize = 32;
 /// Pieces that move between a thread and the slabs at once.
@@ -49,8 +47,7 @@ unsafe impl Send for Piece {}
 /// One allocation that pieces of one size are cut from. All but `size` is under the lock.
 struct Slab {
     size: usize,
-    memory: NonNull<u8>,
-    layout: Layout,
+    memory: SlabMemory,
     /// Given back, and free.
     free: Vec<NonNull<u8>>,
     /// Never given out, and free: so many at the end.
@@ -187,20 +184,15 @@ impl Slabs {
     }
 
     fn grow(&mut self, size: usize) -> Option<NonNull<Slab>> {
-        let bytes = FIRST_SLAB.checked_shl(self.count).unwrap_or(HUGE_SLAB);
-        let bytes = if bytes == 0 { HUGE_SLAB } else { bytes.min(HUGE_SLAB) };
-        let align = if bytes == HUGE_SLAB { HUGE_SLAB } else { ALIGN };
+        let bytes = FIRST_SLAB.checked_shl(self.count).unwrap_or(HUGE_PAGE);
+        let bytes = if bytes == 0 { HUGE_PAGE } else { bytes.min(HUGE_PAGE) };
+        let align = if bytes == HUGE_PAGE { HUGE_PAGE } else { ALIGN };
         let count = (bytes / size).max(1);
         // All of a huge page: one that is not whole is none.
         let bytes = size.checked_mul(count)?.next_multiple_of(align);
-        let layout = Layout::from_size_align(bytes, align).ok()?;
-        // SAFETY: the layout has a size above zero.
-        let memory = NonNull::new(unsafe { alloc(layout) })?;
-        if align == HUGE_SLAB {
-            ask_for_huge_page(memory, layout.size());
-        }
+        let memory = SlabMemory::new(bytes, align)?;
         let (free, place) = (Vec::with_capacity(count), self.partial.len());
-        let slab = Box::new(Slab { size, memory, layout, free, fresh: count, count, place });
+        let slab = Box::new(Slab { size, memory, free, fresh: count, count, place });
         let slab = NonNull::from(Box::leak(slab));
         self.partial.push(slab);
         self.count += 1;
@@ -225,27 +217,14 @@ impl Slabs {
         // SAFETY: `grow` leaked the box, and after this nothing leads to it: it is taken out of the
         // list, and no piece of it is out.
         let slab = unsafe { Box::from_raw(slab.as_ptr()) };
+        // Its memory goes with it.
         self.count -= 1;
         self.partial.swap_remove(slab.place);
         if let Some(moved) = self.partial.get(slab.place) {
             // SAFETY: as in `take`.
             unsafe { (*moved.as_ptr()).place = slab.place };
         }
-        // SAFETY: `grow` allocated it with this layout.
-        unsafe { dealloc(slab.memory.as_ptr(), slab.layout) };
     }
-}
-
-/// Without it a million processes lie in pages of 4 KB, and switching among a thousand of them is
-/// half as fast. A hint: it may fail.
-fn ask_for_huge_page(memory: NonNull<u8>, bytes: usize) {
-    #[cfg(target_os = "linux")]
-    // SAFETY: the memory is this slab's; the hint changes how it is backed, nothing else.
-    unsafe {
-        libc::madvise(memory.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE);
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = (memory, bytes);
 }
 
 impl Slab {
@@ -254,7 +233,7 @@ impl Slab {
         self.fresh = self.fresh.checked_sub(1)?;
         let number = self.count - 1 - self.fresh;
         // SAFETY: the memory is `count` pieces long.
-        Some(unsafe { self.memory.add(number * self.size) })
+        Some(unsafe { self.memory.start().add(number * self.size) })
     }
 }
 

@@ -1,0 +1,129 @@
+//! The memory of one slab: from the allocator, or from the system where it fills huge pages.
+//!
+//! In pages of 4 KB a million processes are a multiple of what the processor's caches of addresses
+//! hold, and switching among a thousand of them is half as fast. A system backs memory with huge
+//! pages when it is written to first. An allocator writes to large memory before it gives it away,
+//! so it does not come from there.
+
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::ptr::NonNull;
+
+/// Bytes of a huge page.
+pub(super) const HUGE_PAGE: usize = 2 * 1024 * 1024;
+
+/// Memory that is freed when this is dropped.
+pub(super) struct SlabMemory {
+    start: NonNull<u8>,
+    layout: Layout,
+}
+
+impl SlabMemory {
+    /// Takes `bytes`, which are not 0, aligned to `align`; whole huge pages if they are aligned to
+    /// those. `None` if memory is out.
+    pub(super) fn new(bytes: usize, align: usize) -> Option<SlabMemory> {
+        let layout = Layout::from_size_align(bytes, align).ok()?;
+        let start = if layout.align() == HUGE_PAGE {
+            map(layout.size())
+        } else {
+            // SAFETY: the layout has a size above zero.
+            NonNull::new(unsafe { alloc(layout) })
+        };
+        Some(SlabMemory { start: start?, layout })
+    }
+
+    pub(super) fn start(&self) -> NonNull<u8> {
+        self.start
+    }
+}
+
+impl Drop for SlabMemory {
+    fn drop(&mut self) {
+        if self.layout.align() == HUGE_PAGE {
+            // SAFETY: `map` made it, of this size.
+            unsafe { unmap(self.start.as_ptr(), self.layout.size()) };
+        } else {
+            // SAFETY: `new` allocated it with this layout.
+            unsafe { dealloc(self.start.as_ptr(), self.layout) };
+        }
+    }
+}
+
+/// Takes whole huge pages from the system.
+#[cfg(unix)]
+fn map(bytes: usize) -> Option<NonNull<u8>> {
+    let spare = bytes.checked_add(HUGE_PAGE)?;
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    // SAFETY: new memory, where the system likes. What lies around the aligned part is given back at
+    // once, and nobody else knows of it. The hint changes how the memory is backed, nothing else.
+    unsafe {
+        let start = libc::mmap(std::ptr::null_mut(), spare, access, flags, -1, 0);
+        if start == libc::MAP_FAILED {
+            return None;
+        }
+        let start = start.cast::<u8>();
+        let before = start.align_offset(HUGE_PAGE);
+        let aligned = start.add(before);
+        unmap(start, before);
+        unmap(aligned.add(bytes), HUGE_PAGE - before);
+        #[cfg(target_os = "linux")]
+        libc::madvise(aligned.cast(), bytes, libc::MADV_HUGEPAGE);
+        NonNull::new(aligned)
+    }
+}
+
+/// # Safety
+/// `map` took this memory, and nobody uses it any more.
+#[cfg(unix)]
+unsafe fn unmap(start: *mut u8, bytes: usize) {
+    if bytes > 0 {
+        // SAFETY: the caller's duty. It fails only where the system cannot split its books any
+        // more; then the memory stays taken.
+        unsafe { libc::munmap(start.cast(), bytes) };
+    }
+}
+
+#[cfg(not(unix))]
+fn map(bytes: usize) -> Option<NonNull<u8>> {
+    // SAFETY: `new` does not ask for nothing.
+    NonNull::new(unsafe { alloc(huge_layout(bytes)?) })
+}
+
+/// # Safety
+/// As for the other one.
+#[cfg(not(unix))]
+unsafe fn unmap(start: *mut u8, bytes: usize) {
+    if let Some(layout) = huge_layout(bytes) {
+        // SAFETY: the caller's duty.
+        unsafe { dealloc(start, layout) };
+    }
+}
+
+#[cfg(not(unix))]
+fn huge_layout(bytes: usize) -> Option<Layout> {
+    Layout::from_size_align(bytes, HUGE_PAGE).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_of_it_can_be_written_to_wherever_it_comes_from() {
+        for (bytes, align) in [(64 * 1024, 8), (HUGE_PAGE, HUGE_PAGE), (3 * HUGE_PAGE, HUGE_PAGE)] {
+            let memory = SlabMemory::new(bytes, align).unwrap();
+            assert!(memory.start().as_ptr().addr().is_multiple_of(align));
+            for offset in [0, bytes / 2, bytes - 1] {
+                // SAFETY: within the memory, which this test has to itself.
+                unsafe { memory.start().add(offset).write(7) };
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_refused() {
+        assert!(SlabMemory::new(isize::MAX as usize & !(HUGE_PAGE - 1), HUGE_PAGE).is_none());
+    }
+}
