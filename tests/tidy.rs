@@ -46,6 +46,7 @@ const UNSAFE: &[&str] = &[
     "src/prefetch.rs",
     "src/process/loom_mailbox.rs",
     "src/process/mailbox.rs",
+    "src/process/message.rs",
     "src/process/mod.rs",
     "src/process/outcome.rs",
     "src/process/slot.rs",

@@ -51,12 +51,15 @@ pub(crate) fn encode_into(
     first: i32,
 ) -> Result<(), Unsendable> {
     let top = stack.top();
+    // One integer is the most common content. Asked for with the fewest calls.
+    if top == first && stack.is_integer(first) {
+        payload.count = 1;
+        payload.number = Number::Integer(stack.integer(first).unwrap_or_default());
+        return Ok(());
+    }
     if top == first && stack.kind(first) == Type::Number {
         payload.count = 1;
-        payload.number = match stack.is_integer(first) {
-            true => Number::Integer(stack.integer(first).unwrap_or_default()),
-            false => Number::Float(stack.number(first).unwrap_or_default()),
-        };
+        payload.number = Number::Float(stack.number(first).unwrap_or_default());
         return Ok(());
     }
     encode_values(payload, stack, first, top)

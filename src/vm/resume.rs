@@ -45,8 +45,10 @@ pub(crate) unsafe fn resume(lua: *mut lua_State, arguments: i32) -> Outcome {
     match status {
         ffi::LUA_OK => Outcome::Finished(results),
         ffi::LUA_YIELD => {
-            // SAFETY: the yielded values are on top of the suspended stack.
-            unsafe { ffi::lua_settop(lua, -results - 1) };
+            if results > 0 {
+                // SAFETY: the yielded values are on top of the suspended stack.
+                unsafe { ffi::lua_settop(lua, -results - 1) };
+            }
             Outcome::Yielded(control.last_yield())
         }
         status => Outcome::Failed { out_of_memory: status == ffi::LUA_ERRMEM },
