@@ -233,21 +233,34 @@ unsafe extern "C-unwind" fn refuse_write(lua: *mut lua_State) -> c_int {
     unsafe { ffi::luaL_error(lua, c"attempt to change a read-only table".as_ptr()) }
 }
 
+/// Returns what `for` needs. The contents stay out of it: whoever has them could change them.
 unsafe extern "C-unwind" fn pairs_of_contents(lua: *mut lua_State) -> c_int {
     // SAFETY: Lua calls this with the running state; the frame is plain.
     unsafe {
-        ffi::lua_settop(lua, 0);
-        ffi::lua_pushcfunction(lua, crate::api::base::next);
+        ffi::lua_settop(lua, 1);
         ffi::lua_pushvalue(lua, ffi::lua_upvalueindex(1));
-        ffi::lua_pushnil(lua);
         if ffi::lua_getmetatable(lua, 2) != 0 {
-            ffi::lua_settop(lua, 3);
+            ffi::lua_settop(lua, 2);
             boundary::call(lua, |stack| {
                 process::complete(stack, 2);
                 Reply::Return(0)
             });
         }
+        ffi::lua_pushcclosure(lua, next_of_contents, 1);
+        ffi::lua_pushvalue(lua, 1);
+        ffi::lua_pushnil(lua);
         3
+    }
+}
+
+/// As `next`, of the contents whatever the first argument is.
+unsafe extern "C-unwind" fn next_of_contents(lua: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with the running state; the frame is plain.
+    unsafe {
+        ffi::lua_settop(lua, 2);
+        ffi::lua_pushvalue(lua, ffi::lua_upvalueindex(1));
+        ffi::lua_replace(lua, 1);
+        crate::api::base::next(lua)
     }
 }
 

@@ -80,6 +80,18 @@ function cases.s0_3_1_the_table_is_read_only()
   equal(process.send(process.pid(), "still there"), true)
 end
 
+function cases.s0_3_1_a_loop_over_it_sees_all_and_gets_nothing_to_change()
+  local follow, state, first = pairs(process)
+  equal(state, process)
+  equal(first, nil)
+  local seen = {}
+  for name, value in follow, state, first do seen[name] = value end
+  equal(seen.send, process.send)
+  equal(seen.event, process.event)
+  local own = { own = true }
+  for name in follow, own do assert(name ~= "own", "whatever it is called with") end
+end
+
 function cases.s0_3_3_the_first_failing_step_decides()
   local plan = process.with_context({}):with_scope(security.new_scope())
     :with_actor(security.new_actor("powerless"))
