@@ -57,8 +57,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ],
     },
     Operation {
-        name: "math",
-        summary: "the same, and each uses the table math",
+        name: "random",
+        summary: "the same, and each draws random numbers",
         own: Own::Process,
         lines: 6.0,
         words: &[
