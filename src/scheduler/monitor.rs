@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::idle::Idle;
 use super::park::Parker;
+use super::run_queue::UNFAIR;
 use super::{Scheduler, WorkerShared};
 use crate::node::Node;
 use crate::process::cancellation;
@@ -112,12 +113,14 @@ pub(crate) fn run(node: &Node, preempts: bool) {
         if !preempts {
             continue;
         }
+        let most_spent = scheduler.workers.iter().map(|worker| worker.stealers.spent()).max();
+        let is_unfair = most_spent.is_some_and(|count| count >= UNFAIR);
         for (worker, seen) in scheduler.workers.iter().zip(&mut seen) {
             // Acquire pairs with the Release at the begin of a step.
             let step = worker.step.load(Ordering::Acquire);
             if step == 0 || step != seen.step {
                 *seen = Seen::new(step, now);
-            } else if must_end(node, worker, seen, now) {
+            } else if must_end(node, worker, seen, is_unfair, now) {
                 signal(worker);
                 seen.signalled(now);
             }
@@ -126,10 +129,11 @@ pub(crate) fn run(node: &Node, preempts: bool) {
 }
 
 /// Whether the step of a worker must end: its slice is over, or it has used up one before and
-/// something fresh waits. The second asks once; a step that goes on cannot be left yet.
-fn must_end(node: &Node, worker: &WorkerShared, seen: &Seen, now: u64) -> bool {
-    let is_over =
-        now >= seen.due && (others_wait(node, worker, now) || is_killed(node, worker, now));
+/// something fresh waits. The second asks once; a step that goes on cannot be left yet. Where it is
+/// unfair that nobody else waits for this worker, its slices end all the same, so that it can balance.
+fn must_end(node: &Node, worker: &WorkerShared, seen: &Seen, is_unfair: bool, now: u64) -> bool {
+    let is_over = now >= seen.due
+        && (is_unfair || others_wait(node, worker, now) || is_killed(node, worker, now));
     is_over
         || seen.pause == SLICE_NS
             && worker.should_make_room(|| now)

@@ -21,6 +21,8 @@ pub(crate) const SPENT_SHARE: u32 = 8;
 const SPENT_TIME_SHARE: u64 = 8;
 /// While fresh work waits, the oldest of the young gets one pick in so many.
 const YOUNG_SHARE: u32 = 8;
+/// How many more processes that compute may wait for one worker than for another.
+pub(crate) const UNFAIR: usize = 2;
 /// Mark of a process among the fresh that was interrupted since it last waited. One that the system
 /// kept from its core for a while looks as if it had computed all that time, so a first interruption
 /// is forgiven; behind those that do compute it would wait for a slice of each.
@@ -186,6 +188,14 @@ impl RunQueue {
         fresh.or_else(young).or_else(spent)
     }
 
+    /// Takes half of the spent work of `victim` if that has clearly more of it waiting. Who computes
+    /// alone on a core never looks for work; without this, one process could have a core for itself
+    /// while all others share the rest.
+    pub(crate) fn balance_with(&self, victim: &Stealers) -> bool {
+        let has_more = victim.spent.len() >= self.spent.len() + UNFAIR;
+        has_more && victim.spent.steal_batch(&self.spent).is_success()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         let are_empty = self.fresh.is_empty() && self.young.is_empty() && self.spent.is_empty();
         are_empty && !self.has_lifo()
@@ -199,6 +209,11 @@ impl Stealers {
 
     pub(crate) fn has_fresh(&self) -> bool {
         !self.fresh.is_empty() || !self.young.is_empty()
+    }
+
+    /// How many wait that used up a slice; may be out of date.
+    pub(crate) fn spent(&self) -> usize {
+        self.spent.len()
     }
 }
 
@@ -285,6 +300,17 @@ mod tests {
         let picks: Vec<_> = (1..=SPENT_SHARE).filter_map(|tick| queue.pick(tick, 0)).collect();
         assert!(picks.contains(&Picked::Spent(9)));
         assert_eq!(picks.iter().filter(|pick| matches!(pick, Picked::Fresh(_))).count(), 7);
+    }
+
+    #[test]
+    fn what_computes_is_spread() {
+        let (crowded, alone) = (RunQueue::new(), RunQueue::new());
+        crowded.push_spent(1);
+        assert!(!alone.balance_with(&crowded.stealers()), "one more is fair");
+        crowded.push_spent(2);
+        assert!(alone.balance_with(&crowded.stealers()));
+        assert_eq!((alone.spent.len(), crowded.spent.len()), (1, 1));
+        assert!(!alone.balance_with(&crowded.stealers()), "nothing to gain");
     }
 
     #[test]

@@ -142,8 +142,11 @@ impl Worker {
             self.fire_timers();
         }
         let injected = || self.scheduler().take_injected().map(Picked::Fresh);
-        if is_fair && let Some(picked) = injected() {
-            return Some(picked);
+        if is_fair {
+            self.balance();
+            if let Some(picked) = injected() {
+                return Some(picked);
+            }
         }
         self.queue.pick(tick, self.node.clock.coarse()).or_else(injected).or_else(|| self.search())
     }
@@ -183,6 +186,17 @@ impl Worker {
         }
         self.shared().counters.failed_steals.increment();
         None
+    }
+
+    /// Looks at one other worker, whether more processes that compute wait for it than for this. Kept
+    /// out of the loop, which is slower with it.
+    #[cold]
+    fn balance(&self) {
+        let workers = &self.scheduler().workers;
+        let victim = self.random.borrow_mut().below(workers.len());
+        if victim != self.index && self.queue.balance_with(&workers[victim].stealers) {
+            self.shared().counters.steals.increment();
+        }
     }
 
     fn stop_searching(&self) {
