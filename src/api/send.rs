@@ -99,7 +99,10 @@ fn deliver(
         _ => 0,
     };
     message.destination = target.uniq;
-    if limits.memory_bytes == 0 && slot.mailbox.has_room(limits.mailbox) {
+    // The state first: of a receiver that runs, `reserve` should be the first to want the mailbox's
+    // line, which comes from another core then, and for writing.
+    let may_hand_over = limits.memory_bytes == 0 && slot.state.seems_waiting();
+    if may_hand_over && slot.mailbox.has_room(limits.mailbox) {
         match node.hand_over(slot, message) {
             Ok(()) => return Ok(0),
             Err(back) => message = back,

@@ -105,6 +105,12 @@ impl State {
         }
     }
 
+    /// Whether it seems to wait: a hint, before [`State::take_waiting`] finds out.
+    #[inline]
+    pub(crate) fn seems_waiting(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & PHASE_MASK == WAITING
+    }
+
     /// Waiting to scheduled, if this generation waits: the caller has the process to itself until it
     /// puts it into a run queue, which it must.
     #[inline]
