@@ -1,7 +1,7 @@
 //! Things of the runtime that Lua refers to by userdata: they live here, so that a VM can be
 //! dropped without running anything. A userdata holds the index; its finalizer names it.
 
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use jiff::tz::TimeZone;
 
@@ -43,8 +43,11 @@ impl Location {
         Location { name: "UTC".to_owned(), zone: TimeZone::UTC, is_fixed: false }
     }
 
+    /// Of the system, as it was when the program asked first: `time.localtz` is one for all, and
+    /// whatever else is local has to agree with it.
     pub(crate) fn local() -> Location {
-        Location { name: "Local".to_owned(), zone: TimeZone::system(), is_fixed: false }
+        static LOCAL: LazyLock<TimeZone> = LazyLock::new(TimeZone::system);
+        Location { name: "Local".to_owned(), zone: LOCAL.clone(), is_fixed: false }
     }
 }
 

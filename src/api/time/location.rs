@@ -92,7 +92,7 @@ fn load_inner(caller: &mut Caller<'_>) -> ApiResult {
     let zone = match name.as_str() {
         "" => return Err(ApiError::invalid("location name cannot be empty").into()),
         "UTC" => TimeZone::UTC,
-        "Local" => TimeZone::system(),
+        "Local" => Location::local().zone,
         _ => TimeZone::get(&name)
             .map_err(|_| ApiError::not_found(format!("unknown time zone {name}")))?,
     };
