@@ -16,18 +16,30 @@ import (
 )
 
 func main() {
-	if len(os.Args) < 2 {
-		fail("usage: channels SCENARIO SIZE...")
+	args := os.Args[1:]
+	isWarmedUp := len(args) > 0 && args[0] == "--warmup"
+	if isWarmedUp {
+		args = args[1:]
+	}
+	if len(args) == 0 {
+		fail("usage: channels [--warmup] SCENARIO SIZE...")
 	}
 	var sizes []int
-	for _, text := range os.Args[2:] {
+	for _, text := range args[1:] {
 		size, err := strconv.Atoi(text)
 		if err != nil {
 			fail("not a size: " + text)
 		}
 		sizes = append(sizes, size)
 	}
-	switch os.Args[1] {
+	if isWarmedUp {
+		run(args[0], sizes)
+	}
+	run(args[0], sizes)
+}
+
+func run(scenario string, sizes []int) {
+	switch scenario {
 	case "ping_pong":
 		pingPong(sizes)
 	case "fan_in":
@@ -43,7 +55,7 @@ func main() {
 	case "steal":
 		steal(sizes)
 	default:
-		fail("no such scenario: " + os.Args[1])
+		fail("no such scenario: " + scenario)
 	}
 }
 

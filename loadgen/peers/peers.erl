@@ -1,20 +1,26 @@
 %% The workloads of loadgen on Erlang/OTP.
 %%
-%%   erl +P 5000000 -noshell -pa FOLDER -s peers main -extra SCENARIO SIZE...
+%%   erl +P 5000000 -noshell -pa FOLDER -s peers main -extra [--warmup] SCENARIO SIZE...
 %%
-%% Prints one line with the figures of the run. README.md says what each scenario does.
+%% Prints one line with the figures of each run. README.md says what each scenario does.
 -module(peers).
 -export([main/0]).
 
+main() ->
+    case init:get_plain_arguments() of
+        ["--warmup", Scenario | Sizes] -> run(Scenario, Sizes), run(Scenario, Sizes);
+        [Scenario | Sizes] -> run(Scenario, Sizes)
+    end,
+    halt(0).
+
 %% The work runs in a process of its own, so that nothing but its messages lies in its mailbox;
 %% they lie outside its heap, so that hundreds of thousands do not make its collections slow.
-main() ->
-    [Scenario | Sizes] = init:get_plain_arguments(),
+run(Scenario, Sizes) ->
     Work = fun() -> scenario(Scenario, [list_to_integer(Size) || Size <- Sizes]) end,
     {Pid, Monitor} = spawn_opt(Work, [monitor, {message_queue_data, off_heap}]),
     receive
         {'DOWN', Monitor, process, Pid, normal} ->
-            halt(0);
+            ok;
         {'DOWN', Monitor, process, Pid, Reason} ->
             io:format(standard_error, "peers: ~s: ~p~n", [Scenario, Reason]),
             halt(1)

@@ -30,14 +30,15 @@ struct Report {
     runs: Vec<Figures>,
 }
 
-/// Runs the scenario once, at these rates if it knows rates. Without a number of workers it has one
-/// per usable core.
+/// Runs the scenario once, or once more before that to warm up, at these rates if it knows rates.
+/// Without a number of workers it has one per usable core.
 pub(crate) fn run(
     session: &Session,
     scenario: &Scenario,
     sizes: &[(Parameter, u64)],
     rates: &[u64],
     workers: Option<usize>,
+    warms_up: bool,
 ) -> Result<Figures, String> {
     let program = env::current_exe().map_err(|error| format!("where is loadgen? {error}"))?;
     let result = session.folder().join("result.json");
@@ -49,6 +50,9 @@ pub(crate) fn run(
     }
     for rate in rates {
         command.arg(format!("--rates={rate}"));
+    }
+    if warms_up {
+        command.arg("--warmup=1");
     }
     if let Some(workers) = workers {
         command.arg(format!("--workers={workers}"));

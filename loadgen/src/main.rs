@@ -22,7 +22,6 @@ mod report;
 mod scaling;
 mod scenario;
 mod session;
-mod warm;
 
 use std::process::ExitCode;
 use std::sync::Arc;

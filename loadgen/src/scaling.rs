@@ -33,7 +33,8 @@ const DEFAULTS: [&str; 5] = ["ping_pong", "fan_in", "spawn", "skynet", "steal"];
 ///
 /// Runs scenarios with 1, 2, 4 and so on workers up to the usable cores, alternating, each run in a
 /// process of its own, and shows the median rates and what they are relative to one worker. How far
-/// work spreads by itself shows in `steal`: one process starts all the others.
+/// work spreads by itself shows in `steal`: one process starts all the others. Every run has one before
+/// it that warms its memory up.
 #[derive(Debug, Args)]
 pub(crate) struct ScalingArgs {
     /// Scenarios to run [default: ping_pong fan_in spawn skynet steal]
@@ -173,8 +174,14 @@ fn measure_all(
         for _ in 0..args.runs() {
             for point in &mut points {
                 bar.set_message(format!("{}, workers: {}", scenario.name, point.workers));
-                let figures =
-                    child::run(session, scenario, &sizes, &args.sizes.rates(), Some(point.workers));
+                let figures = child::run(
+                    session,
+                    scenario,
+                    &sizes,
+                    &args.sizes.rates(),
+                    Some(point.workers),
+                    true,
+                );
                 let rate = figures?.rate_per_s.ok_or("the report of a run lacks its rate")?;
                 point.rates_per_s.push(rate);
                 bar.inc(1);

@@ -88,15 +88,15 @@ pub(super) fn measure(
     peers: &Peers,
     is_quick: bool,
 ) -> Result<f64, String> {
-    let sizes = row.sizes(is_quick);
+    let (sizes, warms_up) = (row.sizes(is_quick), row.warms_up());
     let peer = |peer: &Option<Peer>| {
         let peer = peer.as_ref().ok_or("is not installed")?;
         let numbers: Vec<u64> = sizes.iter().map(|(_, size)| *size).collect();
-        value_in(row.figure, &peer.run(session, row.scenario, &numbers)?)
+        value_in(row.figure, &peer.run(session, row.scenario, &numbers, warms_up)?)
     };
     let ours = |sizes: &[(Parameter, u64)], workers| {
         let scenario = scenario::find(row.scenario).ok_or("no such scenario")?;
-        value_of(row.figure, &child::run(session, scenario, sizes, &[], workers)?)
+        value_of(row.figure, &child::run(session, scenario, sizes, &[], workers, warms_up)?)
     };
     match side {
         Side::Moonlet => ours(sizes, None),

@@ -23,17 +23,12 @@ use indicatif::ProgressBar;
 
 use crate::args::at_least_one;
 use crate::machine::Machine;
+use crate::progress;
 use crate::session::Session;
-use crate::{progress, warm};
 use judge::{Comparison, Problem};
 use measure::Measured;
 use rows::Row;
 use toolchain::Peers;
-
-/// Memory touched before anything is measured, so that no system pays for the host's first look
-/// at it.
-const WARM_BYTES: u64 = 2 << 30;
-const WARM_BYTES_QUICK: u64 = 128 << 20;
 
 /// Runs of each side.
 const RUNS: u64 = 3;
@@ -41,9 +36,10 @@ const RUNS: u64 = 3;
 /// Compare with Erlang and Go
 ///
 /// Runs the workloads of the design's table here, on Erlang/OTP and on Go, alternating, each run in
-/// a process of its own, and compares medians. Go is shown for orientation only. A system that is
-/// not installed is left out; rows that need it count as not compared. Exits with 1 if something
-/// that must be reached is not, or if a run fails.
+/// a process of its own, and compares medians. Where rates are compared, every side runs once more
+/// before, so that none pays for memory that it touches first. Go is shown for orientation only. A
+/// system that is not installed is left out; rows that need it count as not compared. Exits with 1
+/// if something that must be reached is not, or if a run fails.
 #[derive(Debug, Args)]
 pub(crate) struct PeersArgs {
     /// Runs of each side; medians count [default: 3, with --quick 1]
@@ -95,9 +91,6 @@ fn compare(session: &Session, args: &PeersArgs) -> Result<bool, String> {
         eprintln!("loadgen: this is a debug build, its figures mean nothing");
     }
     let peers = toolchain::build(session)?;
-    eprintln!("loadgen: touching memory, so that nobody pays for it");
-    warm::touch(session, if args.quick { WARM_BYTES_QUICK } else { WARM_BYTES });
-
     let rows = args.rows();
     let bar = progress::bar(false, rows.len() as u64);
     let mut comparisons = Vec::new();

@@ -148,6 +148,13 @@ impl Row {
         }
     }
 
+    /// Whether a run before the one that counts makes the memory warm: on virtual machines a page that
+    /// the host has not provided costs microseconds, and it takes back what is free for seconds. Who
+    /// measures memory needs a fresh program, and what waits between the runs would wait twice.
+    pub(super) fn warms_up(&self) -> bool {
+        self.figure == Figure::Rate
+    }
+
     /// The row in words: the scenario and its sizes.
     pub(super) fn title(&self, is_quick: bool) -> String {
         let size = |(parameter, size): &(Parameter, u64)| format!(" {} {size}", parameter.name());

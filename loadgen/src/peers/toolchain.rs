@@ -35,16 +35,18 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Runs a scenario once and returns what was printed.
+    /// Runs a scenario once, or once more before that to warm up, and returns what was printed last.
     pub(super) fn run(
         &self,
         session: &Session,
         scenario: &str,
         sizes: &[u64],
+        warms_up: bool,
     ) -> Result<String, String> {
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).arg(scenario);
-        session.run(command.args(sizes.iter().map(u64::to_string)))
+        command.args(&self.arguments).args(warms_up.then_some("--warmup")).arg(scenario);
+        let printed = session.run(command.args(sizes.iter().map(u64::to_string)))?;
+        Ok(printed.lines().last().unwrap_or_default().to_owned())
     }
 }
 
