@@ -14,7 +14,7 @@ use crate::node::Node;
 use crate::output::Level;
 use crate::pid::ProcessId;
 use crate::process::Process;
-use crate::process::exit::{self, Outcome, Watcher};
+use crate::process::exit::{self, Outcome, SharedOutcome, Watcher};
 use crate::process::links::{self, Told};
 use crate::process::message::{Answer, Content};
 use crate::process::relations::{self, Relations};
@@ -40,14 +40,13 @@ pub(crate) fn end(node: &Arc<Node>, slot: &Slot, outcome: Outcome) {
 
 /// Ends a process that the calling worker holds and that could not be made.
 pub(crate) fn end_unmade(node: &Node, slot: &Slot) {
-    let failure = exit::Failure::text("not enough memory for a new process");
-    finish(node, slot, None, Outcome::Failure(failure));
+    finish(node, slot, None, exit::Failure::text("not enough memory for a new process").into());
 }
 
 fn finish(node: &Node, slot: &Slot, process: Option<Box<Process>>, outcome: Outcome) {
     let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
     let relations = retire(node, slot, process);
-    let outcome = Arc::new(overruled(slot).unwrap_or(outcome));
+    let outcome = SharedOutcome::from(overruled(slot).unwrap_or(outcome));
     let at = node.clock.unix_seconds();
     // Counted before it is told, so that who was told finds it counted.
     node.scheduler.count(|counters| &counters.ended);
@@ -77,7 +76,7 @@ pub(crate) fn release(node: &Node, slot: &Slot) {
     node.host(host).leave();
 }
 
-fn tell(node: &Node, watcher: Watcher, ended: ProcessId, at: i64, outcome: &Arc<Outcome>) {
+fn tell(node: &Node, watcher: Watcher, ended: ProcessId, at: i64, outcome: &SharedOutcome) {
     match watcher {
         Watcher::Monitor(uniq) => {
             let content = Content::Exit { from: ended, at, outcome: outcome.clone() };
@@ -102,10 +101,10 @@ fn overruled(slot: &Slot) -> Option<Outcome> {
         KILL_LINKED => exit::LINKED,
         _ => exit::TERMINATED,
     };
-    Some(Outcome::Failure(exit::Failure::text(text)))
+    Some(exit::Failure::text(text).into())
 }
 
-fn tell_peer(node: &Node, peer: u64, ended: ProcessId, at: i64, outcome: &Arc<Outcome>) {
+fn tell_peer(node: &Node, peer: u64, ended: ProcessId, at: i64, outcome: &SharedOutcome) {
     if matches!(**outcome, Outcome::Value(_)) {
         links::vanish(&node.slots, peer, ended.uniq);
         return;

@@ -257,7 +257,7 @@ fn start(node: &Arc<Node>, slot: &Slot) -> Result<ProcessId, ApiError> {
     // SAFETY: this thread runs or built the process and nothing of it runs now.
     let process = unsafe { &mut *raw };
     if let Err(failure) = process.start_main() {
-        return Err(discard(node, slot, Outcome::Failure(*failure)));
+        return Err(discard(node, slot, Outcome::Failure(failure)));
     }
     process.is_started = true;
     let id = process.id;
@@ -351,7 +351,7 @@ fn take_back(node: &Node, slot: &Slot, mut process: Box<Process>, outcome: Outco
 
 fn error_of(process: &Process, outcome: Outcome) -> ApiError {
     let failure = match outcome {
-        Outcome::Failure(failure) => failure,
+        Outcome::Failure(failure) => *failure,
         Outcome::Value(_) => Failure::text(outcome::CHUNK_ENDED),
     };
     if let Some(traceback) = &failure.traceback {

@@ -4,15 +4,15 @@ use std::collections::HashMap;
 
 use crate::error::ApiError;
 use crate::pid::ProcessId;
-use crate::process::exit::Outcome;
-use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
+use crate::process::exit::SharedOutcome;
+use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 
 /// What a thread outside is told.
 pub(crate) enum Notice {
     /// The process that it started runs, or why it does not.
     Started(Result<ProcessId, ApiError>),
     /// The process ended.
-    Ended(Arc<Outcome>),
+    Ended(SharedOutcome),
     /// The runtime stops: nothing more comes.
     Stopped,
     /// The wait was given up.

@@ -90,6 +90,11 @@ impl Payload {
         !self.has_references
     }
 
+    /// Whether all of it lies in the payload itself.
+    pub(crate) fn is_inline(&self) -> bool {
+        self.shared.is_none() && !self.bytes.spilled()
+    }
+
     /// Number of values, trailing nils included.
     pub(crate) fn count(&self) -> usize {
         self.count as usize

@@ -1,6 +1,9 @@
 //! How a process ended, and telling those who watch it.
 
+use std::ops::Deref;
+
 use crate::payload::Payload;
+use crate::sync::Arc;
 
 /// The one outcome of a process.
 #[derive(Clone, Debug)]
@@ -8,7 +11,43 @@ pub(crate) enum Outcome {
     /// A normal end, with main's value (none counts as nil).
     Value(Payload),
     /// An abnormal end.
-    Failure(Failure),
+    Failure(Box<Failure>),
+}
+
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        Outcome::Failure(Box::new(failure))
+    }
+}
+
+/// An outcome on its way to those who are told. A small one is copied for each of them, which is
+/// cheaper than to allocate it; all others are shared.
+#[derive(Clone, Debug)]
+pub(crate) enum SharedOutcome {
+    Small(Outcome),
+    Large(Arc<Outcome>),
+}
+
+impl From<Outcome> for SharedOutcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Value(value) if value.is_inline() => {
+                SharedOutcome::Small(Outcome::Value(value))
+            }
+            outcome => SharedOutcome::Large(Arc::new(outcome)),
+        }
+    }
+}
+
+impl Deref for SharedOutcome {
+    type Target = Outcome;
+
+    fn deref(&self) -> &Outcome {
+        match self {
+            SharedOutcome::Small(outcome) => outcome,
+            SharedOutcome::Large(outcome) => outcome,
+        }
+    }
 }
 
 /// An abnormal end, as text and as an error object.

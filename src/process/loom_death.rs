@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use loom::thread;
 
-use super::exit::{Failure, Outcome, Watcher};
+use super::exit::{Failure, Outcome, SharedOutcome, Watcher};
 use super::links::{self, Told};
 use super::loom_mailbox::model;
 use super::message::Content;
@@ -45,14 +45,14 @@ impl Pair {
     }
 
     fn fail(&self, uniq: u64) {
-        self.end_with(uniq, Outcome::Failure(Failure::text("broken")));
+        self.end_with(uniq, Failure::text("broken").into());
     }
 
     fn end_with(&self, uniq: u64, outcome: Outcome) {
         let slot = self.slot(uniq);
         slot.stop_resolving();
         let relations = relations::retire(&self.slots, &self.names, slot, uniq);
-        let outcome = Arc::new(outcome);
+        let outcome = SharedOutcome::from(outcome);
         let from = ProcessId { uniq, host: 0 };
         for peer in relations.links {
             if matches!(*outcome, Outcome::Value(_)) {

@@ -6,8 +6,7 @@ use std::ptr;
 
 use crate::payload::Payload;
 use crate::pid::ProcessId;
-use crate::process::exit::Outcome;
-use crate::sync::Arc;
+use crate::process::exit::SharedOutcome;
 
 /// A topic: short ones lie in the message itself.
 pub(crate) type Topic = smallvec::SmallVec<[u8; 24]>;
@@ -60,13 +59,13 @@ pub(crate) enum Content {
     Exit {
         from: ProcessId,
         at: i64,
-        outcome: Arc<Outcome>,
+        outcome: SharedOutcome,
     },
     /// A linked process failed and this one traps links.
     LinkDown {
         from: ProcessId,
         at: i64,
-        outcome: Arc<Outcome>,
+        outcome: SharedOutcome,
     },
     /// The runtime or a process asks this one to stop.
     Cancel {
@@ -84,7 +83,7 @@ pub(crate) enum Content {
 /// Answers to calls that wait for other parts of the runtime.
 pub(crate) enum Answer {
     /// `exec`: the child ended.
-    Ended(Arc<Outcome>),
+    Ended(SharedOutcome),
     /// A spawn whose chunk was not over at once: the child runs, or why it does not.
     Spawned(Result<ProcessId, crate::spawn::SpawnError>),
     /// A reservation that stood in the way has ended: try again.

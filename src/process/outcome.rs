@@ -15,7 +15,7 @@ use crate::vm::stack::{Stack, Type};
 pub(crate) fn of_results(stack: Stack, results: i32) -> Outcome {
     let first = stack.top() - results + 1;
     if results >= 2 && is_failure(stack, first + 1) {
-        return Outcome::Failure(failure_at(stack, first + 1));
+        return failure_at(stack, first + 1).into();
     }
     stack.set_top(if results == 0 { first - 1 } else { first });
     // A value that cannot be copied becomes nil; the end stays normal.

@@ -144,7 +144,7 @@ impl Process {
     /// The outcome of a process that was made to leave.
     fn left(&mut self, reason: Leave) -> Outcome {
         let limit = self.memory_limit();
-        Outcome::Failure(match reason {
+        let failure = match reason {
             Leave::Terminated => Failure::text(exit::TERMINATED),
             Leave::Linked => Failure::text(exit::LINKED),
             Leave::MemoryLimit => outcome::memory_limit(limit),
@@ -157,7 +157,8 @@ impl Process {
             }
             Leave::ClosedItself => return Outcome::Value(Payload::default()),
             Leave::Upgrade => Failure::text("upgrade: not possible here"),
-        })
+        };
+        failure.into()
     }
 
     /// Takes notice of a deadline that has passed.

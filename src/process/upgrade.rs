@@ -75,8 +75,8 @@ impl Process {
         if self.is_chunk_of_upgrade() {
             let traceback = failure.traceback.clone();
             let explained = outcome::upgrade_failure(&outcome::of_chunk(&failure));
-            return Outcome::Failure(Failure { traceback, ..explained });
+            return Failure { traceback, ..explained }.into();
         }
-        Outcome::Failure(failure)
+        failure.into()
     }
 }

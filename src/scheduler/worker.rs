@@ -280,7 +280,7 @@ impl Worker {
                     slot.state.transition_to_scheduled();
                     self.queue.push_fresh(slot.index());
                 }
-                Err(failure) => death::end(&self.node, slot, Outcome::Failure(*failure)),
+                Err(failure) => death::end(&self.node, slot, Outcome::Failure(failure)),
             },
             Step::Started => spawn::started(&self.node, slot),
             Step::Ended(outcome) => death::end(&self.node, slot, outcome),
