@@ -80,6 +80,16 @@ pub(crate) struct Payload {
 }
 
 impl Payload {
+    /// No values, as [`Payload::default`].
+    pub(crate) const EMPTY: Payload = Payload {
+        number: Number::None,
+        bytes: SmallVec::new_const(),
+        shared: None,
+        count: 0,
+        has_references: false,
+        has_errors: false,
+    };
+
     /// Whether all of it is plain data: nil, booleans, numbers, strings and tables of those.
     pub(crate) fn is_plain(&self) -> bool {
         !self.has_errors

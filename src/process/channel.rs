@@ -230,9 +230,12 @@ impl Channel {
         message: Box<Message>,
         coroutines: &mut Coroutines,
     ) {
-        if let Some(receiver) = take_receiver(&mut self.receivers, coroutines) {
-            let wake = Wake::Message { case: receiver.case, channel: id, message };
-            coroutines.wake(receiver.ticket, wake);
+        // The wake is put together where it stays: copied there from the stack, it would be read by
+        // wider reads than the writes just before, which wait for those.
+        if let Some(receiver) = take_receiver(&mut self.receivers, coroutines)
+            && let Some(place) = coroutines.end_wait(receiver.ticket)
+        {
+            *place = Some(Wake::Message { case: receiver.case, channel: id, message });
         } else if let Content::Messages(queue) = &mut self.content {
             queue.push(message);
         }

@@ -155,19 +155,28 @@ impl Coroutines {
 
     /// Ends a wait and makes the coroutine ready; nothing if the wait was over.
     pub(crate) fn wake(&mut self, ticket: Ticket, wake: Wake) {
-        if !self.is_waiting(ticket) {
-            self.overtake_start(ticket, wake);
-            return;
+        match self.end_wait(ticket) {
+            Some(place) => *place = Some(wake),
+            None => self.overtake_start(ticket, wake),
         }
-        if let Some(coroutine) = self.list[ticket.coroutine as usize].as_mut() {
-            coroutine.is_waiting = false;
-            coroutine.wake = Some(wake);
-            self.ready.push_back(ticket.coroutine);
+    }
+
+    /// Ends a wait and makes the coroutine ready; returns where it looks for what it is woken with,
+    /// for the caller to fill in. `None` if the wait was over.
+    #[inline]
+    pub(crate) fn end_wait(&mut self, ticket: Ticket) -> Option<&mut Option<Wake>> {
+        let coroutine = self.list.get_mut(ticket.coroutine as usize)?.as_mut()?;
+        if !coroutine.is_waiting || coroutine.wait != ticket.wait {
+            return None;
         }
+        coroutine.is_waiting = false;
+        self.ready.push_back(ticket.coroutine);
+        Some(&mut coroutine.wake)
     }
 
     /// An `exec` gets two answers under one ticket, that its child started and that it ended. If
     /// it has not seen the first when the second comes, it needs the second only.
+    #[cold]
     fn overtake_start(&mut self, ticket: Ticket, wake: Wake) {
         let coroutine = self.list.get_mut(ticket.coroutine as usize).and_then(Option::as_mut);
         if let Some(coroutine) = coroutine

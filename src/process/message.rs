@@ -108,6 +108,15 @@ fn set_topic(place: &mut Topic, topic: &[u8]) {
 }
 
 impl Message {
+    /// Of a process that is not known yet. A constant, since one that is put together on the stack is
+    /// copied from there by reads that are wider than the writes, which wait for those.
+    const EMPTY: Message = Message {
+        next: ptr::null_mut(),
+        destination: 0,
+        arrival: 0,
+        content: Content::User { from: None, topic: Topic::new_const(), payload: Payload::EMPTY },
+    };
+
     pub(crate) fn new(destination: u64, content: Content) -> Box<Self> {
         Box::new(Message { next: ptr::null_mut(), destination, arrival: 0, content })
     }
@@ -115,13 +124,12 @@ impl Message {
     /// A message of a process without a destination and a payload yet, which are filled in where
     /// they stay: messages are large, and moving one costs more than sending it.
     pub(crate) fn from_process(from: ProcessId, topic: &[u8]) -> Box<Self> {
-        let content =
-            Content::User { from: Some(from), topic: Topic::new(), payload: Payload::default() };
         let mut place = Box::new_uninit();
-        place.write(Message { next: ptr::null_mut(), destination: 0, arrival: 0, content });
+        place.write(Message::EMPTY);
         // SAFETY: it was written just now.
         let mut message = unsafe { place.assume_init() };
-        if let Content::User { topic: place, .. } = &mut message.content {
+        if let Content::User { from: sender, topic: place, .. } = &mut message.content {
+            *sender = Some(from);
             set_topic(place, topic);
         }
         message

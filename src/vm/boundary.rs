@@ -20,11 +20,13 @@ use super::stack::Stack;
 /// What runs when a waiting call is resumed; it finds its answer in the process.
 pub(crate) type Continuation = fn(Stack) -> Reply;
 
-/// What the shell does once the inner function is over. `Copy`: nothing is to be freed.
+/// What the shell does once the inner function is over. `Copy`: nothing is to be freed. All that a
+/// reply holds is as long as a pointer: it is handed on in two registers then, and not through the
+/// stack, where a read that is wider than the writes before waits for them.
 #[derive(Clone, Copy)]
 pub(crate) enum Reply {
     /// Returns so many values from the top of the stack.
-    Return(i32),
+    Return(isize),
     /// Raises the value on top of the stack.
     Raise,
     /// Suspends the coroutine until the process wakes it.
@@ -59,7 +61,7 @@ pub(crate) unsafe fn call(lua: *mut lua_State, inner: impl FnOnce(Stack) -> Repl
     if let Reply::Return(count) = reply
         && !control.is_leaving()
     {
-        return count;
+        return count as c_int;
     }
     // SAFETY: as above; `reply` is Copy.
     unsafe { finish(lua, control, reply) }
@@ -73,7 +75,7 @@ unsafe fn finish(lua: *mut lua_State, control: &Control, reply: Reply) -> c_int 
         return unsafe { preempt::leave(lua) };
     }
     match reply {
-        Reply::Return(count) => count,
+        Reply::Return(count) => count as c_int,
         // SAFETY: the error value is on top, the frames hold nothing to drop.
         Reply::Raise => unsafe { ffi::lua_error(lua) },
         // SAFETY: as above; `can_wait` was asked by the inner function. The continuation is a
