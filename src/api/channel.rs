@@ -298,6 +298,11 @@ fn with_ok(caller: &Caller<'_>, ok: bool) -> ApiResult {
 
 fn received(stack: Stack) -> Reply {
     caller::enter(stack, |caller| {
+        // The common case first, and without a copy of the wake.
+        if let Some((channel, message)) = caller.process.coroutines.take_message() {
+            inbox::push_delivery(caller, channel, message);
+            return with_ok(caller, true);
+        }
         let Some(wake) = caller.process.coroutines.take_wake() else {
             return Err(Failure::Text("the receive was woken with nothing".to_owned()));
         };

@@ -10,7 +10,7 @@
 
 use smallvec::SmallVec;
 
-use super::channel::{CoroutineId, Wake};
+use super::channel::{ChannelId, CoroutineId, Wake};
 use super::message::{Answer, Message};
 use super::short_queue::ShortQueue;
 use crate::vm::resume::CoroutineState;
@@ -194,6 +194,17 @@ impl Coroutines {
     pub(crate) fn take_answer(&mut self) -> Option<Answer> {
         match self.take_wake()? {
             Wake::Answer(answer) => Some(*answer),
+            _ => None,
+        }
+    }
+
+    /// The message that the current coroutine was woken with, and its channel, if it was that.
+    #[inline]
+    pub(crate) fn take_message(&mut self) -> Option<(ChannelId, Box<Message>)> {
+        let wake = &mut self.list[self.current as usize].as_mut()?.wake;
+        let Some(Wake::Message { .. }) = wake else { return None };
+        match wake.take() {
+            Some(Wake::Message { channel, message, .. }) => Some((channel, message)),
             _ => None,
         }
     }

@@ -20,6 +20,7 @@
 use std::ptr;
 
 use super::message::Message;
+use crate::prefetch::prefetch;
 use crate::sync::{self, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 /// What a sender has to do after a push.
@@ -217,6 +218,9 @@ pub(crate) struct Taken {
     pub(crate) users: MessageQueue,
 }
 
+/// Cache lines of a message before the one with its links.
+const CONTENT_LINES: usize = 2;
+
 /// A private list of messages in order; pushing, popping and joining cost nothing but links.
 pub(crate) struct MessageQueue {
     head: *mut Message,
@@ -244,6 +248,8 @@ impl MessageQueue {
         let mut queue = MessageQueue { head: ptr::null_mut(), tail: newest, len: 0 };
         let mut message = newest;
         while !message.is_null() {
+            // Another core has written it; what is read first when it is routed comes meanwhile.
+            prefetch(message, CONTENT_LINES);
             // SAFETY: the caller owns the chain.
             let next = unsafe { std::mem::replace(&mut (*message).next, queue.head) };
             queue.head = message;

@@ -44,7 +44,7 @@ impl<T> ShortQueue<T> {
     }
 
     /// Takes the first for which `wanted` holds.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take_first(&mut self, wanted: impl Fn(&T) -> bool) -> Option<T> {
         if wanted(self.first.as_ref()?) {
             return self.pop_front();
