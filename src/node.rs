@@ -168,7 +168,7 @@ impl Node {
     /// Not inlined: in the middle of `send` it made one pair 4 percent slower.
     #[inline(never)]
     pub(crate) fn hand_over(&self, slot: &Slot, message: Box<Message>) -> Result<(), Box<Message>> {
-        if !slot.state.take_waiting(pid::generation_of(message.destination)) {
+        if !slot.state.take_waiting(pid::generation_of(message.destination())) {
             return Err(message);
         }
         let result = slot.accept(message);

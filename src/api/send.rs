@@ -98,7 +98,7 @@ fn deliver(
         Some(payload) if limits.memory_bytes > 0 => payload.size(),
         _ => 0,
     };
-    message.destination = target.uniq;
+    message.set_destination(target.uniq);
     // The state first: of a receiver that runs, `reserve` should be the first to want the mailbox's
     // line, which comes from another core then, and for writing.
     let may_hand_over = limits.memory_bytes == 0 && slot.state.seems_waiting();

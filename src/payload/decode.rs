@@ -45,7 +45,7 @@ pub(crate) fn push_one(stack: Stack, payload: &Payload) -> Option<()> {
 
 /// Pushes the value of a payload that is one number; false if it is not.
 fn push_number(stack: Stack, payload: &Payload) -> bool {
-    match payload.number {
+    match payload.number() {
         Number::None => return false,
         Number::Integer(value) => stack.push_integer(value),
         Number::Float(value) => stack.push_number(value),

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::ffi::c_void;
 
-use super::{DEPTH_MAX, Number, Payload, SHARE_BYTES, SharedBytes, tag};
+use super::{DEPTH_MAX, Payload, SHARE_BYTES, SharedBytes, tag};
 use crate::vm::error_object::{Flags, USER_VALUES};
 use crate::vm::stack::{Stack, Type};
 use crate::vm::userdata::{self, Kind};
@@ -53,13 +53,11 @@ pub(crate) fn encode_into(
     let top = stack.top();
     // One integer is the most common content. Asked for with the fewest calls.
     if top == first && stack.is_integer(first) {
-        payload.count = 1;
-        payload.number = Number::Integer(stack.integer(first).unwrap_or_default());
+        payload.set_integer(stack.integer(first).unwrap_or_default());
         return Ok(());
     }
     if top == first && stack.kind(first) == Type::Number {
-        payload.count = 1;
-        payload.number = Number::Float(stack.number(first).unwrap_or_default());
+        payload.set_float(stack.number(first).unwrap_or_default());
         return Ok(());
     }
     encode_values(payload, stack, first, top)

@@ -27,7 +27,7 @@ pub(crate) const SHARE_BYTES: usize = 1024;
 /// Tables nested deeper than this are refused.
 pub(crate) const DEPTH_MAX: usize = 200;
 /// Bytes of a payload that need no allocation of their own: a few scalars or a short string.
-const INLINE_BYTES: usize = 32;
+const INLINE_BYTES: usize = 24;
 
 /// Immutable bytes shared by any number of VMs, closed by a NUL that `len` does not count.
 #[derive(Clone, Debug)]
@@ -55,25 +55,34 @@ impl SharedBytes {
 }
 
 /// A number that is all of a payload.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Number {
-    #[default]
     None,
     Integer(i64),
     Float(f64),
 }
 
+/// What the bits of a [`Number`] in a payload are; apart from them, where it needs no word.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum NumberKind {
+    #[default]
+    None,
+    Integer,
+    Float,
+}
+
 /// A list of encoded values.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Payload {
-    /// The one value, if it is a number, which then is not among the bytes: most messages of busy
-    /// processes are such.
-    number: Number,
+    /// The bits of the one value, if it is a number, which then is not among the bytes: most messages
+    /// of busy processes are such.
+    number: u64,
     bytes: SmallVec<[u8; INLINE_BYTES]>,
     // Boxed to keep messages small: few payloads have long strings.
     #[allow(clippy::box_collection)]
     shared: Option<Box<Vec<SharedBytes>>>,
     count: u32,
+    number_kind: NumberKind,
     has_references: bool,
     /// Whether an error object is among the values, which is no plain data.
     has_errors: bool,
@@ -82,10 +91,11 @@ pub(crate) struct Payload {
 impl Payload {
     /// No values, as [`Payload::default`].
     pub(crate) const EMPTY: Payload = Payload {
-        number: Number::None,
+        number: 0,
         bytes: SmallVec::new_const(),
         shared: None,
         count: 0,
+        number_kind: NumberKind::None,
         has_references: false,
         has_errors: false,
     };
@@ -112,12 +122,30 @@ impl Payload {
 
     /// The value of a payload that is one number.
     pub(crate) fn number(&self) -> Number {
-        self.number
+        match self.number_kind {
+            NumberKind::None => Number::None,
+            NumberKind::Integer => Number::Integer(self.number as i64),
+            NumberKind::Float => Number::Float(f64::from_bits(self.number)),
+        }
+    }
+
+    /// Makes one integer all of an empty payload.
+    fn set_integer(&mut self, value: i64) {
+        self.count = 1;
+        self.number = value as u64;
+        self.number_kind = NumberKind::Integer;
+    }
+
+    /// As [`Payload::set_integer`].
+    fn set_float(&mut self, value: f64) {
+        self.count = 1;
+        self.number = value.to_bits();
+        self.number_kind = NumberKind::Float;
     }
 
     /// Bytes that count against the memory limit of a receiver.
     pub(crate) fn size(&self) -> usize {
-        if self.number != Number::None {
+        if self.number_kind != NumberKind::None {
             return size_of::<i64>();
         }
         let shared = self.shared.as_ref().map_or(0, |list| list.iter().map(SharedBytes::len).sum());

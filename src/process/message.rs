@@ -15,10 +15,9 @@ pub(crate) type Topic = smallvec::SmallVec<[u8; 24]>;
 pub(crate) struct Message {
     /// The next in whichever queue holds it; used by `mailbox.rs` only.
     pub(super) next: *mut Message,
-    /// The `uniq` that the sender meant (M3).
-    pub(crate) destination: u64,
-    /// Order of arrival in the process, given when it is drained.
-    pub(crate) arrival: u64,
+    /// Until it is routed the `uniq` that the sender meant (M3), then when it arrived and whether the
+    /// mailbox counts it: two words would be one too many, see below.
+    label: u64,
     pub(crate) content: Content,
 }
 
@@ -44,10 +43,11 @@ impl UnixTime {
 const NANOS: i128 = 1_000_000_000;
 
 const _: () = assert!(align_of::<Message>() == align_of::<u64>());
-// Allocators that allocate more to align, as mimalloc does, would take the next size class for a
-// message that fills one, and then not find what was freed.
-#[cfg(not(loom))]
-const _: () = assert!(size_of::<Message>() % 32 == 24);
+// Two cache lines, all of which go from the core of the sender to that of the receiver. Allocators
+// align blocks of a power of two without allocating more; with another size mimalloc would take the
+// next size class for some messages, and then not find what was freed.
+#[cfg(all(target_pointer_width = "64", not(loom)))]
+const _: () = assert!(size_of::<Message>() == 128);
 
 pub(crate) enum Content {
     User {
@@ -112,13 +112,12 @@ impl Message {
     /// copied from there by reads that are wider than the writes, which wait for those.
     const EMPTY: Message = Message {
         next: ptr::null_mut(),
-        destination: 0,
-        arrival: 0,
+        label: 0,
         content: Content::User { from: None, topic: Topic::new_const(), payload: Payload::EMPTY },
     };
 
     pub(crate) fn new(destination: u64, content: Content) -> Box<Self> {
-        Box::new(Message { next: ptr::null_mut(), destination, arrival: 0, content })
+        Box::new(Message { next: ptr::null_mut(), label: destination, content })
     }
 
     /// A message of a process without a destination and a payload yet, which are filled in where
@@ -135,14 +134,29 @@ impl Message {
         message
     }
 
-    /// Notes that the mailbox does not count it: it was handed over past the mailbox.
-    pub(crate) fn set_uncounted(&mut self) {
-        self.destination = 0;
+    /// The `uniq` that the sender meant; until it is routed.
+    pub(crate) fn destination(&self) -> u64 {
+        self.label
     }
 
-    /// Whether the mailbox counts it until Lua takes it.
+    pub(crate) fn set_destination(&mut self, uniq: u64) {
+        self.label = uniq;
+    }
+
+    /// Notes when it arrived in its process, and whether the mailbox counts it until Lua takes it:
+    /// not if it was handed over past the mailbox.
+    pub(crate) fn set_arrival(&mut self, arrival: u64, is_counted: bool) {
+        self.label = arrival << 1 | u64::from(is_counted);
+    }
+
+    /// Its place in the order of arrival; once it is routed.
+    pub(crate) fn arrival(&self) -> u64 {
+        self.label >> 1
+    }
+
+    /// Whether the mailbox counts it until Lua takes it; once it is routed.
     pub(crate) fn is_counted(&self) -> bool {
-        self.destination != 0
+        self.label & 1 == 1
     }
 
     /// The payload of a user message.

@@ -209,7 +209,7 @@ impl Slot {
 
     /// Pushes a user message whose place was reserved and tells whether to schedule.
     pub(crate) fn deliver(&self, message: Box<Message>) -> Result<Notify, Undelivered> {
-        let generation = pid::generation_of(message.destination);
+        let generation = pid::generation_of(message.destination());
         match self.mailbox.user.push(message) {
             Err(_) => Err(Undelivered::Gone { schedule: false }),
             Ok(Pushed::Behind) => Ok(Notify::Nothing),
@@ -232,7 +232,7 @@ impl Slot {
 
     /// Pushes an event; events are never refused by a living process.
     pub(crate) fn deliver_event(&self, message: Box<Message>) -> Result<Notify, Undelivered> {
-        let generation = pid::generation_of(message.destination);
+        let generation = pid::generation_of(message.destination());
         match self.mailbox.events.push(message) {
             Err(_) => Err(Undelivered::Gone { schedule: false }),
             Ok(Pushed::Behind) => Ok(Notify::Nothing),

@@ -83,10 +83,10 @@ impl Subscriptions {
         let batch = if events.is_empty() { DRAIN_MAX } else { usize::MAX };
         self.route_pending(batch, uniq, channels, coroutines, &mut drained);
         while let Some(mut event) = events.pop() {
-            if event.destination != uniq {
+            if event.destination() != uniq {
                 continue;
             }
-            event.arrival = self.next_arrival();
+            event.set_arrival(self.next_arrival(), false);
             match event.content {
                 Content::Answer { token, answer } => {
                     coroutines.wake(Ticket::from_token(token), Wake::Answer(Box::new(answer)));
@@ -121,7 +121,7 @@ impl Subscriptions {
         for queue in [&mut others.waiting, &mut others.waiting_events] {
             all.extend(std::iter::from_fn(|| queue.pop()));
         }
-        all.sort_by_key(|message| message.arrival);
+        all.sort_by_key(|message| message.arrival());
         for message in all {
             match message.content {
                 Content::User { .. } => others.waiting.push(message),
@@ -161,12 +161,12 @@ impl Subscriptions {
         drained: &mut Drained,
     ) -> bool {
         let Some(mut message) = queue.pop() else { return false };
-        if message.destination != uniq {
+        if message.destination() != uniq {
             drained.strays += 1;
             drained.stray_bytes += message.payload().map_or(0, Payload::size);
             return true;
         }
-        message.arrival = self.next_arrival();
+        message.set_arrival(self.next_arrival(), true);
         self.route_message(message, channels, coroutines);
         true
     }
@@ -180,8 +180,7 @@ impl Subscriptions {
     ) -> Result<(), Box<Message>> {
         match self.target_of(&message).and_then(|id| Some((id, channels.get(id)?))) {
             Some((id, channel)) if channel.has_receiver() => {
-                message.arrival = self.next_arrival();
-                message.set_uncounted();
+                message.set_arrival(self.next_arrival(), false);
                 channel.add_message(id, message, coroutines);
                 Ok(())
             }
