@@ -26,7 +26,7 @@ const SPELL: u64 = 500;
 /// Wake-ups of a thread; each takes microseconds.
 const WAKES: u32 = 300;
 /// As large as a message of the engine.
-const MESSAGE: usize = 152;
+const MESSAGE: usize = 128;
 /// Messages on their way at once when memory goes from thread to thread.
 const BATCH: usize = 1000;
 

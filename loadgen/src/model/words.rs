@@ -80,22 +80,22 @@ pub(super) const OPERATIONS: &[Operation] = &[
         name: "across",
         summary: "messages between pairs, each on two cores",
         own: Own::Message,
-        // The mailbox twice, the state twice, the message three times, its way home.
-        lines: 8.0,
+        // The mailbox twice, the state twice, the message twice, its way home.
+        lines: 7.0,
         words: &[],
     },
     Operation {
         name: "named",
         summary: "messages across, to a name instead of a PID",
         own: Own::Message,
-        lines: 8.0,
+        lines: 7.0,
         words: &[word("Names::table", 2.0)],
     },
     Operation {
         name: "fan_in",
         summary: "messages from all cores to one process",
         own: Own::Send,
-        lines: 3.0,
+        lines: 2.0,
         words: &[word("its mailbox", 2.0), word(RECEIVER, 0.0)],
     },
     Operation {
