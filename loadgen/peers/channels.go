@@ -1,9 +1,9 @@
 // The workloads of loadgen on plain Go: goroutines and channels, no scripting layer.
 //
 //	go build -o FOLDER/channels channels.go
-//	FOLDER/channels SCENARIO SIZE...
+//	FOLDER/channels [--warmup] SCENARIO SIZE...
 //
-// Prints one line with the figures of the run. README.md says what each scenario does.
+// Prints one line with the figures of each run. README.md says what each scenario does.
 package main
 
 import (

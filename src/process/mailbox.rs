@@ -218,8 +218,8 @@ pub(crate) struct Taken {
     pub(crate) users: MessageQueue,
 }
 
-/// Cache lines of a message before the one with its links.
-const CONTENT_LINES: usize = 2;
+/// Cache lines of a message.
+const MESSAGE_LINES: usize = 2;
 
 /// A private list of messages in order; pushing, popping and joining cost nothing but links.
 pub(crate) struct MessageQueue {
@@ -248,8 +248,9 @@ impl MessageQueue {
         let mut queue = MessageQueue { head: ptr::null_mut(), tail: newest, len: 0 };
         let mut message = newest;
         while !message.is_null() {
-            // Another core has written it; what is read first when it is routed comes meanwhile.
-            prefetch(message, CONTENT_LINES);
+            // Another core has written it; the line without the link, which is read when it is routed,
+            // comes meanwhile.
+            prefetch(message, MESSAGE_LINES);
             // SAFETY: the caller owns the chain.
             let next = unsafe { std::mem::replace(&mut (*message).next, queue.head) };
             queue.head = message;
