@@ -149,8 +149,9 @@ impl Row {
     }
 
     /// Whether a run before the one that counts makes the memory warm: on virtual machines a page that
-    /// the host has not provided costs microseconds, and it takes back what is free for seconds. Who
-    /// measures memory needs a fresh program, and what waits between the runs would wait twice.
+    /// the host has not provided costs microseconds, and a page that was free for some seconds goes
+    /// back to the host. Not where memory is measured, which needs a fresh program, nor where a first
+    /// run would change little but the time that all of it takes.
     pub(super) fn warms_up(&self) -> bool {
         self.figure == Figure::Rate
     }
