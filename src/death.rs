@@ -20,12 +20,12 @@ use crate::process::message::{Answer, Content};
 use crate::process::relations::{self, Relations};
 use crate::process::slot::Slot;
 use crate::spawn;
-use crate::sync::{Arc, Ordering};
+use crate::sync::Ordering;
 use crate::tickets::Notice;
 use crate::vm::control::{KILL_LINKED, KILL_NONE};
 
 /// Ends the process that the calling worker runs.
-pub(crate) fn end(node: &Arc<Node>, slot: &Slot, outcome: Outcome) {
+pub(crate) fn end(node: &Node, slot: &Slot, outcome: Outcome) {
     let raw = slot.process();
     // SAFETY: the worker runs this process (its state is running) and nobody else has a
     // reference; `spawn` leaked the box into the slot.
@@ -63,9 +63,11 @@ fn finish(node: &Node, slot: &Slot, process: Option<Box<Process>>, outcome: Outc
 pub(crate) fn retire(node: &Node, slot: &Slot, process: Option<Box<Process>>) -> Relations {
     let uniq = slot.uniq();
     slot.stop_resolving();
-    drop(process);
+    if let Some(process) = process {
+        process.forget_monitored();
+    }
     slot.clear_process();
-    relations::retire(&node.slots, &node.names, slot, uniq)
+    relations::retire(&node.names, slot, uniq)
 }
 
 /// Step 5.
@@ -79,10 +81,7 @@ pub(crate) fn release(node: &Node, slot: &Slot) {
 fn tell(node: &Node, watcher: Watcher, ended: ProcessId, at: i64, outcome: &SharedOutcome) {
     match watcher {
         Watcher::Monitor(uniq) => {
-            let content = Content::Exit { from: ended, at, outcome: outcome.clone() };
-            if let Some(slot) = relations::tell_exit(&node.slots, uniq, ended.uniq, content) {
-                node.scheduler.schedule(slot.index(), &node.clock);
-            }
+            node.deliver_event(uniq, Content::Exit { from: ended, at, outcome: outcome.clone() });
         }
         Watcher::Exec { uniq, token } => {
             let answer = Answer::Ended(outcome.clone());

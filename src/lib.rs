@@ -65,6 +65,7 @@ mod duration;
 mod error;
 mod host;
 mod interrupt;
+mod lasting;
 mod layout;
 mod loader;
 mod metrics;

@@ -8,7 +8,6 @@ use crate::app::{Application, Code, Entry, EntryId, Kind};
 use crate::node::Loaded;
 use crate::process::definition::{Chunk, Definition, Filled, Preset, ReadyImage};
 use crate::security::Catalog;
-use crate::sync::Arc;
 
 /// Every `process.lua` entry, by id; one in error with the reason.
 pub(crate) fn definitions(application: &Application) -> HashMap<Vec<u8>, Loaded> {
@@ -62,7 +61,7 @@ fn load(application: &Application, entry: &Entry, code: &Code) -> Loaded {
         ready: ReadyImage::default(),
     };
     definition.filled = api::mentioned_globals(&definition);
-    Ok(Arc::new(definition))
+    Ok(Box::new(definition))
 }
 
 fn chunk(application: &Application, id: &EntryId, order: &[EntryId]) -> Result<Chunk, String> {

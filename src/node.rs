@@ -26,7 +26,7 @@ use crate::sync::{Arc, AtomicU64, Mutex, lock};
 use crate::tickets::Tickets;
 
 /// A definition as it can be spawned, or why it cannot.
-pub(crate) type Loaded = Result<Arc<Definition>, String>;
+pub(crate) type Loaded = Result<Box<Definition>, String>;
 
 pub(crate) struct Node {
     /// The node's name in PIDs; empty for none.

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io::{BufRead, ErrorKind, Write};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::thread::JoinHandle;
 
 use crate::clock::Clock;
@@ -108,10 +108,11 @@ pub(crate) struct Output {
     level: Level,
     writer: Mutex<Option<JoinHandle<()>>>,
     reader: Mutex<Option<mpsc::Sender<Asker>>>,
+    tell: OnceLock<Tell>,
 }
 
 /// How the output tells a process something; given by the runtime once it exists.
-pub(crate) type Tell = Box<dyn Fn(Asker, Option<Vec<u8>>) + Send + Sync>;
+pub(crate) type Tell = Arc<dyn Fn(Asker, Option<Vec<u8>>) + Send + Sync>;
 
 impl Output {
     pub(crate) fn new(mode: PrintMode, level: Level, unread: Interrupt) -> Self {
@@ -121,12 +122,20 @@ impl Output {
             lost: AtomicU64::new(0),
             unread,
         });
-        Output { shared, mode, level, writer: Mutex::new(None), reader: Mutex::new(None) }
+        Output {
+            shared,
+            mode,
+            level,
+            writer: Mutex::new(None),
+            reader: Mutex::new(None),
+            tell: OnceLock::new(),
+        }
     }
 
-    /// Starts the writer thread; `tell` wakes processes that wait for room.
+    /// Starts the writer thread; `tell` wakes processes that wait for room, or for input.
     pub(crate) fn start(&self, tell: Tell) -> std::io::Result<()> {
         let shared = self.shared.clone();
+        let tell = self.tell.get_or_init(|| tell).clone();
         let builder = std::thread::Builder::new().name("moonlet-output".to_owned());
         let thread = builder.spawn(move || write_all(&shared, &tell))?;
         *lock(&self.writer) = Some(thread);
@@ -221,10 +230,11 @@ impl Output {
         }
     }
 
-    /// Reads a line of standard input on a thread of its own; `tell` gives it to the asker.
-    pub(crate) fn read_line(&self, asker: Asker, tell: Tell) -> std::io::Result<()> {
+    /// Reads a line of standard input, on a thread of its own, for the asker, who is told.
+    pub(crate) fn read_line(&self, asker: Asker) -> std::io::Result<()> {
         let mut reader = lock(&self.reader);
         if reader.is_none() {
+            let tell = self.tell.get().ok_or(ErrorKind::NotConnected)?.clone();
             let (sender, receiver) = mpsc::channel();
             let builder = std::thread::Builder::new().name("moonlet-input".to_owned());
             builder.spawn(move || read_lines(&receiver, &tell))?;

@@ -248,7 +248,7 @@ impl Runtime {
                 node.deliver_event(asker.uniq, Content::Answer { token: asker.token, answer });
             }
         };
-        self.node.output.start(Box::new(tell)).map_err(Error::Thread)
+        self.node.output.start(Arc::new(tell)).map_err(Error::Thread)
     }
 
     fn start_thread(

@@ -18,7 +18,6 @@ use crate::process::exit::{Failure, Outcome, Watcher};
 use crate::process::links;
 use crate::process::message::{Answer, Content, Message, Topic};
 use crate::process::outcome;
-use crate::process::relations;
 use crate::process::slot::Slot;
 use crate::process::{self, Process, Step};
 use crate::sync::Arc;
@@ -75,13 +74,13 @@ pub(crate) enum Spawned {
     /// It runs.
     Running(ProcessId),
     /// Its chunk takes longer; the answer comes to the spawner.
-    Pending,
+    Pending(ProcessId),
 }
 
 /// Starts a process from a worker. `waiting` makes the spawner wait and returns its token; it is
 /// called only if the chunk is not over at once.
 pub(crate) fn spawn(
-    node: &Arc<Node>,
+    node: &Node,
     request: Request<'_>,
     waiting: impl FnOnce() -> Spawner,
 ) -> Result<Spawned, ApiError> {
@@ -89,7 +88,7 @@ pub(crate) fn spawn(
         settle_name(node, &request.relation, None);
     })?;
     if request.arguments.count() <= newborn::ARGUMENTS_MAX
-        && ready::image(node, slot, &definition).is_some()
+        && ready::image(node, slot, definition).is_some()
     {
         let id = newborn::bear(node, slot, definition, request);
         return Ok(Spawned::Running(id));
@@ -111,15 +110,17 @@ pub(crate) fn spawn(
         }
     }
     // SAFETY: as above; the process is not running.
-    unsafe { (*slot.process()).spawner = waiting() };
+    let process = unsafe { &mut *slot.process() };
+    process.spawner = waiting();
+    let id = process.id;
     slot.state.transition_to_scheduled();
     node.scheduler.schedule_last(slot.index());
-    Ok(Spawned::Pending)
+    Ok(Spawned::Pending(id))
 }
 
 /// Starts a process from a thread outside; the notice comes to `ticket`.
 pub(crate) fn spawn_from_outside(
-    node: &Arc<Node>,
+    node: &Node,
     request: Request<'_>,
     ticket: u64,
 ) -> Result<ProcessId, ApiError> {
@@ -133,7 +134,7 @@ pub(crate) fn spawn_from_outside(
 }
 
 /// Builds a process whose first chunk is ready to run, in a slot that this thread holds.
-fn build<'a>(node: &'a Arc<Node>, request: Request<'_>) -> Result<&'a Slot, ApiError> {
+fn build<'a>(node: &'a Node, request: Request<'_>) -> Result<&'a Slot, ApiError> {
     let (slot, definition) = place(node, &request).inspect_err(|_| {
         settle_name(node, &request.relation, None);
     })?;
@@ -143,9 +144,9 @@ fn build<'a>(node: &'a Arc<Node>, request: Request<'_>) -> Result<&'a Slot, ApiE
 
 /// Finds what a process needs: its code, and a slot of its host.
 fn place<'a>(
-    node: &'a Arc<Node>,
+    node: &'a Node,
     request: &Request<'_>,
-) -> Result<(&'a Slot, Arc<Definition>), ApiError> {
+) -> Result<(&'a Slot, &'a Definition), ApiError> {
     let (host, definition) = find(node, request)?;
     check_messages(&node.host(host).limits, &request.relation.messages)?;
     if !node.host(host).enter() {
@@ -161,13 +162,13 @@ fn place<'a>(
 
 /// Puts a process whose first chunk is ready to run into its slot, or gives that back.
 fn with_chunk(
-    node: &Arc<Node>,
+    node: &Node,
     slot: &Slot,
-    definition: Arc<Definition>,
+    definition: &Definition,
     request: Request<'_>,
 ) -> Result<(), ApiError> {
     let Request { arguments, relation, chain, context, .. } = request;
-    let vm = match new_vm(node, slot.host(), &definition) {
+    let vm = match new_vm(node, slot.host(), definition) {
         Ok(vm) => vm,
         Err(error) => {
             drop(death::retire(node, slot, None));
@@ -178,7 +179,7 @@ fn with_chunk(
     };
     let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
     let chain = chain.unwrap_or_else(|| node.next_chain());
-    let mut process = Process::new(vm, id, chain, node.clone(), definition, context);
+    let mut process = Process::new(vm, id, chain, node, definition, context);
     process.arguments = Some(Box::new(arguments));
     process.relation = Some(Box::new(relation));
     process.start_chunk(0);
@@ -223,7 +224,7 @@ fn report_refusal(node: &Node, definition: &Definition, reason: &Refusal) {
     node.output.log(output::Level::Debug, None, &text);
 }
 
-fn find(node: &Node, request: &Request<'_>) -> Result<(u32, Arc<Definition>), ApiError> {
+fn find<'a>(node: &'a Node, request: &Request<'_>) -> Result<(u32, &'a Definition), ApiError> {
     let host = node.host_index(request.host);
     let host = host.ok_or_else(|| {
         let id = String::from_utf8_lossy(request.host);
@@ -242,17 +243,20 @@ fn find(node: &Node, request: &Request<'_>) -> Result<(u32, Arc<Definition>), Ap
 }
 
 /// The definition with this entry id.
-pub(crate) fn find_definition(node: &Node, id: &[u8]) -> Result<Arc<Definition>, ApiError> {
+pub(crate) fn find_definition<'a>(node: &'a Node, id: &[u8]) -> Result<&'a Definition, ApiError> {
     let loaded = node.definition(id);
     let loaded = loaded.ok_or_else(|| {
         let id = String::from_utf8_lossy(id);
         ApiError::not_found("process definition not found").with_detail("entry_id", id)
     })?;
-    loaded.clone().map_err(|reason| ApiError::new(kind::INTERNAL, reason))
+    match loaded {
+        Ok(definition) => Ok(definition),
+        Err(reason) => Err(ApiError::new(kind::INTERNAL, reason)),
+    }
 }
 
 /// The chunks are over: sets up what the spawner asked for and makes main ready, for `run_main`.
-fn start(node: &Arc<Node>, slot: &Slot) -> Result<ProcessId, ApiError> {
+fn start(node: &Node, slot: &Slot) -> Result<ProcessId, ApiError> {
     let raw = slot.process();
     // SAFETY: this thread runs or built the process and nothing of it runs now.
     let process = unsafe { &mut *raw };
@@ -276,12 +280,9 @@ fn run_main(node: &Node, slot: &Slot) {
 }
 
 fn relate(node: &Node, slot: &Slot, id: ProcessId, mut relation: Relation) {
-    if let Some(watcher) = relation.watcher {
-        slot.relations().watchers.push(watcher);
-    }
-    if let Some(spawner) = relation.monitor {
-        // A spawner that is gone needs no EXIT.
-        let _ = relations::monitor(&node.slots, spawner, id.uniq);
+    let monitor = relation.monitor.map(Watcher::Monitor);
+    if monitor.is_some() || relation.watcher.is_some() {
+        slot.relations().watchers.extend(relation.watcher.into_iter().chain(monitor));
     }
     if let Some(spawner) = relation.link {
         // Nor does one that is gone take the child with it: the child is started all the same.
@@ -302,37 +303,40 @@ fn relate(node: &Node, slot: &Slot, id: ProcessId, mut relation: Relation) {
 }
 
 /// A worker ran the chunks of a process to their end: the spawner waits for the answer.
-pub(crate) fn started(node: &Arc<Node>, slot: &Slot) {
+pub(crate) fn started(node: &Node, slot: &Slot) {
     // SAFETY: the worker holds the process, which it just ran.
-    let spawner = unsafe { (*slot.process()).spawner };
+    let (spawner, id) = unsafe { ((*slot.process()).spawner, (*slot.process()).id) };
     let result = start(node, slot);
     let is_started = result.is_ok();
-    answer(node, spawner, result);
+    answer(node, spawner, id, result.err());
     if is_started {
         run_main(node, slot);
     }
 }
 
 /// A worker ran a chunk that failed.
-pub(crate) fn failed(node: &Arc<Node>, slot: &Slot, process: Box<Process>, outcome: Outcome) {
-    let spawner = process.spawner;
+pub(crate) fn failed(node: &Node, slot: &Slot, process: Box<Process>, outcome: Outcome) {
+    let (spawner, id) = (process.spawner, process.id);
     let error = take_back(node, slot, process, outcome);
-    answer(node, spawner, Err(error));
+    answer(node, spawner, id, Some(error));
 }
 
-fn answer(node: &Node, spawner: Spawner, result: Result<ProcessId, ApiError>) {
+fn answer(node: &Node, spawner: Spawner, child: ProcessId, failure: Option<SpawnError>) {
     match spawner {
         Spawner::Here => {}
         Spawner::Process { uniq, token } => {
-            let answer = Answer::Spawned(result);
+            let answer = Answer::Spawned { child, failure: failure.map(Box::new) };
             node.deliver_event(uniq, Content::Answer { token, answer });
         }
-        Spawner::Outside(ticket) => node.tickets.notify(ticket, Notice::Started(result)),
+        Spawner::Outside(ticket) => {
+            let result = failure.map_or(Ok(child), Err);
+            node.tickets.notify(ticket, Notice::Started(result));
+        }
     }
 }
 
 /// Takes back a process that never ran its main.
-fn discard(node: &Arc<Node>, slot: &Slot, outcome: Outcome) -> ApiError {
+fn discard(node: &Node, slot: &Slot, outcome: Outcome) -> ApiError {
     // SAFETY: this thread holds the process, which does not run.
     let process = unsafe { Box::from_raw(slot.process()) };
     take_back(node, slot, process, outcome)

@@ -31,7 +31,7 @@ fn renew(node: &Node, process: &mut Process) -> Result<(), ApiError> {
         Some(id) => spawn::find_definition(node, id)?,
         None => spawn::find_definition(node, process.definition.id.as_str().as_bytes())?,
     };
-    let vm = spawn::new_vm(node, process.id.host, &definition)?;
+    let vm = spawn::new_vm(node, process.id.host, definition)?;
     process.renew(vm, definition, upgrade.arguments);
     Ok(())
 }

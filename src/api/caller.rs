@@ -208,7 +208,11 @@ impl Caller<'_> {
         match pid::parse(destination) {
             Ok(pid) => Ok(match node.resolve_pid(pid) {
                 Ok(process) => Destination::Alive(process),
-                Err(reason) => Destination::Gone { reason, uniq: pid.uniq.unwrap_or(0) },
+                Err(reason @ Unresolved::Process) => {
+                    Destination::Gone { reason, uniq: pid.uniq.unwrap_or(0) }
+                }
+                // Its number may be that of a process here.
+                Err(reason) => Destination::Gone { reason, uniq: 0 },
             }),
             Err(_) => match node.names.lookup(&node.slots, destination) {
                 Some(process) => Ok(Destination::Alive(process)),
@@ -222,7 +226,7 @@ impl Caller<'_> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Destination {
     Alive(ProcessId),
-    /// A PID of no living process, and its number.
+    /// A PID of no living process, and its number; 0 if it is of no process here at all.
     Gone {
         reason: Unresolved,
         uniq: u64,

@@ -41,7 +41,7 @@ fn exec_inner(caller: &mut Caller<'_>) -> ApiResult {
             debug_assert_eq!(ticket.to_token(), token);
             caller.wait(exec_ended)
         }
-        Spawned::Pending => caller.wait(exec_answered),
+        Spawned::Pending(_) => caller.wait(exec_answered),
     }
 }
 
@@ -64,11 +64,11 @@ fn check_ids(definition: &[u8], host: &[u8]) -> Result<(), ApiError> {
 /// The chunk took longer than a slice; its child runs now, or failed to start.
 fn exec_answered(stack: Stack) -> Reply {
     caller::enter(stack, |caller| match caller.process.coroutines.take_answer() {
-        Some(Answer::Spawned(Ok(_))) => {
+        Some(Answer::Spawned { failure: None, .. }) => {
             caller.process.coroutines.wait_again();
             caller.wait(exec_ended)
         }
-        Some(Answer::Spawned(Err(error))) => Err(error.into()),
+        Some(Answer::Spawned { failure: Some(error), .. }) => Err((*error).into()),
         Some(Answer::Ended(outcome)) => push_outcome(caller, &outcome),
         _ => Err(ApiError::new(kind::INTERNAL, "the exec got no answer").into()),
     })

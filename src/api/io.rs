@@ -7,9 +7,8 @@ use std::ffi::c_int;
 use crate::api::caller::{self, ApiResult, Caller, Failure};
 use crate::api::{function, library};
 use crate::error::ApiError;
-use crate::output::{Asker, Level, PrintMode, Printed, Tell};
-use crate::process::message::{Answer, Content};
-use crate::sync::Arc;
+use crate::output::{Asker, Level, PrintMode, Printed};
+use crate::process::message::Answer;
 use crate::vm::boundary::{self, Reply};
 use crate::vm::ffi::{self, lua_State};
 use crate::vm::stack::Stack;
@@ -158,15 +157,8 @@ fn read_line_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.wait_or_raise()?;
     let uniq = caller.process.id.uniq;
     let token = caller.process.coroutines.wait().to_token();
-    let node = Arc::downgrade(&caller.process.node);
-    let tell: Tell = Box::new(move |asker, line| {
-        if let Some(node) = node.upgrade() {
-            let answer = Answer::Output(line);
-            node.deliver_event(asker.uniq, Content::Answer { token: asker.token, answer });
-        }
-    });
     let asker = Asker { uniq, token };
-    caller.process.node.output.read_line(asker, tell).map_err(|error| {
+    caller.process.node.output.read_line(asker).map_err(|error| {
         Failure::Raised(ApiError::new(crate::error::kind::INTERNAL, error.to_string()))
     })?;
     caller.wait(line_read)

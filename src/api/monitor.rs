@@ -3,7 +3,7 @@
 use crate::api::caller::{ApiResult, Caller, Destination};
 use crate::api::function;
 use crate::error::{ApiError, kind};
-use crate::process::relations::{self, MonitorError};
+use crate::process::relations::MonitorError;
 use crate::security::Action;
 
 function!(monitor, monitor_inner);
@@ -17,12 +17,10 @@ fn monitor_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
     let target = caller.destination("monitor", Action::Monitor)?.process(GONE)?;
     caller.process.flush_taken();
-    let watcher = caller.process.id.uniq;
-    if target.uniq == watcher {
+    if target.uniq == caller.process.id.uniq {
         return caller.succeed();
     }
-    let node = &caller.process.node;
-    relations::monitor(&node.slots, watcher, target.uniq).map_err(|error| match error {
+    caller.process.monitor(target.uniq).map_err(|error| match error {
         MonitorError::Already => ApiError::new(kind::ALREADY_EXISTS, "already monitoring pid"),
         MonitorError::Gone => ApiError::not_found(GONE),
     })?;
@@ -33,12 +31,11 @@ fn monitor_inner(caller: &mut Caller<'_>) -> ApiResult {
 fn unmonitor_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
     let target = match caller.destination("unmonitor", Action::Unmonitor)? {
-        Destination::Alive(target) => target,
-        // Nothing to do for one that is gone.
-        Destination::Gone { .. } => return caller.succeed(),
+        Destination::Alive(target) => target.uniq,
+        // Its EXIT may be on its way.
+        Destination::Gone { uniq, .. } => uniq,
     };
     caller.process.flush_taken();
-    let watcher = caller.process.id.uniq;
-    relations::unmonitor(&caller.process.node.slots, watcher, target.uniq);
+    caller.process.unmonitor(target);
     caller.succeed()
 }

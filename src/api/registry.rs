@@ -43,7 +43,7 @@ fn register_inner(caller: &mut Caller<'_>) -> ApiResult {
     if !is_allowed {
         return Err(denied("register name", name).into());
     }
-    let node = caller.process.node.clone();
+    let node = caller.process.node;
     let target = if caller.is_missing(2) {
         caller.process.id
     } else {

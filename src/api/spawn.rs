@@ -94,13 +94,17 @@ fn run(caller: &mut Caller<'_>, variant: Variant, first: i32, plan: Option<&Plan
         context = Inherited::from(context.overlaid(&plan.context));
     }
     let request = Request { definition, host, arguments, relation, chain: None, context };
-    match begin(caller, request)? {
-        Spawned::Running(process) => {
-            push_pid(caller, process);
-            Ok(Reply::Return(2))
-        }
-        Spawned::Pending => caller.wait(answered),
+    let spawned = begin(caller, request)?;
+    let (Spawned::Running(child) | Spawned::Pending(child)) = spawned;
+    if variant.monitors {
+        // Its EXIT may have come, and is not routed before this call is over.
+        caller.process.subscriptions.start_monitoring(child.uniq);
     }
+    if matches!(spawned, Spawned::Pending(_)) {
+        return caller.wait(answered);
+    }
+    push_pid(caller, child);
+    Ok(Reply::Return(2))
 }
 
 /// What a child of the caller gets besides.
@@ -148,11 +152,11 @@ pub(crate) fn push_pid(caller: &Caller<'_>, process: ProcessId) {
 
 fn answered(stack: Stack) -> Reply {
     caller::enter(stack, |caller| match caller.process.coroutines.take_answer() {
-        Some(Answer::Spawned(Ok(process))) => {
-            push_pid(caller, process);
+        Some(Answer::Spawned { child, failure: None }) => {
+            push_pid(caller, child);
             Ok(Reply::Return(2))
         }
-        Some(Answer::Spawned(Err(error))) => Err(error.into()),
+        Some(Answer::Spawned { failure: Some(error), .. }) => Err((*error).into()),
         _ => Err(ApiError::new(kind::INTERNAL, "the spawn got no answer").into()),
     })
 }

@@ -12,7 +12,7 @@ use crate::process::links;
 use crate::process::message::{Content, Message, Topic};
 use crate::process::names::{Reservation, Waiter};
 use crate::process::objects::{Object, Plan};
-use crate::process::relations;
+use crate::process::relations::MonitorError;
 use crate::process::slot::Slot;
 use crate::security::Action;
 use crate::sync::Arc;
@@ -207,7 +207,7 @@ pub(crate) fn claim_name(
 ) -> Result<Claim, ApiError> {
     caller.process.flush_taken();
     for _ in 0..JOIN_TRIES_MAX {
-        let node = caller.process.node.clone();
+        let node = caller.process.node;
         let uniq = caller.process.id.uniq;
         let coroutines = &mut caller.process.coroutines;
         let waiter = || Waiter { uniq, token: coroutines.wait().to_token() };
@@ -235,7 +235,7 @@ fn join(
     process: ProcessId,
 ) -> Result<bool, ApiError> {
     check_join(caller, variant, plan, process)?;
-    let node = caller.process.node.clone();
+    let node = caller.process.node;
     let own = caller.process.id.uniq;
     let Some(slot) = node.slots.find(process.uniq) else { return Ok(false) };
     if !reserve_places(caller, slot, process, plan) {
@@ -254,8 +254,8 @@ fn join(
     if process.uniq == own {
         return Ok(true);
     }
-    let is_monitored = !variant.monitors
-        || relations::monitor(&node.slots, own, process.uniq) != Err(relations::MonitorError::Gone);
+    let is_monitored =
+        !variant.monitors || caller.process.monitor(process.uniq) != Err(MonitorError::Gone);
     let is_linked = !variant.links || links::link(&node.slots, own, process.uniq).is_ok();
     Ok(is_monitored && is_linked)
 }

@@ -4,14 +4,13 @@ use crate::api::prepare;
 use crate::app::Application;
 use crate::loader;
 use crate::process::definition::Definition;
-use crate::sync::Arc;
 use crate::vm::Vm;
 
 /// Any number: what hash tables of Lua begin with.
 const HASH_SEED: u32 = 7;
 
 /// The VMs of one definition.
-pub struct Vms(Arc<Definition>);
+pub struct Vms(Box<Definition>);
 
 impl Vms {
     /// Compiles a source, which may use the module `time`, and makes its template. `None` if one of

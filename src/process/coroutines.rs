@@ -182,7 +182,7 @@ impl Coroutines {
         if let Some(coroutine) = coroutine
             && coroutine.wait == ticket.wait
             && let Some(Wake::Answer(earlier)) = &coroutine.wake
-            && let Answer::Spawned(Ok(_)) = **earlier
+            && let Answer::Spawned { failure: None, .. } = **earlier
             && let Wake::Answer(answer) = &wake
             && let Answer::Ended(_) = **answer
         {

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use loom::thread;
 
+use super::channel::{ChannelId, Channels};
+use super::coroutines::Coroutines;
 use super::exit::{Failure, Outcome, SharedOutcome, Watcher};
 use super::links::{self, Told};
 use super::loom_mailbox::model;
-use super::message::Content;
+use super::message::{Content, Message};
 use super::names::Names;
-use super::relations::{self, MonitorError};
+use super::relations;
 use super::slot::{ProcessTable, Slot};
+use super::subscriptions::Subscriptions;
 use crate::payload::Payload;
 use crate::pid::ProcessId;
 use crate::sync::Ordering;
@@ -51,7 +54,7 @@ impl Pair {
     fn end_with(&self, uniq: u64, outcome: Outcome) {
         let slot = self.slot(uniq);
         slot.stop_resolving();
-        let relations = relations::retire(&self.slots, &self.names, slot, uniq);
+        let relations = relations::retire(&self.names, slot, uniq);
         let outcome = SharedOutcome::from(outcome);
         let from = ProcessId { uniq, host: 0 };
         for peer in relations.links {
@@ -67,15 +70,12 @@ impl Pair {
         for watcher in relations.watchers {
             let Watcher::Monitor(watcher) = watcher else { continue };
             let content = Content::Exit { from, at: 0, outcome: outcome.clone() };
-            let _ = relations::tell_exit(&self.slots, watcher, uniq, content);
+            if let Some(slot) = self.slots.find(watcher) {
+                // One that ended meanwhile needs no EXIT, and here nobody has to be scheduled.
+                let _ = slot.deliver_event(Message::new(watcher, content));
+            }
         }
         slot.state.transition_to_free();
-    }
-
-    /// How many events the watcher has got.
-    fn exits(&self) -> usize {
-        let mut events = self.slot(self.watcher).mailbox.events.take();
-        std::iter::from_fn(|| events.pop()).count()
     }
 
     /// Whether the process has to end because of a link.
@@ -92,9 +92,69 @@ impl Pair {
     fn has_links(&self, uniq: u64) -> bool {
         !self.slot(uniq).relations().links.is_empty()
     }
+}
+
+/// What the worker of the watcher has: the part of a process that needs no VM.
+struct Watching<'a> {
+    pair: &'a Pair,
+    subscriptions: Subscriptions,
+    channels: Channels,
+    coroutines: Coroutines,
+    events: ChannelId,
+}
+
+impl<'a> Watching<'a> {
+    fn new(pair: &'a Pair) -> Self {
+        let (mut subscriptions, mut channels) = (Subscriptions::new(), Channels::default());
+        let events = subscriptions.open_events(&mut channels);
+        Watching { pair, subscriptions, channels, coroutines: Coroutines::default(), events }
+    }
+
+    /// `Process::monitor`, of one that is not monitored yet.
+    fn monitor(&mut self) -> bool {
+        let Pair { slots, watcher, target, .. } = self.pair;
+        assert!(self.subscriptions.start_monitoring(*target));
+        let is_watched = relations::watch(slots, *target, Watcher::Monitor(*watcher));
+        if !is_watched {
+            self.subscriptions.stop_monitoring(*target);
+        }
+        is_watched
+    }
+
+    /// `Process::unmonitor`.
+    fn unmonitor(&mut self) {
+        self.route();
+        if self.subscriptions.stop_monitoring(self.pair.target) {
+            relations::forget(&self.pair.slots, self.pair.watcher, self.pair.target);
+        }
+    }
+
+    fn route(&mut self) {
+        let Watching { pair, subscriptions, channels, coroutines, .. } = self;
+        let mailbox = &pair.slot(pair.watcher).mailbox;
+        subscriptions.drain(pair.watcher, mailbox, channels, coroutines);
+    }
+
+    /// How many events have been routed, with those that arrived.
+    fn exits(&mut self) -> usize {
+        self.route();
+        let queue = self.channels.get(self.events).and_then(|channel| channel.messages());
+        queue.expect("a channel of events").len()
+    }
 
     fn is_watching(&self) -> bool {
-        !self.slot(self.watcher).relations().monitors.is_empty()
+        self.subscriptions.monitored().next().is_some()
+    }
+
+    /// `death::end` of the watcher.
+    fn end(self) {
+        let watcher = self.pair.watcher;
+        self.pair.slot(watcher).stop_resolving();
+        for target in self.subscriptions.monitored() {
+            relations::forget(&self.pair.slots, watcher, target);
+        }
+        drop(relations::retire(&self.pair.names, self.pair.slot(watcher), watcher));
+        self.pair.slot(watcher).state.transition_to_free();
     }
 }
 
@@ -108,17 +168,30 @@ fn loom_a_monitor_gets_one_exit_or_is_refused() {
             // Its slot has a new tenant at once, whom nobody asked to monitor.
             other.slot(other.target).occupy(0);
         });
-        let result = relations::monitor(&pair.slots, pair.watcher, pair.target);
+        let mut watching = Watching::new(&pair);
+        let is_watched = watching.monitor();
         death.join().unwrap();
-        match result {
-            Ok(()) => assert_eq!(pair.exits(), 1),
-            Err(error) => {
-                assert_eq!(error, MonitorError::Gone);
-                assert_eq!(pair.exits(), 0);
-            }
-        }
-        assert!(!pair.is_watching());
+        assert_eq!(watching.exits(), usize::from(is_watched));
+        assert!(!watching.is_watching());
         assert!(pair.slot(pair.target).relations().watchers.is_empty());
+    });
+}
+
+/// What a spawn does: the child knows its watcher from the start, and may have ended when the
+/// watcher makes its own entry.
+#[test]
+fn loom_a_child_that_ends_at_once_sends_one_exit() {
+    model(|| {
+        let pair = Arc::new(Pair::new());
+        assert!(relations::watch(&pair.slots, pair.target, Watcher::Monitor(pair.watcher)));
+        let other = pair.clone();
+        let death = thread::spawn(move || other.end(other.target));
+        let mut watching = Watching::new(&pair);
+        assert!(watching.subscriptions.start_monitoring(pair.target));
+        watching.route();
+        death.join().unwrap();
+        assert_eq!(watching.exits(), 1);
+        assert!(!watching.is_watching());
     });
 }
 
@@ -126,13 +199,16 @@ fn loom_a_monitor_gets_one_exit_or_is_refused() {
 fn loom_after_unmonitor_no_exit_comes() {
     model(|| {
         let pair = Arc::new(Pair::new());
-        relations::monitor(&pair.slots, pair.watcher, pair.target).unwrap();
+        let mut watching = Watching::new(&pair);
+        assert!(watching.monitor());
         let other = pair.clone();
         let death = thread::spawn(move || other.end(other.target));
-        let was_monitoring = relations::unmonitor(&pair.slots, pair.watcher, pair.target);
+        watching.unmonitor();
+        let queued =
+            watching.channels.get(watching.events).and_then(|c| c.messages()).unwrap().len();
         death.join().unwrap();
-        assert_eq!(pair.exits(), usize::from(!was_monitoring));
-        assert!(!pair.is_watching());
+        assert_eq!(watching.exits(), queued, "one came after unmonitor had returned");
+        assert!(!watching.is_watching());
     });
 }
 
@@ -140,14 +216,20 @@ fn loom_after_unmonitor_no_exit_comes() {
 fn loom_watcher_and_target_end_at_once() {
     model(|| {
         let pair = Arc::new(Pair::new());
-        relations::monitor(&pair.slots, pair.watcher, pair.target).unwrap();
+        let mut watching = Watching::new(&pair);
+        assert!(watching.monitor());
         let other = pair.clone();
         let death = thread::spawn(move || other.end(other.target));
-        pair.end(pair.watcher);
+        watching.end();
         // The next tenant of the watcher's slot must not hear of it.
         pair.slot(pair.watcher).occupy(0);
         death.join().unwrap();
-        assert_eq!(pair.exits(), 0);
+        let uniq = pair.slot(pair.watcher).uniq();
+        let mut events = pair.slot(pair.watcher).mailbox.events.take();
+        while let Some(event) = events.pop() {
+            // A stray, which the tenant drops (M3).
+            assert_ne!(event.destination(), uniq);
+        }
         assert!(pair.slot(pair.target).relations().watchers.is_empty());
     });
 }
@@ -157,15 +239,18 @@ fn loom_watcher_and_target_end_at_once() {
 fn loom_a_watcher_that_ends_is_forgotten() {
     model(|| {
         let pair = Arc::new(Pair::new());
-        relations::monitor(&pair.slots, pair.watcher, pair.target).unwrap();
+        let mut watching = Watching::new(&pair);
+        assert!(watching.monitor());
         let slot = pair.slots.claim().expect("there is room for a third");
         slot.occupy(0);
-        let other = pair.clone();
-        let death = thread::spawn(move || other.end(other.watcher));
-        relations::monitor(&pair.slots, slot.uniq(), pair.target).unwrap();
-        death.join().unwrap();
+        let (other, third) = (pair.clone(), slot.uniq());
+        let watch = thread::spawn(move || {
+            assert!(relations::watch(&other.slots, other.target, Watcher::Monitor(third)));
+        });
+        watching.end();
+        watch.join().unwrap();
         let watchers = &pair.slot(pair.target).relations().watchers;
-        assert_eq!(watchers.as_slice(), [Watcher::Monitor(slot.uniq())]);
+        assert_eq!(watchers.as_slice(), [Watcher::Monitor(third)]);
     });
 }
 

@@ -85,7 +85,7 @@ pub(crate) enum Answer {
     /// `exec`: the child ended.
     Ended(SharedOutcome),
     /// A spawn whose chunk was not over at once: the child runs, or why it does not.
-    Spawned(Result<ProcessId, crate::spawn::SpawnError>),
+    Spawned { child: ProcessId, failure: Option<Box<crate::spawn::SpawnError>> },
     /// A reservation that stood in the way has ended: try again.
     Retry,
     /// Output has room again, or a line was read.

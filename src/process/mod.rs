@@ -40,22 +40,23 @@ use channel::{Channels, Wake};
 use context::Inherited;
 use coroutines::{Coroutines, MAIN};
 use definition::{Definition, Filled};
-use exit::Failure;
+use exit::{Failure, Watcher};
 use message::Message;
 use objects::Objects;
 use rare::Rare;
+use relations::MonitorError;
 use slot::Slot;
 use subscriptions::Subscriptions;
 use timers::{Action, Timers};
 
 use std::ptr::NonNull;
 
+use crate::lasting::Lasting;
 use crate::node::Node;
 use crate::payload::{self, Payload};
 use crate::pid::ProcessId;
 use crate::security;
 use crate::spawn::{Relation, Spawner};
-use crate::sync::Arc;
 use crate::vm::Vm;
 use crate::vm::control::Released;
 use crate::vm::resume::CoroutineState;
@@ -75,7 +76,7 @@ pub(crate) enum Stage {
 pub(crate) struct Process {
     pub(crate) vm: Vm,
     slot: NonNull<Slot>,
-    pub(crate) node: Arc<Node>,
+    pub(crate) node: Lasting<Node>,
     pub(crate) id: ProcessId,
     /// What it got from its spawner; upgrades keep it.
     pub(crate) context: Inherited,
@@ -96,7 +97,7 @@ pub(crate) struct Process {
     pub(crate) last_destination: (usize, ProcessId),
     /// The process whose text lies in the registry under `LAST_SENDER`.
     pub(crate) last_sender: ProcessId,
-    pub(crate) definition: Arc<Definition>,
+    pub(crate) definition: Lasting<Definition>,
     /// Which globals were filled in, a bit each; see `api/library.rs`.
     pub(crate) filled_globals: Filled,
     pub(crate) chain: u64,
@@ -124,11 +125,13 @@ impl Process {
         vm: Vm,
         id: ProcessId,
         chain: u64,
-        node: Arc<Node>,
-        definition: Arc<Definition>,
+        node: &Node,
+        definition: &Definition,
         context: Inherited,
     ) -> Box<Process> {
         let slot = NonNull::from(node.slots.slot(id.uniq).expect("a process has a slot"));
+        // SAFETY: the process goes into that slot of the node, or is gone before the caller returns.
+        let (node, definition) = unsafe { (Lasting::new(node), Lasting::new(definition)) };
         let mut process = Box::new(Process {
             vm,
             slot,
@@ -173,7 +176,7 @@ impl Process {
 
     pub(crate) fn slot(&self) -> &Slot {
         // SAFETY: `new` took the address from the node's table, whose slots never move and live
-        // as long as the node, which this process keeps alive.
+        // as long as the node, which outlives its processes (`lasting.rs`).
         unsafe { self.slot.as_ref() }
     }
 
@@ -238,6 +241,35 @@ impl Process {
         self.drain();
         while self.subscriptions.has_pending() {
             self.drain();
+        }
+    }
+
+    /// Waits for the EXIT of another process (`relations.rs` says how that goes).
+    pub(crate) fn monitor(&mut self, target: u64) -> Result<(), MonitorError> {
+        let slots = &self.node.slots;
+        if !self.subscriptions.start_monitoring(target) {
+            let is_alive = slots.find(target).is_some();
+            return Err(if is_alive { MonitorError::Already } else { MonitorError::Gone });
+        }
+        if relations::watch(slots, target, Watcher::Monitor(self.id.uniq)) {
+            return Ok(());
+        }
+        self.subscriptions.stop_monitoring(target);
+        Err(MonitorError::Gone)
+    }
+
+    /// Waits no more for the EXIT of another process; one that has arrived stays.
+    pub(crate) fn unmonitor(&mut self, target: u64) {
+        self.drain_all();
+        if self.subscriptions.stop_monitoring(target) {
+            relations::forget(&self.node.slots, self.id.uniq, target);
+        }
+    }
+
+    /// Takes it from the watchers of those that it monitors; at its end.
+    pub(crate) fn forget_monitored(&self) {
+        for target in self.subscriptions.monitored() {
+            relations::forget(&self.node.slots, self.id.uniq, target);
         }
     }
 

@@ -1,13 +1,17 @@
 //! Who watches whom: the lists under each slot's lock, and the steps over the lists of two.
 //!
-//! A monitor is two entries, one in the watcher's `monitors` and one in the target's `watchers`.
-//! Each list is read and changed under its own slot's lock and no two are held at once, so the
-//! order of the steps is what counts (links, where no order would do, are in `links.rs`):
+//! A monitor is two entries: one in the target's `watchers`, under its slot's lock, and one with the
+//! watcher itself (`Subscriptions::monitors`), which only the watcher's worker touches. A target that
+//! ends asks nobody: it sends its EXIT, and the watcher drops what it did not wait for. So the end of
+//! a process takes no lock of another, however many a watcher has (links, where the target must
+//! decide, are in `links.rs`):
 //!
-//! - **R1** `monitor` writes the watcher's entry first. A target that ends right after its own
-//!   entry appeared finds the watcher's.
-//! - **R2** Whoever removes the watcher's entry decides: `unmonitor` (no EXIT), `tell_exit` (one
-//!   EXIT), or `monitor` itself, when the target turns out to be gone (no EXIT).
+//! - **R1** The watcher's entry is there before the watcher routes events again: `monitor` writes it
+//!   within one call of the API, before or after the target's.
+//! - **R2** Whoever removes the watcher's entry decides: `unmonitor` (no EXIT), the routing of the
+//!   EXIT (one), or `monitor` itself, when the target turns out to be gone (none). An EXIT without
+//!   an entry is dropped. One that lies in the mailbox when `unmonitor` is called is routed first:
+//!   it stays.
 //! - **R3** `retire` takes all lists of an ending process at once and leaves it *not alive*.
 //!   Before that the state word says *exiting*, so nobody who finds the lists taken can still
 //!   resolve the process.
@@ -16,10 +20,8 @@ use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
 use super::exit::Watcher;
-use super::message::{Content, Message};
 use super::names::Names;
 use super::slot::{ProcessTable, Slot};
-use super::state::Notify;
 use crate::sync::{Arc, MutexGuard};
 
 /// What others may change about a process, under the slot's lock. The lock is held for a few
@@ -34,8 +36,6 @@ pub(crate) struct Relations {
     pub(crate) unread_cancels: u32,
     /// The first lies here: most that have any have one.
     pub(crate) watchers: SmallVec<[Watcher; 1]>,
-    /// The `uniq` of every process this one monitors.
-    pub(crate) monitors: FxHashSet<u64>,
     /// The `uniq` of every process this one is linked with.
     pub(crate) links: FxHashSet<u64>,
     // Boxed to keep slots small: few processes have a name.
@@ -71,67 +71,24 @@ pub(crate) fn with_living<T>(
     lock_living(slots, uniq).map(|(slot, mut relations)| change(slot, &mut relations))
 }
 
-/// Makes `watcher` get an EXIT when `target` ends.
-pub(crate) fn monitor(slots: &ProcessTable, watcher: u64, target: u64) -> Result<(), MonitorError> {
-    // R1: first the own list, then the target's.
-    let is_new = with_living(slots, watcher, |_, own| own.monitors.insert(target));
-    if !is_new.ok_or(MonitorError::Gone)? {
-        return Err(MonitorError::Already);
-    }
-    let added = with_living(slots, target, |_, theirs| {
-        theirs.watchers.push(Watcher::Monitor(watcher));
-    });
-    if added.is_none() {
-        with_living(slots, watcher, |_, own| own.monitors.remove(&target));
-        return Err(MonitorError::Gone);
-    }
-    Ok(())
+/// Adds an entry to the watchers of `target`; false if it is gone.
+#[must_use]
+pub(crate) fn watch(slots: &ProcessTable, target: u64, watcher: Watcher) -> bool {
+    with_living(slots, target, |_, theirs| theirs.watchers.push(watcher)).is_some()
 }
 
-/// Ends a monitor; true if there was one, and then no EXIT of it comes any more.
-pub(crate) fn unmonitor(slots: &ProcessTable, watcher: u64, target: u64) -> bool {
-    let was_there = with_living(slots, watcher, |_, own| own.monitors.remove(&target));
-    if was_there != Some(true) {
-        return false;
-    }
-    forget(slots, watcher, target);
-    true
-}
-
-/// Removes the target's entry of a monitor.
-fn forget(slots: &ProcessTable, watcher: u64, target: u64) {
+/// Removes the entry of a process that monitors `target`.
+pub(crate) fn forget(slots: &ProcessTable, watcher: u64, target: u64) {
     with_living(slots, target, |_, theirs| {
         theirs.watchers.retain(|other| *other != Watcher::Monitor(watcher));
     });
 }
 
-/// Takes the relations of a process that stopped resolving, frees its names and ends its own
-/// monitors (R3). Whoever is in the result's `watchers` and `links` must be told. Every kill that
-/// was accepted is in the slot's kill word afterwards: `kill` asks for *alive* under the lock.
-pub(crate) fn retire(slots: &ProcessTable, names: &Names, slot: &Slot, uniq: u64) -> Relations {
+/// Takes the relations of a process that stopped resolving and frees its names (R3). Whoever is in
+/// the result's `watchers` and `links` must be told. Every kill that was accepted is in the slot's
+/// kill word afterwards: `kill` asks for *alive* under the lock.
+pub(crate) fn retire(names: &Names, slot: &Slot, uniq: u64) -> Relations {
     let relations = std::mem::take(&mut *slot.relations());
     names.release(uniq, relations.names.as_deref().map_or(&[], Vec::as_slice));
-    for target in &relations.monitors {
-        forget(slots, uniq, *target);
-    }
     relations
-}
-
-/// Queues an EXIT of `ended` with `watcher`, unless it unmonitored meanwhile (R2). The slot
-/// that is returned must be scheduled.
-#[must_use]
-pub(crate) fn tell_exit(
-    slots: &ProcessTable,
-    watcher: u64,
-    ended: u64,
-    content: Content,
-) -> Option<&Slot> {
-    let notify = with_living(slots, watcher, |slot, own| {
-        let is_wanted = own.monitors.remove(&ended);
-        is_wanted.then(|| slot.deliver_event(Message::new(watcher, content)))
-    });
-    match notify.flatten() {
-        Some(Ok(Notify::Schedule)) => slots.slot(watcher),
-        _ => None,
-    }
 }

@@ -5,10 +5,12 @@
 //! takes it. An event is routed only after everything that was drained with it (M2), so who
 //! sees EXIT of a process has all its messages in a queue.
 
+use rustc_hash::FxHashSet;
+
 use super::channel::{Channel, ChannelId, Channels, Content as ChannelContent, Source};
 use super::coroutines::{Coroutines, Ticket};
 use super::mailbox::{Mailbox, MessageQueue, Taken};
-use super::message::{Content, Message, Topic};
+use super::message::{Answer, Content, Message, Topic};
 use super::rare::Rare;
 use crate::payload::Payload;
 use crate::process::channel::Wake;
@@ -33,6 +35,8 @@ struct Others {
     waiting_events: MessageQueue,
     /// The peer of a link that is being removed: its LINK_DOWN must not be seen any more.
     unlinked: Option<u64>,
+    /// The `uniq` of every process whose EXIT is waited for.
+    monitors: FxHashSet<u64>,
 }
 
 fn is_link_down_of(event: &Message, peer: u64) -> bool {
@@ -89,13 +93,32 @@ impl Subscriptions {
             event.set_arrival(self.next_arrival(), false);
             match event.content {
                 Content::Answer { token, answer } => {
+                    if let Answer::Spawned { child, failure: Some(_) } = &answer {
+                        self.stop_monitoring(child.uniq);
+                    }
                     coroutines.wake(Ticket::from_token(token), Wake::Answer(Box::new(answer)));
                 }
+                Content::Exit { from, .. } if !self.stop_monitoring(from.uniq) => {}
                 _ if self.is_of_unlinked(&event) => {}
                 _ => self.route_event(event, channels, coroutines),
             }
         }
         drained
+    }
+
+    /// Waits for the EXIT of a process; false if it is waited for already.
+    pub(crate) fn start_monitoring(&mut self, uniq: u64) -> bool {
+        self.others.get_mut().monitors.insert(uniq)
+    }
+
+    /// Waits no more for the EXIT of a process; false if it was not waited for.
+    pub(crate) fn stop_monitoring(&mut self, uniq: u64) -> bool {
+        self.others.made().is_some_and(|others| others.monitors.remove(&uniq))
+    }
+
+    /// The processes whose EXIT is waited for.
+    pub(crate) fn monitored(&self) -> impl Iterator<Item = u64> {
+        self.others.get().into_iter().flat_map(|others| &others.monitors).copied()
     }
 
     /// From now on a LINK_DOWN of `peer` that no channel has is dropped; `None` ends that.
@@ -309,5 +332,32 @@ impl Subscriptions {
         let before = others.listeners.len();
         others.listeners.retain(|(_, channel)| *channel != id);
         others.listeners.len() < before
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::error::{ApiError, kind};
+    use crate::pid::ProcessId;
+
+    /// A spawn whose chunk takes long: it is monitored before it is known to start.
+    #[test]
+    fn a_child_that_did_not_start_is_not_monitored() {
+        for is_failed in [false, true] {
+            let (uniq, child) = (1, ProcessId { uniq: 2, host: 0 });
+            let mut subscriptions = Subscriptions::new();
+            let (mut channels, mut coroutines) = (Channels::default(), Coroutines::default());
+            let mailbox = Mailbox::new();
+            mailbox.open();
+            assert!(subscriptions.start_monitoring(child.uniq));
+            let failure = is_failed.then(|| Box::new(ApiError::new(kind::INTERNAL, "broken")));
+            let answer = Answer::Spawned { child, failure };
+            let pushed =
+                mailbox.events.push(Message::new(uniq, Content::Answer { token: 0, answer }));
+            assert!(pushed.is_ok());
+            subscriptions.drain(uniq, &mailbox, &mut channels, &mut coroutines);
+            assert_eq!(subscriptions.monitored().next().is_none(), is_failed);
+        }
     }
 }

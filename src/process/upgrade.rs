@@ -4,13 +4,15 @@
 //! puts a new VM in place (`crate::upgrade`). What lies in the slot (mailbox, relations, names,
 //! kill and deadline) is not touched at all, so nobody outside can tell.
 
+#![allow(unsafe_code)]
+
 use super::exit::{Failure, Outcome};
 use super::objects::Objects;
 use super::{Process, Stage, outcome};
+use crate::lasting::Lasting;
 use crate::payload::Payload;
 use crate::pid::ProcessId;
 use crate::process::definition::Definition;
-use crate::sync::Arc;
 use crate::vm::Vm;
 
 /// What takes over.
@@ -23,10 +25,11 @@ pub(crate) struct Upgrade {
 
 impl Process {
     /// Puts new code in place of the old; its first chunk is loaded by the caller.
-    pub(crate) fn renew(&mut self, vm: Vm, definition: Arc<Definition>, arguments: Payload) {
+    pub(crate) fn renew(&mut self, vm: Vm, definition: &Definition, arguments: Payload) {
         self.vm = vm;
         self.filled_globals = definition.filled.clone();
-        self.definition = definition;
+        // SAFETY: a definition of the node of this process.
+        self.definition = unsafe { Lasting::new(definition) };
         self.arguments = Some(Box::new(arguments));
         self.stage = Stage::Chunk(0);
         self.is_copied_ready = false;

@@ -5,8 +5,11 @@
 //! copy lies in the cache of the core that uses it, and of many children that wait for their turn
 //! none takes the memory of a process.
 
+#![allow(unsafe_code)]
+
 use super::{Request, relate};
 use crate::death;
+use crate::lasting::Lasting;
 use crate::node::Node;
 use crate::payload::Payload;
 use crate::pid::ProcessId;
@@ -14,7 +17,6 @@ use crate::process::Process;
 use crate::process::context::Inherited;
 use crate::process::definition::{Definition, Ready};
 use crate::process::slot::Slot;
-use crate::sync::Arc;
 
 /// More arguments of main than this are pushed while the spawner waits, which hears of it if there
 /// are too many for Lua.
@@ -24,7 +26,7 @@ pub(super) const ARGUMENTS_MAX: usize = 100;
 pub(crate) struct Newborn {
     id: ProcessId,
     chain: u64,
-    definition: Arc<Definition>,
+    definition: Lasting<Definition>,
     /// Boxed, if there are any, so that one without is small.
     arguments: Option<Box<Payload>>,
     context: Inherited,
@@ -34,13 +36,15 @@ pub(crate) struct Newborn {
 pub(super) fn bear(
     node: &Node,
     slot: &Slot,
-    definition: Arc<Definition>,
+    definition: &Definition,
     request: Request<'_>,
 ) -> ProcessId {
     let Request { arguments, relation, chain, context, .. } = request;
     let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
     let chain = chain.unwrap_or_else(|| node.next_chain());
     let arguments = (arguments.count() > 0).then(|| Box::new(arguments));
+    // SAFETY: a definition of the node whose slot this is.
+    let definition = unsafe { Lasting::new(definition) };
     slot.set_newborn(Box::new(Newborn { id, chain, definition, arguments, context }));
     relate(node, slot, id, relation);
     node.scheduler.count(|counters| &counters.spawned);
@@ -50,12 +54,12 @@ pub(super) fn bear(
 
 /// The process in a slot that the calling worker holds, made if it is not yet. Null if that failed;
 /// then it has ended.
-pub(crate) fn process_of(node: &Arc<Node>, slot: &Slot) -> *mut Process {
+pub(crate) fn process_of(node: &Node, slot: &Slot) -> *mut Process {
     let process = slot.process();
     if process.is_null() { make(node, slot) } else { process }
 }
 
-fn make(node: &Arc<Node>, slot: &Slot) -> *mut Process {
+fn make(node: &Node, slot: &Slot) -> *mut Process {
     if let Some(process) = slot.take_newborn().and_then(|newborn| newborn.grow(node)) {
         slot.set_process(Box::into_raw(process));
     } else {
@@ -66,12 +70,12 @@ fn make(node: &Arc<Node>, slot: &Slot) -> *mut Process {
 
 impl Newborn {
     /// Makes the process, with main ready to run. `None` if the machine has no memory for it.
-    fn grow(self, node: &Arc<Node>) -> Option<Box<Process>> {
+    fn grow(self, node: &Node) -> Option<Box<Process>> {
         let Newborn { id, chain, definition, arguments, context } = self;
         let Ready { template, filled } = ready_of(&definition)?;
         let vm = template.copy(node.host(id.host).limits.memory_bytes)?;
         let filled = filled.clone();
-        let mut process = Process::new(vm, id, chain, node.clone(), definition, context);
+        let mut process = Process::new(vm, id, chain, node, &definition, context);
         process.filled_globals = filled;
         process.is_copied_ready = true;
         process.is_started = true;

@@ -27,7 +27,7 @@ use crate::process::context::Inherited;
 use crate::process::definition::{Definition, Ready};
 use crate::process::slot::Slot;
 use crate::process::{self, Process, Step};
-use crate::sync::{Arc, lock};
+use crate::sync::lock;
 use crate::vm::Vm;
 use crate::vm::template::{ROOM, Refusal, Template};
 
@@ -36,11 +36,7 @@ const REHEARSALS: u32 = 3;
 
 /// The image that a process of the definition on this host starts as, if there is one. `slot` is
 /// claimed for that process, which does not exist yet.
-pub(super) fn image<'a>(
-    node: &Arc<Node>,
-    slot: &Slot,
-    definition: &'a Arc<Definition>,
-) -> Option<&'a Ready> {
+pub(super) fn image<'a>(node: &Node, slot: &Slot, definition: &'a Definition) -> Option<&'a Ready> {
     let host = node.host(slot.host());
     let limit = host.limits.memory_bytes;
     if limit != 0 && limit < ROOM {
@@ -55,7 +51,7 @@ pub(super) fn image<'a>(
 
 /// Rehearses if it is time to.
 #[cold]
-fn rehearse_in_turn(node: &Arc<Node>, slot: &Slot, definition: &Arc<Definition>) {
+fn rehearse_in_turn(node: &Node, slot: &Slot, definition: &Definition) {
     let earlier = {
         let mut starts = lock(&definition.ready.starts);
         *starts += 1;
@@ -81,7 +77,7 @@ fn rehearse_in_turn(node: &Arc<Node>, slot: &Slot, definition: &Arc<Definition>)
 }
 
 /// Runs the chunks in each build and makes an image of what they leave.
-fn rehearse(node: &Arc<Node>, slot: &Slot, definition: &Arc<Definition>) -> Result<Ready, Refusal> {
+fn rehearse(node: &Node, slot: &Slot, definition: &Definition) -> Result<Ready, Refusal> {
     let filled = std::cell::RefCell::default();
     let build = |vm| {
         let process = run_chunks(node, slot, definition, vm)?;
@@ -94,9 +90,9 @@ fn rehearse(node: &Arc<Node>, slot: &Slot, definition: &Arc<Definition>) -> Resu
 
 /// Runs the chunks of a process that has the slot to itself, and is not in it.
 fn run_chunks(
-    node: &Arc<Node>,
+    node: &Node,
     slot: &Slot,
-    definition: &Arc<Definition>,
+    definition: &Definition,
     vm: Vm,
 ) -> Result<Box<Process>, Refusal> {
     if !api::prepare_vm(&vm, definition) {
@@ -106,7 +102,7 @@ fn run_chunks(
     let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
     let inherited = Inherited::default();
     vm.control().set_rehearsed();
-    let mut process = Process::new(vm, id, 0, node.clone(), definition.clone(), inherited);
+    let mut process = Process::new(vm, id, 0, node, definition, inherited);
     // The slot must not lead to it: at the end of the program that would pass for a newborn.
     slot.clear_process();
     process.start_chunk(0);

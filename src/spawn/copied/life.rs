@@ -92,14 +92,14 @@ fn request() -> Request<'static> {
 
 /// Starts a process whose chunk need not run, and takes it as a worker does; `None` if its chunk
 /// has to.
-fn bear(node: &Arc<Node>) -> Option<&Slot> {
+fn bear(node: &Node) -> Option<&Slot> {
     let (slot, definition) = place(node, &request()).expect("there is room");
     bear_in(node, slot, definition)
 }
 
-fn bear_in<'a>(node: &Arc<Node>, slot: &'a Slot, definition: Arc<Definition>) -> Option<&'a Slot> {
+fn bear_in<'a>(node: &Node, slot: &'a Slot, definition: &Definition) -> Option<&'a Slot> {
     // As if it were the second start of its definition: the first never rehearses.
-    if (0..2).all(|_| ready::image(node, slot, &definition).is_none()) {
+    if (0..2).all(|_| ready::image(node, slot, definition).is_none()) {
         drop(death::retire(node, slot, None));
         death::release(node, slot);
         return None;
