@@ -14,6 +14,7 @@ use super::names::Names;
 use super::relations;
 use super::slot::{ProcessTable, Slot};
 use super::subscriptions::Subscriptions;
+use crate::clock::Clock;
 use crate::payload::Payload;
 use crate::pid::ProcessId;
 use crate::sync::Ordering;
@@ -132,7 +133,7 @@ impl<'a> Watching<'a> {
     fn route(&mut self) {
         let Watching { pair, subscriptions, channels, coroutines, .. } = self;
         let mailbox = &pair.slot(pair.watcher).mailbox;
-        subscriptions.drain(pair.watcher, mailbox, channels, coroutines);
+        subscriptions.drain(pair.watcher, mailbox, &Clock::new(), channels, coroutines);
     }
 
     /// How many events have been routed, with those that arrived.

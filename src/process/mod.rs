@@ -46,7 +46,7 @@ use objects::Objects;
 use rare::Rare;
 use relations::MonitorError;
 use slot::Slot;
-use subscriptions::Subscriptions;
+use subscriptions::{Drained, Subscriptions};
 use timers::{Action, Timers};
 
 use std::ptr::NonNull;
@@ -214,13 +214,31 @@ impl Process {
         }
         // SAFETY: as in `slot`; borrowed apart from the fields that are changed below.
         let slot = unsafe { self.slot.as_ref() };
+        let (channels, coroutines) = (&mut self.channels, &mut self.coroutines);
         let drained = self.subscriptions.drain(
             self.id.uniq,
             &slot.mailbox,
-            &mut self.channels,
-            &mut self.coroutines,
+            &self.node.clock,
+            channels,
+            coroutines,
         );
+        self.settle_strays(&drained);
+    }
+
+    /// Routes more of what was taken out of the mailbox before; false if that has to be looked into.
+    fn route_on(&mut self) -> bool {
+        if !self.subscriptions.may_route_on(self.node.clock.coarse()) {
+            return false;
+        }
+        let (channels, coroutines) = (&mut self.channels, &mut self.coroutines);
+        let drained = self.subscriptions.route_on(self.id.uniq, channels, coroutines);
+        self.settle_strays(&drained);
+        true
+    }
+
+    fn settle_strays(&self, drained: &Drained) {
         if drained.strays > 0 {
+            let slot = self.slot();
             slot.mailbox.took(drained.strays);
             if self.memory_limit() > 0 {
                 slot.mailbox.release_bytes(drained.stray_bytes);
@@ -290,11 +308,12 @@ impl Process {
             if !is_fed {
                 return false;
             }
-            let slot = self.slot();
-            if slot.mailbox.is_empty() && !self.subscriptions.has_pending() {
-                return false;
+            if !self.route_on() {
+                if self.slot().mailbox.is_empty() && !self.subscriptions.has_pending() {
+                    return false;
+                }
+                self.drain();
             }
-            self.drain();
             let queue = self.channels.get(id).and_then(channel::Channel::messages);
             if queue.is_some_and(|queue| !queue.is_empty()) {
                 return true;

@@ -5,20 +5,20 @@ local crew = require("crew")
 local MASK <const> = (1 << 40) - 1
 
 local function main(boss, sender_count, count)
-  local numbers, seen = process.listen("n"), {}
+  local numbers, expected = process.listen("n"), {}
   local receive = numbers.receive
-  for i = 1, sender_count do seen[i] = 0 end
+  for i = 1, sender_count do expected[i] = (i << 40) + 1 end
   crew.send(boss, "ready")
 
   for _ = 1, sender_count * count do
     local number = receive(numbers)
     local sender = number >> 40
-    local expected = seen[sender] + 1
-    if number & MASK ~= expected then
-      local text = "sink: sender %d: expected %d, got %d"
-      return nil, text:format(sender, expected, number & MASK)
+    if number ~= expected[sender] then
+      local wanted = expected[sender]
+      wanted = wanted and wanted & MASK or "nothing"
+      return nil, ("sink: sender %d: expected %s, got %d"):format(sender, wanted, number & MASK)
     end
-    seen[sender] = expected
+    expected[sender] = number + 1
   end
 
   crew.send(boss, "done")
