@@ -74,8 +74,8 @@ pub(crate) fn retire(node: &Node, slot: &Slot, process: Option<Box<Process>>) ->
 pub(crate) fn release(node: &Node, slot: &Slot) {
     let host = slot.host();
     slot.state.transition_to_free();
-    node.slots.release(slot);
-    node.host(host).leave();
+    node.release_slot(slot);
+    node.leave(host);
 }
 
 fn tell(node: &Node, watcher: Watcher, ended: ProcessId, at: i64, outcome: &SharedOutcome) {

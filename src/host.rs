@@ -32,8 +32,25 @@ pub(crate) struct Host {
     pub(crate) limits: Limits,
     pub(crate) gate: Gate,
     state: AtomicU32,
-    // Every start and end of a process writes this, every send reads the limits.
+    // Away from the limits, which every send reads.
+    /// Live processes, those that workers count apart; it wraps, as one may enter here and leave
+    /// there.
     processes: CachePadded<AtomicUsize>,
+    /// What each worker let in and let go, if there is no limit that all must look at.
+    passed: Box<[CachePadded<Passed>]>,
+}
+
+/// Sums of one worker, which alone writes them.
+#[derive(Default)]
+struct Passed {
+    entered: AtomicUsize,
+    left: AtomicUsize,
+}
+
+/// Adds one; by the only thread that writes it. Release pairs with the Acquire of
+/// [`Host::processes`].
+fn increment(sum: &AtomicUsize) {
+    sum.store(sum.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
 }
 
 impl Host {
@@ -53,7 +70,16 @@ impl Host {
             gate: Gate::new(cap),
             state: AtomicU32::new(HostState::Inactive as u32),
             processes: CachePadded::new(AtomicUsize::new(0)),
+            passed: (0..workers).map(|_| CachePadded::default()).collect(),
         }
+    }
+
+    /// Where a worker counts, if it may count alone.
+    fn passed(&self, worker: Option<usize>) -> Option<&Passed> {
+        if self.limits.processes != 0 {
+            return None;
+        }
+        worker.and_then(|index| self.passed.get(index)).map(|passed| &**passed)
     }
 
     pub(crate) fn state(&self) -> HostState {
@@ -70,8 +96,12 @@ impl Host {
         self.state.store(state as u32, Ordering::Release);
     }
 
-    /// Counts one more process; false at the limit.
-    pub(crate) fn enter(&self) -> bool {
+    /// Counts one more process, by the worker with this index if a worker does; false at the limit.
+    pub(crate) fn enter(&self, worker: Option<usize>) -> bool {
+        if let Some(passed) = self.passed(worker) {
+            increment(&passed.entered);
+            return true;
+        }
         // Relaxed: a count; nothing is published with it.
         let before = self.processes.fetch_add(1, Ordering::Relaxed);
         if self.limits.processes != 0 && before >= self.limits.processes {
@@ -81,12 +111,27 @@ impl Host {
         true
     }
 
-    pub(crate) fn leave(&self) {
-        self.processes.fetch_sub(1, Ordering::Relaxed);
+    /// Counts one less; as [`Host::enter`].
+    pub(crate) fn leave(&self, worker: Option<usize>) {
+        match self.passed(worker) {
+            Some(passed) => increment(&passed.left),
+            None => {
+                self.processes.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
     }
 
+    /// How many processes live: never fewer than did at some moment of the call. Who left is read
+    /// first, so each of them is also among who entered.
     pub(crate) fn processes(&self) -> usize {
-        self.processes.load(Ordering::Relaxed)
+        // Acquire pairs with the Release of `increment`.
+        let sum = |which: fn(&Passed) -> &AtomicUsize| {
+            let sums = self.passed.iter().map(|passed| which(passed).load(Ordering::Acquire));
+            sums.fold(0, usize::wrapping_add)
+        };
+        let left = sum(|passed| &passed.left);
+        let apart = self.processes.load(Ordering::Acquire);
+        sum(|passed| &passed.entered).wrapping_add(apart).wrapping_sub(left)
     }
 }
 
@@ -136,6 +181,27 @@ impl Gate {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+
+    fn host(max_processes: usize) -> Host {
+        let config = HostConfig { max_processes, ..HostConfig::default() };
+        Host::new(EntryId::parse("app:host").expect("an id"), &config, "", 2)
+    }
+
+    #[test]
+    fn one_may_enter_here_and_leave_there() {
+        for max_processes in [0, 3] {
+            let host = host(max_processes);
+            for worker in [Some(0), Some(1), None] {
+                assert!(host.enter(worker));
+            }
+            assert_eq!(host.processes(), 3);
+            assert_eq!(host.enter(Some(0)), max_processes == 0);
+            for (worker, left) in [(None, 2), (None, 1), (Some(0), 0)] {
+                host.leave(worker);
+                assert_eq!(host.processes(), left + usize::from(max_processes == 0));
+            }
+        }
+    }
 
     #[test]
     fn a_capped_host_runs_so_many_and_no_more() {

@@ -111,6 +111,29 @@ impl Node {
         &self.hosts[index as usize]
     }
 
+    /// Counts one more process of a host; false at its limit.
+    pub(crate) fn enter(&self, host: u32) -> bool {
+        self.host(host).enter(self.scheduler.current_worker())
+    }
+
+    /// Counts one less.
+    pub(crate) fn leave(&self, host: u32) {
+        self.host(host).leave(self.scheduler.current_worker());
+    }
+
+    /// Takes a free slot, of those that this thread's worker keeps if it is one; `None` if all are
+    /// in use.
+    pub(crate) fn claim_slot(&self) -> Option<&Slot> {
+        let claimed = self.scheduler.with_own_slots(|own| self.slots.claim_with(own));
+        claimed.unwrap_or_else(|| self.slots.claim())
+    }
+
+    /// Gives back a slot whose state is free again.
+    pub(crate) fn release_slot(&self, slot: &Slot) {
+        let released = self.scheduler.with_own_slots(|own| self.slots.release_with(own, slot));
+        released.unwrap_or_else(|| self.slots.release(slot));
+    }
+
     pub(crate) fn hosts(&self) -> &[Host] {
         &self.hosts
     }

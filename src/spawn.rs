@@ -149,11 +149,11 @@ fn place<'a>(
 ) -> Result<(&'a Slot, &'a Definition), ApiError> {
     let (host, definition) = find(node, request)?;
     check_messages(&node.host(host).limits, &request.relation.messages)?;
-    if !node.host(host).enter() {
+    if !node.enter(host) {
         return Err(ApiError::rate_limited("max processes limit exceeded"));
     }
-    let Some(slot) = node.slots.claim() else {
-        node.host(host).leave();
+    let Some(slot) = node.claim_slot() else {
+        node.leave(host);
         return Err(ApiError::rate_limited("max processes limit exceeded"));
     };
     slot.occupy(host);

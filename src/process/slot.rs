@@ -1,8 +1,8 @@
 //! Slots: where processes live, and how a PID finds one without a lock.
 //!
-//! A slot is reused, oldest free first, and never given back while the runtime lives, so a
-//! resolved slot may be touched at any time; the generation in its state word tells whether
-//! the process is still the one that was meant.
+//! A slot is reused, oldest free first of those that a worker keeps, and never given back while the
+//! runtime lives, so a resolved slot may be touched at any time; the generation in its state word
+//! tells whether the process is still the one that was meant.
 
 #![allow(unsafe_code)]
 
@@ -30,6 +30,11 @@ use crate::vm::control::KILL_NONE;
 const CHUNK: usize = if cfg!(loom) { 4 } else { 1024 };
 /// A model needs a handful of slots, and pays for each in every run.
 const CHUNKS: usize = if cfg!(loom) { 1 } else { SLOTS_MAX / CHUNK };
+
+/// Free slots that move between a worker and the table at once.
+const BATCH: usize = 32;
+/// Free slots that a worker keeps at most.
+const OWN_MAX: usize = 2 * BATCH;
 
 /// Cache lines that a resume touches at the start of a process, of the control block of its VM and of
 /// its main state.
@@ -276,15 +281,33 @@ impl Slot {
 /// All slots of a runtime.
 pub(crate) struct ProcessTable {
     chunks: Box<[OnceLock<Box<[Slot]>>]>,
-    // Every start and end of a process writes this, every send reads the chunks.
+    // Away from the chunks, which every send reads.
     free: CachePadded<Mutex<FreeSlots>>,
 }
+
+/// Free slots that a worker keeps to itself, oldest first, so that most starts and ends of processes
+/// need nothing that workers share. The table can be found full while others keep some.
+#[derive(Default)]
+pub(crate) struct OwnSlots(VecDeque<u32>);
 
 struct FreeSlots {
     /// Oldest first.
     queue: VecDeque<u32>,
     /// The first slot that was never used.
     next: u32,
+}
+
+impl FreeSlots {
+    fn take(&mut self) -> Option<u32> {
+        if let Some(index) = self.queue.pop_front() {
+            return Some(index);
+        }
+        if self.next as usize >= SLOTS_MAX {
+            return None;
+        }
+        self.next += 1;
+        Some(self.next - 1)
+    }
 }
 
 impl ProcessTable {
@@ -308,23 +331,26 @@ impl ProcessTable {
 
     /// Takes a free slot; `None` if all are in use.
     pub(crate) fn claim(&self) -> Option<&Slot> {
-        let index = {
+        let index = lock(&self.free).take()?;
+        Some(self.made(index))
+    }
+
+    /// As [`ProcessTable::claim`], of those that a worker keeps.
+    pub(crate) fn claim_with(&self, own: &mut OwnSlots) -> Option<&Slot> {
+        if own.0.is_empty() {
             let mut free = lock(&self.free);
-            match free.queue.pop_front() {
-                Some(index) => index,
-                None if (free.next as usize) < SLOTS_MAX => {
-                    free.next += 1;
-                    free.next - 1
-                }
-                None => return None,
-            }
-        };
+            own.0.extend((0..BATCH).map_while(|_| free.take()));
+        }
+        own.0.pop_front().map(|index| self.made(index))
+    }
+
+    fn made(&self, index: u32) -> &Slot {
         let number = index as usize;
         let chunk = self.chunks[number / CHUNK].get_or_init(|| {
             let first = (number / CHUNK * CHUNK) as u32;
             (first..first + CHUNK as u32).map(Slot::new).collect()
         });
-        Some(&chunk[number % CHUNK])
+        &chunk[number % CHUNK]
     }
 
     /// Gives back a slot whose state is free again, unless its generations are used up.
@@ -334,9 +360,54 @@ impl ProcessTable {
         }
     }
 
+    /// As [`ProcessTable::release`], to those that a worker keeps.
+    pub(crate) fn release_with(&self, own: &mut OwnSlots, slot: &Slot) {
+        if slot.state.generation() < GENERATION_MAX {
+            own.0.push_back(slot.index);
+        }
+        if own.0.len() > OWN_MAX {
+            lock(&self.free).queue.extend(own.0.drain(..BATCH));
+        }
+    }
+
     /// Every slot that was ever used.
     pub(crate) fn used(&self) -> impl Iterator<Item = &Slot> {
         let next = lock(&self.free).next as usize;
         (1..next).filter_map(|index| self.slot(index as u64))
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    /// Two workers and a thread outside: no slot is anywhere twice, and none is lost.
+    #[test]
+    fn a_free_slot_is_kept_once() {
+        const ALIVE: usize = 3 * OWN_MAX;
+        let (slots, mut own) = (ProcessTable::new(), [OwnSlots::default(), OwnSlots::default()]);
+        let mut alive = VecDeque::new();
+        for round in 0..50 * ALIVE {
+            let claimed = match round % 3 {
+                2 => slots.claim(),
+                worker => slots.claim_with(&mut own[worker]),
+            };
+            alive.push_back(claimed.expect("there is room"));
+            if alive.len() > ALIVE {
+                let slot = alive.pop_front().expect("some are alive");
+                match round % 7 {
+                    6 => slots.release(slot),
+                    other => slots.release_with(&mut own[other % 2], slot),
+                }
+            }
+            assert!(own.iter().all(|own| own.0.len() <= OWN_MAX));
+        }
+        let free = lock(&slots.free);
+        let kept = own.iter().flat_map(|own| &own.0).chain(&free.queue).copied();
+        let all: Vec<u32> = kept.chain(alive.iter().map(|slot| slot.index)).collect();
+        assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
+        assert_eq!(all.len(), free.next as usize - 1, "slot 0 is nobody's");
+        assert!(free.next as usize <= ALIVE + 2 * OWN_MAX + 2 * BATCH, "they are used again");
     }
 }

@@ -21,6 +21,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::clock::Clock;
 use crate::metrics::{Counter, WorkerCounters};
+use crate::process::slot::OwnSlots;
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::vm::preempt;
 use idle::Idle;
@@ -161,6 +162,16 @@ impl Scheduler {
         let result = run_chunk();
         mark(false);
         result
+    }
+
+    /// The index of this thread's worker, if it is one of ours.
+    pub(crate) fn current_worker(&self) -> Option<usize> {
+        worker::with_current(self, |worker| worker.index)
+    }
+
+    /// Calls `act` with the free slots of this thread's worker, if it is one of ours.
+    pub(crate) fn with_own_slots<T>(&self, act: impl FnOnce(&mut OwnSlots) -> T) -> Option<T> {
+        worker::with_current(self, |worker| act(&mut worker.free_slots.borrow_mut()))
     }
 
     /// Counts one more of something with this thread's worker.

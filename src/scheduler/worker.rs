@@ -15,7 +15,7 @@ use crate::clock::Random;
 use crate::death;
 use crate::node::Node;
 use crate::process::exit::Outcome;
-use crate::process::slot::Slot;
+use crate::process::slot::{OwnSlots, Slot};
 use crate::process::state::Notify;
 use crate::process::{self, Step};
 use crate::spawn;
@@ -35,7 +35,7 @@ const SEARCH_PAUSES: usize = 16;
 
 pub(crate) struct Worker {
     node: Arc<Node>,
-    index: usize,
+    pub(super) index: usize,
     pub(crate) queue: RunQueue,
     wheel: RefCell<Wheel>,
     alarm: Alarm,
@@ -45,6 +45,7 @@ pub(crate) struct Worker {
     is_searching: Cell<bool>,
     /// Numbers of call chains that it has taken and not given yet.
     numbers: RefCell<Range<u64>>,
+    pub(super) free_slots: RefCell<OwnSlots>,
 }
 
 thread_local! {
@@ -101,6 +102,7 @@ pub(crate) fn run(node: Arc<Node>, index: usize, queue: RunQueue, preempts: bool
         step: Cell::new(0),
         is_searching: Cell::new(false),
         numbers: RefCell::new(0..0),
+        free_slots: RefCell::default(),
     };
     CURRENT.with(|current| current.set(&raw const worker));
     monitor::wake_in_time();
