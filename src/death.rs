@@ -4,7 +4,7 @@
 //!    pushes fail. No Lua code runs, the VM is freed with everything in it.
 //! 2. Under the slot's lock it is not alive any more, and its lists are taken: who monitors,
 //!    links or registers from now on is told that it is gone.
-//! 3. Its names are free, its own monitors on others are removed.
+//! 3. Its names are free. (Its own monitors on others were removed before step 2.)
 //! 4. Every watcher is told, then every linked process.
 //! 5. The generation moves on and the slot is free.
 

@@ -285,7 +285,7 @@ fn relate(node: &Node, slot: &Slot, id: ProcessId, mut relation: Relation) {
         slot.relations().watchers.extend(relation.watcher.into_iter().chain(monitor));
     }
     if let Some(spawner) = relation.link {
-        // Nor does one that is gone take the child with it: the child is started all the same.
+        // One that is gone does not take the child with it: the child is started all the same.
         let _ = links::link(&node.slots, spawner, id.uniq);
     }
     for (topic, payload) in std::mem::take(&mut relation.messages) {

@@ -141,6 +141,27 @@ fn s4_4_unmonitor_of_something_not_monitored_or_dead() {
     );
 }
 
+/// The number is that of a monitored process, node or host are not.
+#[test]
+fn s4_4_unmonitor_of_something_not_monitored_with_the_same_number() {
+    let checks = r#"
+        local pid = child()
+        assert(process.monitor(pid))
+        equal((process.unmonitor((pid:gsub("processes", "others")))), true)
+        equal((process.unmonitor((pid:gsub("{", "{elsewhere@")))), true)
+        equal((process.unlink((pid:gsub("processes", "others")))), true)
+        stop(pid)
+        gone(pid)
+        stop(assert(process.spawn_monitored("app:child", host)))
+        equal(events:receive().from, pid, "it is monitored still")
+    "#;
+    App::new()
+        .host("others", "{}")
+        .process("child", CHILD)
+        .process("main", &format!("{SETUP}{checks}"))
+        .run();
+}
+
 #[test]
 fn s4_4_unmonitor_after_exit() {
     watch(

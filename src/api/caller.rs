@@ -208,11 +208,12 @@ impl Caller<'_> {
         match pid::parse(destination) {
             Ok(pid) => Ok(match node.resolve_pid(pid) {
                 Ok(process) => Destination::Alive(process),
-                Err(reason @ Unresolved::Process) => {
-                    Destination::Gone { reason, uniq: pid.uniq.unwrap_or(0) }
+                Err(reason) => {
+                    // Of another node or host it may have the number of a process that is alive.
+                    let is_gone = reason == Unresolved::Process;
+                    let uniq = pid.uniq.filter(|uniq| is_gone && node.slots.find(*uniq).is_none());
+                    Destination::Gone { reason, uniq: uniq.unwrap_or(0) }
                 }
-                // Its number may be that of a process here.
-                Err(reason) => Destination::Gone { reason, uniq: 0 },
             }),
             Err(_) => match node.names.lookup(&node.slots, destination) {
                 Some(process) => Ok(Destination::Alive(process)),

@@ -130,7 +130,8 @@ impl Process {
         context: Inherited,
     ) -> Box<Process> {
         let slot = NonNull::from(node.slots.slot(id.uniq).expect("a process has a slot"));
-        // SAFETY: the process goes into that slot of the node, or is gone before the caller returns.
+        // SAFETY: the process goes into that slot of the node, or is tried and gone before the spawn
+        // is over that tries it: `lasting.rs` says why the node outlives either.
         let (node, definition) = unsafe { (Lasting::new(node), Lasting::new(definition)) };
         let mut process = Box::new(Process {
             vm,

@@ -2,9 +2,9 @@
 //!
 //! A monitor is two entries: one in the target's `watchers`, under its slot's lock, and one with the
 //! watcher itself (`Subscriptions::monitors`), which only the watcher's worker touches. A target that
-//! ends asks nobody: it sends its EXIT, and the watcher drops what it did not wait for. So the end of
-//! a process takes no lock of another, however many a watcher has (links, where the target must
-//! decide, are in `links.rs`):
+//! ends asks nobody: it sends its EXIT, and the watcher drops what it did not wait for. So it
+//! takes no lock of a watcher, however many that one monitors (links, where the target must
+//! decide, are in `links.rs`; what an ending process monitored itself forgets it under its own lock):
 //!
 //! - **R1** The watcher's entry is there before the watcher routes events again: `monitor` writes it
 //!   within one call of the API, before or after the target's.
