@@ -2,7 +2,8 @@
 
 #![allow(unsafe_code)]
 
-const LINE: usize = 64;
+/// Bytes of a cache line.
+pub(crate) const LINE: usize = 64;
 
 /// Asks for the first `lines` cache lines of what lies at `start`. Any address will do, also that
 /// of something freed meanwhile, or null: nothing is read.

@@ -171,8 +171,7 @@ impl Process {
         let address: *mut Process = self;
         let kill = &raw const self.slot().kill;
         self.vm.control().bind(address.cast(), kill);
-        let control = std::ptr::from_ref(self.vm.control());
-        self.slot().set_vm(control.cast(), self.vm.main_state().cast_const().cast());
+        self.slot().set_vm(&self.vm);
     }
 
     pub(crate) fn slot(&self) -> &Slot {

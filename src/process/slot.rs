@@ -19,11 +19,12 @@ use super::relations::Relations;
 use super::state::{Notify, State};
 use crate::host::Limits;
 use crate::pid::{self, GENERATION_MAX, SLOTS_MAX};
-use crate::prefetch::prefetch;
+use crate::prefetch::{LINE, prefetch};
 use crate::spawn::Newborn;
 use crate::sync::{
     AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, lock,
 };
+use crate::vm::Vm;
 use crate::vm::control::KILL_NONE;
 
 /// Slots that are made at once.
@@ -36,11 +37,15 @@ const BATCH: usize = 32;
 /// Free slots that a worker keeps at most.
 const OWN_MAX: usize = 2 * BATCH;
 
-/// Cache lines that a resume touches at the start of a process, of the control block of its VM and of
-/// its main state.
-const PROCESS_LINES: usize = 6;
-const CONTROL_LINES: usize = 6;
-const STATE_LINES: usize = 4;
+/// Cache lines that a resume touches: of the control block of its VM, and of its main state with the
+/// stack, which a VM allocates next.
+const CONTROL_LINES: usize = 2;
+const STATE_LINES: usize = 8;
+/// On both sides of where the memory of its VM was fresh when it was made: in front of it lies what
+/// its chunk made last, mostly its main, behind it the frames of the calls that main makes.
+const FRONTIER_LINES: usize = 3;
+/// Of a process, that handing it a message has not touched.
+const PROCESS_LINES: usize = 2;
 
 /// One place for a process. Aligned so that neighbours share no cache line. What a message touches
 /// is the first pair of lines: senders write the first all the time, while the receiver reads the
@@ -62,7 +67,9 @@ pub(crate) struct Slot {
     process: AtomicPtr<Process>,
     /// The control block of its VM; a [`Newborn`] while there is no process.
     control: AtomicPtr<u8>,
-    main_state: AtomicPtr<u8>,
+    /// Distances from there, hints of what to prefetch.
+    main_state: AtomicU32,
+    frontier: AtomicU32,
     /// Lua memory at the end of the last step, on hosts with a memory limit.
     pub(crate) heap_bytes: AtomicUsize,
     index: u32,
@@ -98,7 +105,8 @@ impl Slot {
             relations: Mutex::new(Relations::default()),
             process: AtomicPtr::new(ptr::null_mut()),
             control: AtomicPtr::new(ptr::null_mut()),
-            main_state: AtomicPtr::new(ptr::null_mut()),
+            main_state: AtomicU32::new(0),
+            frontier: AtomicU32::new(0),
             index,
         }
     }
@@ -179,17 +187,29 @@ impl Slot {
     }
 
     /// Notes where the VM of the process lies; only for the thread that holds the state.
-    pub(crate) fn set_vm(&self, control: *const u8, main_state: *const u8) {
+    pub(crate) fn set_vm(&self, vm: &Vm) {
+        let control: *const u8 = ptr::from_ref(vm.control()).cast();
+        // They lie in one block, but for a VM whose code did not fit in: no hint then.
+        let distance = |address: *const u8| {
+            u32::try_from(address.addr().wrapping_sub(control.addr())).unwrap_or_default()
+        };
         self.control.store(control.cast_mut(), Ordering::Relaxed);
-        self.main_state.store(main_state.cast_mut(), Ordering::Relaxed);
+        self.main_state.store(distance(vm.main_state().cast()), Ordering::Relaxed);
+        self.frontier.store(distance(vm.control().frontier()), Ordering::Relaxed);
     }
 
-    /// Has what the process needs first brought into the cache, for when it runs next.
+    /// Has what the process needs first brought into the cache, for when it runs next. Not more: a
+    /// core asks for some twenty lines at once, further ones make it wait.
     #[inline]
     pub(crate) fn prefetch(&self) {
+        let control = self.control.load(Ordering::Relaxed);
+        let at =
+            |distance: &AtomicU32| control.wrapping_add(distance.load(Ordering::Relaxed) as usize);
+        prefetch(control, CONTROL_LINES);
+        prefetch(at(&self.main_state), STATE_LINES);
+        let before = FRONTIER_LINES * LINE;
+        prefetch(at(&self.frontier).wrapping_sub(before), 2 * FRONTIER_LINES);
         prefetch(self.process.load(Ordering::Relaxed), PROCESS_LINES);
-        prefetch(self.control.load(Ordering::Relaxed), CONTROL_LINES);
-        prefetch(self.main_state.load(Ordering::Relaxed), STATE_LINES);
     }
 
     /// Reserves room for so many messages of so many bytes in all, or for none; on hosts with a

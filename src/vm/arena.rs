@@ -51,27 +51,29 @@ struct Free {
     next: *mut Free,
 }
 
-/// All memory of one VM.
+/// All memory of one VM. In the order of use: every call of the API touches the first fields, every
+/// allocation the next.
+#[repr(C)]
 pub(crate) struct Arena {
-    free: [*mut Free; CLASSES],
+    may_refuse: bool,
+    over_limit: bool,
+    /// Whether it ever asked for memory besides its first, or refused some.
+    went_beyond: bool,
+    /// While a template is built: what unused memory holds (see `template.rs`), else 0.
+    poison: u8,
+    used: usize,
+    limit: usize,
+    /// While a template is built: where its pieces go.
+    order: Option<Box<Order>>,
     bump: *mut u8,
     bump_end: *mut u8,
+    free: [*mut Free; CLASSES],
     blocks: *mut Block,
     large: *mut Large,
     /// The memory that it was given to begin with (`Arena::begin`), which it never frees.
     first: *mut u8,
     first_end: *mut u8,
-    used: usize,
-    limit: usize,
     refused: usize,
-    /// While a template is built: what unused memory holds (see `template.rs`), else 0.
-    poison: u8,
-    may_refuse: bool,
-    over_limit: bool,
-    /// Whether it ever asked for memory besides its first, or refused some.
-    went_beyond: bool,
-    /// While a template is built: where its pieces go.
-    order: Option<Box<Order>>,
 }
 
 /// What of an arena goes into a template: offsets from the start of its first memory.
@@ -162,6 +164,11 @@ impl Arena {
     pub(super) fn set_limit(&mut self, limit: usize) {
         self.limit = bytes_or_none(limit);
         self.over_limit = self.used > self.limit;
+    }
+
+    /// Where fresh memory begins: what was never handed out.
+    pub(super) fn frontier(&self) -> *const u8 {
+        self.bump
     }
 
     /// Bytes that Lua holds now.

@@ -81,12 +81,16 @@ struct External {
     strings: usize,
 }
 
+/// In the order of use: what every call of the API touches comes first, together with the first
+/// fields of the arena, so that a process which wakes for one message needs one line of it or two.
+#[repr(C)]
 pub(crate) struct Control {
     /// The process, opaque here; api casts it back.
     process: Cell<*mut c_void>,
     kill: Cell<*const AtomicU32>,
+    /// API calls left in this time slice.
+    reductions: Cell<u32>,
     leave: Cell<Option<Leave>>,
-    panic: Cell<Option<Box<Box<str>>>>,
     last_yield: Cell<Yield>,
     /// Whether every resumer up to the worker can yield, too.
     may_wait: Cell<bool>,
@@ -95,13 +99,14 @@ pub(crate) struct Control {
     is_individual: Cell<bool>,
     /// Whether its code is only tried: it must leave before it does such a thing.
     is_rehearsed: Cell<bool>,
-    /// API calls left in this time slice.
-    reductions: Cell<u32>,
+    /// Whether `released` holds any.
+    has_released: Cell<bool>,
+    arena: UnsafeCell<Arena>,
+    panic: Cell<Option<Box<Box<str>>>>,
     released: UnsafeCell<Vec<Released>>,
     /// By address. Boxed, because few processes have any.
     #[allow(clippy::box_collection)]
     externals: UnsafeCell<Option<Box<BTreeMap<usize, External>>>>,
-    arena: UnsafeCell<Arena>,
 }
 
 // SAFETY: all of it belongs to one process; the state word of its slot makes sure that one
@@ -119,6 +124,7 @@ impl Control {
             may_wait: Cell::new(false),
             is_individual: Cell::new(false),
             is_rehearsed: Cell::new(false),
+            has_released: Cell::new(false),
             reductions: Cell::new(0),
             released: UnsafeCell::new(Vec::new()),
             externals: UnsafeCell::new(None),
@@ -174,6 +180,12 @@ impl Control {
     pub(super) fn large_bytes(&self) -> usize {
         // SAFETY: as in `used_bytes`.
         unsafe { (*self.arena.get()).large_bytes() }
+    }
+
+    /// Where the arena's fresh memory begins.
+    pub(crate) fn frontier(&self) -> *const u8 {
+        // SAFETY: as in `used_bytes`.
+        unsafe { (*self.arena.get()).frontier() }
     }
 
     pub(crate) fn used_bytes(&self) -> usize {
@@ -314,16 +326,17 @@ impl Control {
         // SAFETY: `released` is only touched here and in `take_released`, neither of which
         // calls into Lua while it holds the reference.
         unsafe { (*self.released.get()).push(what) };
+        self.has_released.set(true);
     }
 
     pub(crate) fn take_released(&self) -> Vec<Released> {
+        self.has_released.set(false);
         // SAFETY: as in `release`.
         unsafe { std::mem::take(&mut *self.released.get()) }
     }
 
     pub(crate) fn has_released(&self) -> bool {
-        // SAFETY: as in `release`.
-        unsafe { !(*self.released.get()).is_empty() }
+        self.has_released.get()
     }
 
     /// Notes that one more Lua string refers to `bytes`, and charges the process for them.
