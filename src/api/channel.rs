@@ -113,7 +113,7 @@ pub(crate) fn with_coroutines(
 fn new_inner(caller: &mut Caller<'_>) -> ApiResult {
     let capacity = match caller.kind(1) {
         Type::None | Type::Nil => 0,
-        Type::Number => caller.number(1).unwrap_or_default().max(0.0) as usize,
+        Type::Number => caller.number(1).unwrap_or_default().max(0.0) as u32,
         other => {
             let got = other.name();
             let text = format!("bad argument #1 to 'new' (number expected, got {got})");

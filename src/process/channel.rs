@@ -86,13 +86,19 @@ pub(crate) enum Source {
     Timer(u64),
 }
 
+/// In the order of use by a message: whom it is for, who waits for it, what waits before it.
+#[repr(C)]
 pub(crate) struct Channel {
     pub(crate) source: Source,
-    pub(crate) capacity: usize,
+    pub(crate) capacity: u32,
     pub(crate) closed: bool,
-    pub(crate) content: Content,
     receivers: ShortQueue<Waiter>,
+    pub(crate) content: Content,
 }
+
+// Two cache lines; a process that waits for messages has one.
+#[cfg(all(target_pointer_width = "64", not(loom)))]
+const _: () = assert!(size_of::<Channel>() <= 128);
 
 /// Free keys of a channel's table, so that the table stays dense.
 #[derive(Default)]
@@ -136,20 +142,20 @@ pub(crate) enum Receiving {
 }
 
 impl Channel {
-    pub(crate) fn for_values(capacity: usize) -> Self {
+    pub(crate) fn for_values(capacity: u32) -> Self {
         let content = Content::Values(Box::default());
         Channel::new(Source::Script, capacity, content)
     }
 
     pub(crate) fn for_messages(source: Source) -> Self {
-        Channel::new(source, usize::MAX, Content::Messages(MessageQueue::new()))
+        Channel::new(source, u32::MAX, Content::Messages(MessageQueue::new()))
     }
 
-    pub(crate) fn for_moments(timer: u64, capacity: usize) -> Self {
+    pub(crate) fn for_moments(timer: u64, capacity: u32) -> Self {
         Channel::new(Source::Timer(timer), capacity, Content::Moments(VecDeque::new()))
     }
 
-    fn new(source: Source, capacity: usize, content: Content) -> Self {
+    fn new(source: Source, capacity: u32, content: Content) -> Self {
         Channel { source, capacity, closed: false, content, receivers: ShortQueue::default() }
     }
 
@@ -192,7 +198,7 @@ impl Channel {
             return Sending::HandOff(receiver.ticket.coroutine);
         }
         match &mut self.content {
-            Content::Values(values) if values.buffer.len() < self.capacity => {
+            Content::Values(values) if values.buffer.len() < self.capacity as usize => {
                 let key = values.keys.take();
                 values.buffer.push_back(key);
                 Sending::Store(key)
@@ -247,7 +253,7 @@ impl Channel {
             let wake = Wake::Moment { case: receiver.case, at };
             coroutines.wake(receiver.ticket, wake);
         } else if let Content::Moments(queue) = &mut self.content
-            && queue.len() < self.capacity
+            && queue.len() < self.capacity as usize
         {
             queue.push_back(at);
         }
@@ -340,6 +346,14 @@ impl Channels {
 
     pub(crate) fn get(&mut self, id: ChannelId) -> Option<&mut Channel> {
         self.list.get_mut(id as usize)?.as_deref_mut()
+    }
+
+    /// Whether a channel is that of a listener to `topic`.
+    #[inline]
+    pub(crate) fn listens_to(&self, id: ChannelId, topic: &[u8]) -> bool {
+        let channel = self.list.get(id as usize).and_then(Option::as_deref);
+        matches!(channel.map(|channel| &channel.source),
+            Some(Source::Listener { topic: listened, .. }) if listened.as_slice() == topic)
     }
 
     /// Takes all channels out.

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-/// First in, first out. If there is no `first` there is no rest either.
+/// First in, first out. If there is no `first` there is no rest either. The first lies first, in the
+/// cache line of what is in front of the queue.
+#[repr(C)]
 pub(super) struct ShortQueue<T> {
     first: Option<T>,
     rest: VecDeque<T>,

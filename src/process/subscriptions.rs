@@ -27,6 +27,9 @@ pub(crate) struct Subscriptions {
     arrivals: u64,
     /// When the mailbox was last emptied of more than one message, by the coarse clock.
     drained_at: u64,
+    /// The listener whose topic came last: the next message is mostly for it, too, and is compared
+    /// with what its channel knows, which is touched in any case.
+    recent: Option<ChannelId>,
     others: Rare<Others>,
 }
 
@@ -60,6 +63,7 @@ impl Subscriptions {
         Subscriptions {
             inbox: None,
             events: None,
+            recent: None,
             pending: MessageQueue::new(),
             arrivals: 0,
             drained_at: 0,
@@ -177,6 +181,7 @@ impl Subscriptions {
             }
         }
         others.listeners.clear();
+        self.recent = None;
         self.inbox = None;
         self.events = None;
     }
@@ -226,7 +231,7 @@ impl Subscriptions {
         channels: &mut Channels,
         coroutines: &mut Coroutines,
     ) -> Result<(), Box<Message>> {
-        match self.target_of(&message).and_then(|id| Some((id, channels.get(id)?))) {
+        match self.target_of(&message, channels).and_then(|id| Some((id, channels.get(id)?))) {
             Some((id, channel)) if channel.has_receiver() => {
                 message.set_arrival(self.next_arrival(), false);
                 channel.add_message(id, message, coroutines);
@@ -247,7 +252,7 @@ impl Subscriptions {
         channels: &mut Channels,
         coroutines: &mut Coroutines,
     ) {
-        match self.target_of(&message).and_then(|id| Some((id, channels.get(id)?))) {
+        match self.target_of(&message, channels).and_then(|id| Some((id, channels.get(id)?))) {
             Some((id, channel)) => channel.add_message(id, message, coroutines),
             None => self.others.get_mut().waiting.push(message),
         }
@@ -265,14 +270,28 @@ impl Subscriptions {
         }
     }
 
-    fn target_of(&self, message: &Message) -> Option<ChannelId> {
+    #[inline]
+    fn target_of(&mut self, message: &Message, channels: &Channels) -> Option<ChannelId> {
+        if self.others.get().is_none() {
+            return self.inbox;
+        }
+        if let (Some(recent), Content::User { topic, .. }) = (self.recent, &message.content)
+            && channels.listens_to(recent, topic)
+        {
+            return Some(recent);
+        }
+        self.find_target(message)
+    }
+
+    #[inline(never)]
+    fn find_target(&mut self, message: &Message) -> Option<ChannelId> {
         if self.others.get().is_none_or(|others| others.listeners.is_empty()) {
             return self.inbox;
         }
-        match &message.content {
-            Content::User { topic, .. } => self.listener(topic).or(self.inbox),
-            _ => None,
-        }
+        let Content::User { topic, .. } = &message.content else { return None };
+        let listener = self.listener(topic);
+        self.recent = listener.or(self.recent);
+        listener.or(self.inbox)
     }
 
     /// The channel that listens to `topic`.
@@ -353,6 +372,7 @@ impl Subscriptions {
             self.events = None;
             return true;
         }
+        self.recent = None;
         let Some(others) = self.others.made() else { return false };
         let before = others.listeners.len();
         others.listeners.retain(|(_, channel)| *channel != id);

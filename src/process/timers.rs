@@ -11,7 +11,7 @@ use super::channel::ChannelId;
 use super::coroutines::Ticket;
 
 /// Ticks that wait for a late reader; also what a late ticker catches up with.
-pub(crate) const TICKS_MAX: usize = 16;
+pub(crate) const TICKS_MAX: u32 = 16;
 
 /// What happens when a timer is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -81,7 +81,7 @@ fn positive(caller: &Caller<'_>, index: i32) -> Result<i64, ApiError> {
 fn add(
     caller: &mut Caller<'_>,
     nanos: i64,
-    capacity: usize,
+    capacity: u32,
     action: impl FnOnce(ChannelId) -> Action,
 ) -> Data {
     let due = due_in(caller, nanos);
