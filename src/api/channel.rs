@@ -274,7 +274,6 @@ fn sent(stack: Stack) -> Reply {
 fn receive_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
     let id = receiver(caller)?;
-    caller.set_top(1);
     match try_receive(caller, 1, id) {
         Received::Value => return with_ok(caller, true),
         Received::Closed => {
