@@ -202,6 +202,53 @@ fn s13_2_names_as_destinations() {
     run_with(main, &[("child", "process.inbox():receive()")]);
 }
 
+/// A sender remembers what a name stood for, but not longer than that is so.
+#[test]
+fn s13_3_sending_to_a_name_that_changes_hands() {
+    let main = r#"
+        local registry, events = process.registry, process.events()
+        local answers = process.listen("got")
+        local function start()
+          return assert(process.spawn_monitored("app:child", "app:processes", process.pid()))
+        end
+        local function reaches(pid)
+          for i = 1, 3 do
+            assert(process.send("name", "number", i))
+            equal((answers:receive()), pid .. i)
+          end
+        end
+        local a, b = start(), start()
+        for _ = 1, 3 do
+          assert(registry.register("name", a))
+          reaches(a)
+          assert(registry.unregister("name"))
+          refused("NOT_FOUND", "could not resolve 'name'", process.send("name", "number", 0))
+          assert(registry.register("name", b))
+          reaches(b)
+          assert(registry.unregister("name"))
+        end
+        assert(registry.register("name", a))
+        reaches(a)
+        assert(process.send("name", "number", false))
+        equal(events:receive().from, a)
+        refused("NOT_FOUND", "could not resolve 'name'", process.send("name", "number", 0))
+        assert(registry.register("name", b))
+        reaches(b)
+        assert(process.send("name", "number", false))
+        equal(events:receive().from, b)
+    "#;
+    let child = r#"
+        local boss = ...
+        local numbers = process.listen("number")
+        while true do
+          local number = numbers:receive()
+          if not number then return end
+          process.send(boss, "got", process.pid() .. number)
+        end
+    "#;
+    run_with(main, &[("child", child)]);
+}
+
 /// Many register and die while others look up and send by name: who resolves a name reaches the
 /// process that has it or learns that it is gone, and no name outlives its owner.
 #[test]

@@ -21,6 +21,7 @@ const ORDERINGS: &[&str] = &[
     "src/output.rs",
     "src/process/loom_death.rs",
     "src/process/mailbox.rs",
+    "src/process/names.rs",
     "src/process/slot.rs",
     "src/process/state.rs",
     "src/process/timeslice.rs",

@@ -1,10 +1,13 @@
 //! `process.send`.
 
+use std::num::NonZero;
+
 use crate::api::caller::{ApiResult, Caller, Destination};
 use crate::api::function;
 use crate::error::ApiError;
 use crate::payload;
-use crate::pid::ProcessId;
+use crate::pid::{self, ProcessId};
+use crate::process::LastDestination;
 use crate::process::message::Message;
 use crate::security::Action;
 use crate::vm::ffi::LUA_REGISTRYINDEX as REGISTRY;
@@ -46,28 +49,40 @@ fn send_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.succeed()
 }
 
-/// Resolves as [`Caller::resolve`] does and asks for permission, but knows the last PID that was
-/// allowed again: a process mostly sends to few others. It is known by its address, which no other
-/// text has while the registry keeps it. Whether it still lives is seen by `deliver`.
+/// Resolves as [`Caller::resolve`] does and asks for permission, but knows the last text that was
+/// allowed again: a process mostly sends to few others. Whether a PID still lives is seen by
+/// `deliver`.
 #[inline]
 fn resolve(caller: &mut Caller<'_>, destination: &[u8]) -> Result<Destination, ApiError> {
-    let (address, process) = caller.process.last_destination;
-    if address == destination.as_ptr() as usize {
-        return Ok(Destination::Alive(process));
+    let last = caller.process.last_destination;
+    if last.text == destination.as_ptr() as usize
+        && last.version.is_none_or(|version| has_name(caller, last.process, version))
+    {
+        return Ok(Destination::Alive(last.process));
     }
     resolve_anew(caller, destination)
 }
 
+/// Whether a process still has the name that it had at a version of the names.
+fn has_name(caller: &Caller<'_>, process: ProcessId, version: NonZero<u64>) -> bool {
+    let node = &caller.process.node;
+    node.names.version() == version.get() && node.slots.find(process.uniq).is_some()
+}
+
 #[inline(never)]
 fn resolve_anew(caller: &mut Caller<'_>, destination: &[u8]) -> Result<Destination, ApiError> {
+    let is_name = pid::parse(destination).is_err();
+    // A name was given by a change of the table, so there was one.
+    let version = if is_name { NonZero::new(caller.process.node.names.version()) } else { None };
     let resolved = caller.resolve(destination)?;
     caller.require_on(Action::Send, &resolved, destination, "send")?;
     if let Destination::Alive(process) = resolved
-        && crate::pid::parse(destination).is_ok()
+        && is_name == version.is_some()
     {
         caller.push_value(1);
         caller.raw_set_index(REGISTRY, registry::LAST_DESTINATION);
-        caller.process.last_destination = (destination.as_ptr() as usize, process);
+        let text = destination.as_ptr() as usize;
+        caller.process.last_destination = LastDestination { text, process, version };
     }
     Ok(resolved)
 }

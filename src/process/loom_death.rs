@@ -17,7 +17,7 @@ use super::subscriptions::Subscriptions;
 use crate::clock::Clock;
 use crate::payload::Payload;
 use crate::pid::ProcessId;
-use crate::sync::Ordering;
+use crate::sync::{AtomicBool, Ordering};
 use crate::vm::control::{KILL_LINKED, KILL_NONE};
 
 /// A watcher and a target, both alive.
@@ -362,5 +362,31 @@ fn loom_a_name_taken_over_from_an_ending_owner_stays() {
         death.join().unwrap();
         let expected = result.ok().map(|()| next);
         assert_eq!(pair.names.lookup(&pair.slots, b"n"), expected);
+    });
+}
+
+/// What was found under a name is what it stands for as long as the version is the same: also for who
+/// has heard, past the table, that it changed.
+#[test]
+fn loom_a_name_stands_for_the_same_at_the_same_version() {
+    model(|| {
+        let pair = Arc::new(Pair::new());
+        let [old, new] = [pair.target, pair.watcher].map(|uniq| ProcessId { uniq, host: 0 });
+        pair.names.register(&pair.slots, b"n", old).unwrap();
+        let heard = Arc::new(AtomicBool::new(false));
+        let (other, told) = (pair.clone(), heard.clone());
+        let change = thread::spawn(move || {
+            assert!(other.names.unregister(&other.slots, b"n"));
+            other.names.register(&other.slots, b"n", new).unwrap();
+            told.store(true, Ordering::Release);
+        });
+        let version = pair.names.version();
+        let found = pair.names.lookup(&pair.slots, b"n");
+        let has_heard = heard.load(Ordering::Acquire);
+        if has_heard && pair.names.version() == version {
+            assert_eq!(found, Some(new));
+        }
+        change.join().unwrap();
+        assert!(pair.names.version() != version || found == Some(new));
     });
 }

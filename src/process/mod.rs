@@ -49,6 +49,7 @@ use slot::Slot;
 use subscriptions::{Drained, Subscriptions};
 use timers::{Action, Timers};
 
+use std::num::NonZero;
 use std::ptr::NonNull;
 
 use crate::lasting::Lasting;
@@ -68,6 +69,22 @@ pub(crate) enum Stage {
     /// Runs the chunk with this index; the last is the definition's own.
     Chunk(usize),
     Main,
+}
+
+/// Whom a process has sent to and may send to again.
+#[derive(Clone, Copy)]
+pub(crate) struct LastDestination {
+    /// The address of the text that it gave, which the registry keeps under `LAST_DESTINATION`: no
+    /// other text has it meanwhile.
+    pub(crate) text: usize,
+    pub(crate) process: ProcessId,
+    /// If that is a name, [`names::Names::version`] from before it was looked up.
+    pub(crate) version: Option<NonZero<u64>>,
+}
+
+impl LastDestination {
+    pub(crate) const NONE: Self =
+        LastDestination { text: 0, process: ProcessId::NOBODY, version: None };
 }
 
 /// In the order of use: what a message touches comes first, so that a process which wakes for one
@@ -92,9 +109,7 @@ pub(crate) struct Process {
     pub(crate) channels: Channels,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) timers: Rare<Timers>,
-    /// The process whose PID lies in the registry under `LAST_DESTINATION`, and the address of
-    /// that text's bytes: it is allowed to send there.
-    pub(crate) last_destination: (usize, ProcessId),
+    pub(crate) last_destination: LastDestination,
     /// The process whose text lies in the registry under `LAST_SENDER`.
     pub(crate) last_sender: ProcessId,
     pub(crate) definition: Lasting<Definition>,
@@ -148,7 +163,7 @@ impl Process {
             channels: Channels::default(),
             subscriptions: Subscriptions::new(),
             timers: Rare::default(),
-            last_destination: (0, ProcessId::NOBODY),
+            last_destination: LastDestination::NONE,
             last_sender: ProcessId::NOBODY,
             filled_globals: definition.filled.clone(),
             definition,
@@ -230,10 +245,14 @@ impl Process {
         if !self.subscriptions.may_route_on(self.node.clock.coarse()) {
             return false;
         }
+        self.route_more();
+        true
+    }
+
+    fn route_more(&mut self) {
         let (channels, coroutines) = (&mut self.channels, &mut self.coroutines);
         let drained = self.subscriptions.route_on(self.id.uniq, channels, coroutines);
         self.settle_strays(&drained);
-        true
     }
 
     fn settle_strays(&self, drained: &Drained) {
@@ -254,11 +273,12 @@ impl Process {
         self.subscriptions.accept(message, &mut self.channels, &mut self.coroutines)
     }
 
-    /// Routes all that has arrived by now, before the subscriptions change.
+    /// Routes all that has arrived by now, before the subscriptions change; not what comes meanwhile,
+    /// which might have no end.
     pub(crate) fn drain_all(&mut self) {
         self.drain();
         while self.subscriptions.has_pending() {
-            self.drain();
+            self.route_more();
         }
     }
 

@@ -7,12 +7,17 @@
 //! A name can be reserved for a process that is being started: nobody finds it then and nobody can
 //! take it. Whoever wants to start a process under it meanwhile leaves a waiter, and tries again
 //! when the reservation ended, one way or the other.
+//!
+//! Who sends to a name again and again need not look it up each time: as long as [`Names::version`]
+//! is what it was before the look-up, so is what was found.
 
 use std::collections::HashMap;
 
+use crossbeam_utils::CachePadded;
+
 use super::slot::ProcessTable;
 use crate::pid::ProcessId;
-use crate::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use crate::sync::{Arc, AtomicU64, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum RegisterError {
@@ -51,6 +56,9 @@ pub(crate) enum Reservation {
 #[derive(Default)]
 pub(crate) struct Names {
     table: RwLock<HashMap<Arc<[u8]>, Holder>>,
+    /// How often somebody had the table to change it. On a line of its own: who sends to a name reads
+    /// this instead of taking the lock.
+    version: CachePadded<AtomicU64>,
 }
 
 impl Names {
@@ -121,6 +129,14 @@ impl Names {
         waiters
     }
 
+    /// A number that is another one before anything in the table changes.
+    #[inline]
+    pub(crate) fn version(&self) -> u64 {
+        // Relaxed, with the increment in `write`: who knows of a change knows of it through something
+        // that came after it was counted, and so sees the count. The table is read under its lock.
+        self.version.load(Ordering::Relaxed)
+    }
+
     /// The living process that has the name.
     pub(crate) fn lookup(&self, slots: &ProcessTable, name: &[u8]) -> Option<ProcessId> {
         match self.read().get(name)? {
@@ -169,7 +185,11 @@ impl Names {
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, HashMap<Arc<[u8]>, Holder>> {
-        self.table.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+        let table = self.table.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Under the lock: who has seen the count waits for the change before it looks up. Relaxed:
+        // see `version`.
+        self.version.fetch_add(1, Ordering::Relaxed);
+        table
     }
 }
 

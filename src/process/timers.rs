@@ -158,7 +158,7 @@ mod tests {
         timers.add(3, action);
         let now = 3_000_000_001;
         let taken: Vec<_> = std::iter::from_fn(|| timers.pop_due(now)).collect();
-        assert_eq!(taken.len(), TICKS_MAX + 1);
+        assert_eq!(taken.len(), TICKS_MAX as usize + 1);
         assert_eq!(taken.last(), Some(&(3_000_000_000, action)));
         assert_eq!(timers.earliest(), Some(3_000_000_003), "the phase is kept");
     }

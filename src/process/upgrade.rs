@@ -8,7 +8,7 @@
 
 use super::exit::{Failure, Outcome};
 use super::objects::Objects;
-use super::{Process, Stage, outcome};
+use super::{LastDestination, Process, Stage, outcome};
 use crate::lasting::Lasting;
 use crate::payload::Payload;
 use crate::pid::ProcessId;
@@ -34,7 +34,7 @@ impl Process {
         self.stage = Stage::Chunk(0);
         self.is_copied_ready = false;
         self.last_sender = ProcessId::NOBODY;
-        self.last_destination = (0, ProcessId::NOBODY);
+        self.last_destination = LastDestination::NONE;
         if let Some(timers) = self.timers.made() {
             timers.start_over();
         }
