@@ -65,6 +65,10 @@ impl Random {
         Random(RandomState::new().build_hasher().finish())
     }
 
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Random(seed)
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

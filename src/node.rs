@@ -5,7 +5,7 @@ use crossbeam_utils::CachePadded;
 use rustc_hash::FxHashMap;
 
 use crate::app::{Application, EntryId, Kind, Lifecycle};
-use crate::clock::Clock;
+use crate::clock::{Clock, Random};
 use crate::host::Host;
 use crate::loader;
 use crate::metrics::SharedCounters;
@@ -22,7 +22,7 @@ use crate::process::slot::{ProcessTable, Slot, Undelivered};
 use crate::process::state::Notify;
 use crate::scheduler::Scheduler;
 use crate::security::{Catalog, Identity};
-use crate::sync::{Arc, AtomicU64, Mutex, lock};
+use crate::sync::{Arc, AtomicU64};
 use crate::tickets::Tickets;
 
 /// A definition as it can be spawned, or why it cannot.
@@ -52,7 +52,8 @@ pub(crate) struct Node {
     pub(crate) reductions: u32,
     // Away from what messages read.
     chains: CachePadded<AtomicU64>,
-    seeds: CachePadded<Mutex<crate::clock::Random>>,
+    /// What seeds of random numbers are made of.
+    secret: u64,
 }
 
 /// A destination that is no living process.
@@ -83,7 +84,7 @@ impl Node {
         }
         let host_indices =
             hosts.iter().zip(0..).map(|(host, index)| (host.id.as_str().into(), index)).collect();
-        let mut random = crate::clock::Random::from_system();
+        let mut random = Random::from_system();
         Node {
             id,
             slots: ProcessTable::new(),
@@ -103,7 +104,7 @@ impl Node {
             is_strict: false,
             reductions: REDUCTIONS,
             chains: CachePadded::new(AtomicU64::new(1)),
-            seeds: CachePadded::new(Mutex::new(random)),
+            secret: random.next(),
         }
     }
 
@@ -160,9 +161,11 @@ impl Node {
         self.scheduler.next_number(&self.chains)
     }
 
-    /// A seed for one process's `math.random`.
-    pub(crate) fn random_seed(&self) -> u64 {
-        lock(&self.seeds).next()
+    /// A seed for the `math.random` of a process: another one for each, and for its new code after an
+    /// upgrade, from nothing that processes share and change.
+    pub(crate) fn random_seed(&self, process: ProcessId) -> u64 {
+        let moment = self.clock.now().rotate_left(32);
+        Random::seeded(self.secret ^ process.uniq ^ moment).next()
     }
 
     pub(crate) fn pid_text(&self, process: ProcessId) -> PidBuffer {

@@ -136,7 +136,8 @@ unsafe fn seed(lua: *mut lua_State) {
 /// Makes the generator of the process, unless it has one.
 fn make_generator(caller: &mut Caller<'_>) -> ApiResult {
     let (stack, top) = (caller.stack, caller.top());
-    let seeds = [caller.process.node.random_seed() as i64, caller.process.id.uniq as i64];
+    let id = caller.process.id;
+    let seeds = [caller.process.node.random_seed(id) as i64, id.uniq as i64];
     caller.reserve(8);
     if stack.raw_get_index(ffi::LUA_REGISTRYINDEX, registry::RANDOM) != Type::Userdata {
         push_generator(stack, seeds);
