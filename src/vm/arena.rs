@@ -51,8 +51,7 @@ struct Free {
     next: *mut Free,
 }
 
-/// All memory of one VM. In the order of use: every call of the API touches the first fields, every
-/// allocation the next.
+/// All memory of one VM. In the order of use: by every call of the API, by every allocation.
 #[repr(C)]
 pub(crate) struct Arena {
     may_refuse: bool,
@@ -164,11 +163,6 @@ impl Arena {
     pub(super) fn set_limit(&mut self, limit: usize) {
         self.limit = bytes_or_none(limit);
         self.over_limit = self.used > self.limit;
-    }
-
-    /// Where fresh memory begins: what was never handed out.
-    pub(super) fn frontier(&self) -> *const u8 {
-        self.bump
     }
 
     /// Bytes that Lua holds now.

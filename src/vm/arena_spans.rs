@@ -31,6 +31,11 @@ impl Span {
 }
 
 impl Arena {
+    /// Where fresh memory begins: what was never handed out.
+    pub(in crate::vm) fn frontier(&self) -> *const u8 {
+        self.bump
+    }
+
     /// The memory that small pieces came from: the first, then that of the chained blocks.
     pub(in crate::vm) fn spans(&self) -> Vec<Span> {
         let mut spans = Vec::new();
