@@ -198,7 +198,7 @@ impl Node {
             return Err(message);
         }
         let result = slot.accept(message);
-        slot.prefetch();
+        slot.prefetch_rest();
         self.scheduler.schedule(slot.index(), &self.clock);
         result
     }

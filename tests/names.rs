@@ -202,7 +202,7 @@ fn s13_2_names_as_destinations() {
     run_with(main, &[("child", "process.inbox():receive()")]);
 }
 
-/// A sender remembers what a name stood for, but not longer than that is so.
+/// A sender remembers what a name stands for, but only as long as it does.
 #[test]
 fn s13_3_sending_to_a_name_that_changes_hands() {
     let main = r#"

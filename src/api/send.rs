@@ -72,7 +72,7 @@ fn has_name(caller: &Caller<'_>, process: ProcessId, version: NonZero<u64>) -> b
 #[inline(never)]
 fn resolve_anew(caller: &mut Caller<'_>, destination: &[u8]) -> Result<Destination, ApiError> {
     let is_name = pid::parse(destination).is_err();
-    // A name was given by a change of the table, so there was one.
+    // None before the first change of the table, which may be that of this name: not remembered then.
     let version = if is_name { NonZero::new(caller.process.node.names.version()) } else { None };
     let resolved = caller.resolve(destination)?;
     caller.require_on(Action::Send, &resolved, destination, "send")?;

@@ -41,11 +41,12 @@ const OWN_MAX: usize = 2 * BATCH;
 /// stack, which a VM allocates next.
 const CONTROL_LINES: usize = 2;
 const STATE_LINES: usize = 8;
-/// On both sides of where the memory of its VM was fresh when it was made: in front of it lies what
-/// its chunk made last, mostly its main, behind it the frames of the calls that main makes.
+/// On both sides of where the memory of its VM was fresh when it was made: for a copy, in front of it
+/// lies what its chunk made last, mostly its main, behind it the frames of the calls that main makes.
 const FRONTIER_LINES: usize = 3;
-/// Of a process, that handing it a message has not touched.
-const PROCESS_LINES: usize = 2;
+/// Of a process; and of these the first ones, which a message that is handed over does not touch.
+const PROCESS_LINES: usize = 6;
+const UNTOUCHED_LINES: usize = 2;
 
 /// One place for a process. Aligned so that neighbours share no cache line. What a message touches
 /// is the first pair of lines: senders write the first all the time, while the receiver reads the
@@ -189,7 +190,7 @@ impl Slot {
     /// Notes where the VM of the process lies; only for the thread that holds the state.
     pub(crate) fn set_vm(&self, vm: &Vm) {
         let control: *const u8 = ptr::from_ref(vm.control()).cast();
-        // They lie in one block, but for a VM whose code did not fit in: no hint then.
+        // They lie in one block, but for a VM whose code did not fit in: a useless hint then.
         let distance = |address: *const u8| {
             u32::try_from(address.addr().wrapping_sub(control.addr())).unwrap_or_default()
         };
@@ -202,6 +203,17 @@ impl Slot {
     /// core asks for some twenty lines at once, further ones make it wait.
     #[inline]
     pub(crate) fn prefetch(&self) {
+        self.prefetch_with(PROCESS_LINES);
+    }
+
+    /// As [`Slot::prefetch`], for who has just handed it a message.
+    #[inline]
+    pub(crate) fn prefetch_rest(&self) {
+        self.prefetch_with(UNTOUCHED_LINES);
+    }
+
+    #[inline(always)]
+    fn prefetch_with(&self, process_lines: usize) {
         let control = self.control.load(Ordering::Relaxed);
         let at =
             |distance: &AtomicU32| control.wrapping_add(distance.load(Ordering::Relaxed) as usize);
@@ -209,7 +221,7 @@ impl Slot {
         prefetch(at(&self.main_state), STATE_LINES);
         let before = FRONTIER_LINES * LINE;
         prefetch(at(&self.frontier).wrapping_sub(before), 2 * FRONTIER_LINES);
-        prefetch(self.process.load(Ordering::Relaxed), PROCESS_LINES);
+        prefetch(self.process.load(Ordering::Relaxed), process_lines);
     }
 
     /// Reserves room for so many messages of so many bytes in all, or for none; on hosts with a

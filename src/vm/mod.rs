@@ -61,7 +61,7 @@ pub(crate) mod registry {
     pub(crate) const LAZY_GLOBALS: i64 = 9;
     /// The text of the sender that was asked for last.
     pub(crate) const LAST_SENDER: i64 = 10;
-    /// The text of the PID that was sent to last.
+    /// The text of the destination, a PID or a name, that was sent to last.
     pub(crate) const LAST_DESTINATION: i64 = 11;
     /// The generator of random numbers, if there is one.
     pub(crate) const RANDOM: i64 = 12;

@@ -268,6 +268,34 @@ fn s14_5_sends_across_hosts_are_checked_on_the_pid() {
 }
 
 #[test]
+fn s14_5_a_name_that_changes_hands_is_checked_anew() {
+    let main = r#"
+        local near = assert(process.spawn("app:target", host))
+        local far = assert(process.spawn("app:target", "app:far"))
+        act({}, scope("near", "names"), "app:subject", near, far)
+    "#;
+    let app = app(main).host("far", "{ workers: 1 }");
+    let app = allow(app, "near", "process.send", "'{app:processes|*'");
+    let app = allow(app, "names", "process.registry.*", "'*'");
+    let app = body(app, "target", "process.inbox():receive()");
+    let subject = r#"
+        local near, far = ...
+        local registry = process.registry
+        for _ = 1, 2 do
+          assert(registry.register("desk", near))
+          for _ = 1, 3 do assert(process.send("desk", "x")) end
+          assert(registry.unregister("desk"))
+          assert(registry.register("desk", far))
+          for _ = 1, 3 do
+            refused("PERMISSION_DENIED", "not allowed to send: desk", process.send("desk", "x"))
+          end
+          assert(registry.unregister("desk"))
+        end
+    "#;
+    body(app, "subject", subject).run();
+}
+
+#[test]
 fn s14_2_each_check_carries_the_callers_pid() {
     let main = r#"
         local t = assert(process.spawn("app:target", host))

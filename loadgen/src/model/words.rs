@@ -70,6 +70,13 @@ pub(super) const OPERATIONS: &[Operation] = &[
         words: &[],
     },
     Operation {
+        name: "named",
+        summary: "messages across, each to another name than the last",
+        own: Own::Message,
+        lines: 7.0,
+        words: &[word("Names::table", 2.0)],
+    },
+    Operation {
         name: "fan_in",
         summary: "messages from all cores to one process",
         own: Own::Send,
