@@ -179,7 +179,8 @@ fn with_chunk(
     };
     let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
     let chain = chain.unwrap_or_else(|| node.next_chain());
-    let mut process = Process::new(vm, id, chain, node, definition, context);
+    // SAFETY: it goes into its slot below.
+    let mut process = unsafe { Process::new(vm, id, chain, node, definition, context) };
     process.arguments = Some(Box::new(arguments));
     process.relation = Some(Box::new(relation));
     process.start_chunk(0);

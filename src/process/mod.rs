@@ -136,7 +136,12 @@ const _: () = assert!(size_of::<Process>() <= 512);
 unsafe impl Send for Process {}
 
 impl Process {
-    pub(crate) fn new(
+    /// Makes the process for the slot that its number names.
+    ///
+    /// # Safety
+    /// The process goes into that slot of the node, which has loaded the definition, or it is dropped
+    /// before the caller is done with both.
+    pub(crate) unsafe fn new(
         vm: Vm,
         id: ProcessId,
         chain: u64,
@@ -145,8 +150,7 @@ impl Process {
         context: Inherited,
     ) -> Box<Process> {
         let slot = NonNull::from(node.slots.slot(id.uniq).expect("a process has a slot"));
-        // SAFETY: the process goes into that slot of the node, or is tried and gone before the spawn
-        // is over that tries it: `lasting.rs` says why the node outlives either.
+        // SAFETY: the caller's duty; `lasting.rs` says why the node outlives what is in its slots.
         let (node, definition) = unsafe { (Lasting::new(node), Lasting::new(definition)) };
         let mut process = Box::new(Process {
             vm,

@@ -126,6 +126,10 @@ impl Slot {
         pid::uniq(self.index, self.state.generation())
     }
 
+    fn may_be_used_again(&self) -> bool {
+        self.state.generation() < GENERATION_MAX
+    }
+
     pub(crate) fn relations(&self) -> MutexGuard<'_, Relations> {
         lock(&self.relations)
     }
@@ -387,14 +391,14 @@ impl ProcessTable {
 
     /// Gives back a slot whose state is free again, unless its generations are used up.
     pub(crate) fn release(&self, slot: &Slot) {
-        if slot.state.generation() < GENERATION_MAX {
+        if slot.may_be_used_again() {
             lock(&self.free).queue.push_back(slot.index);
         }
     }
 
     /// As [`ProcessTable::release`], to those that a worker keeps.
     pub(crate) fn release_with(&self, own: &mut OwnSlots, slot: &Slot) {
-        if slot.state.generation() < GENERATION_MAX {
+        if slot.may_be_used_again() {
             own.0.push_back(slot.index);
         }
         if own.0.len() > OWN_MAX {

@@ -75,7 +75,8 @@ impl Newborn {
         let Ready { template, filled } = ready_of(&definition)?;
         let vm = template.copy(node.host(id.host).limits.memory_bytes)?;
         let filled = filled.clone();
-        let mut process = Process::new(vm, id, chain, node, &definition, context);
+        // SAFETY: `make` puts it into its slot; if main cannot start it is dropped here.
+        let mut process = unsafe { Process::new(vm, id, chain, node, &definition, context) };
         process.filled_globals = filled;
         process.is_copied_ready = true;
         process.is_started = true;

@@ -102,7 +102,8 @@ fn run_chunks(
     let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
     let inherited = Inherited::default();
     vm.control().set_rehearsed();
-    let mut process = Process::new(vm, id, 0, node, definition, inherited);
+    // SAFETY: the template is made of it, then it is dropped, within the spawn that borrows both.
+    let mut process = unsafe { Process::new(vm, id, 0, node, definition, inherited) };
     // The slot must not lead to it: at the end of the program that would pass for a newborn.
     slot.clear_process();
     process.start_chunk(0);
