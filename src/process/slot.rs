@@ -25,7 +25,7 @@ use crate::sync::{
     AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, lock,
 };
 use crate::vm::Vm;
-use crate::vm::control::KILL_NONE;
+use crate::vm::control::{Control, KILL_NONE};
 
 /// Slots that are made at once.
 const CHUNK: usize = if cfg!(loom) { 4 } else { 1024 };
@@ -37,9 +37,8 @@ const BATCH: usize = 32;
 /// Free slots that a worker keeps at most.
 const OWN_MAX: usize = 2 * BATCH;
 
-/// Cache lines that a resume touches: of the control block of its VM, and of its main state with the
-/// stack, which a VM allocates next.
-const CONTROL_LINES: usize = 2;
+/// Cache lines that a resume touches: of the main state of its VM with the stack, which a VM allocates
+/// next.
 const STATE_LINES: usize = 8;
 /// On both sides of where the memory of its VM was fresh when it was made: for a copy, in front of it
 /// lies what its chunk made last, mostly its main, behind it the frames of the calls that main makes.
@@ -221,7 +220,9 @@ impl Slot {
         let control = self.control.load(Ordering::Relaxed);
         let at =
             |distance: &AtomicU32| control.wrapping_add(distance.load(Ordering::Relaxed) as usize);
-        prefetch(control, CONTROL_LINES);
+        for offset in Control::USED_AT {
+            prefetch(control.wrapping_add(offset), 1);
+        }
         prefetch(at(&self.main_state), STATE_LINES);
         let before = FRONTIER_LINES * LINE;
         prefetch(at(&self.frontier).wrapping_sub(before), 2 * FRONTIER_LINES);

@@ -51,28 +51,27 @@ struct Free {
     next: *mut Free,
 }
 
-/// All memory of one VM. In the order of use: by every call of the API, by every allocation.
-#[repr(C)]
+/// All memory of one VM.
 pub(crate) struct Arena {
-    may_refuse: bool,
-    over_limit: bool,
-    /// Whether it ever asked for memory besides its first, or refused some.
-    went_beyond: bool,
-    /// While a template is built: what unused memory holds (see `template.rs`), else 0.
-    poison: u8,
-    used: usize,
-    limit: usize,
-    /// While a template is built: where its pieces go.
-    order: Option<Box<Order>>,
+    free: [*mut Free; CLASSES],
     bump: *mut u8,
     bump_end: *mut u8,
-    free: [*mut Free; CLASSES],
     blocks: *mut Block,
     large: *mut Large,
     /// The memory that it was given to begin with (`Arena::begin`), which it never frees.
     first: *mut u8,
     first_end: *mut u8,
+    used: usize,
+    limit: usize,
     refused: usize,
+    /// While a template is built: what unused memory holds (see `template.rs`), else 0.
+    poison: u8,
+    may_refuse: bool,
+    over_limit: bool,
+    /// Whether it ever asked for memory besides its first, or refused some.
+    went_beyond: bool,
+    /// While a template is built: where its pieces go.
+    order: Option<Box<Order>>,
 }
 
 /// What of an arena goes into a template: offsets from the start of its first memory.
