@@ -65,6 +65,7 @@ impl Random {
         Random(RandomState::new().build_hasher().finish())
     }
 
+    /// One that gives the same numbers each time; seeds that differ little give unlike ones.
     pub(crate) fn seeded(seed: u64) -> Self {
         Random(seed)
     }

@@ -66,19 +66,16 @@ fn resolve(caller: &mut Caller<'_>, destination: &[u8]) -> Result<Destination, A
 /// Whether a process still has the name that it had at a version of the names.
 fn has_name(caller: &Caller<'_>, process: ProcessId, version: NonZero<u64>) -> bool {
     let node = &caller.process.node;
-    node.names.version() == version.get() && node.slots.find(process.uniq).is_some()
+    node.names.version() == version && node.slots.find(process.uniq).is_some()
 }
 
 #[inline(never)]
 fn resolve_anew(caller: &mut Caller<'_>, destination: &[u8]) -> Result<Destination, ApiError> {
     let is_name = pid::parse(destination).is_err();
-    // None before the first change of the table, which may be that of this name: not remembered then.
-    let version = if is_name { NonZero::new(caller.process.node.names.version()) } else { None };
+    let version = is_name.then(|| caller.process.node.names.version());
     let resolved = caller.resolve(destination)?;
     caller.require_on(Action::Send, &resolved, destination, "send")?;
-    if let Destination::Alive(process) = resolved
-        && is_name == version.is_some()
-    {
+    if let Destination::Alive(process) = resolved {
         caller.push_value(1);
         caller.raw_set_index(REGISTRY, registry::LAST_DESTINATION);
         let text = destination.as_ptr() as usize;

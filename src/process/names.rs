@@ -12,6 +12,7 @@
 //! is what it was before the look-up, so is what was found.
 
 use std::collections::HashMap;
+use std::num::NonZero;
 
 use crossbeam_utils::CachePadded;
 
@@ -131,10 +132,10 @@ impl Names {
 
     /// A number that is another one before anything in the table changes.
     #[inline]
-    pub(crate) fn version(&self) -> u64 {
+    pub(crate) fn version(&self) -> NonZero<u64> {
         // Relaxed, with the increment in `write`: who knows of a change knows of it through something
         // that came after it was counted, and so sees the count. The table is read under its lock.
-        self.version.load(Ordering::Relaxed)
+        NonZero::<u64>::MIN.saturating_add(self.version.load(Ordering::Relaxed))
     }
 
     /// The living process that has the name.

@@ -285,9 +285,6 @@ impl Subscriptions {
 
     #[inline(never)]
     fn find_target(&mut self, message: &Message) -> Option<ChannelId> {
-        if self.others.get().is_none_or(|others| others.listeners.is_empty()) {
-            return self.inbox;
-        }
         let Content::User { topic, .. } = &message.content else { return None };
         let listener = self.listener(topic);
         self.recent = listener.or(self.recent);
