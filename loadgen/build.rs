@@ -8,6 +8,8 @@ fn main() {
     for path in ["build.rs", "src", "lua", "../src", "../Cargo.toml", "../Cargo.lock"] {
         println!("cargo::rerun-if-changed={path}");
     }
+    let version = std::env::var("CARGO_PKG_VERSION").unwrap_or_default();
+    println!("cargo::rustc-env=LOADGEN_VERSION={version}");
     // Without git, or in a copy of the files inside of somebody else's repository: unknown.
     let is_ours = git(&["rev-parse", "--show-prefix"]).is_some_and(|path| path == "loadgen/");
     if !is_ours {
@@ -23,6 +25,7 @@ fn main() {
     let describe = ["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"];
     if let Some(commit) = git(&describe) {
         println!("cargo::rustc-env=LOADGEN_COMMIT={commit}");
+        println!("cargo::rustc-env=LOADGEN_VERSION={version} ({commit})");
     }
 }
 

@@ -4,8 +4,11 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand};
 
+use crate::ab::AbArgs;
+use crate::compare::threshold::Threshold;
 use crate::model::ModelArgs;
 use crate::peers::PeersArgs;
 use crate::report::result::Settings;
@@ -18,7 +21,8 @@ use crate::{compare, page};
 /// Without a scenario all of them run, at sizes that together take less than a minute on two cores.
 /// A run whose messages are lost, repeated or out of order fails, and so does loadgen.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, args_conflicts_with_subcommands = true)]
+#[command(version = env!("LOADGEN_VERSION"), max_term_width = 100)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -43,7 +47,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) warmup: u64,
 
-    /// Write the results as JSON
+    /// Write the results as JSON; - is standard output, and the table goes to standard error
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
@@ -51,9 +55,17 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", default_value = "target/loadgen")]
     pub(crate) out: PathBuf,
 
-    /// Compare with this earlier result in report.html
+    /// Compare with this earlier result, below the table and in report.html
     #[arg(long, value_name = "FILE")]
     pub(crate) baseline: Option<PathBuf>,
+
+    /// Fail if a figure changed by more than this since the baseline; see loadgen compare --help
+    #[arg(long, value_name = "LIMIT", requires = "baseline")]
+    pub(crate) fail_if: Vec<Threshold>,
+
+    /// Show the scheduler's counters below the table
+    #[arg(long)]
+    pub(crate) counters: bool,
 
     /// Print nothing but errors
     #[arg(long)]
@@ -66,6 +78,7 @@ pub(crate) struct Args {
 /// What there is besides running scenarios.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Ab(Box<AbArgs>),
     Compare(compare::CompareArgs),
     Report(page::ReportArgs),
     Peers(PeersArgs),
@@ -89,7 +102,8 @@ pub(crate) struct Sizes {
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     senders: Option<u64>,
 
-    /// Messages of each sender or kind, or processes: fan_in, spawn, idle_memory, payload
+    /// Messages of each sender or kind, or processes (of each row): fan_in, spawn, idle_memory,
+    /// payload
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     count: Option<u64>,
 
@@ -136,12 +150,14 @@ pub(crate) struct Sizes {
 }
 
 impl Args {
-    /// The chosen scenarios; all, if none was named.
+    /// The chosen scenarios, each once; all, if none was named.
     pub(crate) fn scenarios(&self) -> Vec<&'static Scenario> {
-        match self.chosen.is_empty() {
-            true => scenario::ALL.to_vec(),
-            false => self.chosen.clone(),
-        }
+        chosen_or(&self.chosen, scenario::ALL)
+    }
+
+    /// Refuses what the parser cannot see.
+    pub(crate) fn check(&self) -> Result<(), clap::Error> {
+        self.sizes.check(&self.scenarios())
     }
 
     pub(crate) fn workers(&self) -> Option<usize> {
@@ -159,7 +175,40 @@ impl Args {
     }
 }
 
+/// The chosen scenarios, each once, else the usual ones.
+pub(crate) fn chosen_or(
+    chosen: &[&'static Scenario],
+    usual: &[&'static Scenario],
+) -> Vec<&'static Scenario> {
+    let mut scenarios: Vec<&Scenario> = Vec::new();
+    for scenario in if chosen.is_empty() { usual } else { chosen } {
+        if scenarios.iter().all(|known| known.name != scenario.name) {
+            scenarios.push(scenario);
+        }
+    }
+    scenarios
+}
+
 impl Sizes {
+    /// Refuses a size that no chosen scenario has: it would change nothing.
+    pub(crate) fn check(&self, chosen: &[&Scenario]) -> Result<(), clap::Error> {
+        let given = Parameter::ALL.into_iter().filter(|parameter| self.get(*parameter).is_some());
+        let given = given.map(|parameter| (parameter.name(), scenario::having(parameter)));
+        let rates = (!self.rates.is_empty()).then(|| ("rates", vec!["open_loop"]));
+        for (size, having) in given.chain(rates) {
+            if !chosen.iter().any(|scenario| having.contains(&scenario.name)) {
+                let chosen: Vec<_> = chosen.iter().map(|scenario| scenario.name).collect();
+                let text = format!(
+                    "--{size} is a size of {}, and what runs is {}",
+                    having.join(", "),
+                    chosen.join(", ")
+                );
+                return Err(Args::command().error(ErrorKind::ArgumentConflict, text));
+            }
+        }
+        Ok(())
+    }
+
     /// The rates given on the command line, from low to high.
     pub(crate) fn rates(&self) -> Vec<u64> {
         let mut rates = self.rates.clone();
@@ -260,6 +309,40 @@ mod tests {
         assert_eq!(error.exit_code(), 2);
         let text = error.to_string();
         assert!(scenario::ALL.iter().all(|scenario| text.contains(scenario.name)), "{text}");
+    }
+
+    #[test]
+    fn sizes_that_nothing_has_are_refused() {
+        for (line, expected) in [
+            (
+                "ring spawn --pairs 5",
+                "--pairs is a size of ping_pong, and what runs is ring, spawn",
+            ),
+            ("ring --rates 5", "--rates is a size of open_loop"),
+            ("ping_pong --servers 5", "--servers is a size of open_loop"),
+            ("fan_in --rounds 5", "--rounds is a size of ping_pong, latency_under_load"),
+        ] {
+            let error = parse(&format!("loadgen {line}")).unwrap().check().unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+        assert!(parse("loadgen --pairs 5 --rates 7").unwrap().check().is_ok());
+        assert!(parse("loadgen ring steal --tasks 5 --hops 7").unwrap().check().is_ok());
+    }
+
+    #[test]
+    fn a_scenario_named_twice_runs_once() {
+        let names = |line| -> Vec<&str> {
+            parse(line).unwrap().scenarios().iter().map(|scenario| scenario.name).collect()
+        };
+        assert_eq!(names("loadgen ring spawn ring"), ["ring", "spawn"]);
+    }
+
+    #[test]
+    fn a_limit_needs_something_to_compare_with() {
+        let error = parse("loadgen ring --fail-if rate<-5%").unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("--baseline"), "{error}");
     }
 
     #[test]

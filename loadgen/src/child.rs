@@ -3,12 +3,27 @@
 
 use std::env;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Deserialize;
 
+use crate::report::metric::Metric;
 use crate::scenario::{Parameter, Scenario};
 use crate::session::Session;
+
+/// What a child is to run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan<'a> {
+    pub(crate) scenario: &'static Scenario,
+    pub(crate) sizes: &'a [(Parameter, u64)],
+    /// Offered rates, if the scenario knows such.
+    pub(crate) rates: &'a [u64],
+    /// One per usable core if there is no number.
+    pub(crate) workers: Option<usize>,
+    /// Whether it runs once more before, to warm up.
+    pub(crate) warms_up: bool,
+}
 
 /// What a child reported, as far as commands compare it. Absent where the scenario has no such
 /// figure.
@@ -22,6 +37,7 @@ pub(crate) struct Figures {
 /// Times from the intended moment, in µs.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Percentiles {
+    pub(crate) p50: f64,
     pub(crate) p99: f64,
 }
 
@@ -30,31 +46,42 @@ struct Report {
     runs: Vec<Figures>,
 }
 
-/// Runs the scenario once, or once more before that to warm up, at these rates if it knows rates.
-/// Without a number of workers it has one per usable core.
-pub(crate) fn run(
-    session: &Session,
-    scenario: &Scenario,
-    sizes: &[(Parameter, u64)],
-    rates: &[u64],
-    workers: Option<usize>,
-    warms_up: bool,
-) -> Result<Figures, String> {
-    let program = env::current_exe().map_err(|error| format!("where is loadgen? {error}"))?;
+impl Figures {
+    pub(crate) fn value_of(&self, metric: Metric) -> Option<f64> {
+        match metric {
+            Metric::Rate => self.rate_per_s,
+            Metric::Memory => self.bytes_per_process,
+            Metric::P50 => self.latency_us.as_ref().map(|times| times.p50),
+            Metric::P99 => self.latency_us.as_ref().map(|times| times.p99),
+            Metric::P90 | Metric::P999 | Metric::Max => None,
+        }
+    }
+}
+
+/// This loadgen.
+pub(crate) fn own_program() -> Result<PathBuf, String> {
+    env::current_exe().map_err(|error| format!("where is loadgen? {error}"))
+}
+
+/// Runs a plan once, in a process of its own. The program is a loadgen of any version: it is given
+/// flags only that all of them have.
+pub(crate) fn run(session: &Session, program: &Path, plan: &Plan<'_>) -> Result<Figures, String> {
     let result = session.folder().join("result.json");
+    // What an earlier run left must not be taken for this one's.
+    _ = fs::remove_file(&result);
     let mut command = Command::new(program);
-    command.arg(scenario.name).arg("--quiet");
+    command.arg(plan.scenario.name).arg("--quiet");
     command.arg("--json").arg(&result).arg("--out").arg(session.folder());
-    for (parameter, size) in sizes {
+    for (parameter, size) in plan.sizes {
         command.arg(format!("--{}={size}", parameter.name()));
     }
-    for rate in rates {
+    for rate in plan.rates {
         command.arg(format!("--rates={rate}"));
     }
-    if warms_up {
+    if plan.warms_up {
         command.arg("--warmup=1");
     }
-    if let Some(workers) = workers {
+    if let Some(workers) = plan.workers {
         command.arg(format!("--workers={workers}"));
     }
     session.run(&mut command)?;
@@ -83,7 +110,7 @@ mod tests {
         let expected = Figures {
             rate_per_s: Some(500.0),
             bytes_per_process: None,
-            latency_us: Some(Percentiles { p99: 3.5 }),
+            latency_us: Some(Percentiles { p50: 1.0, p99: 3.5 }),
         };
         assert_eq!(figures(report), Ok(expected));
         assert!(figures(br#"{ "runs": [] }"#).is_err());

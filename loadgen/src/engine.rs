@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use moonlet::{Application, Builder, Level, Runtime};
 
-pub(crate) use moonlet::Value;
+pub(crate) use moonlet::{Interrupt, Value};
 
 /// A started runtime with the scenarios loaded; dropping it ends every process.
 pub(crate) struct Engine {
     runtime: Runtime,
+    interrupt: Interrupt,
 }
 
 impl Engine {
@@ -31,12 +32,19 @@ impl Engine {
             .application(application)
             .start()
             .map_err(|error| error.to_string())?;
-        Ok(Engine { runtime })
+        Ok(Engine { runtime, interrupt: Interrupt::new() })
     }
 
-    /// Runs an entry as a process and blocks until it has ended; gives main's result.
+    /// Has this end the waits of [`Engine::exec`].
+    pub(crate) fn interrupted_by(self, interrupt: Interrupt) -> Engine {
+        Engine { interrupt, ..self }
+    }
+
+    /// Runs an entry as a process and blocks until it has ended or the interrupt is raised; gives
+    /// main's result.
     pub(crate) fn exec(&self, id: &str, host: &str, arguments: &[Value]) -> Result<Value, String> {
-        self.runtime.exec(id, host, arguments).map_err(|error| error.to_string())
+        let Engine { runtime, interrupt } = self;
+        runtime.exec_until(id, host, arguments, interrupt).map_err(|error| error.to_string())
     }
 
     /// Returns the number of worker threads.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::compare::EXIT_USAGE;
+use crate::EXIT_USAGE;
 use crate::report::{self, result};
 
 /// Write a page (HTML) about results

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use tempfile::TempDir;
 
-use crate::EXIT_INTERRUPTED;
+use crate::{EXIT_INTERRUPTED, EXIT_USAGE};
 
 /// How often a running program is looked at. Rare enough to cost the measured cores nothing.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
@@ -27,6 +27,20 @@ const SHOWN_LINES_MAX: usize = 10;
 pub(crate) struct Session {
     folder: TempDir,
     is_interrupted: Arc<AtomicBool>,
+}
+
+/// Why a command has no result.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    /// What was given makes no sense.
+    Usage(String),
+    Failed(String),
+}
+
+impl From<String> for Problem {
+    fn from(error: String) -> Problem {
+        Problem::Failed(error)
+    }
 }
 
 impl Session {
@@ -48,17 +62,17 @@ impl Session {
 
     /// Runs a command within a session and turns what comes out of it into an exit status; `false`
     /// is a failure that has been reported already.
-    pub(crate) fn command(work: impl FnOnce(&Session) -> Result<bool, String>) -> ExitCode {
+    pub(crate) fn command(work: impl FnOnce(&Session) -> Result<bool, Problem>) -> ExitCode {
         let outcome = Session::begin().map(|session| (work(&session), session.is_interrupted()));
-        match outcome {
-            Ok((_, true)) => ExitCode::from(EXIT_INTERRUPTED as u8),
-            Ok((Ok(true), _)) => ExitCode::SUCCESS,
-            Ok((Ok(false), _)) => ExitCode::FAILURE,
-            Ok((Err(error), _)) | Err(error) => {
-                eprintln!("loadgen: {error}");
-                ExitCode::FAILURE
-            }
-        }
+        let (problem, status) = match outcome {
+            Ok((Ok(_), true)) => return ExitCode::from(EXIT_INTERRUPTED as u8),
+            Ok((Ok(true), _)) => return ExitCode::SUCCESS,
+            Ok((Ok(false), _)) => return ExitCode::FAILURE,
+            Ok((Err(Problem::Usage(error)), _)) => (error, ExitCode::from(EXIT_USAGE)),
+            Ok((Err(Problem::Failed(error)), _)) | Err(error) => (error, ExitCode::FAILURE),
+        };
+        eprintln!("loadgen: {problem}");
+        status
     }
 
     /// The temporary folder; it goes when the session ends.

@@ -64,7 +64,7 @@ fn results_of_several_runs_make_one_page() {
 fn a_file_that_is_no_result_ends_with_two() {
     let folder = tempfile::tempdir().unwrap();
     let bad = folder.path().join("bad.json");
-    fs::write(&bad, "{\"schema\": 2, \"measured_at\": 7}").unwrap();
+    fs::write(&bad, "{\"schema\": 3, \"measured_at\": 7}").unwrap();
     let out = folder.path().join("out");
     for output in [
         measure(&out, &["--baseline", bad.to_str().unwrap()]),
@@ -85,5 +85,5 @@ fn a_page_that_cannot_be_written_ends_with_one() {
     fs::write(&file, "").unwrap();
     let output = measure(&file.join("below"), &[]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("cannot make "), "{output:?}");
+    assert!(stderr(&output).contains("cannot make the folder "), "{output:?}");
 }

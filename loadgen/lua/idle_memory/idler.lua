@@ -1,7 +1,12 @@
--- Waits; answers; ends.
+-- Counts messages until one asks for the count; answers that; ends.
 local function main()
-  local message = process.inbox():receive()
-  process.send(message:from(), "awake", message:payload())
+  local inbox, received = process.inbox(), 0
+  local message = inbox:receive()
+  while message:topic() ~= "wake" do
+    received = received + 1
+    message = inbox:receive()
+  end
+  process.send(message:from(), "awake", message:payload(), received)
 end
 
 return { main = main }

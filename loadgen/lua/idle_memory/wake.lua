@@ -1,14 +1,17 @@
--- Second half: has all of them woken and waits until each has answered.
+-- Has all processes of all kinds woken and waits until each has answered.
 local crew, time = require("crew"), require("time")
 
-local function main(count)
+local function main(kinds, count)
   crew.limit_time()
-  local ok, err = process.monitor("loadgen.idle_memory")
-  if not ok then return nil, "idle_memory: " .. tostring(err) end
   local started = time.monotonic()
-  crew.send("loadgen.idle_memory", "wake", process.pid())
-  crew.gather("woken", 1)
-  return { ns = time.monotonic() - started, count = count }
+  for kind = 1, kinds do
+    local name = "loadgen.idle_memory." .. kind
+    local ok, err = process.monitor(name)
+    if not ok then return nil, "idle_memory: " .. tostring(err) end
+    crew.send(name, "wake", process.pid())
+  end
+  crew.gather("woken", kinds)
+  return { ns = time.monotonic() - started, count = kinds * count }
 end
 
 return { main = main }

@@ -1,29 +1,33 @@
 //! `loadgen compare`: a later result against an earlier one, as ratios, with limits for scripts.
 
+pub(crate) mod limit;
 mod table;
-mod threshold;
+pub(crate) mod threshold;
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 
 use self::threshold::Threshold;
-use crate::report::pair::{self, Pair, Pairing};
+use crate::EXIT_USAGE;
+use crate::print;
+use crate::report::grid;
+use crate::report::pair;
 use crate::report::result::{self, ResultFile};
-
-/// Exit status for arguments and files that make no sense; also clap's own.
-pub(crate) const EXIT_USAGE: u8 = 2;
 
 /// Compare two results: AFTER against BEFORE
 ///
-/// Prints for each scenario that both hold the ratio of every figure, later by earlier: 1.1 is ten
-/// percent more. With repeats the run with the median rate counts.
+/// Prints for each figure that both hold the ratio of the medians, later by earlier (1.1 is ten
+/// percent more), and the interval in which it lies with 95 % (bootstrap). A change that is smaller
+/// than what successive runs of one result differ by is within noise. It takes five runs of each:
+/// --repeat 5. What the machine did differently between two sittings counts as a change; to compare
+/// two builds, use loadgen ab, which runs them in turn.
 ///
-/// Exit status: 0; 1 if a figure is beyond a --fail-if limit or, with a limit, a scenario fails that
-/// ran before; 2 if a file or a limit cannot be understood.
+/// Exit status: 0; 1 if the whole interval of a figure lies beyond a --fail-if limit or, with a
+/// limit, a scenario fails that ran before; 2 if a file or a limit cannot be understood, or a limit
+/// is about figures of fewer than five runs.
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
     /// The earlier result, as written by --json or as result.json into the folder of --out
@@ -41,11 +45,24 @@ pub(crate) struct CompareArgs {
     fail_if: Vec<Threshold>,
 }
 
+/// What a comparison says.
+#[derive(Debug)]
+pub(crate) struct Compared {
+    /// The table and remarks.
+    pub(crate) text: String,
+    /// What lies beyond a limit, a line each.
+    pub(crate) beyond: Vec<String>,
+}
+
 /// Compares and prints.
 pub(crate) fn run(args: &CompareArgs) -> ExitCode {
-    match compare(args) {
-        Ok(beyond) if beyond.is_empty() => ExitCode::SUCCESS,
-        Ok(beyond) => {
+    let compared = read_and_compare(args).and_then(|compared| {
+        print::print(&compared.text)?;
+        Ok(compared)
+    });
+    match compared {
+        Ok(Compared { beyond, .. }) if beyond.is_empty() => ExitCode::SUCCESS,
+        Ok(Compared { beyond, .. }) => {
             beyond.iter().for_each(|line| eprintln!("loadgen: {line}"));
             ExitCode::FAILURE
         }
@@ -56,76 +73,39 @@ pub(crate) fn run(args: &CompareArgs) -> ExitCode {
     }
 }
 
-/// Prints the table and returns what went too far.
-fn compare(args: &CompareArgs) -> Result<Vec<String>, String> {
+fn read_and_compare(args: &CompareArgs) -> Result<Compared, String> {
     let (before, after) = (result::read(&args.before)?, result::read(&args.after)?);
-    let pairing = pair::pair(&before, &after);
+    let files = [(args.before.as_path(), &before), (args.after.as_path(), &after)];
+    compare(files, &args.fail_if, grid::terminal_width())
+}
+
+/// Sets the second result against the first. An error if they have nothing in common, or a limit
+/// that can never be passed.
+pub(crate) fn compare(
+    files: [(&Path, &ResultFile); 2],
+    limits: &[Threshold],
+    width: Option<usize>,
+) -> Result<Compared, String> {
+    let [(before_path, before), (after_path, after)] = files;
+    let pairing = pair::pair(before, after);
     if pairing.pairs.is_empty() {
-        let (one, other) = (scenarios(&before), scenarios(&after));
         return Err(format!(
-            "nothing to compare: {} holds {one}, {} holds {other}; both must hold the same \
-             scenario, and if several times, with the same sizes and workers",
-            args.before.display(),
-            args.after.display()
+            "nothing to compare: {} holds {}, {} holds {}; both must hold the same scenario, and \
+             if several times, with the same sizes and workers",
+            before_path.display(),
+            scenarios(before),
+            after_path.display(),
+            scenarios(after)
         ));
     }
-    let text = table::render([(&args.before, &before), (&args.after, &after)], &pairing);
-    // A closed pipe does not change the verdict.
-    _ = io::stdout().write_all(text.as_bytes());
     let mut beyond = Vec::new();
-    for threshold in &args.fail_if {
-        beyond.append(&mut check(threshold, &pairing)?);
+    for threshold in limits {
+        beyond.append(&mut limit::beyond(threshold, &pairing)?);
     }
-    if !args.fail_if.is_empty() {
-        beyond.extend(pairing.pairs.iter().filter(|pair| pair.has_broken()).map(broken));
+    if !limits.is_empty() {
+        beyond.extend(pairing.pairs.iter().filter(|pair| pair.has_broken()).map(limit::broken));
     }
-    Ok(beyond)
-}
-
-/// Returns what is beyond the threshold. One that applies to nothing is an error: it would be met
-/// for ever.
-fn check(threshold: &Threshold, pairing: &Pairing<'_>) -> Result<Vec<String>, String> {
-    let is_meant = |(pair, _): &(&Pair<'_>, String)| match &threshold.scenario {
-        Some(name) => pair.after.scenario() == name,
-        None => true,
-    };
-    let labelled = pairing.pairs.iter().zip(table::labels(pairing));
-    let meant: Vec<_> = labelled.filter(is_meant).collect();
-    if meant.is_empty() {
-        let names: BTreeSet<_> = pairing.pairs.iter().map(|pair| pair.after.scenario()).collect();
-        let names = names.into_iter().collect::<Vec<_>>().join(", ");
-        return Err(format!("--fail-if '{threshold}': in both files there is only {names}"));
-    }
-    let metric = threshold.metric;
-    let mut applies = false;
-    let mut beyond = Vec::new();
-    for (pair, label) in &meant {
-        let (Some((before, after)), Some(ratio)) = (pair.values(metric), pair.ratio(metric)) else {
-            // Its failure is reported as such.
-            applies |= pair.has_broken();
-            continue;
-        };
-        applies = true;
-        if threshold.is_exceeded(ratio) {
-            let (heading, unit) = (metric.heading(), metric.unit());
-            let change = (ratio - 1.0) * 100.0;
-            beyond.push(format!(
-                "{label}: {heading} went from {before:.1} to {after:.1} {unit}, {change:+.1} %, \
-                 beyond '{threshold}'"
-            ));
-        }
-    }
-    match applies {
-        true => Ok(beyond),
-        false => Err(format!(
-            "--fail-if '{threshold}': no scenario that it is about has this figure in both files"
-        )),
-    }
-}
-
-fn broken(pair: &Pair<'_>) -> String {
-    let failure = pair.after.failure().unwrap_or("no reason given");
-    format!("{}: failed, and did not before: {failure}", pair.after.scenario())
+    Ok(Compared { text: table::render(files, &pairing, width), beyond })
 }
 
 fn scenarios(result: &ResultFile) -> String {

@@ -1,30 +1,55 @@
 //! The comparison as text: a line of ratios per scenario, and what else differs.
 
-use std::fmt::Write;
 use std::path::Path;
 
+use super::limit::interval;
 use crate::machine::Machine;
+use crate::quiet::Disturbance;
+use crate::report::grid::{Align, Column, Grid, wrapped};
 use crate::report::label;
 use crate::report::metric::Metric;
 use crate::report::pair::{Group, Pair, Pairing};
+use crate::report::quantity;
 use crate::report::result::ResultFile;
 
+const COLUMNS: [Column; 8] = [
+    Column::new("scenario", Align::Left, 0, 0),
+    Column::new("figure", Align::Left, 0, 0),
+    Column::new("before", Align::Right, 0, 2),
+    Column::new("after", Align::Right, 0, 3),
+    Column::new("ratio", Align::Right, 0, 0),
+    Column::new("95 % interval", Align::Right, 0, 1),
+    Column::new("noise", Align::Right, 0, 4),
+    Column::new("verdict", Align::Left, 0, 0),
+];
+
 /// Returns the table with the two results above it and remarks below.
-pub(super) fn render(results: [(&Path, &ResultFile); 2], pairing: &Pairing<'_>) -> String {
+pub(super) fn render(
+    results: [(&Path, &ResultFile); 2],
+    pairing: &Pairing<'_>,
+    width: Option<usize>,
+) -> String {
     let mut text = String::new();
     for (name, (path, result)) in ["before", "after"].into_iter().zip(results) {
         let Machine { model, cores, version, commit, .. } = &result.machine;
         let commit = commit.as_deref().map_or(String::new(), |commit| format!(" ({commit})"));
-        _ = writeln!(
-            text,
-            "{name:<6}  {}: {}, moonlet {version}{commit}, {model}, {cores} cores",
+        let line = format!(
+            "{name:<6} {}: {}, moonlet {version}{commit}, {model}, {cores} cores",
             path.display(),
             result.measured_at
         );
+        text.push_str(&wrapped(&line, width));
     }
-    push_rows(&mut text, pairing);
-    text.push_str("ratios: after / before, of the runs with the median rates\n");
-    push_remarks(&mut text, results.map(|(_, result)| result), pairing);
+    let rows: Vec<_> = pairing
+        .pairs
+        .iter()
+        .zip(labels(pairing))
+        .flat_map(|(pair, label)| rows(pair, label))
+        .collect();
+    text.push_str(&Grid::for_rows(&COLUMNS, &rows, width).render(&rows));
+    let note = "ratios of the medians, after / before; noise: what successive runs differ by";
+    text.push_str(&wrapped(note, width));
+    push_remarks(&mut text, results.map(|(_, result)| result), pairing, width);
     text
 }
 
@@ -33,65 +58,77 @@ pub(super) fn labels(pairing: &Pairing<'_>) -> Vec<String> {
     label::labels(&pairing.pairs.iter().map(|pair| &pair.after).collect::<Vec<_>>())
 }
 
-fn push_rows(text: &mut String, pairing: &Pairing<'_>) {
-    let mut rows = vec![vec!["scenario".to_owned()]];
-    rows[0].extend(Metric::ALL.map(|metric| metric.heading().to_owned()));
-    for (pair, label) in pairing.pairs.iter().zip(labels(pairing)) {
-        let mut row = vec![label];
-        match (pair.before.median(), pair.after.median()) {
-            (Some(_), Some(_)) => row.extend(Metric::ALL.map(|metric| ratio(pair, metric))),
-            (None, _) => row.push("failed before".to_owned()),
-            (_, None) => row.push("failed".to_owned()),
-        }
-        rows.push(row);
+/// A row for each figure that both sides have; the first one has the label.
+fn rows(pair: &Pair<'_>, label: String) -> Vec<Vec<String>> {
+    let failed = |what: &str| vec![vec![label.clone(), what.to_owned()]];
+    match (pair.before.shown(), pair.after.shown()) {
+        (None, _) => return failed("failed before"),
+        (_, None) => return failed("failed"),
+        _ => {}
     }
-    // A remark in the place of figures does not widen the column.
-    let is_figures = |row: &&Vec<String>| row.len() == 1 + Metric::ALL.len();
-    let width = |column: usize| match column {
-        0 => rows.iter().map(|row| row[0].chars().count()).max().unwrap_or(0),
-        _ => rows.iter().filter(is_figures).map(|row| row[column].len()).max().unwrap_or(0),
-    };
-    let widths: Vec<_> = (0..=Metric::ALL.len()).map(width).collect();
-    for row in &rows {
-        let mut line = format!("{:<1$}", row[0], widths[0]);
-        for (cell, width) in row[1..].iter().zip(&widths[1..]) {
-            _ = write!(line, "  {cell:>width$}");
-        }
-        _ = writeln!(text, "{}", line.trim_end());
-    }
+    let rows = Metric::ALL.into_iter().filter_map(|metric| row(pair, metric));
+    let label = std::iter::once(label).chain(std::iter::repeat(String::new()));
+    rows.zip(label).map(|(row, label)| [vec![label], row].concat()).collect()
 }
 
-fn ratio(pair: &Pair<'_>, metric: Metric) -> String {
-    match pair.ratio(metric) {
-        None => String::new(),
-        Some(ratio) if ratio >= 1000.0 => format!("{ratio:.0}"),
-        Some(ratio) => format!("{ratio:.3}"),
-    }
+fn row(pair: &Pair<'_>, metric: Metric) -> Option<Vec<String>> {
+    let (before, after) = pair.values(metric)?;
+    let mut row = vec![metric.heading().to_owned(), metric.show(before), metric.show(after)];
+    row.extend(match pair.change(metric) {
+        Some(change) => vec![
+            quantity::ratio(change.estimate.median),
+            interval(&change.estimate),
+            format!("±{}", quantity::percent(change.noise)),
+            change.verdict(metric.is_better_high()).text(metric == Metric::Memory).to_owned(),
+        ],
+        None => {
+            let ratio = if before == after { 1.0 } else { after / before };
+            let runs = [&pair.before, &pair.after].map(|group| group.values(metric).len());
+            let few = format!("too few runs ({} and {})", runs[0], runs[1]);
+            vec![quantity::ratio(ratio), String::new(), String::new(), few]
+        }
+    });
+    Some(row)
 }
 
-fn push_remarks(text: &mut String, results: [&ResultFile; 2], pairing: &Pairing<'_>) {
+fn push_remarks(
+    text: &mut String,
+    results: [&ResultFile; 2],
+    pairing: &Pairing<'_>,
+    width: Option<usize>,
+) {
+    let mut note = |line: &str| text.push_str(&wrapped(&format!("note: {line}"), width));
+    for (side, result) in ["before", "after"].into_iter().zip(results) {
+        if let Some(complaint) = result.before.complaint() {
+            note(&format!("{side}: the machine was not quiet: {complaint}"));
+        }
+        let worst = result.runs.iter().filter_map(|run| run.disturbance);
+        if let Some(worst) = Disturbance::worst(worst).filter(|worst| !worst.is_quiet()) {
+            note(&format!("{side}: {} at worst", worst.text()));
+        }
+    }
     let [before, after] = results.map(|result| &result.machine);
     let machine = |machine: &Machine| {
         let Machine { model, cores, memory_bytes, kernel, arch, profile, .. } = machine;
         (model.clone(), *cores, *memory_bytes, kernel.clone(), arch.clone(), profile.clone())
     };
     if machine(before) != machine(after) {
-        text.push_str("note: the machine or the build is not the same, so neither are the runs\n");
+        note("the machine or the build is not the same, so neither are the runs");
     }
     let [before, after] = results.map(|result| &result.settings);
     if (before.workers, before.pinning) != (after.workers, after.pinning) {
-        text.push_str("note: --workers or --no-pin were not the same\n");
+        note("--workers or --no-pin were not the same");
     }
     for pair in &pairing.pairs {
         for difference in &pair.differences {
-            _ = writeln!(text, "note: {}: {difference}", pair.after.scenario());
+            note(&format!("{}: {difference}", pair.after.scenario()));
         }
     }
     for (side, groups) in [("before", &pairing.only_before), ("after", &pairing.only_after)] {
         if !groups.is_empty() {
             let name = |group: &Group<'_>| format!("{} {}", group.scenario(), group.sizes());
             let names: Vec<_> = groups.iter().map(|group| name(group).trim().to_owned()).collect();
-            _ = writeln!(text, "note: only {side}: {}", names.join("; "));
+            note(&format!("only {side}: {}", names.join("; ")));
         }
     }
 }

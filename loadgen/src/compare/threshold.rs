@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::report::metric::Metric;
+use crate::statistics::Estimate;
 
 /// What a threshold looks like, for error messages.
 const FORM: &str = "write [SCENARIO.]METRIC>+N% or [SCENARIO.]METRIC<-N%, in quotes, for example \
@@ -16,8 +17,8 @@ const LENGTH_MAX: usize = 200;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Threshold {
     /// All that have the metric, if there is none.
-    pub(super) scenario: Option<String>,
-    pub(super) metric: Metric,
+    pub(crate) scenario: Option<String>,
+    pub(crate) metric: Metric,
     direction: Direction,
     /// Above 0.
     percent: f64,
@@ -30,12 +31,17 @@ enum Direction {
 }
 
 impl Threshold {
-    /// Whether this ratio, later by earlier, is too much.
-    pub(super) fn is_exceeded(&self, ratio: f64) -> bool {
+    /// Whether it looks at this scenario.
+    pub(crate) fn is_about(&self, scenario: &str) -> bool {
+        self.scenario.as_deref().is_none_or(|name| name == scenario)
+    }
+
+    /// Whether the whole interval of this ratio, later by earlier, is too much.
+    pub(crate) fn is_exceeded(&self, estimate: &Estimate) -> bool {
         // Not by way of the percentage of the ratio, which rounds twice.
         match self.direction {
-            Direction::Grows => ratio > 1.0 + self.percent / 100.0,
-            Direction::Falls => ratio < 1.0 - self.percent / 100.0,
+            Direction::Grows => estimate.low > 1.0 + self.percent / 100.0,
+            Direction::Falls => estimate.high < 1.0 - self.percent / 100.0,
         }
     }
 }
@@ -139,8 +145,12 @@ mod tests {
             let threshold = parse(text);
             assert_eq!(threshold.scenario.as_deref(), scenario, "{text}");
             assert_eq!(threshold.metric, metric, "{text}");
-            assert!(threshold.is_exceeded(exceeded), "{text}");
-            assert!(!threshold.is_exceeded(kept), "{text}");
+            let exactly = |ratio| Estimate { median: ratio, low: ratio, high: ratio };
+            assert!(threshold.is_exceeded(&exactly(exceeded)), "{text}");
+            assert!(!threshold.is_exceeded(&exactly(kept)), "{text}");
+            let [low, high] = [exceeded.min(kept), exceeded.max(kept)];
+            let unclear = Estimate { median: exceeded, low, high };
+            assert!(!threshold.is_exceeded(&unclear), "{text}");
             assert_eq!(parse(&threshold.to_string()), threshold);
         }
     }

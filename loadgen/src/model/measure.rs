@@ -5,7 +5,7 @@
 //! core if there are two; on one core what they do to each other cannot be measured. What the engine
 //! costs is processor time, which other programs on the machine change little.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use crate::args::Sizes;
 use crate::engine::Engine;
 use crate::machine;
-use crate::median::median;
+use crate::placement::{self, Line, on_cores};
 use crate::scenario::{self, Parameter, Parameters};
+use crate::statistics::median;
 
 const ROUNDS: usize = 15;
 /// Measurements of a scenario, of which the cheapest counts.
@@ -29,10 +30,6 @@ const WAKES: u32 = 300;
 const MESSAGE: usize = 128;
 /// Messages on their way at once when memory goes from thread to thread.
 const BATCH: usize = 1000;
-
-/// A cache line of its own, or two: processors fetch pairs.
-#[repr(align(128))]
-struct Line<T>(T);
 
 /// What atomics, locks and wake-ups cost; in ns.
 #[derive(Debug, Clone, Copy, Default)]
@@ -69,7 +66,7 @@ impl Machine {
         Machine {
             add_alone: least(|| add(&[0])),
             add_fought: middle(|| add(&[0, 1])),
-            handover: least(handover),
+            handover: placement::line_ns(),
             lock_alone: least(|| lock(&[0])),
             lock_fought: middle(|| lock(&[0, 1])),
             memory_alone: least(memory_alone),
@@ -121,35 +118,6 @@ fn least(measure: impl Fn() -> f64) -> f64 {
     (0..ROUNDS).map(|_| measure()).fold(f64::INFINITY, f64::min)
 }
 
-/// Runs `work` once per core of the list, all at once; returns how long the slowest took.
-fn on_cores(cores: &[usize], work: impl Fn(usize) + Sync) -> Duration {
-    let arrived = AtomicUsize::new(0);
-    let work = |core: usize| {
-        pin(core);
-        arrived.fetch_add(1, SeqCst);
-        // No sleep: whoever wakes late would find the others done.
-        while arrived.load(SeqCst) < cores.len() {
-            thread::yield_now();
-        }
-        let started = Instant::now();
-        work(core);
-        started.elapsed()
-    };
-    thread::scope(|scope| {
-        let threads: Vec<_> = cores.iter().map(|core| scope.spawn(|| work(*core))).collect();
-        let times = threads.into_iter().map(|thread| thread.join().expect("it only counts"));
-        times.max().unwrap_or_default()
-    })
-}
-
-/// Without it threads may share a core; then the figures are those of one.
-fn pin(core: usize) {
-    let ids = core_affinity::get_core_ids().unwrap_or_default();
-    if let Some(id) = ids.get(core) {
-        core_affinity::set_for_current(*id);
-    }
-}
-
 fn each(time: Duration, count: u64) -> f64 {
     time.as_nanos() as f64 / count as f64
 }
@@ -191,33 +159,6 @@ fn fight(cores: &[usize], step: impl Fn() -> u64 + Sync) -> f64 {
         is_over.0.store(true, Relaxed);
     });
     median(&times.into_inner().unwrap_or_else(PoisonError::into_inner)).unwrap_or(f64::NAN)
-}
-
-/// Two threads take turns: one waits for even numbers, the other for odd ones. The quickest spell
-/// counts, one in which both ran all the time.
-fn handover() -> f64 {
-    let word = Line(AtomicU64::new(0));
-    let quickest = Line(AtomicU64::new(u64::MAX));
-    on_cores(&[0, 1], |core| {
-        let mut started = Instant::now();
-        for step in 0..STEPS / 4 {
-            let mine = 2 * step + core as u64;
-            let mut tries = 0_u32;
-            while word.0.load(SeqCst) != mine {
-                tries += 1;
-                // Two threads on one core would wait for the system to switch.
-                if tries.is_multiple_of(1 << 12) {
-                    thread::yield_now();
-                }
-            }
-            word.0.store(mine + 1, SeqCst);
-            if core == 0 && step % SPELL == SPELL - 1 {
-                quickest.0.fetch_min(started.elapsed().as_nanos() as u64, Relaxed);
-                started = Instant::now();
-            }
-        }
-    });
-    quickest.0.into_inner() as f64 / (2 * SPELL) as f64
 }
 
 fn message() -> Box<[u8; MESSAGE]> {
@@ -310,7 +251,7 @@ mod tests {
             assert!(fought.is_nan() || fought > 0.0, "{fought}");
         }
         let (call, wake) = wake();
-        assert!(handover() > 0.0 && call > 0.0 && wake > call / 2.0, "{call} {wake}");
+        assert!(placement::line_ns() > 0.0 && call > 0.0 && wake > call / 2.0, "{call} {wake}");
         assert!(memory_alone() > 0.0 && memory_across() > 0.0);
     }
 

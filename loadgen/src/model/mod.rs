@@ -10,11 +10,11 @@ mod ramp;
 mod words;
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::print;
 use crate::scenario::Parameter;
 use crate::session::Session;
 use measure::{Cost, Machine};
@@ -92,8 +92,7 @@ pub(crate) fn run(args: &ModelArgs) -> ExitCode {
             rates(&inputs, &args.cores),
             spreads(&inputs, &machine, &args.cores),
         ];
-        // A closed pipe is no failure of the model.
-        _ = io::stdout().write_all(text.join("\n").as_bytes());
+        print::print(&text.join("\n"))?;
         Ok(true)
     })
 }

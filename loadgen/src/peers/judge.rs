@@ -1,14 +1,21 @@
-//! From measured values to a verdict. Medians are compared, and ratios are those of medians.
+//! From measured values to a verdict. Runs made one after the other are set against each other, the
+//! median of their ratios counts, and nothing fails unless the whole interval lies beyond its bound.
 
 use super::measure::{Measured, Side};
-use super::rows::{Bound, Figure, Row};
-use crate::median::median;
+use super::rows::{Bound, Figure, Row, Standing};
+use crate::placement::Placement;
+use crate::quiet::Disturbance;
+use crate::statistics::{self, Estimate, median};
 
 /// A row, measured or not.
 #[derive(Debug)]
 pub(super) struct Comparison {
     pub(super) row: &'static Row,
     pub(super) measured: Vec<Measured>,
+    /// How the cores lay, if they lay so before and after the runs.
+    pub(super) placement: Option<Placement>,
+    /// What others did on the machine meanwhile, as far as the system tells.
+    pub(super) disturbance: Option<Disturbance>,
     /// Why there is nothing to judge: a run that failed, or a machine that lacks something.
     pub(super) problem: Option<Problem>,
 }
@@ -23,11 +30,23 @@ pub(super) enum Problem {
 pub(super) enum Verdict {
     GoalReached,
     MustReached,
+    /// Below the must by the median, but the interval holds it.
+    Unclear,
     Missed,
-    /// Sizes too small to judge.
-    NotJudged,
+    /// Missed, where the must is a promise for later.
+    NotYet,
+    /// Why it is not: sizes too small, or cores too near.
+    NotJudged(&'static str),
     NotCompared(String),
     Failed(String),
+}
+
+/// A figure against a bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standard {
+    Kept,
+    Unclear,
+    Missed,
 }
 
 impl Verdict {
@@ -36,44 +55,65 @@ impl Verdict {
         matches!(self, Verdict::Missed | Verdict::Failed(_))
     }
 
-    /// The verdict in words.
-    pub(super) fn text(&self) -> String {
+    /// The verdict in two words.
+    pub(super) fn text(&self) -> &'static str {
         match self {
-            Verdict::GoalReached => "goal reached".to_owned(),
-            Verdict::MustReached => "must reached".to_owned(),
-            Verdict::Missed => "MISSED".to_owned(),
-            Verdict::NotJudged => "not judged".to_owned(),
-            Verdict::NotCompared(why) => format!("not compared: {why}"),
-            Verdict::Failed(_) => "FAILED".to_owned(),
+            Verdict::GoalReached => "goal reached",
+            Verdict::MustReached => "must reached",
+            Verdict::Unclear => "unclear",
+            Verdict::Missed => "MISSED",
+            Verdict::NotYet => "not yet",
+            Verdict::NotJudged(_) => "not judged",
+            Verdict::NotCompared(_) => "not compared",
+            Verdict::Failed(_) => "FAILED",
+        }
+    }
+
+    /// Why there is no other.
+    pub(super) fn reason(&self) -> Option<&str> {
+        match self {
+            Verdict::NotJudged(why) => Some(why),
+            Verdict::NotCompared(why) | Verdict::Failed(why) => Some(why),
+            _ => None,
         }
     }
 }
 
 impl Comparison {
+    fn values(&self, side: Side) -> Option<&[f64]> {
+        Some(&self.measured.iter().find(|measured| measured.side == side)?.values)
+    }
+
     /// The median of a side, if it took part.
     pub(super) fn median(&self, side: Side) -> Option<f64> {
-        median(&self.measured.iter().find(|measured| measured.side == side)?.values)
+        median(self.values(side)?)
     }
 
-    /// What the row's bounds are about: Moonlet's figure or a share.
-    fn ours(&self) -> Option<f64> {
-        match self.row.figure {
-            Figure::StealShare | Figure::WaitingShare => self.ratio(),
-            _ => self.median(Side::Moonlet),
-        }
-    }
-
-    /// Moonlet's figure over Erlang's, or the share.
-    pub(super) fn ratio(&self) -> Option<f64> {
-        let over = |above, below| Some(self.median(above)? / self.median(below)?);
+    /// Moonlet's figure over Erlang's, or the share, of each round.
+    pub(super) fn ratios(&self) -> Option<Vec<f64>> {
+        let over = |above, below| {
+            let pairs = self.values(above)?.iter().zip(self.values(below)?);
+            Some(pairs.map(|(above, below)| above / below).collect::<Vec<_>>())
+        };
         match self.row.figure {
             Figure::StealShare => {
                 let workers = over(Side::Workers(2), Side::Workers(1))?;
-                Some(workers / over(Side::Threads(2), Side::Threads(1))?)
+                let threads = over(Side::Threads(2), Side::Threads(1))?;
+                Some(workers.iter().zip(threads).map(|(ours, plain)| ours / plain).collect())
             }
             Figure::WaitingShare => over(Side::Moonlet, Side::NoneWaiting),
             _ => over(Side::Moonlet, Side::Erlang),
         }
+    }
+
+    /// The median of the ratios.
+    pub(super) fn ratio(&self) -> Option<f64> {
+        median(&self.ratios()?)
+    }
+
+    /// Between which bounds that lies; nothing of few rounds.
+    pub(super) fn interval(&self) -> Option<Estimate> {
+        statistics::of_values(&self.ratios()?)
     }
 
     /// Judges the row; at quick sizes only whether it could be measured.
@@ -83,22 +123,52 @@ impl Comparison {
             Some(Problem::Lacking(what)) => return Verdict::NotCompared(what.clone()),
             None => {}
         }
-        match (self.keeps(self.row.must), self.keeps(self.row.goal)) {
-            (None, _) => Verdict::NotCompared("no Erlang".to_owned()),
-            _ if is_quick => Verdict::NotJudged,
-            (Some(false), _) => Verdict::Missed,
-            (Some(true), Some(true)) => Verdict::GoalReached,
-            (Some(true), _) => Verdict::MustReached,
+        if !self.has(self.row.must) {
+            return Verdict::NotCompared("no Erlang".to_owned());
+        }
+        if is_quick {
+            return Verdict::NotJudged("quick");
+        }
+        let (Some(must), goal) = (self.against(self.row.must), self.against(self.row.goal)) else {
+            return Verdict::NotJudged("too few rounds");
+        };
+        let is_far = self.placement.is_some_and(Placement::is_far);
+        match (must, goal, self.row.standing) {
+            (Standard::Kept, Some(Standard::Kept), _) => Verdict::GoalReached,
+            (Standard::Kept, ..) => Verdict::MustReached,
+            (.., Standing::FarCores) if !is_far => Verdict::NotJudged("cores not far"),
+            (Standard::Unclear, ..) => Verdict::Unclear,
+            (Standard::Missed, _, Standing::Promised) => Verdict::NotYet,
+            (Standard::Missed, ..) => Verdict::Missed,
         }
     }
 
-    /// Whether a bound is kept; nothing if that takes a side that is missing.
-    fn keeps(&self, bound: Bound) -> Option<bool> {
+    /// Whether the sides that a bound is about took part.
+    fn has(&self, bound: Bound) -> bool {
+        match bound {
+            Bound::TimesErlang(_) | Bound::ErlangAtMost | Bound::Share(_) => self.ratio().is_some(),
+            Bound::AtMost(_) => self.median(Side::Moonlet).is_some(),
+        }
+    }
+
+    /// How a figure stands to a bound; nothing if that takes a side that is missing, or more rounds.
+    fn against(&self, bound: Bound) -> Option<Standard> {
+        let at_least = |estimate: Estimate, limit: f64| match estimate {
+            Estimate { median, .. } if median >= limit => Standard::Kept,
+            Estimate { high, .. } if high >= limit => Standard::Unclear,
+            _ => Standard::Missed,
+        };
+        let at_most = |estimate: Estimate, limit: f64| match estimate {
+            Estimate { median, .. } if median <= limit => Standard::Kept,
+            Estimate { low, .. } if low <= limit => Standard::Unclear,
+            _ => Standard::Missed,
+        };
         Some(match bound {
-            Bound::TimesErlang(times) => self.ratio()? >= times,
-            Bound::ErlangAtMost => self.ratio()? <= 1.0,
-            Bound::AtMost(limit) => self.ours()? <= limit,
-            Bound::Share(share) => self.ours()? >= share,
+            Bound::TimesErlang(limit) | Bound::Share(limit) => at_least(self.interval()?, limit),
+            Bound::ErlangAtMost => at_most(self.interval()?, 1.0),
+            Bound::AtMost(limit) => {
+                at_most(statistics::of_values(self.values(Side::Moonlet)?)?, limit)
+            }
         })
     }
 }
@@ -108,40 +178,72 @@ mod tests {
     use super::super::rows;
     use super::*;
 
-    fn comparison(figure: Figure, measured: &[(Side, f64)]) -> Comparison {
-        let measured = measured.iter().map(|&(side, value)| Measured { side, values: vec![value] });
+    fn comparison(figure: Figure, measured: &[(Side, [f64; 5])]) -> Comparison {
+        let measured = measured.iter();
+        let measured = measured.map(|&(side, values)| Measured { side, values: values.to_vec() });
         Comparison {
             row: rows::ALL.iter().find(|row| row.figure == figure).unwrap(),
             measured: measured.collect(),
+            placement: Some(Placement::Far(150.0)),
+            disturbance: None,
             problem: None,
         }
     }
 
-    fn verdict(figure: Figure, measured: &[(Side, f64)]) -> Verdict {
+    fn verdict(figure: Figure, measured: &[(Side, [f64; 5])]) -> Verdict {
         comparison(figure, measured).verdict(false)
     }
 
     #[test]
     fn rates_are_judged_as_ratios() {
-        let at = |rate| [(Side::Moonlet, rate), (Side::Erlang, 100.0)];
+        let at = |rate| [(Side::Moonlet, [rate; 5]), (Side::Erlang, [100.0; 5])];
         assert_eq!(verdict(Figure::Rate, &at(139.0)), Verdict::Missed);
         assert_eq!(verdict(Figure::Rate, &at(140.0)), Verdict::MustReached);
         assert_eq!(verdict(Figure::Rate, &at(200.0)), Verdict::GoalReached);
-        let alone = verdict(Figure::Rate, &[(Side::Moonlet, 1.0)]);
+        let unclear =
+            [(Side::Moonlet, [130.0, 135.0, 138.0, 142.0, 120.0]), (Side::Erlang, [100.0; 5])];
+        assert_eq!(verdict(Figure::Rate, &unclear), Verdict::Unclear);
+        let alone = verdict(Figure::Rate, &[(Side::Moonlet, [1.0; 5])]);
         assert_eq!(alone, Verdict::NotCompared("no Erlang".to_owned()));
-        assert!(!alone.is_failure());
-        assert_eq!(comparison(Figure::Rate, &at(1.0)).verdict(true), Verdict::NotJudged);
+        assert!(!alone.is_failure() && !Verdict::Unclear.is_failure());
+        assert_eq!(comparison(Figure::Rate, &at(1.0)).verdict(true), Verdict::NotJudged("quick"));
+    }
+
+    #[test]
+    fn few_rounds_are_not_judged() {
+        let at = [(Side::Moonlet, [1.0; 5]), (Side::Erlang, [100.0; 5])];
+        let mut few = comparison(Figure::Rate, &at);
+        few.measured.iter_mut().for_each(|side| side.values.truncate(4));
+        assert_eq!(few.verdict(false), Verdict::NotJudged("too few rounds"));
+        assert_eq!(few.ratio(), Some(0.01));
+    }
+
+    #[test]
+    fn pairs_must_be_fast_where_the_cores_are_far() {
+        let at = |rate| [(Side::Moonlet, [rate; 5]), (Side::Erlang, [100.0; 5])];
+        let mut near = comparison(Figure::Rate, &at(90.0));
+        assert_eq!(near.verdict(false), Verdict::Missed);
+        for placement in [Some(Placement::Near(26.0)), Some(Placement::Alone), None] {
+            near.placement = placement;
+            assert_eq!(near.verdict(false), Verdict::NotJudged("cores not far"));
+        }
+        let mut fast = comparison(Figure::Rate, &at(300.0));
+        fast.placement = Some(Placement::Near(26.0));
+        assert_eq!(fast.verdict(false), Verdict::GoalReached);
     }
 
     #[test]
     fn memory_and_latency_are_judged_as_they_are() {
-        let memory = |bytes| verdict(Figure::BytesPerProcess, &[(Side::Moonlet, bytes)]);
-        assert_eq!(memory(8192.0), Verdict::GoalReached);
-        assert_eq!(memory(10_240.0), Verdict::MustReached);
-        assert_eq!(memory(10_241.0), Verdict::Missed);
-        let latency =
-            |ours| verdict(Figure::LatencyP99, &[(Side::Moonlet, ours), (Side::Erlang, 700.0)]);
-        assert_eq!(latency(500.0), Verdict::GoalReached);
+        let memory = |bytes| verdict(Figure::BytesPerProcess, &[(Side::Moonlet, [bytes; 5])]);
+        assert_eq!(memory(8.5 * 1024.0), Verdict::GoalReached);
+        assert_eq!(memory(9.0 * 1024.0), Verdict::MustReached);
+        assert_eq!(memory(9.01 * 1024.0), Verdict::NotYet);
+        assert!(!Verdict::NotYet.is_failure());
+        let latency = |ours| {
+            let sides = [(Side::Moonlet, [ours; 5]), (Side::Erlang, [700.0; 5])];
+            verdict(Figure::LatencyP99, &sides)
+        };
+        assert_eq!(latency(200.0), Verdict::GoalReached);
         assert_eq!(latency(700.0), Verdict::MustReached);
         assert_eq!(latency(701.0), Verdict::Missed);
     }
@@ -149,15 +251,16 @@ mod tests {
     #[test]
     fn shares_are_judged_against_ourselves() {
         let steal = |two| {
-            let workers = [(Side::Workers(1), 100.0), (Side::Workers(2), two)];
-            let threads = [(Side::Threads(1), 100.0), (Side::Threads(2), 200.0)];
+            let workers = [(Side::Workers(1), [100.0; 5]), (Side::Workers(2), [two; 5])];
+            let threads = [(Side::Threads(1), [100.0; 5]), (Side::Threads(2), [200.0; 5])];
             verdict(Figure::StealShare, &[workers, threads].concat())
         };
         assert_eq!(steal(189.0), Verdict::Missed);
         assert_eq!(steal(191.0), Verdict::MustReached);
         assert_eq!(steal(197.0), Verdict::GoalReached);
         let waiting = |rate| {
-            verdict(Figure::WaitingShare, &[(Side::NoneWaiting, 10.0), (Side::Moonlet, rate)])
+            let sides = [(Side::NoneWaiting, [10.0; 5]), (Side::Moonlet, [rate; 5])];
+            verdict(Figure::WaitingShare, &sides)
         };
         assert_eq!(waiting(7.9), Verdict::Missed);
         assert_eq!(waiting(8.0), Verdict::MustReached);
@@ -165,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_problem_comes_first() {
-        let mut row = comparison(Figure::BytesPerProcess, &[(Side::Moonlet, 1.0)]);
+        let mut row = comparison(Figure::BytesPerProcess, &[(Side::Moonlet, [1.0; 5])]);
         row.problem = Some(Problem::Lacking("needs two cores".to_owned()));
         assert!(!row.verdict(false).is_failure());
         row.problem = Some(Problem::Failed("token lost".to_owned()));

@@ -6,7 +6,7 @@ use std::thread;
 use super::rows::{Figure, Row};
 use super::threads;
 use super::toolchain::{Peer, Peers};
-use crate::child::{self, Figures};
+use crate::child::{self, Figures, Plan};
 use crate::machine;
 use crate::scenario::{self, Parameter};
 use crate::session::Session;
@@ -96,7 +96,8 @@ pub(super) fn measure(
     };
     let ours = |sizes: &[(Parameter, u64)], workers| {
         let scenario = scenario::find(row.scenario).ok_or("no such scenario")?;
-        value_of(row.figure, &child::run(session, scenario, sizes, &[], workers, warms_up)?)
+        let plan = Plan { scenario, sizes, rates: &[], workers, warms_up };
+        value_of(row.figure, &child::run(session, &child::own_program()?, &plan)?)
     };
     match side {
         Side::Moonlet => ours(sizes, None),
@@ -113,11 +114,7 @@ pub(super) fn measure(
 
 /// The figure in the report of a child.
 fn value_of(figure: Figure, figures: &Figures) -> Result<f64, String> {
-    let value = match figure {
-        Figure::Rate | Figure::StealShare | Figure::WaitingShare => figures.rate_per_s,
-        Figure::BytesPerProcess => figures.bytes_per_process,
-        Figure::LatencyP99 => figures.latency_us.as_ref().map(|times| times.p99),
-    };
+    let value = figures.value_of(figure.metric()).filter(|value| *value > 0.0);
     value.ok_or_else(|| format!("the report of a run lacks {}", figure.unit()))
 }
 

@@ -2,8 +2,8 @@
 //! the design promises.
 //!
 //! [`rows`] says what is compared and what must come out, [`toolchain`] builds the programs of
-//! `loadgen/peers/`, [`measure`] runs each side in a process of its own, [`judge`] compares
-//! medians, [`report`] writes the table and the JSON file.
+//! `loadgen/peers/`, [`measure`] runs each side in a process of its own, [`judge`] compares what the
+//! rounds gave, [`report`] writes the table and the JSON file.
 
 mod judge;
 mod measure;
@@ -12,8 +12,6 @@ mod rows;
 mod threads;
 mod toolchain;
 
-use std::fs;
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -22,27 +20,36 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::ProgressBar;
 
 use crate::args::at_least_one;
-use crate::machine::Machine;
+use crate::placement::Placement;
+use crate::print::{Printer, Target};
 use crate::progress;
+use crate::quiet::Meter;
+use crate::report::grid;
 use crate::session::Session;
+use crate::statistics::PAIRS_MIN;
+use crate::targets;
 use judge::{Comparison, Problem};
 use measure::Measured;
+use report::{Sitting, Table};
 use rows::Row;
 use toolchain::Peers;
 
 /// Runs of each side.
-const RUNS: u64 = 3;
+const RUNS: u64 = PAIRS_MIN as u64;
 
 /// Compare with Erlang and Go
 ///
-/// Runs the workloads of the design's table here, on Erlang/OTP and on Go, alternating, each run in
-/// a process of its own, and compares medians. Where rates are compared, every side runs once more
-/// before, so that none pays for memory that it touches first. Go is shown for orientation only. A
-/// system that is not installed is left out; rows that need it count as not compared. Exits with 1
-/// if something that must be reached is not, or if a run fails.
+/// Runs the same workloads here, on Erlang/OTP and on Go, in rounds in which every side runs once in
+/// a process of its own, and shows the median of the ratios of the rounds with the interval in which
+/// it lies with 95 %. Where rates are compared, every side runs once more before, so that none pays
+/// for memory that it touches first. Go is shown for orientation only. A system that is not installed
+/// is left out; rows that need it count as not compared.
+///
+/// Exit status: 0; 1 if the whole interval of something that must be reached lies beyond it, or if a
+/// run fails; 130 after Ctrl-C, with the rows so far.
 #[derive(Debug, Args)]
 pub(crate) struct PeersArgs {
-    /// Runs of each side; medians count [default: 3, with --quick 1]
+    /// Rounds; fewer than five judge nothing [default: 5, with --quick 1]
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     runs: Option<u64>,
 
@@ -80,42 +87,40 @@ impl PeersArgs {
 
 /// Runs the command.
 pub(crate) fn run(args: &PeersArgs) -> ExitCode {
-    Session::command(|session| compare(session, args))
+    Session::command(|session| Ok(compare(session, args)?))
 }
 
 /// Says whether nothing was missed and nothing failed.
 fn compare(session: &Session, args: &PeersArgs) -> Result<bool, String> {
-    fs::create_dir_all(&args.out)
-        .map_err(|error| format!("cannot make {}: {error}", args.out.display()))?;
+    targets::check_folder(&args.out)?;
     if cfg!(debug_assertions) {
         eprintln!("loadgen: this is a debug build, its figures mean nothing");
     }
     let peers = toolchain::build(session)?;
+    let sitting = Sitting::new(&peers, args.quick, args.runs());
+    let mut printer = Printer::new(Target::Stdout);
+    let table = Table::new(args.quick, grid::terminal_width());
+    printer.print(&table.head(&sitting));
     let rows = args.rows();
     let bar = progress::bar(false, rows.len() as u64);
     let mut comparisons = Vec::new();
-    for (index, row) in rows.iter().enumerate() {
-        if bar.is_hidden() {
-            eprintln!("loadgen: {}/{} {}", index + 1, rows.len(), row.title(args.quick));
-        }
-        comparisons.push(compare_row(session, args, row, &peers, &bar));
+    for row in rows {
+        let comparison = compare_row(session, args, row, &peers, &bar);
         bar.inc(1);
         if session.is_interrupted() {
-            bar.finish_and_clear();
-            return Err("interrupted".to_owned());
+            break;
         }
+        bar.suspend(|| printer.print(&table.row(&comparison)));
+        comparisons.push(comparison);
+        targets::write(&args.out.join("peers.json"), &report::json(&sitting, &comparisons))?;
     }
     bar.finish_and_clear();
-
-    // A closed pipe is no failure of the measurement.
-    _ = io::stdout().write_all(report::table(&comparisons, args.quick).as_bytes());
-    let path = args.out.join("peers.json");
-    let json = report::json(&Machine::detect(), &peers, &comparisons, args.quick, args.runs());
-    fs::write(&path, json).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    printer.finish()?;
     Ok(!comparisons.iter().any(|comparison| comparison.verdict(args.quick).is_failure()))
 }
 
-/// Runs the sides of a row in turn, over and over. The first failure ends the row.
+/// Runs the sides of a row in turn, over and over, every second time in the reverse order. The first
+/// failure ends the row.
 fn compare_row(
     session: &Session,
     args: &PeersArgs,
@@ -123,7 +128,8 @@ fn compare_row(
     peers: &Peers,
     bar: &ProgressBar,
 ) -> Comparison {
-    let mut comparison = Comparison { row, measured: Vec::new(), problem: None };
+    let mut comparison =
+        Comparison { row, measured: Vec::new(), placement: None, disturbance: None, problem: None };
     let sides = match measure::sides(row, peers, args.quick) {
         Ok(sides) => sides,
         Err(lacking) => {
@@ -133,10 +139,13 @@ fn compare_row(
     };
     let empty = |side| Measured { side, values: Vec::new() };
     comparison.measured = sides.into_iter().map(empty).collect();
+    let (placement, meter) = (Placement::measure(), Meter::read());
+    let mut order: Vec<_> = (0..comparison.measured.len()).collect();
     for run in 1..=args.runs() {
-        for measured in &mut comparison.measured {
+        for index in &order {
+            let measured = &mut comparison.measured[*index];
             let side = measured.side;
-            bar.set_message(format!("{}, run {run}: {}", row.title(args.quick), side.name()));
+            bar.set_message(format!("{}, round {run}: {}", row.title(args.quick), side.name()));
             match measure::measure(session, row, side, peers, args.quick) {
                 Ok(value) => measured.values.push(value),
                 Err(error) => {
@@ -146,7 +155,12 @@ fn compare_row(
                 }
             }
         }
+        order.reverse();
     }
+    comparison.disturbance = meter.and_then(Meter::since);
+    // The host may have moved the cores meanwhile.
+    let is_same = Placement::measure().is_far() == placement.is_far();
+    comparison.placement = is_same.then_some(placement);
     comparison
 }
 
@@ -168,7 +182,7 @@ mod tests {
 
     #[test]
     fn runs_depend_on_quick() {
-        assert_eq!(parse("peers").unwrap().runs(), 3);
+        assert_eq!(parse("peers").unwrap().runs(), 5);
         assert_eq!(parse("peers --quick").unwrap().runs(), 1);
         assert_eq!(parse("peers --quick --runs 2").unwrap().runs(), 2);
         assert!(parse("peers --runs 0").is_err());

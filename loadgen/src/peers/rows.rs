@@ -1,8 +1,9 @@
-//! What is compared: the table of section 4 of the design, a row each.
+//! What is compared, a row each.
 //!
 //! *Must* is what the engine promises, *goal* what it wants to be known for. Ratios count, because
 //! machines differ; the few absolute bounds are of memory and of times that people notice.
 
+use crate::report::metric::Metric;
 use crate::scenario::Parameter::{self, *};
 
 /// One comparison.
@@ -16,6 +17,18 @@ pub(super) struct Row {
     pub(super) figure: Figure,
     pub(super) must: Bound,
     pub(super) goal: Bound,
+    pub(super) standing: Standing,
+}
+
+/// When the must of a row counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    Always,
+    /// Where the cores are far from each other. Near ones make programs that send a message and wait
+    /// for its answer faster on all sides, but not all alike.
+    FarCores,
+    /// Stands for the day on which it is reached: until then it fails nothing.
+    Promised,
 }
 
 /// What a row measures.
@@ -46,7 +59,7 @@ pub(super) enum Bound {
     Share(f64),
 }
 
-const KILOBYTE: f64 = 1024.0;
+const KIBIBYTE: f64 = 1024.0;
 
 /// Every row, in the order of the design.
 pub(super) const ALL: &[Row] = &[
@@ -57,6 +70,7 @@ pub(super) const ALL: &[Row] = &[
         figure: Figure::Rate,
         must: Bound::TimesErlang(1.4),
         goal: Bound::TimesErlang(2.0),
+        standing: Standing::FarCores,
     },
     Row {
         scenario: "ping_pong",
@@ -64,7 +78,8 @@ pub(super) const ALL: &[Row] = &[
         quick: &[(Pairs, 100), (Rounds, 200)],
         figure: Figure::Rate,
         must: Bound::TimesErlang(4.0),
-        goal: Bound::TimesErlang(5.0),
+        goal: Bound::TimesErlang(6.0),
+        standing: Standing::FarCores,
     },
     Row {
         scenario: "fan_in",
@@ -73,14 +88,16 @@ pub(super) const ALL: &[Row] = &[
         figure: Figure::Rate,
         must: Bound::TimesErlang(2.5),
         goal: Bound::TimesErlang(4.0),
+        standing: Standing::Always,
     },
     Row {
         scenario: "ring",
         sizes: &[(Size, 1000), (Hops, 3_000_000)],
         quick: &[(Size, 100), (Hops, 50_000)],
         figure: Figure::Rate,
-        must: Bound::TimesErlang(0.7),
-        goal: Bound::TimesErlang(1.2),
+        must: Bound::TimesErlang(1.0),
+        goal: Bound::TimesErlang(1.5),
+        standing: Standing::Always,
     },
     Row {
         scenario: "spawn",
@@ -89,6 +106,7 @@ pub(super) const ALL: &[Row] = &[
         figure: Figure::Rate,
         must: Bound::TimesErlang(2.0),
         goal: Bound::TimesErlang(3.0),
+        standing: Standing::Always,
     },
     Row {
         scenario: "skynet",
@@ -96,15 +114,17 @@ pub(super) const ALL: &[Row] = &[
         quick: &[(Leaves, 10_000)],
         figure: Figure::Rate,
         must: Bound::TimesErlang(1.5),
-        goal: Bound::TimesErlang(2.0),
+        goal: Bound::TimesErlang(2.5),
+        standing: Standing::Always,
     },
     Row {
         scenario: "idle_memory",
-        sizes: &[(Count, 100_000)],
+        sizes: &[(Count, 25_000)],
         quick: &[(Count, 5000)],
         figure: Figure::BytesPerProcess,
-        must: Bound::AtMost(10.0 * KILOBYTE),
-        goal: Bound::AtMost(8.0 * KILOBYTE),
+        must: Bound::AtMost(9.0 * KIBIBYTE),
+        goal: Bound::AtMost(8.5 * KIBIBYTE),
+        standing: Standing::Promised,
     },
     Row {
         scenario: "latency_under_load",
@@ -112,15 +132,17 @@ pub(super) const ALL: &[Row] = &[
         quick: &[(Busy, 64), (Rounds, 100)],
         figure: Figure::LatencyP99,
         must: Bound::ErlangAtMost,
-        goal: Bound::AtMost(500.0),
+        goal: Bound::AtMost(200.0),
+        standing: Standing::Always,
     },
     Row {
         scenario: "latency_under_load",
         sizes: &[(Busy, 2), (Rounds, 1000)],
         quick: &[(Busy, 2), (Rounds, 100)],
         figure: Figure::LatencyP99,
-        must: Bound::AtMost(1000.0),
-        goal: Bound::AtMost(200.0),
+        must: Bound::ErlangAtMost,
+        goal: Bound::AtMost(100.0),
+        standing: Standing::Always,
     },
     Row {
         scenario: "steal",
@@ -129,6 +151,7 @@ pub(super) const ALL: &[Row] = &[
         figure: Figure::StealShare,
         must: Bound::Share(0.95),
         goal: Bound::Share(0.98),
+        standing: Standing::Always,
     },
     Row {
         scenario: "ring",
@@ -137,6 +160,7 @@ pub(super) const ALL: &[Row] = &[
         figure: Figure::WaitingShare,
         must: Bound::Share(0.8),
         goal: Bound::Share(0.95),
+        standing: Standing::Always,
     },
 ];
 
@@ -156,6 +180,26 @@ impl Row {
         self.figure == Figure::Rate
     }
 
+    /// The row in few words: the scenario and what tells it from others.
+    pub(super) fn short_title(&self, is_quick: bool) -> String {
+        let sizes = self.sizes(is_quick);
+        let size = |wanted| sizes.iter().find(|(known, _)| *known == wanted).map(|(_, size)| *size);
+        let detail = match self.scenario {
+            "ping_pong" => size(Pairs).map(|pairs| match pairs {
+                1 => "1 pair".to_owned(),
+                pairs => format!("{pairs} pairs"),
+            }),
+            "latency_under_load" => return format!("p99 beside {} busy", size(Busy).unwrap_or(0)),
+            "idle_memory" => return "idle, given a PID".to_owned(),
+            "ring" => size(Waiting).map(|waiting| format!("{waiting} waiting")),
+            _ => None,
+        };
+        match detail {
+            Some(detail) => format!("{}, {detail}", self.scenario),
+            None => self.scenario.to_owned(),
+        }
+    }
+
     /// The row in words: the scenario and its sizes.
     pub(super) fn title(&self, is_quick: bool) -> String {
         let size = |(parameter, size): &(Parameter, u64)| format!(" {} {size}", parameter.name());
@@ -165,6 +209,15 @@ impl Row {
 }
 
 impl Figure {
+    /// What the sides measure for it.
+    pub(super) fn metric(self) -> Metric {
+        match self {
+            Figure::Rate | Figure::StealShare | Figure::WaitingShare => Metric::Rate,
+            Figure::BytesPerProcess => Metric::Memory,
+            Figure::LatencyP99 => Metric::P99,
+        }
+    }
+
     /// The unit, as JSON has it.
     pub(super) fn unit(self) -> &'static str {
         match self {

@@ -1,9 +1,14 @@
 //! A measurement at several loads: a table whose columns have names, one row per load.
 //!
-//! Columns that reports know: `offered_per_s`, `achieved_per_s`, and `p50`, `p90`, `p99`, `p999`,
-//! `max` in µs. Others are kept and not drawn.
+//! Columns that reports know have a heading and a way to write their values here; those of latency
+//! are in µs. Others are kept, shown as numbers, and not drawn.
 
 use serde::{Deserialize, Serialize};
+
+use super::quantity;
+
+/// How a value is written.
+type Show = fn(f64) -> String;
 
 /// The table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,4 +37,38 @@ impl Curve {
         }
         Ok(())
     }
+}
+
+/// What stands above a column.
+pub(super) fn heading(name: &str) -> &str {
+    known(name).map_or(name, |(heading, _)| heading)
+}
+
+/// A value of a column with its unit.
+pub(super) fn show(name: &str, value: f64) -> String {
+    known(name).map_or(quantity::significant as Show, |(_, show)| show)(value)
+}
+
+fn known(name: &str) -> Option<(&'static str, Show)> {
+    let per_second: Show = |rate| format!("{}/s", quantity::rate(rate));
+    let bytes_per_second: Show = |rate| format!("{}/s", quantity::bytes(rate));
+    let whole: Show = |count| format!("{count:.0}");
+    Some(match name {
+        "offered_per_s" => ("offered", per_second),
+        "achieved_per_s" => ("achieved", per_second),
+        "messages_per_s" => ("rate", per_second),
+        "bytes_per_s" => ("volume", bytes_per_second),
+        "bytes" => ("content", quantity::bytes),
+        "bytes_per_process" => ("memory", quantity::bytes),
+        "fields" => ("fields", whole),
+        "receivers" => ("receivers", whole),
+        "arguments" => ("arguments", whole),
+        "messages" => ("messages", whole),
+        "p50" => ("p50", quantity::time),
+        "p90" => ("p90", quantity::time),
+        "p99" => ("p99", quantity::time),
+        "p999" => ("p99.9", quantity::time),
+        "max" => ("max", quantity::time),
+        _ => return None,
+    })
 }

@@ -1,36 +1,27 @@
 //! The measurements within a run, for people: a line each below the table of scenarios.
 
-use std::fmt::Write;
+use super::curve::{self, Curve};
+use super::grid::{Align, Column, Grid};
 
-use super::curve::Curve;
+const INDENT: &str = "  ";
 
-/// Appends the curve, with the scenario's name above it and what it shows below.
-pub(super) fn push(text: &mut String, scenario: &str, curve: &Curve, note: Option<&str>) {
-    let heading = |name: &String| name.replace('_', " ").replace(" per s", "/s");
-    let headings: Vec<_> = curve.columns.iter().map(heading).collect();
-    let rows = curve.rows.iter().map(|row| row.iter().copied().map(number).collect());
-    let lines: Vec<Vec<String>> = std::iter::once(headings).chain(rows).collect();
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
-    let widths: Vec<_> = (0..curve.columns.len()).filter_map(width).collect();
-    _ = writeln!(text, "\n{scenario}");
-    for line in &lines {
-        for (cell, width) in line.iter().zip(&widths) {
-            _ = write!(text, "  {cell:>width$}");
-        }
-        text.push('\n');
-    }
-    if let Some(note) = note {
-        _ = writeln!(text, "  {note}");
-    }
-}
-
-/// Whole numbers as they are, others with the digits that matter.
-fn number(value: f64) -> String {
-    match value.abs() {
-        size if size >= 100.0 || value.fract() == 0.0 => format!("{value:.0}"),
-        size if size >= 10.0 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
-    }
+/// Returns the curve, with the scenario's name above it.
+pub(super) fn render(scenario: &str, curve: &Curve, width: Option<usize>) -> String {
+    let column = |name: &String| Column {
+        heading: curve::heading(name).to_owned().into(),
+        align: Align::Right,
+        width: 0,
+        rank: 0,
+    };
+    let columns: Vec<_> = curve.columns.iter().map(column).collect();
+    let row = |row: &Vec<f64>| {
+        row.iter().zip(&curve.columns).map(|(value, name)| curve::show(name, *value)).collect()
+    };
+    let rows: Vec<_> = curve.rows.iter().map(row).collect();
+    let width = width.map(|width| width.saturating_sub(INDENT.len()));
+    let lines = Grid::for_rows(&columns, &rows, width).render(&rows);
+    let lines = lines.lines().map(|line| format!("{INDENT}{line}\n"));
+    std::iter::once(format!("{scenario}\n")).chain(lines).collect()
 }
 
 #[cfg(test)]
@@ -39,12 +30,11 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_under_their_names() {
-        let columns = ["offered_per_s", "p99"].map(str::to_owned).to_vec();
-        let curve = Curve { columns, rows: vec![vec![1000.0, 12.345], vec![250_000.4, 7.0]] };
-        let mut text = String::new();
-        push(&mut text, "open_loop", &curve, Some("knee: 1000 /s"));
-        let expected = "\nopen_loop\n  offered/s   p99\n       1000  12.3\n     250000     7\n  \
-                        knee: 1000 /s\n";
+        let columns = ["offered_per_s", "p99", "other"].map(str::to_owned).to_vec();
+        let rows = vec![vec![1000.0, 12.345, 64.0], vec![250_000.4, 7.0, 65536.0]];
+        let text = render("open_loop", &Curve { columns, rows }, None);
+        let expected = "open_loop\n    offered      p99  other\n    1.0 k/s  12.3 µs     64\n  \
+                        250.0 k/s     7 µs  65536\n";
         assert_eq!(text, expected);
     }
 }

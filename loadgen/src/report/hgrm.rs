@@ -4,33 +4,26 @@
 //! scenario.
 
 use std::fmt::Write;
-use std::fs;
-use std::io;
 use std::path::Path;
 
 use hdrhistogram::Histogram;
 
-use super::{Run, by_scenario};
+use super::pair::Group;
+use crate::targets;
 
 /// Lines per halving of the distance to 100 %, as HdrHistogram's own tools have it.
 const TICKS_PER_HALF_DISTANCE: u32 = 5;
 
 const NANOSECONDS_PER_UNIT: f64 = 1000.0;
 
-/// Writes a file for each histogram, into a folder that is made if need be; nothing if there is no
-/// histogram.
-pub(super) fn write_all(folder: &Path, runs: &[Run]) -> io::Result<()> {
-    for group in by_scenario(runs) {
-        for (index, run) in group.iter().enumerate() {
-            let Ok(outcome) = &run.outcome else {
-                continue;
-            };
-            for (kind, times) in [("latency", &outcome.latency), ("rtt", &outcome.rtt)] {
-                if let Some(times) = times {
-                    fs::create_dir_all(folder)?;
-                    let name = format!("{}-{kind}-{}.hgrm", run.scenario.name, index + 1);
-                    fs::write(folder.join(name), render(times))?;
-                }
+/// Writes a file for each histogram of these repeats of a scenario into a folder that is there. The
+/// error says which could not be written.
+pub(crate) fn write_all(folder: &Path, group: &Group<'_>) -> Result<(), String> {
+    for (index, run) in group.runs.iter().enumerate() {
+        for (kind, times) in [("latency", &run.latency_us), ("rtt", &run.rtt_us)] {
+            if let Some(times) = times {
+                let name = format!("{}-{kind}-{}.hgrm", run.scenario, index + 1);
+                targets::write(&folder.join(name), &render(&times.histogram))?;
             }
         }
     }
@@ -66,7 +59,9 @@ fn render(times: &Histogram<u64>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
+    use std::fs;
+
+    use super::super::{json, pair, samples};
     use super::*;
 
     #[test]
@@ -87,17 +82,19 @@ mod tests {
     #[test]
     fn a_file_is_written_per_run_and_kind() {
         let folder = tempfile::tempdir().unwrap();
-        let out = folder.path().join("deep/er");
-        write_all(&out, &[samples::run("ring", 1, 1)]).unwrap();
-        assert!(!out.exists());
         let mut both = samples::run_with_rtt("latency_under_load", 1, 1);
         let outcome = both.outcome.as_mut().unwrap();
         outcome.latency = outcome.rtt.clone();
-        let runs = [both, samples::run_with_rtt("latency_under_load", 1, 1)];
-        write_all(&out, &runs).unwrap();
+        let runs =
+            [samples::run("ring", 1, 1), both, samples::run_with_rtt("latency_under_load", 1, 1)];
+        let result = json::result_of(&samples::settings(), &samples::machine(), &runs);
+        pair::groups(&result).iter().for_each(|group| write_all(folder.path(), group).unwrap());
         for name in ["latency-1", "rtt-1", "rtt-2"] {
-            assert!(out.join(format!("latency_under_load-{name}.hgrm")).exists());
+            assert!(folder.path().join(format!("latency_under_load-{name}.hgrm")).exists());
         }
-        assert_eq!(fs::read_dir(&out).unwrap().count(), 3);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+        let result = json::result_of(&samples::settings(), &samples::machine(), &runs[1..]);
+        let gone = folder.path().join("gone");
+        assert!(write_all(&gone, &pair::groups(&result)[0]).unwrap_err().contains("cannot write"));
     }
 }

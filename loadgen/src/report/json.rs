@@ -5,32 +5,41 @@ use jiff::Timestamp;
 use super::Run;
 use super::result::{ResultFile, RunResult, SCHEMA, Settings, Times};
 use crate::machine::Machine;
+use crate::quiet::Before;
 
-/// Describes runs that have just ended.
+/// A result of runs that have ended.
+#[cfg(test)]
 pub(super) fn result_of(settings: &Settings, machine: &Machine, runs: &[Run]) -> ResultFile {
+    ResultFile { runs: runs.iter().map(run_result).collect(), ..empty(settings, machine) }
+}
+
+/// A result to which runs are added as they end.
+pub(crate) fn empty(settings: &Settings, machine: &Machine) -> ResultFile {
     ResultFile {
         schema: SCHEMA,
         measured_at: now(),
         machine: machine.clone(),
+        before: Before::default(),
         settings: settings.clone(),
-        runs: runs.iter().map(run_result).collect(),
+        runs: Vec::new(),
     }
 }
 
 /// Returns the whole file, ending with a newline.
-pub(super) fn render(result: &ResultFile) -> String {
+pub(crate) fn render(result: &ResultFile) -> String {
     let mut text = serde_json::to_string_pretty(result)
         .expect("strings, finite numbers and histograms can be written as JSON");
     text.push('\n');
     text
 }
 
-fn run_result(run: &Run) -> RunResult {
+pub(crate) fn run_result(run: &Run) -> RunResult {
     let params = run.params.0.iter().map(|(parameter, size)| (parameter.name().into(), *size));
     let result = RunResult {
         scenario: run.scenario.name.to_owned(),
         params: params.collect(),
         workers: run.workers,
+        disturbance: run.disturbance,
         counters: run.counters.iter().map(|(name, count)| ((*name).into(), *count)).collect(),
         ..RunResult::default()
     };
@@ -47,13 +56,14 @@ fn run_result(run: &Run) -> RunResult {
             bytes_per_process: outcome.bytes_per_process,
             curve: outcome.curve.clone(),
             knee_per_s: outcome.knee_per_s,
+            note: outcome.note.clone(),
             ..result
         },
     }
 }
 
 /// In whole seconds.
-fn now() -> String {
+pub(crate) fn now() -> String {
     let seconds = Timestamp::now().as_second();
     Timestamp::from_second(seconds).expect("now is within the calendar").to_string()
 }
@@ -76,7 +86,7 @@ mod tests {
             ),
         ];
         let mut expected = serde_json::json!({
-            "schema": 2,
+            "schema": 3,
             "machine": {
                 "cores": 2,
                 "model": "Test CPU",
@@ -87,6 +97,7 @@ mod tests {
                 "version": "0.1.0",
                 "commit": "0123456789ab",
             },
+            "before": {},
             "settings": { "pinning": true, "repeat": 1, "warmup": 0 },
             "runs": [
                 {

@@ -1,5 +1,6 @@
 //! The figures by which runs are compared.
 
+use super::quantity;
 use super::result::RunResult;
 
 /// One figure of a run.
@@ -47,12 +48,12 @@ impl Metric {
         }
     }
 
-    /// What its values are in; for a rate that depends on the scenario.
-    pub(crate) fn unit(self) -> &'static str {
+    /// A value with its unit. What a rate counts stands elsewhere.
+    pub(crate) fn show(self, value: f64) -> String {
         match self {
-            Metric::Rate => "/s",
-            Metric::Memory => "B/process",
-            _ => "µs",
+            Metric::Rate => format!("{}/s", quantity::rate(value)),
+            Metric::Memory => quantity::bytes(value),
+            _ => quantity::time(value),
         }
     }
 

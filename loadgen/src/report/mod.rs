@@ -3,25 +3,24 @@
 
 pub(crate) mod curve;
 mod curve_table;
+pub(crate) mod grid;
 mod hdr_text;
-mod hgrm;
+pub(crate) mod hgrm;
 mod html;
-mod json;
+pub(crate) mod json;
 pub(crate) mod label;
 pub(crate) mod metric;
 pub(crate) mod pair;
-mod quantity;
+pub(crate) mod quantity;
 pub(crate) mod result;
-mod table;
+pub(crate) mod table;
 
-use std::fs;
-use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use crate::args::Args;
-use crate::machine::Machine;
+use crate::quiet::Disturbance;
 use crate::report::result::ResultFile;
 use crate::scenario::{Outcome, Parameters, Scenario};
+use crate::targets;
 
 /// One reported run.
 pub(crate) struct Run {
@@ -31,6 +30,8 @@ pub(crate) struct Run {
     pub(crate) workers: usize,
     /// The scheduler's, by name.
     pub(crate) counters: Vec<(&'static str, u64)>,
+    /// What others did on the machine meanwhile, as far as the system tells.
+    pub(crate) disturbance: Option<Disturbance>,
     /// What was measured, or what was wrong.
     pub(crate) outcome: Result<Outcome, String>,
 }
@@ -38,47 +39,9 @@ pub(crate) struct Run {
 impl Run {
     /// A run for which there was no runtime.
     pub(crate) fn failed(scenario: &'static Scenario, params: Parameters, error: String) -> Run {
-        Run { scenario, params, workers: 0, counters: Vec::new(), outcome: Err(error) }
+        let (counters, disturbance) = (Vec::new(), None);
+        Run { scenario, params, workers: 0, counters, disturbance, outcome: Err(error) }
     }
-}
-
-/// The page in the folder of results.
-const PAGE: &str = "report.html";
-
-/// The result file in the folder of results.
-const RESULT: &str = "result.json";
-
-/// Writes everything that the command line asks for. The error says which file could not be
-/// written.
-pub(crate) fn write(
-    args: &Args,
-    machine: &Machine,
-    runs: &[Run],
-    baseline: Option<&ResultFile>,
-) -> Result<(), String> {
-    let result = json::result_of(&args.settings(), machine, runs);
-    let text = json::render(&result);
-    if let Some(path) = &args.json {
-        write_file(path, &text)?;
-    }
-    let out = &args.out;
-    fs::create_dir_all(out).map_err(|error| format!("cannot make {}: {error}", out.display()))?;
-    write_file(&out.join(RESULT), &text)?;
-    write_page(&out.join(PAGE), &[&result], baseline)?;
-    hgrm::write_all(out, runs)
-        .map_err(|error| format!("cannot write to {}: {error}", out.display()))?;
-    if !args.quiet {
-        let mut output = io::stdout();
-        let is_coloured = output.is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let style = match is_coloured {
-            true => table::Style::Coloured,
-            false => table::Style::Plain,
-        };
-        // A closed pipe is no failure of the measurement.
-        _ = output.write_all(table::render(machine, runs, style).as_bytes());
-        _ = writeln!(output, "report: {}", out.join(PAGE).display());
-    }
-    Ok(())
 }
 
 /// Writes the page about results, of which there is at least one.
@@ -87,24 +50,7 @@ pub(crate) fn write_page(
     results: &[&ResultFile],
     baseline: Option<&ResultFile>,
 ) -> Result<(), String> {
-    write_file(path, &html::render(results, baseline))
-}
-
-fn write_file(path: &Path, text: &str) -> Result<(), String> {
-    fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
-}
-
-/// Runs of one scenario, in the order of their first run.
-fn by_scenario(runs: &[Run]) -> Vec<Vec<&Run>> {
-    let mut groups: Vec<Vec<&Run>> = Vec::new();
-    for run in runs {
-        let is_same = |group: &&mut Vec<&Run>| group[0].scenario.name == run.scenario.name;
-        match groups.iter_mut().find(is_same) {
-            Some(group) => group.push(run),
-            None => groups.push(vec![run]),
-        }
-    }
-    groups
+    targets::write(path, &html::render(results, baseline))
 }
 
 #[cfg(test)]
@@ -114,6 +60,7 @@ mod samples {
     use super::*;
     use crate::args::Sizes;
     use crate::engine::Value;
+    use crate::machine::Machine;
     use crate::report::result::Settings;
     use crate::scenario;
 
@@ -142,6 +89,7 @@ mod samples {
             params: scenario.resolve(&Sizes::default()),
             workers: 2,
             counters: vec![("steals", 7), ("parks", 1_234_567)],
+            disturbance: None,
             outcome: Ok(Outcome { nanoseconds: ns, count, ..Outcome::default() }),
         }
     }

@@ -2,6 +2,9 @@
 
 use super::metric::Metric;
 use super::result::{ResultFile, RunResult};
+use crate::quiet::Disturbance;
+use crate::scenario;
+use crate::statistics::{self, Change, median};
 
 /// The repeats of one scenario at the same sizes with the same workers.
 #[derive(Debug, Clone)]
@@ -41,11 +44,32 @@ impl<'a> Group<'a> {
         sizes.collect::<Vec<_>>().join(" ")
     }
 
-    /// The passed run with the median rate (the lower one of two).
-    pub(crate) fn median(&self) -> Option<&'a RunResult> {
+    /// The figure of each passed run that has it, in the order of the runs.
+    pub(crate) fn values(&self, metric: Metric) -> Vec<f64> {
+        let passed = self.runs.iter().filter(|run| run.validated);
+        passed.filter_map(|run| metric.value_of(run)).collect()
+    }
+
+    /// The median over the passed runs. Each figure has its own: the run with the median rate need
+    /// not have the median latency.
+    pub(crate) fn figure(&self, metric: Metric) -> Option<f64> {
+        median(&self.values(metric))
+    }
+
+    /// The passed run that stands for the group where a whole run is shown, its histogram, its
+    /// counters: the one with the median of what the scenario is about (the lower one of two).
+    pub(crate) fn shown(&self) -> Option<&'a RunResult> {
+        let headline = scenario::find(self.scenario()).map_or(Metric::Rate, |known| known.headline);
+        let value = |run: &RunResult| headline.value_of(run).unwrap_or(0.0);
         let mut passed: Vec<_> = self.runs.iter().copied().filter(|run| run.validated).collect();
-        passed.sort_by(|a, b| rate(a).total_cmp(&rate(b)));
+        passed.sort_by(|a, b| value(a).total_cmp(&value(b)));
         passed.get(passed.len().saturating_sub(1) / 2).copied()
+    }
+
+    /// The worst that happened during the runs, if the machine was not quiet.
+    pub(crate) fn disturbance(&self) -> Option<Disturbance> {
+        let all = self.runs.iter().filter_map(|run| run.disturbance);
+        Disturbance::worst(all).filter(|worst| !worst.is_quiet())
     }
 
     /// What a failed run said.
@@ -62,19 +86,19 @@ impl<'a> Group<'a> {
 }
 
 impl Pair<'_> {
-    /// Later by earlier; infinite if only the earlier is zero. `None` if a side has no such figure.
-    pub(crate) fn ratio(&self, metric: Metric) -> Option<f64> {
-        let (before, after) = self.values(metric)?;
-        match before == after {
-            true => Some(1.0),
-            false => Some(after / before),
-        }
-    }
-
     /// The earlier figure and the later one.
     pub(crate) fn values(&self, metric: Metric) -> Option<(f64, f64)> {
-        let (before, after) = (self.before.median()?, self.after.median()?);
-        Some((metric.value_of(before)?, metric.value_of(after)?))
+        Some((self.before.figure(metric)?, self.after.figure(metric)?))
+    }
+
+    /// Later by earlier, beside the noise of both. `None` if a side has no such figure, or not
+    /// [`statistics::PAIRS_MIN`] of it.
+    pub(crate) fn change(&self, metric: Metric) -> Option<Change> {
+        let (before, after) = (self.before.values(metric), self.after.values(metric));
+        let estimate = statistics::of_medians(&before, &after)?;
+        let neighbours: Vec<_> =
+            [&before, &after].into_iter().flat_map(|values| neighbours(values)).collect();
+        Some(Change { estimate, noise: statistics::noise(&neighbours)? })
     }
 
     /// Whether it ran before and does not any more.
@@ -154,14 +178,17 @@ fn differences(before: &Group<'_>, after: &Group<'_>) -> Vec<String> {
     differences
 }
 
-fn rate(run: &RunResult) -> f64 {
-    run.rate_per_s.unwrap_or(0.0)
+/// How each run differs from the one before it: the same program, so by the machine's noise alone.
+fn neighbours(values: &[f64]) -> Vec<f64> {
+    let pairs = values.windows(2).filter(|pair| pair[0] > 0.0);
+    pairs.map(|pair| pair[1] / pair[0]).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::{Run, json, samples};
     use super::*;
+    use crate::statistics::Verdict;
 
     /// A result with a run for each scenario, number of workers and rate.
     fn result(runs: &[(&str, usize, u64)]) -> ResultFile {
@@ -179,7 +206,26 @@ mod tests {
         let groups = groups(&result);
         let shape: Vec<_> = groups.iter().map(|g| (g.scenario(), g.runs.len())).collect();
         assert_eq!(shape, [("ring", 3), ("spawn", 1)]);
-        assert_eq!(groups[0].median().unwrap().rate_per_s, Some(20.0));
+        assert_eq!(groups[0].figure(Metric::Rate), Some(20.0));
+        assert_eq!(groups[0].shown().unwrap().rate_per_s, Some(20.0));
+    }
+
+    #[test]
+    fn each_figure_has_a_median_of_its_own() {
+        let run = |rate: u64, slowest: u64| {
+            let mut run = samples::run_with_rtt("latency_under_load", rate, 1_000_000_000);
+            let rtt = run.outcome.as_mut().unwrap().rtt.as_mut().unwrap();
+            rtt.record_n(slowest * 1_000_000, 1000).unwrap();
+            run
+        };
+        let runs = [run(500, 25), run(501, 790), run(502, 11)];
+        let result = json::result_of(&samples::settings(), &samples::machine(), &runs);
+        let groups = groups(&result);
+        let p99 = groups[0].figure(Metric::P99).unwrap();
+        assert!((24_000.0..26_000.0).contains(&p99), "{p99}");
+        assert_eq!(groups[0].figure(Metric::Rate), Some(501.0));
+        // Not that with the median rate, which is the slowest here.
+        assert_eq!(groups[0].shown().unwrap().rate_per_s, Some(500.0));
     }
 
     #[test]
@@ -190,14 +236,15 @@ mod tests {
         let ratios: Vec<_> = pairing
             .pairs
             .iter()
-            .map(|pair| (pair.after.scenario(), pair.ratio(Metric::Rate).unwrap()))
+            .map(|pair| (pair.after.scenario(), pair.values(Metric::Rate).unwrap()))
             .collect();
-        assert_eq!(ratios, [("ring", 1.5), ("skynet", 2.0), ("ring", 0.5)]);
+        assert_eq!(ratios, [("ring", (20.0, 30.0)), ("skynet", (1.0, 2.0)), ("ring", (10.0, 5.0))]);
         assert_eq!(pairing.pairs[0].differences, [""; 0]);
         assert_eq!(pairing.pairs[1].differences, ["2 and 4 workers"]);
         assert_eq!(pairing.only_before[0].scenario(), "steal");
         assert_eq!(pairing.only_after[0].scenario(), "spawn");
-        assert_eq!(pairing.pairs[0].ratio(Metric::P99), None);
+        assert_eq!(pairing.pairs[0].values(Metric::P99), None);
+        assert_eq!(pairing.pairs[0].change(Metric::Rate), None, "too few runs");
     }
 
     #[test]
@@ -209,11 +256,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_measured_makes_no_nan() {
-        let (zero, some) = (result(&[("ring", 1, 0)]), result(&[("ring", 1, 7)]));
-        let ratio = |before, after| pair(before, after).pairs[0].ratio(Metric::Rate).unwrap();
-        assert_eq!(ratio(&zero, &zero), 1.0);
-        assert_eq!(ratio(&zero, &some), f64::INFINITY);
-        assert_eq!(ratio(&some, &zero), 0.0);
+    fn five_runs_of_each_make_a_change() {
+        let runs = |rate| [("ring", 2, rate); 5];
+        let (slow, fast) = (result(&runs(10)), result(&runs(20)));
+        let change = |before, after| pair(before, after).pairs[0].change(Metric::Rate).unwrap();
+        assert_eq!(change(&slow, &fast).verdict(true), Verdict::Better);
+        assert_eq!(change(&fast, &slow).verdict(true), Verdict::Worse);
+        assert_eq!(change(&fast, &fast).verdict(true), Verdict::WithinNoise);
+        let nothing = result(&runs(0));
+        assert_eq!(pair(&nothing, &fast).pairs[0].change(Metric::Rate), None);
     }
 }

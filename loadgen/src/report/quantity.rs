@@ -1,7 +1,7 @@
 //! Numbers as people compare them: three to four significant digits and a unit.
 
 /// A rate without its unit: `3.73 M`.
-pub(super) fn rate(rate: f64) -> String {
+pub(crate) fn rate(rate: f64) -> String {
     match rate {
         rate if rate >= 1e9 => format!("{:.2} G", rate / 1e9),
         rate if rate >= 1e6 => format!("{:.2} M", rate / 1e6),
@@ -11,7 +11,7 @@ pub(super) fn rate(rate: f64) -> String {
 }
 
 /// A time given in µs: `4.4 µs`, `1.25 ms`.
-pub(super) fn time(us: f64) -> String {
+pub(crate) fn time(us: f64) -> String {
     let (value, unit) = match us {
         us if us >= 1e6 => (us / 1e6, "s"),
         us if us >= 1e3 => (us / 1e3, "ms"),
@@ -21,13 +21,31 @@ pub(super) fn time(us: f64) -> String {
     format!("{} {unit}", significant(value))
 }
 
-/// `7301 B`, `12.5 KB`, in powers of ten.
-pub(super) fn bytes(bytes: f64) -> String {
-    match bytes {
-        bytes if bytes >= 1e9 => format!("{} GB", significant(bytes / 1e9)),
-        bytes if bytes >= 1e6 => format!("{} MB", significant(bytes / 1e6)),
-        bytes if bytes >= 1e4 => format!("{} KB", significant(bytes / 1e3)),
-        bytes => format!("{bytes:.0} B"),
+/// `730 B`, `9.72 KiB`, in powers of 1024.
+pub(crate) fn bytes(bytes: f64) -> String {
+    let (value, unit) = match bytes / 1024.0 {
+        kibi if kibi < 1.0 => return format!("{bytes:.0} B"),
+        kibi if kibi < 1024.0 => (kibi, "KiB"),
+        kibi if kibi < 1024.0 * 1024.0 => (kibi / 1024.0, "MiB"),
+        kibi => (kibi / (1024.0 * 1024.0), "GiB"),
+    };
+    format!("{} {unit}", significant(value))
+}
+
+/// A change or share: `0.8 %`, `12 %`.
+pub(crate) fn percent(share: f64) -> String {
+    match share.abs() * 100.0 {
+        percent if percent < 9.95 => format!("{percent:.1} %"),
+        percent => format!("{percent:.0} %"),
+    }
+}
+
+/// A ratio: `1.013`, `12.5`.
+pub(crate) fn ratio(ratio: f64) -> String {
+    match ratio {
+        ratio if ratio >= 99.95 => format!("{ratio:.0}"),
+        ratio if ratio >= 9.995 => format!("{ratio:.1}"),
+        ratio => format!("{ratio:.3}"),
     }
 }
 
@@ -75,8 +93,13 @@ mod tests {
         ] {
             assert_eq!(time(value), expected);
         }
-        assert_eq!(bytes(7301.4), "7301 B");
-        assert_eq!(bytes(12_480.0), "12.5 KB");
+        for (value, expected) in
+            [(730.4, "730 B"), (9950.0, "9.72 KiB"), (12_800.0, "12.5 KiB"), (3e9, "2.79 GiB")]
+        {
+            assert_eq!(bytes(value), expected);
+        }
+        assert_eq!((percent(0.0084), percent(0.1234)), ("0.8 %".to_owned(), "12 %".to_owned()));
+        assert_eq!((ratio(1.0134), ratio(12.48)), ("1.013".to_owned(), "12.5".to_owned()));
         assert_eq!(grouped(1_234_567), "1\u{202f}234\u{202f}567");
         assert_eq!(grouped(123), "123");
     }

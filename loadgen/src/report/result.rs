@@ -15,10 +15,11 @@ use serde_json::Value;
 use super::curve::Curve;
 use super::hdr_text;
 use crate::machine::Machine;
+use crate::quiet::{Before, Disturbance};
 
 /// Raised when a key changes its meaning or goes away, or a new one is needed; other new keys do
 /// not count.
-pub(crate) const SCHEMA: u32 = 2;
+pub(crate) const SCHEMA: u32 = 3;
 
 /// The whole file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,6 +28,9 @@ pub(crate) struct ResultFile {
     /// When the last run ended, as in `2026-01-31T12:00:00Z`.
     pub(crate) measured_at: String,
     pub(crate) machine: Machine,
+    /// Whether the machine was quiet just before the first run.
+    #[serde(default)]
+    pub(crate) before: Before,
     pub(crate) settings: Settings,
     pub(crate) runs: Vec<RunResult>,
 }
@@ -73,6 +77,12 @@ pub(crate) struct RunResult {
     /// The highest rate of the curve that was kept up with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) knee_per_s: Option<f64>,
+    /// What a curve shows, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) note: Option<String>,
+    /// What others did on the machine meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) disturbance: Option<Disturbance>,
     /// The scheduler's, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) counters: BTreeMap<String, u64>,
@@ -239,8 +249,8 @@ mod tests {
     fn errors_name_the_field() {
         for (pointer, value, expected) in [
             ("/schema", Value::Null, "no field `schema`"),
-            ("/schema", json!(1), "`schema` is 1, and this loadgen reads 2"),
-            ("/schema", json!("2"), "`schema` is \"2\", not a whole number"),
+            ("/schema", json!(1), "`schema` is 1, and this loadgen reads 3"),
+            ("/schema", json!("3"), "`schema` is \"3\", not a whole number"),
             ("/machine/cores", json!(-1), "field `machine.cores`: invalid value"),
             ("/settings/repeat", Value::Null, "field `settings`: missing field `repeat`"),
             ("/runs/0/rate_per_s", Value::Null, "field `runs[0].rate_per_s`: missing"),

@@ -1,156 +1,222 @@
-//! The results as a table: one line per scenario. With several runs the line shows the one with the
-//! median rate.
+//! Results as a table for people, a line per scenario as it ends, and what does not fit into a line
+//! below it.
 
-use std::fmt::Write;
+use console::style;
 
-use hdrhistogram::Histogram;
-
-use super::{Run, by_scenario, curve_table, quantity};
+use super::curve_table;
+use super::grid::{Align, Column, Grid, wrapped};
+use super::label;
+use super::metric::Metric;
+use super::pair::{self, Group};
+use super::quantity;
+use super::result::{ResultFile, Settings};
 use crate::machine::Machine;
-use crate::scenario::Outcome;
+use crate::quiet::{Before, Disturbance};
+use crate::statistics;
 
-/// How the table is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Style {
-    Plain,
-    Coloured,
+/// Marks a row that was measured while the machine was not quiet.
+const DISTURBED: &str = " !";
+
+const COLUMNS: [Column; 12] = [
+    Column::new("scenario", Align::Left, 20, 0),
+    Column::new("runs", Align::Right, 4, 0),
+    Column::new("rate", Align::Right, 9, 0),
+    Column::new("spread", Align::Right, 12, 1),
+    Column::new("unit", Align::Left, 11, 4),
+    Column::new("p50", Align::Right, 7, 0),
+    Column::new("p90", Align::Right, 7, 7),
+    Column::new("p99", Align::Right, 7, 0),
+    Column::new("p99 of the runs", Align::Right, 17, 3),
+    Column::new("p99.9", Align::Right, 7, 6),
+    Column::new("max", Align::Right, 7, 5),
+    Column::new("memory", Align::Right, 8, 2),
+];
+
+/// What a single run does not have.
+const BETWEEN_RUNS: [&str; 2] = ["spread", "p99 of the runs"];
+
+/// The table of one sitting.
+pub(crate) struct Table {
+    grid: Grid,
+    width: Option<usize>,
 }
 
-const HEADINGS: [&str; 10] =
-    ["scenario", "runs", "rate", "unit", "p50", "p90", "p99", "p99.9", "max", "B/process"];
-
-/// Columns of text; all others are numbers and stand at the right.
-const TEXT_COLUMNS: [usize; 2] = [0, 3];
-
-/// Returns the table with the machine above it and the counters below.
-pub(super) fn render(machine: &Machine, runs: &[Run], style: Style) -> String {
-    let groups = by_scenario(runs);
-    let mut text = String::new();
-    let gigabytes = machine.memory_bytes as f64 / f64::from(1 << 30);
-    _ = writeln!(
-        text,
-        "{}, {} cores, {gigabytes:.1} GiB, Linux {}, {} build",
-        machine.model, machine.cores, machine.kernel, machine.profile
-    );
-    let rows: Vec<_> = groups.iter().map(|group| row(group)).collect();
-    push_aligned(&mut text, &rows, style);
-    if rows.iter().any(|row| row[4..9].iter().any(|cell| !cell.is_empty())) {
-        text.push_str(
-            "latencies in µs: from the intended moment where there is one, else from the send\n",
-        );
+impl Table {
+    /// For so many runs of each scenario, and lines no longer than that.
+    pub(crate) fn new(runs: u64, width: Option<usize>) -> Table {
+        let hidden: &[&str] = if runs > 1 { &[] } else { &BETWEEN_RUNS };
+        Table { grid: Grid::without(hidden, &COLUMNS, width), width }
     }
-    for (run, outcome) in groups.iter().filter_map(|group| median(group)) {
-        if let Some(curve) = &outcome.curve {
-            curve_table::push(&mut text, run.scenario.name, curve, outcome.note.as_deref());
+
+    /// On what, how and when it is measured, and the headings.
+    pub(crate) fn head(&self, machine: &Machine, settings: &Settings, before: &Before) -> String {
+        let mut text = wrapped(&machine_line(machine), self.width);
+        text.push_str(&wrapped(&settings_line(settings), self.width));
+        text.push_str(&quiet_line(before, self.width));
+        text + &format!("{}\n", style(self.grid.heading()).bold())
+    }
+
+    /// The line of a scenario whose runs are over.
+    pub(crate) fn row(&self, group: &Group<'_>) -> String {
+        let line = self.grid.row(&cells(group));
+        match group.shown() {
+            Some(_) => line + "\n",
+            None => format!("{}\n", style(line).red()),
         }
     }
-    if runs.iter().any(|run| run.outcome.as_ref().is_ok_and(|outcome| outcome.curve.is_some())) {
-        text.push('\n');
+
+    /// What stands below the table: remarks, and the measurements that a row consists of.
+    pub(crate) fn foot(&self, result: &ResultFile, has_counters: bool) -> String {
+        let groups = pair::groups(result);
+        let mut text = String::new();
+        let mut note = |line: &str| text.push_str(&wrapped(line, self.width));
+        if groups.iter().any(|group| group.figure(Metric::P99).is_some()) {
+            note("times: from the intended moment where there is one, else from the send");
+        }
+        if groups.iter().any(|group| group.runs.len() > 1) {
+            note("figures: medians of the runs; the spread reaches from the lowest to the highest");
+        }
+        let worst = Disturbance::worst(groups.iter().filter_map(Group::disturbance));
+        if let Some(worst) = worst {
+            let text = worst.text();
+            note(&format!("! not quiet: {text} at worst; measure again before you believe it"));
+        }
+        for group in &groups {
+            if let Some(run) = group.shown()
+                && let Some(curve) = &run.curve
+            {
+                text.push('\n');
+                text.push_str(&curve_table::render(&run.scenario, curve, self.width));
+                if let Some(note) = &run.note {
+                    text.push_str(&wrapped(note, self.width));
+                }
+            }
+        }
+        if has_counters {
+            text.push('\n');
+            groups.iter().for_each(|group| push_counters(&mut text, group, self.width));
+        }
+        text
     }
-    push_counters(&mut text, &groups);
-    text
 }
 
-fn row(group: &[&Run]) -> [String; HEADINGS.len()] {
-    let name = group[0].scenario.name.to_owned();
-    let Some((run, outcome)) = median(group) else {
-        let mut row = [const { String::new() }; HEADINGS.len()];
-        row[0] = name;
-        row[2] = "failed".to_owned();
-        return row;
+fn machine_line(machine: &Machine) -> String {
+    let Machine { model, cores, kernel, arch, version, profile, .. } = machine;
+    let memory = quantity::bytes(machine.memory_bytes as f64);
+    let commit = machine.commit.as_deref().map_or(String::new(), |commit| format!(" ({commit})"));
+    format!(
+        "{}, {cores} cores, {memory}, Linux {kernel} {arch}; moonlet {version}{commit}, {profile} \
+         build",
+        if model.is_empty() { "unknown processor" } else { model }
+    )
+}
+
+fn settings_line(settings: &Settings) -> String {
+    let workers = match settings.workers {
+        Some(count) => label::workers(count),
+        None => "one worker per usable core".to_owned(),
     };
-    let times = outcome.latency.as_ref().or(outcome.rtt.as_ref());
-    let quantile = |quantile| times.map_or(String::new(), |times| micros(times, quantile));
-    let passed = group.iter().filter(|run| run.outcome.is_ok()).count();
-    [
+    let pinned = if settings.pinning { "pinned" } else { "not pinned" };
+    let runs = match settings.repeat {
+        1 => "one run".to_owned(),
+        count => format!("{count} runs"),
+    };
+    let warmup = match settings.warmup {
+        0 => String::new(),
+        count => format!(" after {count} to warm up"),
+    };
+    format!("{workers}, {pinned}; {runs} of each scenario{warmup}")
+}
+
+/// Whether the machine is quiet, in its own line.
+pub(crate) fn quiet_line(before: &Before, width: Option<usize>) -> String {
+    match before.complaint() {
+        Some(complaint) => {
+            let text = format!("! the machine is not quiet: {complaint}");
+            wrapped(&text, width)
+        }
+        None => String::new(),
+    }
+}
+
+fn cells(group: &Group<'_>) -> Vec<String> {
+    let mark = if group.disturbance().is_some() { DISTURBED } else { "" };
+    let name = format!("{}{mark}", group.scenario());
+    let passed = group.runs.iter().filter(|run| run.validated).count();
+    let runs = match passed == group.runs.len() {
+        true => passed.to_string(),
+        false => format!("{passed}/{}", group.runs.len()),
+    };
+    let Some(shown) = group.shown() else {
+        return vec![name, runs, "failed".to_owned()];
+    };
+    let figure =
+        |metric: Metric| group.figure(metric).map_or(String::new(), |value| metric.show(value));
+    vec![
         name,
-        match passed == group.len() {
-            true => passed.to_string(),
-            false => format!("{passed}/{}", group.len()),
-        },
-        quantity::rate(outcome.rate_per_s()),
-        format!("{}/s", run.scenario.unit),
-        quantile(0.5),
-        quantile(0.9),
-        quantile(0.99),
-        quantile(0.999),
-        quantile(1.0),
-        outcome.bytes_per_process.map_or(String::new(), |bytes| format!("{bytes:.0}")),
+        runs,
+        figure(Metric::Rate),
+        spread(&group.values(Metric::Rate)),
+        shown.unit.clone().unwrap_or_default(),
+        figure(Metric::P50),
+        figure(Metric::P90),
+        figure(Metric::P99),
+        range(&group.values(Metric::P99)),
+        figure(Metric::P999),
+        figure(Metric::Max),
+        figure(Metric::Memory),
     ]
 }
 
-/// The passed run with the median rate (the lower one of two).
-fn median<'a>(group: &[&'a Run]) -> Option<(&'a Run, &'a Outcome)> {
-    let passed = |run: &&'a Run| Some((*run, run.outcome.as_ref().ok()?));
-    let mut passed: Vec<_> = group.iter().filter_map(passed).collect();
-    passed.sort_by(|(_, a), (_, b)| a.rate_per_s().total_cmp(&b.rate_per_s()));
-    passed.get(passed.len().saturating_sub(1) / 2).copied()
+/// `-3.1 +2.0 %`: how far the slowest and the fastest run lie from the median.
+fn spread(values: &[f64]) -> String {
+    statistics::spread(values).map_or(String::new(), |(below, above)| {
+        format!("-{:.1} +{:.1} %", below * 100.0, above * 100.0)
+    })
 }
 
-fn push_aligned(text: &mut String, rows: &[[String; HEADINGS.len()]], style: Style) {
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.max().unwrap_or(0).max(HEADINGS[column].len())
-    };
-    let widths: Vec<_> = (0..HEADINGS.len()).map(width).collect();
-    let headings = HEADINGS.map(str::to_owned);
-    for (index, row) in std::iter::once(&headings).chain(rows).enumerate() {
-        let mut line = String::new();
-        for (column, cell) in row.iter().enumerate() {
-            let width = widths[column];
-            _ = match TEXT_COLUMNS.contains(&column) {
-                true => write!(line, "{cell:<width$}  "),
-                false => write!(line, "{cell:>width$}  "),
-            };
+/// `11 ms to 791 ms`, of several runs.
+fn range(values: &[f64]) -> String {
+    let bounds =
+        values.iter().copied().reduce(f64::min).zip(values.iter().copied().reduce(f64::max));
+    match bounds {
+        Some((low, high)) if values.len() > 1 => {
+            format!("{} to {}", quantity::time(low), quantity::time(high))
         }
-        let line = line.trim_end();
-        _ = match style {
-            Style::Coloured if index == 0 => writeln!(text, "\x1b[1m{line}\x1b[0m"),
-            Style::Coloured if row[2] == "failed" => writeln!(text, "\x1b[31m{line}\x1b[0m"),
-            _ => writeln!(text, "{line}"),
-        };
+        _ => String::new(),
     }
 }
 
-/// A line per scenario with the scheduler's counters that are not zero, of the same run as in the
-/// table.
-fn push_counters(text: &mut String, groups: &[Vec<&Run>]) {
-    for group in groups {
-        let Some((run, _)) = median(group) else {
-            continue;
-        };
-        let counters = run.counters.iter().filter(|(_, count)| *count > 0);
-        let shown: Vec<_> = counters.map(|(name, count)| format!("{name} {count}")).collect();
-        if !shown.is_empty() {
-            let name = run.scenario.name;
-            _ = writeln!(text, "{name}, {} workers: {}", run.workers, shown.join(", "));
-        }
-    }
-}
-
-fn micros(times: &Histogram<u64>, quantile: f64) -> String {
-    let nanoseconds = match quantile {
-        1.0 => times.max(),
-        _ => times.value_at_quantile(quantile),
+/// The scheduler's counters that are not zero, of the run that stands for the group.
+fn push_counters(text: &mut String, group: &Group<'_>, width: Option<usize>) {
+    let Some(run) = group.shown() else {
+        return;
     };
-    format!("{:.1}", nanoseconds as f64 / 1000.0)
+    let counters = run.counters.iter().filter(|(_, count)| **count > 0);
+    let shown: Vec<_> = counters.map(|(name, count)| format!("{name} {count}")).collect();
+    if !shown.is_empty() {
+        let workers = label::workers(run.workers);
+        let line = format!("{}, {workers}: {}", run.scenario, shown.join(", "));
+        text.push_str(&wrapped(&line, width));
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
+    use super::super::{Run, json, samples};
     use super::*;
 
-    #[test]
-    fn the_table_is_aligned_and_shows_the_median() {
+    fn result() -> ResultFile {
         let mut idle = samples::run("idle_memory", 100_000, 100_000_000);
-        idle.outcome.as_mut().unwrap().bytes_per_process = Some(7301.4);
+        idle.outcome.as_mut().unwrap().bytes_per_process = Some(9950.0);
         idle.counters.clear();
+        let mut disturbed = samples::run("ring", 3_000_000, 3_000_000_000);
+        disturbed.disturbance = Some(Disturbance { others: 0.05, stolen: 0.001 });
         let runs = [
             samples::run("ring", 3_000_000, 1_000_000_000),
             samples::run_with_rtt("ping_pong", 4_000_000, 1_000_000_000),
             samples::run("ring", 3_000_000, 2_000_000_000),
-            samples::run("ring", 3_000_000, 3_000_000_000),
+            disturbed,
             idle,
             Run::failed(
                 crate::scenario::find("spawn").unwrap(),
@@ -158,26 +224,71 @@ mod tests {
                 "lost".to_owned(),
             ),
         ];
-        let expected = "\
-Test CPU, 2 cores, 8.0 GiB, Linux 6.1, release build
-scenario     runs    rate  unit          p50    p90    p99  p99.9     max  B/process
-ring            3  1.50 M  hops/s
-ping_pong       1  4.00 M  messages/s  500.2  900.1  990.2  999.4  1000.4
-idle_memory     1  1.00 M  wake-ups/s                                           7301
-spawn              failed
-latencies in µs: from the intended moment where there is one, else from the send
-ring, 2 workers: steals 7, parks 1234567
-ping_pong, 2 workers: steals 7, parks 1234567
-";
-        assert_eq!(render(&samples::machine(), &runs, Style::Plain), expected);
+        json::result_of(&samples::settings(), &samples::machine(), &runs)
+    }
+
+    fn render(result: &ResultFile, width: Option<usize>, has_counters: bool) -> String {
+        let table = Table::new(3, width);
+        let mut text = table.head(&result.machine, &result.settings, &result.before);
+        text.extend(pair::groups(result).iter().map(|group| table.row(group)));
+        text + &table.foot(result, has_counters)
     }
 
     #[test]
-    fn colours_change_nothing_else() {
-        let runs = [samples::run("ring", 10, 1_000_000_000)];
-        let coloured = render(&samples::machine(), &runs, Style::Coloured);
-        let stripped = coloured.replace("\x1b[1m", "").replace("\x1b[0m", "");
-        assert_ne!(coloured, stripped);
-        assert_eq!(stripped, render(&samples::machine(), &runs, Style::Plain));
+    fn rows_show_medians_and_spread() {
+        console::set_colors_enabled(false);
+        let expected = "\
+Test CPU, 2 cores, 8 GiB, Linux 6.1 x86_64; moonlet 0.1.0 (0123456789ab), release build
+one worker per usable core, pinned; one run of each scenario
+scenario              runs       rate        spread      p50      p99    p99 of the runs    memory
+ring !                   3  1.50 M/s -33.3 +100.0 %
+ping_pong                1   4.00 M/s                  500 µs   990 µs
+idle_memory              1   1.00 M/s                                                     9.72 KiB
+spawn                  0/1     failed
+times: from the intended moment where there is one, else from the send
+figures: medians of the runs; the spread reaches from the lowest to the highest
+! not quiet: other programs had 5.0 %, the host 0.1 % of the processor time at worst; measure again
+  before you believe it
+";
+        let text = render(&result(), Some(100), false);
+        for (line, expected) in text.lines().zip(expected.lines()) {
+            let start = expected.split_whitespace().collect::<Vec<_>>().join(" ");
+            let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(line.starts_with(&start), "`{line}` is not `{start}…`");
+        }
+        assert_eq!(text.lines().count(), expected.lines().count(), "{text}");
+    }
+
+    #[test]
+    fn no_line_is_longer_than_the_terminal() {
+        console::set_colors_enabled(false);
+        for width in [60, 80, 100, 140] {
+            let text = render(&result(), Some(width), true);
+            for line in text.lines() {
+                assert!(line.chars().count() <= width, "{width}: {line}");
+            }
+            assert!(text.contains("spawn") && text.contains("failed"));
+        }
+        let wide = render(&result(), None, true);
+        let wide = wide.lines().find(|line| line.starts_with("idle_memory")).unwrap();
+        assert!(wide.ends_with("9.72 KiB"), "{wide}");
+        let single =
+            Table::new(1, None).head(&samples::machine(), &samples::settings(), &result().before);
+        assert!(!single.contains("spread") && single.contains("p99.9"), "{single}");
+    }
+
+    #[test]
+    fn counters_are_shown_where_they_are_asked_for() {
+        console::set_colors_enabled(false);
+        let counted = "ring, 2 workers: parks 1234567, steals 7\n";
+        assert!(render(&result(), None, true).contains(counted));
+        assert!(!render(&result(), None, false).contains("steals"));
+    }
+
+    #[test]
+    fn a_busy_machine_is_told_before_anything_else() {
+        let busy = Before { pressure: Some(0.3), load: None };
+        let text = Table::new(1, None).head(&samples::machine(), &samples::settings(), &busy);
+        assert!(text.contains("! the machine is not quiet: threads waited"), "{text}");
     }
 }

@@ -1,11 +1,14 @@
 //! Contention on one mailbox: many senders, one receiver.
 
-use super::{Parameter, Scenario, exec};
+use super::{Comparison, Parameter, Scenario, exec};
+use crate::report::metric::Metric;
 
 pub(crate) static SCENARIO: Scenario = Scenario {
     name: "fan_in",
     summary: "SENDERS processes send COUNT messages each to one",
     unit: "messages",
+    headline: Metric::Rate,
+    comparison: Comparison::RATE,
     parameters: &[(Parameter::Senders, 8), (Parameter::Count, 500_000)],
     run: |engine, parameters, _| exec(engine, "loadgen.fan_in:main", parameters),
 };

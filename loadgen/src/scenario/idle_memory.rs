@@ -1,19 +1,24 @@
 //! The memory of a process that waits, everything included: growth of this program's resident
-//! memory.
+//! memory. Processes that were given nothing, that got the PID of their parent, and that have
+//! received messages since, because each of these makes something in a process that stays there.
 
 use std::thread;
 use std::time::Duration;
 
-use super::{HOST, Outcome, Parameter, Parameters, Scenario, exec};
+use super::{Comparison, HOST, Outcome, Parameter, Parameters, Scenario};
 use crate::args::Sizes;
-use crate::engine::Engine;
+use crate::engine::{Engine, Value};
 use crate::machine;
+use crate::report::curve::Curve;
+use crate::report::metric::Metric;
 
 pub(crate) static SCENARIO: Scenario = Scenario {
     name: "idle_memory",
-    summary: "COUNT processes wait for a message, then answer it",
+    summary: "COUNT processes of each kind wait for a message, then answer it",
     unit: "wake-ups",
-    parameters: &[(Parameter::Count, 100_000)],
+    headline: Metric::Memory,
+    comparison: Comparison { metrics: &[Metric::Memory], rates: &[], warms_up: false },
+    parameters: &[(Parameter::Count, 25_000)],
     run,
 };
 
@@ -26,17 +31,49 @@ const LOOKS_MAX: usize = 100;
 /// Looks in a row without change that count as standing still.
 const STEADY_LOOKS: usize = 3;
 
-/// Two entries, because the memory is measured from outside between them: one starts the processes
-/// and leaves them waiting, the other wakes them.
+/// A kind of processes.
+struct Kind {
+    arguments: u64,
+    /// How many it has received before its memory is measured.
+    messages: u64,
+}
+
+/// In the order in which they are started; all are alive when the last have been.
+const KINDS: [Kind; 4] = [
+    Kind { arguments: 0, messages: 0 },
+    HEADLINE,
+    Kind { arguments: 1, messages: 1 },
+    Kind { arguments: 1, messages: 1000 },
+];
+
+/// What nearly all processes are like: one that knows who started it.
+const HEADLINE: Kind = Kind { arguments: 1, messages: 0 };
+
+const COLUMNS: [&str; 3] = ["arguments", "messages", "bytes_per_process"];
+
+/// The memory is measured from outside, before and after the processes of a kind are started; none
+/// end meanwhile, so that none live in the memory of earlier ones. At last all are woken, which shows
+/// that they were there.
 fn run(engine: &Engine, parameters: &Parameters, _: &Sizes) -> Result<Outcome, String> {
     let unknown = || "resident memory cannot be read on this system".to_owned();
-    let before = machine::resident_bytes().ok_or_else(unknown)?;
-    engine.exec("loadgen.idle_memory:main", HOST, &parameters.arguments())?;
-    let after = steady_resident_bytes().ok_or_else(unknown)?;
-    let mut outcome = exec(engine, "loadgen.idle_memory:wake", parameters)?;
-    let growth = after.saturating_sub(before) as f64;
-    outcome.bytes_per_process = Some(growth / outcome.count.max(1) as f64);
-    Ok(outcome)
+    let count = parameters.0.first().map_or(1, |(_, count)| *count);
+    let mut curve = Curve { columns: COLUMNS.map(str::to_owned).to_vec(), rows: Vec::new() };
+    let mut headline = None;
+    let mut before = machine::resident_bytes().ok_or_else(unknown)?;
+    for (number, Kind { arguments, messages }) in (1..).zip(&KINDS) {
+        let start = [number, count, *arguments, *messages].map(|n| Value::Integer(n as i64));
+        engine.exec("loadgen.idle_memory:main", HOST, &start)?;
+        let after = steady_resident_bytes().ok_or_else(unknown)?;
+        let each = after.saturating_sub(before) as f64 / count.max(1) as f64;
+        curve.rows.push(vec![*arguments as f64, *messages as f64, each]);
+        if (*arguments, *messages) == (HEADLINE.arguments, HEADLINE.messages) {
+            headline = Some(each);
+        }
+        before = after;
+    }
+    let wake = [KINDS.len() as u64, count].map(|n| Value::Integer(n as i64));
+    let outcome = Outcome::from_value(&engine.exec("loadgen.idle_memory:wake", HOST, &wake)?)?;
+    Ok(Outcome { bytes_per_process: headline, curve: Some(curve), ..outcome })
 }
 
 /// Waits until memory stands still: the last processes started may not have reached their `receive`

@@ -2,12 +2,15 @@
 //! themselves. They end only with the runtime, which thereby shows that it can be dropped under
 //! load.
 
-use super::{Parameter, Scenario, exec};
+use super::{Comparison, Parameter, Scenario, exec};
+use crate::report::metric::Metric;
 
 pub(crate) static SCENARIO: Scenario = Scenario {
     name: "latency_under_load",
     summary: "round trips at a fixed rate while BUSY processes compute",
     unit: "round trips",
+    headline: Metric::P99,
+    comparison: Comparison { metrics: &[Metric::P50, Metric::P99], rates: &[], warms_up: false },
     parameters: &[(Parameter::Busy, 64), (Parameter::Rounds, 1000)],
     run: |engine, parameters, _| exec(engine, "loadgen.latency_under_load:main", parameters),
 };

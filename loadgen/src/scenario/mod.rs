@@ -22,6 +22,7 @@ mod steal;
 
 use crate::args::Sizes;
 use crate::engine::{Engine, Value};
+use crate::report::metric::Metric;
 pub(crate) use outcome::Outcome;
 #[cfg(test)]
 pub(crate) use outcome::histogram;
@@ -111,6 +112,22 @@ pub(crate) enum Parameter {
 }
 
 impl Parameter {
+    pub(crate) const ALL: [Parameter; 13] = [
+        Parameter::Pairs,
+        Parameter::Rounds,
+        Parameter::Senders,
+        Parameter::Count,
+        Parameter::Size,
+        Parameter::Hops,
+        Parameter::Waiting,
+        Parameter::Leaves,
+        Parameter::Tasks,
+        Parameter::N,
+        Parameter::Busy,
+        Parameter::Servers,
+        Parameter::Millis,
+    ];
+
     /// Returns the name, which is also that of the flag.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -138,10 +155,30 @@ pub(crate) struct Scenario {
     pub(crate) summary: &'static str,
     /// What is counted, in the plural.
     pub(crate) unit: &'static str,
+    /// The figure that the scenario is about.
+    pub(crate) headline: Metric,
+    /// How two builds are compared by it.
+    pub(crate) comparison: Comparison,
     /// In the order of main's arguments, with the defaults.
     pub(crate) parameters: &'static [(Parameter, u64)],
     /// The sizes are all that were given; a scenario with more to choose than numbers reads it there.
     pub(crate) run: fn(&Engine, &Parameters, &Sizes) -> Result<Outcome, String>,
+}
+
+/// What is looked at where runs of a scenario are compared one by one.
+#[derive(Debug)]
+pub(crate) struct Comparison {
+    pub(crate) metrics: &'static [Metric],
+    /// Offered instead of those that the scenario finds by itself, so that runs have the same.
+    pub(crate) rates: &'static [u64],
+    /// Whether a run before the one that counts makes the memory warm. Not where memory is measured,
+    /// which needs a fresh program, nor where a first run would change little.
+    pub(crate) warms_up: bool,
+}
+
+impl Comparison {
+    /// By the rate, of the second run in a program.
+    const RATE: Comparison = Comparison { metrics: &[Metric::Rate], rates: &[], warms_up: true };
 }
 
 /// The sizes of one run, in the order of main's arguments.
@@ -159,6 +196,13 @@ impl Scenario {
 /// Returns the scenario of that name.
 pub(crate) fn find(name: &str) -> Option<&'static Scenario> {
     ALL.iter().copied().find(|scenario| scenario.name == name)
+}
+
+/// Returns the names of the scenarios that have this size.
+pub(crate) fn having(parameter: Parameter) -> Vec<&'static str> {
+    let has =
+        |scenario: &&&Scenario| scenario.parameters.iter().any(|(known, _)| *known == parameter);
+    ALL.iter().filter(has).map(|scenario| scenario.name).collect()
 }
 
 /// Runs an entry with the sizes as arguments and reads the table it returns.

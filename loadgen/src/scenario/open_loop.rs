@@ -7,18 +7,30 @@
 
 use hdrhistogram::Histogram;
 
-use super::{HOST, Outcome, Parameter, Parameters, Scenario};
+use super::{Comparison, HOST, Outcome, Parameter, Parameters, Scenario};
 use crate::args::Sizes;
 use crate::engine::{Engine, Value};
 use crate::report::curve::Curve;
+use crate::report::metric::Metric;
+use crate::report::quantity;
 
 pub(crate) static SCENARIO: Scenario = Scenario {
     name: "open_loop",
     summary: "requests at fixed rates for MILLIS each, to SERVERS processes, up to the knee",
     unit: "requests",
+    headline: Metric::Rate,
+    comparison: Comparison {
+        metrics: &[Metric::P50, Metric::P99],
+        rates: &[COMPARED_RATE],
+        warms_up: true,
+    },
     parameters: &[(Parameter::Servers, 8), (Parameter::Millis, 1000)],
     run,
 };
+
+/// Where two builds are compared: a rate at which workers neither sleep most of the time nor fall
+/// behind. Picked, a tenth of the knee on two cores.
+const COMPARED_RATE: u64 = 200_000;
 
 /// The first rate of a sweep without given rates, per second; the others double it.
 const FIRST_RATE: u64 = 1000;
@@ -35,8 +47,11 @@ const P99_GROWTH_MAX: f64 = 10.0;
 /// or less than this share of what is offered is answered in time.
 const ACHIEVED_SHARE_MIN: f64 = 0.95;
 
-/// How often a rate is tried before it counts as too much.
+/// How often a rate is offered before it counts as too much,
 const TRIES: u32 = 3;
+
+/// and how many in a row have to.
+const BEYOND: usize = 2;
 
 const COLUMNS: [&str; 7] = ["offered_per_s", "achieved_per_s", "p50", "p90", "p99", "p999", "max"];
 
@@ -60,47 +75,93 @@ impl Step {
     }
 }
 
+/// One rate with what was wrong with it, if something was.
+struct Tried {
+    step: Step,
+    excess: Option<String>,
+}
+
 /// The outcome is that of the knee, or of the lowest rate if that is too much already.
 fn run(engine: &Engine, parameters: &Parameters, sizes: &Sizes) -> Result<Outcome, String> {
-    let mut steps: Vec<Step> = Vec::new();
-    let mut excess = None;
-    let doubled = std::iter::successors(Some(FIRST_RATE), |rate| Some(rate * 2));
     let given = sizes.rates();
+    let doubled = std::iter::successors(Some(FIRST_RATE), |rate| Some(rate * 2));
     let rates: Vec<u64> = match given.is_empty() {
         true => doubled.take_while(|rate| *rate <= RATE_MAX).collect(),
-        false => given,
+        false => given.clone(),
     };
+    let mut sweep = Sweep::new(|rate| offer(engine, parameters, rate));
     for rate in rates {
-        let (step, this) = try_rate(engine, parameters, rate, steps.first())?;
-        steps.push(step);
-        if let (None, Some(text)) = (&excess, this) {
-            excess = Some((steps.len() - 1, text));
-        }
+        sweep.take(rate)?;
         // Rates that were asked for are all tried.
-        if excess.is_some() && sizes.rates().is_empty() {
+        if given.is_empty() && sweep.is_beyond() {
             break;
         }
     }
-    summarise(steps, excess)
+    sweep.settle()?;
+    summarise(sweep.tried)
 }
 
-/// Offers a rate, again if it seems to be too much: a short disturbance of the machine is no knee.
-/// Gives the last try and in which way it was too much, if it was.
-fn try_rate(
-    engine: &Engine,
-    parameters: &Parameters,
-    rate: u64,
-    base: Option<&Step>,
-) -> Result<(Step, Option<String>), String> {
-    let mut tries_left = TRIES;
-    loop {
-        tries_left -= 1;
-        let step = offer(engine, parameters, rate)?;
-        let base_micros = base.unwrap_or(&step).micros(0.99);
-        let excess = excess_of(rate, step.outcome.rate_per_s(), step.micros(0.99), base_micros);
-        if excess.is_none() || tries_left == 0 {
-            return Ok((step, excess));
+/// Rates from low to high. A machine that is disturbed for a second or two makes a rate look like
+/// too much that is not; so a rate that seems to be gets others, later: when the one above it seems
+/// to be too much as well, both are offered again, in turn, and only what is too much each time is.
+struct Sweep<F> {
+    offer: F,
+    tried: Vec<Tried>,
+}
+
+impl<F: FnMut(u64) -> Result<Step, String>> Sweep<F> {
+    fn new(offer: F) -> Sweep<F> {
+        Sweep { offer, tried: Vec::new() }
+    }
+
+    /// Whether the two highest rates are too much: the knee lies below.
+    fn is_beyond(&self) -> bool {
+        let tail = &self.tried[self.tried.len().saturating_sub(BEYOND)..];
+        tail.len() == BEYOND && tail.iter().all(|tried| tried.excess.is_some())
+    }
+
+    /// Offers the next rate, and again those that seem to be too much.
+    fn take(&mut self, rate: u64) -> Result<(), String> {
+        let tried = self.offer(rate)?;
+        self.tried.push(tried);
+        for _ in 1..TRIES {
+            let first = self.tried.len().saturating_sub(BEYOND);
+            let has_passed = self.tried.last().is_some_and(|tried| tried.excess.is_none());
+            // A rate that can be answered shows that the one below it can be.
+            if !self.is_beyond() && !has_passed {
+                break;
+            }
+            for index in first..self.tried.len() {
+                if self.tried[index].excess.is_some() {
+                    self.tried[index] = self.offer(self.tried[index].step.offered_per_s)?;
+                }
+            }
         }
+        Ok(())
+    }
+
+    /// Offers the highest rate again if it seems to be too much and has no rate above that shows it.
+    fn settle(&mut self) -> Result<(), String> {
+        let is_beyond = self.is_beyond();
+        for _ in 1..TRIES {
+            match self.tried.last() {
+                Some(Tried { step, excess: Some(_) }) if !is_beyond => {
+                    let rate = step.offered_per_s;
+                    self.tried.pop();
+                    let tried = self.offer(rate)?;
+                    self.tried.push(tried);
+                }
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn offer(&mut self, rate: u64) -> Result<Tried, String> {
+        let step = (self.offer)(rate)?;
+        let base = self.tried.first().map_or(&step, |first| &first.step).micros(0.99);
+        let excess = excess_of(rate, step.outcome.rate_per_s(), step.micros(0.99), base);
+        Ok(Tried { step, excess })
     }
 }
 
@@ -121,29 +182,31 @@ fn offer(engine: &Engine, parameters: &Parameters, rate: u64) -> Result<Step, St
 fn excess_of(offered: u64, achieved: f64, p99: f64, base_p99: f64) -> Option<String> {
     let share = achieved / offered as f64;
     let growth = p99 / base_p99;
+    let rate = format!("{}/s", quantity::rate(offered as f64));
     if share < ACHIEVED_SHARE_MIN {
-        return Some(format!("at {offered} /s only {:.0} % are answered in time", share * 100.0));
+        return Some(format!("at {rate} only {:.0} % are answered in time", share * 100.0));
     }
-    let text = || format!("at {offered} /s the p99 is {growth:.0} times that of the lowest rate");
+    let text = || format!("at {rate} the p99 is {growth:.0} times that of the lowest rate");
     (growth > P99_GROWTH_MAX).then(text)
 }
 
-fn summarise(mut steps: Vec<Step>, excess: Option<(usize, String)>) -> Result<Outcome, String> {
+/// The knee is below the first rate that is too much and above which none is not.
+fn summarise(mut tried: Vec<Tried>) -> Result<Outcome, String> {
     let columns = COLUMNS.map(str::to_owned).to_vec();
-    let curve = Curve { columns, rows: steps.iter().map(Step::row).collect() };
-    let knee = match &excess {
-        Some((index, _)) => index.checked_sub(1),
-        None => steps.len().checked_sub(1),
-    };
-    let rate = knee.map(|index| steps[index].offered_per_s);
+    let curve = Curve { columns, rows: tried.iter().map(|tried| tried.step.row()).collect() };
+    let kept = tried.iter().rposition(|tried| tried.excess.is_none());
+    let beyond = kept.map_or(0, |kept| kept + 1);
+    let excess = tried.get(beyond).and_then(|tried| tried.excess.clone());
+    let rate = kept.map(|index| tried[index].step.offered_per_s);
     let knee_per_s = excess.is_some().then_some(rate).flatten().map(|rate| rate as f64);
-    let note = match (rate, excess) {
-        (Some(rate), Some((_, excess))) => format!("knee: {rate} /s; {excess}"),
-        (Some(rate), None) => format!("knee: not reached; {rate} /s is the highest rate offered"),
-        (None, Some((_, excess))) => format!("knee: below the lowest rate; {excess}"),
+    let shown = rate.map(|rate| format!("{}/s", quantity::rate(rate as f64)));
+    let note = match (shown, excess) {
+        (Some(rate), Some(excess)) => format!("knee: {rate}; {excess}"),
+        (Some(rate), None) => format!("knee: not reached; {rate} is the highest rate offered"),
+        (None, Some(excess)) => format!("knee: below the lowest rate; {excess}"),
         (None, None) => return Err("no rate was offered".to_owned()),
     };
-    let Step { outcome, latency, .. } = steps.swap_remove(knee.unwrap_or(0));
+    let Step { outcome, latency, .. } = tried.swap_remove(kept.unwrap_or(0)).step;
     Ok(Outcome {
         latency: Some(latency),
         curve: Some(curve),
@@ -172,19 +235,76 @@ mod tests {
         assert_eq!(excess_of(1000, 960.0, 50.0, 50.0), None);
         assert_eq!(excess_of(1000, 999.0, 500.0, 50.0), None);
         let slow = excess_of(1000, 999.0, 550.0, 50.0).unwrap();
-        assert_eq!(slow, "at 1000 /s the p99 is 11 times that of the lowest rate");
+        assert_eq!(slow, "at 1.0 k/s the p99 is 11 times that of the lowest rate");
         let late = excess_of(1000, 900.0, 50.0, 50.0).unwrap();
-        assert_eq!(late, "at 1000 /s only 90 % are answered in time");
+        assert_eq!(late, "at 1.0 k/s only 90 % are answered in time");
+    }
+
+    /// A sweep over doubled rates whose p99 are these, in the order in which they are offered.
+    fn swept(p99s: &[i64]) -> (Outcome, Vec<u64>) {
+        let (mut p99s, mut offered) = (p99s.iter(), Vec::new());
+        let mut sweep = Sweep::new(|rate| {
+            offered.push(rate);
+            Ok(step(rate, 1.0, *p99s.next().expect("no more than expected")))
+        });
+        let mut rate = 1000;
+        while !sweep.is_beyond() && rate <= 16_000 {
+            sweep.take(rate).unwrap();
+            rate *= 2;
+        }
+        sweep.settle().unwrap();
+        let tried = sweep.tried;
+        (summarise(tried).unwrap(), offered)
+    }
+
+    #[test]
+    fn one_bad_second_is_no_knee() {
+        // 4000 looks bad once; 8000 is fine, so 4000 is offered again.
+        let (outcome, offered) = swept(&[122, 119, 6275, 1002, 97, 97, 98]);
+        assert_eq!(offered, [1000, 2000, 4000, 8000, 4000, 16_000]);
+        assert_eq!(outcome.knee_per_s, None);
+        assert!(outcome.note.unwrap().starts_with("knee: not reached; 16.0 k/s"));
+        // Both look bad for as long as a disturbance lasts, not in the later tries.
+        let (outcome, offered) = swept(&[122, 119, 6275, 9000, 5000, 130, 140, 150, 150]);
+        assert_eq!(offered, [1000, 2000, 4000, 8000, 4000, 8000, 4000, 16_000]);
+        assert_eq!(outcome.knee_per_s, None);
+    }
+
+    #[test]
+    fn a_knee_is_what_is_too_much_each_time() {
+        let bad = 50_000;
+        let (outcome, offered) = swept(&[122, 119, bad, bad, bad, bad, bad, bad]);
+        assert_eq!(offered, [1000, 2000, 4000, 8000, 4000, 8000, 4000, 8000]);
+        assert_eq!(outcome.knee_per_s, Some(2000.0));
+        let note = outcome.note.unwrap();
+        assert_eq!(note, "knee: 2.0 k/s; at 4.0 k/s the p99 is 410 times that of the lowest rate");
+    }
+
+    #[test]
+    fn the_highest_rate_is_tried_again_too() {
+        let (outcome, offered) = swept(&[122, 119, 97, 98, 6275, 130]);
+        assert_eq!(offered, [1000, 2000, 4000, 8000, 16_000, 16_000]);
+        assert_eq!(outcome.knee_per_s, None);
+        let (outcome, offered) = swept(&[122, 119, 97, 98, 6275, 6300, 7000]);
+        assert_eq!(offered.len(), 7);
+        assert_eq!(outcome.knee_per_s, Some(8000.0));
+    }
+
+    fn tried(step: Step, excess: Option<&str>) -> Tried {
+        Tried { step, excess: excess.map(str::to_owned) }
     }
 
     #[test]
     fn the_outcome_is_that_of_the_knee() {
-        let steps = || vec![step(1000, 1.0, 10), step(2000, 1.0, 20), step(4000, 2.0, 30)];
-        let excess = Some((2, "at 4000 /s it is late".to_owned()));
-        let outcome = summarise(steps(), excess).unwrap();
+        let outcome = summarise(vec![
+            tried(step(1000, 1.0, 10), None),
+            tried(step(2000, 1.0, 20), None),
+            tried(step(4000, 2.0, 30), Some("at 4.0 k/s it is late")),
+        ])
+        .unwrap();
         assert_eq!(outcome.knee_per_s, Some(2000.0));
         assert_eq!(outcome.count, 2000);
-        assert_eq!(outcome.note.unwrap(), "knee: 2000 /s; at 4000 /s it is late");
+        assert_eq!(outcome.note.unwrap(), "knee: 2.0 k/s; at 4.0 k/s it is late");
         let curve = outcome.curve.unwrap();
         assert_eq!(curve.columns[..2], ["offered_per_s", "achieved_per_s"]);
         assert_eq!(curve.rows.iter().map(|row| row[1]).collect::<Vec<_>>(), [1e3, 2e3, 2e3]);
@@ -193,12 +313,12 @@ mod tests {
 
     #[test]
     fn there_may_be_no_knee_among_the_rates() {
-        let none = summarise(vec![step(1000, 1.0, 10), step(2000, 1.0, 10)], None).unwrap();
+        let steps = vec![tried(step(1000, 1.0, 10), None), tried(step(2000, 1.0, 10), None)];
+        let none = summarise(steps).unwrap();
         assert_eq!((none.knee_per_s, none.count), (None, 2000));
         assert!(none.note.unwrap().starts_with("knee: not reached"));
-        let first = Some((0, "late".to_owned()));
-        let below = summarise(vec![step(1000, 9.0, 10)], first).unwrap();
+        let below = summarise(vec![tried(step(1000, 9.0, 10), Some("late"))]).unwrap();
         assert_eq!((below.knee_per_s, below.count), (None, 1000));
-        assert!(summarise(Vec::new(), None).is_err());
+        assert!(summarise(Vec::new()).is_err());
     }
 }

@@ -4,15 +4,18 @@
 //! of the cost, so small contents show mostly that of two messages.
 
 use super::outcome::number;
-use super::{HOST, Outcome, Parameter, Parameters, Scenario};
+use super::{Comparison, HOST, Outcome, Parameter, Parameters, Scenario};
 use crate::args::Sizes;
 use crate::engine::{Engine, Value};
 use crate::report::curve::Curve;
+use crate::report::metric::Metric;
 
 pub(crate) static SCENARIO: Scenario = Scenario {
     name: "payload",
     summary: "COUNT messages of each size and kind, fewer of large ones, to 1 and 100 receivers",
     unit: "messages",
+    headline: Metric::Rate,
+    comparison: Comparison::RATE,
     parameters: &[(Parameter::Count, 50_000)],
     run,
 };

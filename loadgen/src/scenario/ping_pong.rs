@@ -1,11 +1,14 @@
 //! Latency and throughput of request and answer: pairs that each have one message under way.
 
-use super::{Parameter, Scenario, exec};
+use super::{Comparison, Parameter, Scenario, exec};
+use crate::report::metric::Metric;
 
 pub(crate) static SCENARIO: Scenario = Scenario {
     name: "ping_pong",
     summary: "one message back and forth in each of PAIRS pairs",
     unit: "messages",
+    headline: Metric::Rate,
+    comparison: Comparison::RATE,
     parameters: &[(Parameter::Pairs, 100), (Parameter::Rounds, 20_000)],
     run: |engine, parameters, _| exec(engine, "loadgen.ping_pong:main", parameters),
 };

@@ -1,12 +1,15 @@
 //! The cost of waking a process: one token, one runnable process at any time. Processes that wait
 //! meanwhile show whether those that do nothing cost those that do something.
 
-use super::{Parameter, Scenario, exec};
+use super::{Comparison, Parameter, Scenario, exec};
+use crate::report::metric::Metric;
 
 pub(crate) static SCENARIO: Scenario = Scenario {
     name: "ring",
     summary: "one token makes HOPS hops around SIZE processes while WAITING others wait",
     unit: "hops",
+    headline: Metric::Rate,
+    comparison: Comparison::RATE,
     parameters: &[(Parameter::Size, 1000), (Parameter::Hops, 3_000_000), (Parameter::Waiting, 0)],
     run: |engine, parameters, _| exec(engine, "loadgen.ring:main", parameters),
 };

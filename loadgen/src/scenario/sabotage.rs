@@ -1,6 +1,7 @@
 //! Every check of a scenario must be able to fail: here something is broken, and it must be seen.
 
-use super::{FILES, HOST};
+use super::{FILES, HOST, Parameter, Parameters};
+use crate::args::Sizes;
 use crate::engine::{Engine, Value};
 
 /// Replaces a piece of a Lua file and runs an entry; gives the error, which there must be.
@@ -32,6 +33,31 @@ fn a_missing_waiter_is_seen() {
     assert!(error.contains("20 of 50 waiters were woken"), "{error}");
     let error = error_after("ring/waiter.lua", "payload() + 1", "payload() + 2", id, &arguments);
     assert!(error.contains("100 of 50 waiters were woken"), "{error}");
+}
+
+#[test]
+fn a_message_that_an_idle_process_did_not_get_is_seen() {
+    let path = "idle_memory/collector.lua";
+    let (_, content) = FILES.iter().find(|(known, _)| *known == path).unwrap();
+    let piece = "if not send(idlers[number], \"item\", message) then";
+    assert!(content.contains(piece));
+    let broken = content.replace(piece, &piece.replace("if not", "if number ~= 2 and not"));
+    let files: Vec<_> = FILES
+        .iter()
+        .map(
+            |&(known, content)| {
+                if known == path { (known, broken.as_str()) } else { (known, content) }
+            },
+        )
+        .collect();
+    let engine = Engine::start(&files, Some(2), false).unwrap();
+    let error = (super::idle_memory::SCENARIO.run)(
+        &engine,
+        &Parameters(vec![(Parameter::Count, 3)]),
+        &Sizes::default(),
+    );
+    let error = error.unwrap_err();
+    assert!(error.contains("process 2 got 0 of "), "{error}");
 }
 
 #[test]

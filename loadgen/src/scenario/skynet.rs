@@ -2,12 +2,15 @@
 //! first keeps few processes alive; one that runs the oldest first has all of them at once, hence
 //! the modest default.
 
-use super::{Parameter, Scenario, exec};
+use super::{Comparison, Parameter, Scenario, exec};
+use crate::report::metric::Metric;
 
 pub(crate) static SCENARIO: Scenario = Scenario {
     name: "skynet",
     summary: "tree of ten-fold spawns down to LEAVES leaves",
     unit: "leaves",
+    headline: Metric::Rate,
+    comparison: Comparison::RATE,
     parameters: &[(Parameter::Leaves, 100_000)],
     run: |engine, parameters, _| exec(engine, "loadgen.skynet:main", parameters),
 };

@@ -1,11 +1,14 @@
 //! The cost of a process from start to the event of its end.
 
-use super::{Parameter, Scenario, exec};
+use super::{Comparison, Parameter, Scenario, exec};
+use crate::report::metric::Metric;
 
 pub(crate) static SCENARIO: Scenario = Scenario {
     name: "spawn",
     summary: "COUNT monitored processes that end at once",
     unit: "processes",
+    headline: Metric::Rate,
+    comparison: Comparison::RATE,
     parameters: &[(Parameter::Count, 500_000)],
     run: |engine, parameters, _| exec(engine, "loadgen.spawn:main", parameters),
 };

@@ -1,11 +1,14 @@
 //! How well work spreads: one process starts all, so every other worker must steal.
 
-use super::{Parameter, Scenario, exec};
+use super::{Comparison, Parameter, Scenario, exec};
+use crate::report::metric::Metric;
 
 pub(crate) static SCENARIO: Scenario = Scenario {
     name: "steal",
     summary: "TASKS processes, started by one, compute fib(N)",
     unit: "tasks",
+    headline: Metric::Rate,
+    comparison: Comparison::RATE,
     parameters: &[(Parameter::Tasks, 200), (Parameter::N, 24)],
     run: |engine, parameters, _| exec(engine, "loadgen.steal:main", parameters),
 };

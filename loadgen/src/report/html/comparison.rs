@@ -5,10 +5,9 @@ use super::overview::figure;
 use super::{Entry, cell, row_name, section, table};
 use crate::report::metric::Metric;
 use crate::report::pair::{self, Group, Pair};
-use crate::report::result::ResultFile;
-
-/// Smaller changes than this are not marked: runs differ by as much. Picked, unmeasured.
-const NOTICED: f64 = 0.05;
+use crate::report::quantity;
+use crate::report::result::{ResultFile, RunResult};
+use crate::statistics::Verdict;
 
 /// The table of ratios; nothing without a baseline.
 pub(super) fn section_for(
@@ -32,10 +31,10 @@ pub(super) fn section_for(
     });
     let mut part = part.child(table("Ratios to the baseline", &headings, rows.collect()));
     let text = format!(
-        "This result by the baseline of {}. Better (▲) and worse (▼) are marked from {:.0} % on; \
-         the figures themselves show when pointed at.",
+        "This result by the baseline of {}. Better (▲) and worse (▼) are marked where the interval \
+         of the ratio leaves no doubt and the change is beyond the noise, which takes five runs of \
+         each; the figures and the interval show when pointed at.",
         baseline.measured_at,
-        NOTICED * 100.0
     );
     part = part.child(element("p").class("note").text(text));
     for (side, groups) in
@@ -53,33 +52,35 @@ pub(super) fn section_for(
 
 fn row(label: &str, pair: &Pair<'_>) -> Vec<Element> {
     let mut row = vec![row_name(label)];
-    let (Some(before), Some(after)) = (pair.before.median(), pair.after.median()) else {
-        let text = match pair.after.median() {
+    let (Some(_), Some(after)) = (pair.before.shown(), pair.after.shown()) else {
+        let text = match pair.after.shown() {
             Some(_) => "failed before",
             None => "✗ failed",
         };
         row.push(cell(text).class("bad").attr("colspan", Metric::ALL.len()));
         return row;
     };
-    row.extend(Metric::ALL.map(|metric| {
-        let (Some((from, to)), Some(ratio)) = (pair.values(metric), pair.ratio(metric)) else {
-            return cell("–").class("none");
-        };
-        let text = format!("{} → {}", figure(metric, from, before), figure(metric, to, after));
-        ratio_cell(metric, ratio).attr("title", text)
+    row.extend(Metric::ALL.map(|metric| match pair.values(metric) {
+        Some(values) => ratio_cell(pair, metric, values, after),
+        None => cell("–").class("none"),
     }));
     row
 }
 
-fn ratio_cell(metric: Metric, ratio: f64) -> Element {
-    let text = match ratio >= 1000.0 {
-        true => format!("{ratio:.0}"),
-        false => format!("{ratio:.3}"),
+fn ratio_cell(pair: &Pair<'_>, metric: Metric, (from, to): (f64, f64), run: &RunResult) -> Element {
+    let figures = format!("{} → {}", figure(metric, from, run), figure(metric, to, run));
+    let Some(change) = pair.change(metric) else {
+        let ratio = if from == to { 1.0 } else { to / from };
+        let title = format!("{figures}; too few runs for a verdict");
+        return cell(quantity::ratio(ratio)).attr("title", title);
     };
-    let is_better = (ratio > 1.0) == metric.is_better_high();
-    match (ratio - 1.0).abs() >= NOTICED {
-        false => cell(text),
-        true if is_better => cell(format!("▲ {text}")).class("good"),
-        true => cell(format!("▼ {text}")).class("bad"),
-    }
+    let text = quantity::ratio(change.estimate.median);
+    let (low, high) = (quantity::ratio(change.estimate.low), quantity::ratio(change.estimate.high));
+    let title = format!("{figures}; {low} to {high}, noise ±{}", quantity::percent(change.noise));
+    let cell = match change.verdict(metric.is_better_high()) {
+        Verdict::WithinNoise => cell(text),
+        Verdict::Better => cell(format!("▲ {text}")).class("good"),
+        Verdict::Worse => cell(format!("▼ {text}")).class("bad"),
+    };
+    cell.attr("title", title)
 }

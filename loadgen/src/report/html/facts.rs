@@ -51,6 +51,10 @@ const FACTS: &[Fact] = &[
     }),
     ("repeats", |result| result.settings.repeat.to_string()),
     ("warm-up runs", |result| result.settings.warmup.to_string()),
+    ("before it", |result| match result.before.complaint() {
+        Some(complaint) => format!("not quiet: {complaint}"),
+        None => "quiet, as far as the system tells".to_owned(),
+    }),
     ("measured", |result| known(&result.measured_at)),
 ];
 

@@ -45,14 +45,14 @@ fn kinds(entry: &Entry<'_>) -> Vec<(Line, u64)> {
         ("from the send", |run| run.rtt_us.as_ref()),
     ];
     let of_kind = |(colour, (label, times)): (usize, Kind)| {
-        let run = move |group: &Group<'_>| group.median().and_then(times).cloned();
+        let run = move |group: &Group<'_>| group.shown().and_then(times).cloned();
         lines(label, colour, entry, &run)
     };
     kinds.into_iter().enumerate().flat_map(of_kind).collect()
 }
 
 fn times_of(group: &Group<'_>) -> Option<Times> {
-    group.median()?.times().cloned()
+    group.shown()?.times().cloned()
 }
 
 /// The line of an entry, and its baseline's, each with how many samples it has.

@@ -6,13 +6,12 @@ use super::markup::{Element, element};
 use super::overview::plain_rate;
 use super::scale::Scale;
 use super::{Entry, cell, row_name, table};
-use crate::report::curve::Curve;
+use crate::report::curve::{self, Curve};
 use crate::report::metric::Metric;
 use crate::report::quantity;
 
 const OFFERED: &str = "offered_per_s";
 const ACHIEVED: &str = "achieved_per_s";
-const PER_SECOND: &str = "_per_s";
 
 /// Largest ratio of two rates on a linear axis. Picked by eye.
 const SPREAD_MAX: f64 = 16.0;
@@ -22,10 +21,10 @@ const PERCENTILES: [Metric; 5] = [Metric::P50, Metric::P90, Metric::P99, Metric:
 
 /// The chart and the table of one entry; nothing if it has no curve.
 pub(super) fn figures(id: &str, entry: &Entry<'_>) -> Vec<Element> {
-    let Some(curve) = entry.group.median().and_then(|run| run.curve.as_ref()) else {
+    let Some(curve) = entry.group.shown().and_then(|run| run.curve.as_ref()) else {
         return Vec::new();
     };
-    let before = entry.before.as_ref().and_then(|(group, _)| group.median()?.curve.as_ref());
+    let before = entry.before.as_ref().and_then(|(group, _)| group.shown()?.curve.as_ref());
     let mut lines = before.map_or(Vec::new(), |curve| lines(curve, Stroke::Dashed));
     lines.extend(self::lines(curve, Stroke::Solid));
     let mut figures = Vec::new();
@@ -99,7 +98,7 @@ fn rates(points: &[(f64, f64)]) -> Scale {
 
 /// A vertical line at the highest rate that was kept up with, if the run says which.
 fn knee(entry: &Entry<'_>, points: &[(f64, f64)]) -> Option<Line> {
-    let rate = entry.group.median()?.knee_per_s?;
+    let rate = entry.group.shown()?.knee_per_s?;
     let ends = [f64::MIN_POSITIVE, points.iter().map(|point| point.1).fold(0.0, f64::max)];
     Some(Line {
         label: format!("knee: {}/s", plain_rate(rate)),
@@ -110,22 +109,12 @@ fn knee(entry: &Entry<'_>, points: &[(f64, f64)]) -> Option<Line> {
     })
 }
 
-/// The whole curve in numbers. Columns that are not known are named as they are, without the unit
-/// that stands with the values.
+/// The whole curve in numbers.
 fn values(curve: &Curve) -> Element {
-    let heading = |name: &String| match known(name) {
-        Some(metric) => metric.heading().to_owned(),
-        None => name.strip_suffix(PER_SECOND).unwrap_or(name).replace('_', " "),
-    };
-    let headings: Vec<_> = curve.columns.iter().map(heading).collect();
+    let headings: Vec<_> =
+        curve.columns.iter().map(|name| curve::heading(name).to_owned()).collect();
     let rows = curve.rows.iter().map(|row| {
-        let texts = curve.columns.iter().zip(row).map(|(name, value)| match name.as_str() {
-            "bytes" => quantity::bytes(*value),
-            "bytes_per_s" => format!("{}/s", quantity::bytes(*value)),
-            name if name.ends_with(PER_SECOND) => format!("{}/s", quantity::rate(*value)),
-            name if known(name).is_some() => quantity::time(*value),
-            _ => quantity::significant(*value),
-        });
+        let texts = curve.columns.iter().zip(row).map(|(name, value)| curve::show(name, *value));
         let cells = texts.enumerate().map(|(index, text)| match index {
             0 => row_name(&text),
             _ => cell(text),
@@ -133,10 +122,6 @@ fn values(curve: &Curve) -> Element {
         cells.collect()
     });
     table("The curve in numbers", &headings, rows.collect())
-}
-
-fn known(name: &str) -> Option<Metric> {
-    PERCENTILES.into_iter().find(|metric| metric.name() == name)
 }
 
 /// Names the first rate that could not be kept: there latencies measure the queue.

@@ -19,8 +19,11 @@ pub(super) fn summary(entries: &[Entry<'_>]) -> Element {
     let rows = entries.iter().map(summary_row).collect();
     section("Overview").child(table("All figures", &headings, rows)).child(
         element("p").class("note").text(
-            "Figures of the run with the median rate. Latencies count from the intended moment \
-             where there is one, else from the send; memory is per waiting process.",
+            "Each figure is the median of the runs; pointed at, it shows the lowest and the \
+             highest. Latencies count from the intended moment where there is one, else from the \
+             send; memory is per waiting process. Rows with ! were measured while other programs \
+             or the host took \
+             2 % of the processor time or more.",
         ),
     )
 }
@@ -32,17 +35,28 @@ fn summary_row(entry: &Entry<'_>) -> Vec<Element> {
         true => passed.to_string(),
         false => format!("{passed} of {}", runs.len()),
     };
-    let mut row = vec![row_name(&entry.label), cell(count)];
-    let Some(run) = entry.group.median() else {
+    let mark = if entry.group.disturbance().is_some() { " !" } else { "" };
+    let mut row = vec![row_name(&format!("{}{mark}", entry.label)), cell(count)];
+    let Some(run) = entry.group.shown() else {
         let failed = cell("✗ failed").class("bad").attr("colspan", Metric::ALL.len());
         row.push(failed);
         return row;
     };
-    row.extend(Metric::ALL.map(|metric| match metric.value_of(run) {
-        Some(value) => cell(figure(metric, value, run)),
+    row.extend(Metric::ALL.map(|metric| match bounds(&entry.group, metric) {
+        Some((low, value, high)) => {
+            let [low, high] = [low, high].map(|value| figure(metric, value, run));
+            cell(figure(metric, value, run)).attr("title", format!("{low} to {high}"))
+        }
         None => cell("–").class("none"),
     }));
     row
+}
+
+/// The lowest, the median and the highest of the runs.
+fn bounds(group: &Group<'_>, metric: Metric) -> Option<(f64, f64, f64)> {
+    let (value, values) = (group.figure(metric)?, group.values(metric));
+    let low = values.iter().copied().fold(value, f64::min);
+    Some((low, value, values.into_iter().fold(value, f64::max)))
 }
 
 /// A figure with its unit.
@@ -98,18 +112,14 @@ fn bars(entries: &[Entry<'_>], metric: Metric, title: &str, unit: &str) -> Optio
 }
 
 fn bar(entry: &Entry<'_>, metric: Metric) -> Option<Bar> {
-    let run = entry.group.median()?;
-    let value = metric.value_of(run)?;
-    let passed = entry.group.runs.iter().filter(|run| run.validated);
-    let values: Vec<_> = passed.filter_map(|run| metric.value_of(run)).collect();
-    let low = values.iter().copied().fold(value, f64::min);
-    let high = values.iter().copied().fold(value, f64::max);
+    let run = entry.group.shown()?;
+    let (low, value, high) = bounds(&entry.group, metric)?;
     Some(Bar {
         label: entry.label.clone(),
         value,
         text: figure(metric, value, run),
-        range: (values.len() > 1).then_some((low, high)),
-        before: entry.before.as_ref().and_then(|(group, _)| metric.value_of(group.median()?)),
+        range: (entry.group.runs.len() > 1).then_some((low, high)),
+        before: entry.before.as_ref().and_then(|(group, _)| group.figure(metric)),
     })
 }
 
@@ -170,7 +180,7 @@ pub(super) fn scaling(entries: &[Entry<'_>]) -> Option<Element> {
 /// The rates relative to one worker; `None` without two numbers of workers.
 fn speed_up(entries: &[&Entry<'_>], colour: usize) -> Option<Line> {
     let rate = |entry: &&Entry<'_>| {
-        let rate = entry.group.median()?.rate_per_s?;
+        let rate = entry.group.figure(Metric::Rate)?;
         Some((entry.group.workers() as f64, rate))
     };
     let mut rates: Vec<_> = entries.iter().filter_map(rate).collect();

@@ -84,11 +84,11 @@ fn failure(run: &RunResult) -> Element {
 fn counters(entries: &[&Entry<'_>]) -> Option<Element> {
     let mut columns = Vec::new();
     for entry in entries {
-        let before = entry.before.as_ref().and_then(|(group, _)| group.median());
+        let before = entry.before.as_ref().and_then(|(group, _)| group.shown());
         if let Some(run) = before {
             columns.push((baseline_label(entry), run));
         }
-        if let Some(run) = entry.group.median() {
+        if let Some(run) = entry.group.shown() {
             columns.push((short_label(entry), run));
         }
     }

@@ -7,7 +7,7 @@ use crate::report::{json, samples};
 
 fn result() -> ResultFile {
     let mut idle = samples::run("idle_memory", 100_000, 100_000_000);
-    idle.outcome.as_mut().unwrap().bytes_per_process = Some(7301.4);
+    idle.outcome.as_mut().unwrap().bytes_per_process = Some(9950.0);
     let runs = [
         samples::run("ring", 3_000_000, 1_000_000_000),
         samples::run_with_rtt("ping_pong", 4_000_000, 1_000_000_000),
@@ -38,7 +38,8 @@ fn the_page_needs_nothing_else() {
         let page = page.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
         assert!(!page.contains(outside), "{outside}");
     }
-    for shown in ["Test CPU", "0123456789ab", "7301 B", "1.50 M hops/s", "p99: 990 µs", "parks"] {
+    for shown in ["Test CPU", "0123456789ab", "9.72 KiB", "1.50 M hops/s", "p99: 990 µs", "parks"]
+    {
         assert!(page.contains(shown), "{shown}");
     }
 }
@@ -63,11 +64,16 @@ fn charts_come_only_with_their_figures() {
 
 #[test]
 fn the_baseline_is_dashed_and_has_ratios() {
-    let mut before = result();
-    before.runs[1].rate_per_s = Some(2_000_000.0);
-    let page = render(&[&result()], Some(&before));
+    let five = |rate: f64| {
+        let run = RunResult { rate_per_s: Some(rate), ..result().runs[1].clone() };
+        ResultFile { runs: vec![run; 5], ..result() }
+    };
+    let (slow, fast) = (five(2_000_000.0), five(4_000_000.0));
+    let page = render(&[&fast], Some(&slow));
     assert!(page.contains("▲ 2.000"), "better");
-    assert!(render(&[&before], Some(&result())).contains("▼ 0.500"), "worse");
+    assert!(render(&[&slow], Some(&fast)).contains("▼ 0.500"), "worse");
+    let one = ResultFile { runs: fast.runs[..1].to_vec(), ..result() };
+    assert!(render(&[&one], Some(&slow)).contains("too few runs for a verdict"));
     assert!(page.contains("from the send, baseline") && page.contains("colour-1 dashed"));
     assert!(page.contains("class=\"outline\""));
 }

@@ -1,0 +1,169 @@
+//! Whether the machine was quiet while something was measured: what else ran before and meanwhile,
+//! and what the host of a virtual machine took away.
+
+use std::fs;
+
+use serde::{Deserialize, Serialize};
+
+/// Before a sitting: the share of the last ten seconds in which some thread waited for a core,
+const PRESSURE_MAX: f64 = 0.01;
+/// and threads that ran or waited for a core, on average of the last minute.
+const LOAD_MAX: f64 = 0.5;
+/// During it: processor time of others, or stolen, as a share of what all cores could give.
+const SHARE_MAX: f64 = 0.02;
+
+/// The machine just before a sitting. Absent is what this system does not tell.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Before {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pressure: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) load: Option<f64>,
+}
+
+/// Who had the cores while something was measured, as shares of what they could give.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Disturbance {
+    /// Neither loadgen nor a program that it started.
+    pub(crate) others: f64,
+    /// The host of this virtual machine.
+    pub(crate) stolen: f64,
+}
+
+/// Processor time since the machine and this program started, in ticks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Meter {
+    all: u64,
+    busy: u64,
+    stolen: u64,
+    own: u64,
+}
+
+impl Before {
+    pub(crate) fn detect() -> Before {
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        Before {
+            pressure: pressure_in(&read("/proc/pressure/cpu")),
+            load: read("/proc/loadavg").split_whitespace().next().and_then(|n| n.parse().ok()),
+        }
+    }
+
+    /// What is wrong; nothing on a quiet machine.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        let mut complaints = Vec::new();
+        if let Some(pressure) = self.pressure.filter(|pressure| *pressure >= PRESSURE_MAX) {
+            complaints.push(format!(
+                "threads waited for a core in {:.0} % of the last ten seconds",
+                pressure * 100.0
+            ));
+        }
+        if let Some(load) = self.load.filter(|load| *load >= LOAD_MAX) {
+            complaints.push(format!("the load of the last minute was {load:.2}"));
+        }
+        (!complaints.is_empty()).then(|| complaints.join(", "))
+    }
+}
+
+impl Disturbance {
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.others < SHARE_MAX && self.stolen < SHARE_MAX
+    }
+
+    /// `others had 5.1 %, the host 0.2 % of the processor time`.
+    pub(crate) fn text(&self) -> String {
+        let (others, stolen) = (self.others * 100.0, self.stolen * 100.0);
+        format!("other programs had {others:.1} %, the host {stolen:.1} % of the processor time")
+    }
+
+    /// The greater of both in each respect, of several measurements.
+    pub(crate) fn worst(all: impl IntoIterator<Item = Disturbance>) -> Option<Disturbance> {
+        all.into_iter().reduce(|a, b| Disturbance {
+            others: a.others.max(b.others),
+            stolen: a.stolen.max(b.stolen),
+        })
+    }
+}
+
+impl Meter {
+    /// Reads the counters; nothing where the system has none.
+    pub(crate) fn read() -> Option<Meter> {
+        let own = own_ticks(&fs::read_to_string("/proc/self/stat").ok()?)?;
+        Some(Meter { own, ..machine_ticks(&fs::read_to_string("/proc/stat").ok()?)? })
+    }
+
+    /// What happened since; nothing if no tick has passed.
+    pub(crate) fn since(self) -> Option<Disturbance> {
+        let now = Meter::read()?;
+        let all = now.all.checked_sub(self.all).filter(|all| *all > 0)? as f64;
+        let own = now.own.saturating_sub(self.own);
+        let others = now.busy.saturating_sub(self.busy).saturating_sub(own) as f64;
+        let stolen = now.stolen.saturating_sub(self.stolen) as f64;
+        Some(Disturbance { others: others / all, stolen: stolen / all })
+    }
+}
+
+/// `some avg10=0.52 avg60=…`, in percent.
+fn pressure_in(text: &str) -> Option<f64> {
+    let line = text.lines().find(|line| line.starts_with("some "))?;
+    let value = line.split_whitespace().find_map(|field| field.strip_prefix("avg10="))?;
+    Some(value.parse::<f64>().ok()? / 100.0)
+}
+
+/// The first line of `/proc/stat`: user, nice, system, idle, waiting, interrupts, soft ones, stolen.
+fn machine_ticks(text: &str) -> Option<Meter> {
+    let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
+    let ticks: Vec<u64> = line.split_whitespace().map_while(|field| field.parse().ok()).collect();
+    let [user, nice, system, idle, waiting, interrupts, soft, rest @ ..] = &ticks[..] else {
+        return None;
+    };
+    let stolen = rest.first().copied().unwrap_or(0);
+    let busy = user + nice + system + interrupts + soft;
+    Some(Meter { all: busy + idle + waiting + stolen, busy, stolen, own: 0 })
+}
+
+/// User and system time of this program, and of the programs that it started and waited for.
+fn own_ticks(stat: &str) -> Option<u64> {
+    // Behind the name, which may hold anything, they are the 12th to 15th field.
+    let fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11).take(4);
+    let ticks: Vec<u64> = fields.map_while(|field| field.parse().ok()).collect();
+    (ticks.len() == 4).then(|| ticks.iter().sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_is_read() {
+        let pressure = "some avg10=1.50 avg60=9.00 avg300=0.1 total=1\nfull avg10=0.00\n";
+        assert_eq!(pressure_in(pressure), Some(0.015));
+        assert_eq!(pressure_in(""), None);
+        let meter = machine_ticks("cpu  10 1 4 80 2 1 1 5 0 0\ncpu0 1 1\n").unwrap();
+        assert_eq!((meter.all, meter.busy, meter.stolen), (104, 17, 5));
+        assert!(machine_ticks("cpu  10 1 4").is_none());
+        assert_eq!(own_ticks("7 (a) b) S 1 1 1 0 -1 4 5 6 7 8 100 20 3 4 20 0"), Some(127));
+        assert_eq!(own_ticks("7 (a) S 1"), None);
+    }
+
+    #[test]
+    fn a_busy_machine_is_complained_of() {
+        assert_eq!(Before { pressure: Some(0.009), load: Some(0.49) }.complaint(), None);
+        assert_eq!(Before::default().complaint(), None);
+        let busy = Before { pressure: Some(0.3), load: Some(2.0) }.complaint().unwrap();
+        assert!(busy.contains("30 %") && busy.contains("2.00"), "{busy}");
+        assert!(Disturbance { others: 0.019, stolen: 0.0 }.is_quiet());
+        assert!(!Disturbance { others: 0.0, stolen: 0.02 }.is_quiet());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_others_do_is_not_ones_own() {
+        let meter = Meter::read().unwrap();
+        let started = std::time::Instant::now();
+        while started.elapsed().as_millis() < 200 {
+            std::hint::spin_loop();
+        }
+        let found = meter.since().unwrap();
+        assert!((0.0..=1.0).contains(&found.others) && (0.0..=1.0).contains(&found.stolen));
+    }
+}

@@ -1,0 +1,253 @@
+//! One call of loadgen: the chosen scenarios one after the other, each row shown and each file
+//! written as soon as its scenario is over, so that whatever ends the rest leaves what was measured.
+
+use std::path::{Path, PathBuf};
+use std::process::{self, ExitCode};
+use std::thread;
+
+use console::Term;
+use indicatif::ProgressBar;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::args::Args;
+use crate::compare;
+use crate::engine::{Engine, Interrupt};
+use crate::machine::Machine;
+use crate::print::{Printer, Target};
+use crate::progress;
+use crate::quiet::{Before, Meter};
+use crate::report::pair::{self, Group};
+use crate::report::result::ResultFile;
+use crate::report::table::Table;
+use crate::report::{self, Run, grid, hgrm, json, result};
+use crate::scenario::{self, Scenario};
+use crate::targets;
+use crate::{EXIT_INTERRUPTED, EXIT_USAGE};
+
+/// The page in the folder of results.
+const PAGE: &str = "report.html";
+
+/// The result file in the folder of results.
+const RESULT: &str = "result.json";
+
+/// In the place of a file: standard output.
+const STDOUT: &str = "-";
+
+/// Runs what the command line asks for; the status says whether all of it passed.
+pub(crate) fn run(args: &Args) -> ExitCode {
+    // Before the runs, which may write over it and would be in vain if it cannot be read.
+    let baseline = match args.baseline.as_deref().map(result::read).transpose() {
+        Ok(baseline) => baseline,
+        Err(error) => return ended(EXIT_USAGE, &error),
+    };
+    let checked = match &args.json {
+        Some(path) if path.as_os_str() != STDOUT => targets::check_file(path),
+        _ => Ok(()),
+    };
+    if let Err(error) = checked.and_then(|()| targets::check_folder(&args.out)) {
+        return ended(1, &error);
+    }
+    Sitting::begin(args, baseline).finish()
+}
+
+fn ended(status: u8, error: &str) -> ExitCode {
+    eprintln!("loadgen: {error}");
+    ExitCode::from(status)
+}
+
+struct Sitting<'a> {
+    args: &'a Args,
+    baseline: Option<ResultFile>,
+    table: Table,
+    printer: Printer,
+    bar: ProgressBar,
+    interrupt: Interrupt,
+    result: ResultFile,
+    /// What went wrong besides runs, told already.
+    has_failed: bool,
+}
+
+impl<'a> Sitting<'a> {
+    /// Shows on what it is measured, and measures.
+    fn begin(args: &'a Args, baseline: Option<ResultFile>) -> Sitting<'a> {
+        let (machine, settings) = (Machine::detect(), args.settings());
+        let is_piped = args.json.as_deref() == Some(Path::new(STDOUT));
+        let target = match (args.quiet, is_piped) {
+            (true, _) => Target::Nowhere,
+            (false, true) => Target::Stderr,
+            (false, false) => Target::Stdout,
+        };
+        let repeats = args.repeat + args.warmup;
+        let mut sitting = Sitting {
+            args,
+            baseline,
+            table: Table::new(args.repeat, grid::terminal_width()),
+            printer: Printer::new(target),
+            bar: progress::bar(args.quiet, args.scenarios().len() as u64 * repeats),
+            interrupt: Interrupt::new(),
+            result: json::empty(&settings, &machine),
+            has_failed: false,
+        };
+        sitting.result.before = Before::detect();
+        end_with_signals(&sitting.interrupt);
+        sitting.show(|sitting| {
+            let ResultFile { machine, settings, before, .. } = &sitting.result;
+            sitting.table.head(machine, settings, before)
+        });
+        for scenario in args.scenarios() {
+            sitting.run_scenario(scenario);
+            if sitting.interrupt.is_raised() {
+                break;
+            }
+        }
+        sitting.bar.finish_and_clear();
+        sitting
+    }
+
+    /// Runs a scenario, shows its row and writes the files anew. A failed run is reported at once and
+    /// skips the other repeats; one that was interrupted does not count.
+    fn run_scenario(&mut self, scenario: &'static Scenario) {
+        let repeats = self.args.repeat + self.args.warmup;
+        for repeat in 0..repeats {
+            self.bar.set_message(scenario.name);
+            let run = self.run_once(scenario);
+            self.bar.inc(1);
+            if self.interrupt.is_raised() {
+                break;
+            }
+            let is_failed = run.outcome.is_err();
+            if let Err(failure) = &run.outcome {
+                self.bar.suspend(|| eprintln!("loadgen: {}: {failure}", scenario.name));
+                self.bar.inc(repeats - repeat - 1);
+            }
+            if is_failed || repeat >= self.args.warmup {
+                self.result.runs.push(json::run_result(&run));
+                self.result.measured_at = json::now();
+            }
+            if is_failed {
+                break;
+            }
+        }
+        let result = self.result.clone();
+        let groups = pair::groups(&result);
+        let Some(group) = groups.iter().rfind(|group| group.scenario() == scenario.name) else {
+            return;
+        };
+        self.show(|sitting| sitting.table.row(group));
+        if let Err(error) = self.write(group) {
+            self.complain(&error);
+        }
+    }
+
+    fn run_once(&self, scenario: &'static Scenario) -> Run {
+        let params = scenario.resolve(&self.args.sizes);
+        let meter = Meter::read();
+        let started = Engine::start(scenario::FILES, self.args.workers(), !self.args.no_pin);
+        let engine = match started {
+            Ok(engine) => engine.interrupted_by(self.interrupt.clone()),
+            Err(error) => return Run::failed(scenario, params, error),
+        };
+        let outcome = (scenario.run)(&engine, &params, &self.args.sizes);
+        let disturbance = meter.and_then(Meter::since);
+        let (workers, counters) = (engine.workers(), engine.counters());
+        Run { scenario, params, workers, counters, disturbance, outcome }
+    }
+
+    fn show(&mut self, text: impl FnOnce(&Sitting<'_>) -> String) {
+        let text = text(self);
+        let Sitting { bar, printer, .. } = self;
+        bar.suspend(|| printer.print(&text));
+    }
+
+    fn complain(&mut self, error: &str) {
+        self.has_failed = true;
+        self.bar.suspend(|| eprintln!("loadgen: {error}"));
+    }
+
+    /// The files with all that there is so far.
+    fn write(&self, group: &Group<'_>) -> Result<(), String> {
+        let text = json::render(&self.result);
+        if let Some(path) = self.args.json.as_deref().filter(|path| path.as_os_str() != STDOUT) {
+            targets::write(path, &text)?;
+        }
+        let out = &self.args.out;
+        targets::write(&out.join(RESULT), &text)?;
+        report::write_page(&self.page(), &[&self.result], self.baseline.as_ref())?;
+        hgrm::write_all(out, group)
+    }
+
+    fn page(&self) -> PathBuf {
+        self.args.out.join(PAGE)
+    }
+
+    /// What stands below the table, the comparison with the baseline, and the status.
+    fn finish(mut self) -> ExitCode {
+        self.show(|sitting| sitting.table.foot(&sitting.result, sitting.args.counters));
+        if !self.result.runs.is_empty() {
+            self.show(|sitting| format!("report: {}\n", sitting.page().display()));
+        }
+        if let Err(error) = self.print_json() {
+            self.complain(&error);
+        }
+        let compared = self.compare();
+        if let Err(error) =
+            std::mem::replace(&mut self.printer, Printer::new(Target::Nowhere)).finish()
+        {
+            self.complain(&error);
+        }
+        if self.interrupt.is_raised() {
+            let asked = self.args.scenarios().len();
+            let shown = pair::groups(&self.result).len();
+            eprintln!("loadgen: interrupted; {shown} of {asked} scenarios were measured");
+            return ExitCode::from(EXIT_INTERRUPTED as u8);
+        }
+        let is_failed = self.has_failed || self.result.runs.iter().any(|run| !run.validated);
+        match compared {
+            Err(error) => ended(EXIT_USAGE, &error),
+            Ok(true) if !is_failed => ExitCode::SUCCESS,
+            Ok(_) => ExitCode::FAILURE,
+        }
+    }
+
+    fn print_json(&self) -> Result<(), String> {
+        match self.args.json.as_deref() == Some(Path::new(STDOUT)) {
+            true => crate::print::print(&json::render(&self.result)),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether no limit is passed; the error is one that can never be.
+    fn compare(&mut self) -> Result<bool, String> {
+        let Some(baseline) = &self.baseline else {
+            return Ok(true);
+        };
+        let name = self.args.baseline.as_deref().unwrap_or(Path::new(""));
+        let files = [(name, baseline), (Path::new("this run"), &self.result)];
+        let compared = compare::compare(files, &self.args.fail_if, grid::terminal_width())?;
+        self.printer.print(&format!("\n{}", compared.text));
+        compared.beyond.iter().for_each(|line| eprintln!("loadgen: {line}"));
+        Ok(compared.beyond.is_empty())
+    }
+}
+
+/// The first signal ends the run that is under way and lets everything be written, the second ends
+/// loadgen.
+fn end_with_signals(interrupt: &Interrupt) {
+    // Without the handler a signal still ends the program, if less tidily.
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else {
+        return;
+    };
+    let interrupt = interrupt.clone();
+    thread::spawn(move || {
+        for _ in signals.forever() {
+            if interrupt.is_raised() {
+                process::exit(EXIT_INTERRUPTED);
+            }
+            // Whatever stands on the terminal's line is no part of it.
+            let start = if Term::stderr().is_term() { "\r" } else { "" };
+            eprintln!("{start}loadgen: ending the run; Ctrl-C again ends loadgen at once");
+            interrupt.raise();
+        }
+    });
+}
