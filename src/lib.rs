@@ -33,6 +33,7 @@
 //! | `payload` | Lua values to owned bytes and back |
 //! | `vm` | the only code that knows Lua's C API |
 //! | `clock`, `sync`, `output`, `metrics`, `prefetch` | time and randomness, atomics, text out, counters, cache |
+//! | `nearest` | what somebody may have meant |
 //! | `bench` | what `benches/` measures of the inside |
 //!
 //! # The way of one message
@@ -69,6 +70,7 @@ mod lasting;
 mod layout;
 mod loader;
 mod metrics;
+mod nearest;
 mod node;
 mod output;
 mod payload;

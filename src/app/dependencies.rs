@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::EntryId;
-use super::entry::Entry;
+use super::entry::{Entry, Kind};
 use super::problem::{Problem, Severity};
+use crate::nearest::{list, nearest};
 
 pub(super) type Entries = BTreeMap<EntryId, Entry>;
 /// What each entry depends on directly.
@@ -117,6 +118,26 @@ pub(super) fn spread_errors(
     }
 }
 
+/// What to say of an entry that is referred to and does not exist: which is near, else which there
+/// are of the kind.
+pub(super) fn missing(
+    entries: &Entries,
+    noun: &str,
+    id: &EntryId,
+    is_meant: impl Fn(&Kind) -> bool,
+) -> String {
+    let meant = entries.values().filter(|entry| is_meant(&entry.kind));
+    let ids: Vec<_> = meant.map(|entry| entry.id.as_str()).collect();
+    // The same name in another namespace is nearer than any other name.
+    let same_name = ids.iter().copied().find(|known| known.ends_with(&format!(":{}", id.name())));
+    let advice = match (same_name, nearest(id.as_str(), ids.iter().copied())) {
+        (Some(near), _) | (None, Some(near)) => format!("; did you mean {near}?"),
+        (None, None) if ids.is_empty() => "; there is none".to_owned(),
+        (None, None) => format!("; there are {}", list(ids.into_iter())),
+    };
+    format!("{noun} {id} does not exist{advice}")
+}
+
 /// Reports an error of an entry; the first one of the entry is why it cannot be used.
 pub(super) fn add_error(
     entries: &mut Entries,
@@ -132,7 +153,7 @@ pub(super) fn add_error(
     problems.push(Problem {
         severity: Severity::Error,
         file: entry.file.clone(),
-        line,
+        line: Some(line),
         message,
         entry: Some(id.clone()),
     });

@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use super::EntryId;
 use super::index::Draft;
+use super::keys;
 use super::lifecycle::Lifecycle;
 use super::problem::Report;
 use super::section::{self, Section};
 use super::security::PolicyConfig;
 use super::source::{self, Origin};
+use crate::nearest::{hint, list};
 use crate::value::Value;
 use crate::vm::bytecode::Bytecode;
 
@@ -148,9 +150,14 @@ pub(super) fn read(
     mut report: Report<'_>,
 ) -> Entry {
     let mut references = Vec::new();
+    for (line, remark) in &draft.remarks {
+        report.remark(*line, remark.clone());
+    }
+    keys::check(&draft.kind, &draft.fields, &mut report);
     let fields = draft.fields.iter().map(|(key, value)| (key, value)).collect();
+    let keys = keys::of_kind(&draft.kind).unwrap_or_default();
     let mut reader = Reader {
-        fields: Section::new(draft.id.namespace(), fields),
+        fields: Section::new(draft.id.namespace(), keys, fields),
         draft,
         origin,
         modules,
@@ -173,7 +180,9 @@ pub(super) fn read(
             Kind::Broken
         }
         unknown => {
-            reader.report.warning(draft.kind_line, format!("unknown kind {unknown:?}"));
+            let known = keys::KINDS.iter().map(|(kind, _)| *kind);
+            let advice = hint(unknown, known);
+            reader.report.warning(draft.kind_line, format!("unknown kind {unknown:?}{advice}"));
             Kind::Other
         }
     };
@@ -203,6 +212,17 @@ impl Modules<'_> {
     /// Tables that every process has; listing them is allowed and changes nothing.
     const ALWAYS: [&'static str; 9] =
         ["process", "channel", "errors", "string", "table", "math", "utf8", "coroutine", "os"];
+
+    /// What to say of one that there is not.
+    fn unknown(&self, name: &str) -> String {
+        let extra = self.extra.iter().map(String::as_str);
+        let known: Vec<_> = Self::OPTIONAL.into_iter().chain(extra).collect();
+        let advice = match hint(name, known.iter().copied().chain(Self::ALWAYS)) {
+            none if none.is_empty() => format!("; there are {}", list(known.into_iter())),
+            hint => hint,
+        };
+        format!("unknown module {name:?}{advice}")
+    }
 
     fn contains(&self, name: &str) -> bool {
         Self::OPTIONAL.contains(&name)
@@ -249,7 +269,10 @@ impl Reader<'_, '_> {
                         modules.push(name.to_owned());
                     }
                 }
-                Some(name) => self.report.error(item.line, format!("unknown module {name:?}")),
+                Some(name) => {
+                    let message = self.modules.unknown(name);
+                    self.report.error(item.line, message);
+                }
                 None => self.report.error(item.line, "a module must be named by text"),
             }
         }

@@ -59,6 +59,22 @@ impl Files {
         (walk.found, walk.failed)
     }
 
+    /// Lists the files of a folder by name; nothing if there is no such folder.
+    pub(super) fn names_in(&self, folder: &Path) -> Option<Vec<String>> {
+        let mut names: Vec<String> = match self {
+            Files::Disk { root } => {
+                let entries = fs::read_dir(root.join(folder)).ok()?.filter_map(Result::ok);
+                entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+            }
+            Files::Memory(files) => {
+                let below = files.keys().filter(|path| path.parent() == Some(folder));
+                below.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
+            }
+        };
+        names.sort();
+        Some(names)
+    }
+
     /// Reads a file.
     pub(super) fn read(&self, relative: &Path) -> io::Result<Vec<u8>> {
         match self {
@@ -94,7 +110,11 @@ fn read_below(root: &Path, relative: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::other("a symbolic link leads out of the application's root"));
     }
     // Looked at before it is opened, because opening a pipe waits for its other end.
-    if !fs::metadata(&path)?.is_file() {
+    let known = fs::metadata(&path)?;
+    if known.is_dir() {
+        return Err(io::Error::other("that is a folder, not a file"));
+    }
+    if !known.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
     let mut content = Vec::new();

@@ -15,8 +15,10 @@ pub(super) fn check(entries: &mut Entries, problems: &mut Vec<Problem>) {
         for library in imported(entry) {
             let message = match entries.get(library).map(|target| &target.kind) {
                 Some(Kind::Library(_)) => continue,
-                Some(_) => format!("imported entry {library} is not a library"),
-                None => format!("imported library {library} does not exist"),
+                Some(_) => format!("imported entry {library} is not a library.lua"),
+                None => dependencies::missing(entries, "imported library", library, |kind| {
+                    matches!(kind, Kind::Library(_))
+                }),
             };
             wrong.push((entry.id.clone(), entry.line_of(library), message));
         }

@@ -9,8 +9,11 @@ use std::path::{Path, PathBuf};
 use super::EntryId;
 use super::entry_id;
 use super::files::Files;
+use super::keys;
 use super::node::{self, Data, Node};
 use super::problem::{Problem, Severity};
+use super::scalar::Remark;
+use crate::nearest::{hint, list, nearest};
 use crate::value::Value;
 
 /// The entries of one application file.
@@ -32,6 +35,8 @@ pub(super) struct Draft {
     pub(super) kind_line: u32,
     /// Own metadata over that of the file; `None` if it is no mapping or no plain data.
     pub(super) meta: Option<Value>,
+    /// What is to be said about how its values are written, with their lines.
+    pub(super) remarks: Vec<(u32, Remark)>,
     /// The fields of the entry, then those under its key `data`; the first of a name counts.
     pub(super) fields: Vec<(Node, Node)>,
 }
@@ -39,14 +44,13 @@ pub(super) struct Draft {
 /// Reads a file. `None` if it is none of an application or cannot be used.
 pub(super) fn read(files: &Files, path: &Path, problems: &mut Vec<Problem>) -> Option<Index> {
     let file = files.display_path(path);
-    let mut problem = |line, message: String| {
-        let (severity, file) = (Severity::Error, file.clone());
-        problems.push(Problem { severity, file, line, message, entry: None });
+    let mut problem = |severity, line: Option<u32>, message: String| {
+        problems.push(Problem { severity, file: file.clone(), line, message, entry: None });
     };
     let bytes = match files.read(path) {
         Ok(bytes) => bytes,
         Err(error) => {
-            problem(1, format!("cannot read the file: {error}"));
+            problem(Severity::Error, None, format!("cannot read the file: {error}"));
             return None;
         }
     };
@@ -55,45 +59,59 @@ pub(super) fn read(files: &Files, path: &Path, problems: &mut Vec<Problem>) -> O
         Err(error) => {
             let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
             let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
-            problem(u32::try_from(line).unwrap_or(u32::MAX), "the file is not UTF-8".into());
+            let line = u32::try_from(line).unwrap_or(u32::MAX);
+            problem(Severity::Error, Some(line), "the file is not UTF-8".into());
             return None;
         }
     };
     let documents = match node::parse(&text) {
         Ok(documents) => documents,
         Err(error) => {
-            problem(error.line, error.message);
+            problem(Severity::Error, Some(error.line), error.message);
             return None;
         }
     };
     let document = documents.iter().find(|document| document.get("namespace").is_some())?;
     if documents.len() > 1 {
-        problem(document.line, "an application file must be a single document".into());
+        let message = "an application file must be a single document".into();
+        problem(Severity::Error, Some(document.line), message);
         return None;
     }
     let drafts = read_document(document, &mut problem)?;
     Some(Index { path: path.to_owned(), file, text, drafts })
 }
 
-fn read_document(document: &Node, problem: &mut impl FnMut(u32, String)) -> Option<Vec<Draft>> {
+/// Takes what is wrong with a file besides its entries: how bad, where, what.
+trait Problems: FnMut(Severity, Option<u32>, String) {}
+
+impl<F: FnMut(Severity, Option<u32>, String)> Problems for F {}
+
+fn read_document(document: &Node, problem: &mut impl Problems) -> Option<Vec<Draft>> {
     let namespace = document.get("namespace")?;
     let Some(name) = namespace.as_str().filter(|name| entry_id::is_namespace(name)) else {
         let rule = "letters, digits, '_' and '-', separated by '.'";
-        problem(namespace.line, format!("namespace must be text of {rule}"));
+        let message = format!("namespace must be text of {rule}");
+        problem(Severity::Error, Some(namespace.line), message);
         return None;
     };
     let Some(entries) = document.get("entries") else {
         if document.get("name").is_none() && document.get("kind").is_none() {
-            problem(document.line, "the file has neither entries nor a name and kind".into());
+            let (line, advice) = match misspelled(document, "entries") {
+                Some((line, name)) => (line, format!("; is {name} meant to be entries?")),
+                None => (document.line, String::new()),
+            };
+            let message = format!("the file has neither entries nor a name and kind{advice}");
+            problem(Severity::Error, Some(line), message);
             return None;
         }
         return Some(read_draft(document, name, None, problem).into_iter().collect());
     };
+    check_file(document, problem);
     let items = match &entries.data {
         Data::Sequence(items) => &items[..],
         Data::Null => &[],
         _ => {
-            problem(entries.line, "entries must be a list".into());
+            problem(Severity::Error, Some(entries.line), "entries must be a list".into());
             return None;
         }
     };
@@ -106,8 +124,9 @@ fn read_draft(
     node: &Node,
     namespace: &str,
     file_meta: Option<&Node>,
-    problem: &mut impl FnMut(u32, String),
+    problem: &mut impl Problems,
 ) -> Option<Draft> {
+    let mut problem = |line, message| problem(Severity::Error, Some(line), message);
     let Data::Mapping(pairs) = &node.data else {
         problem(node.line, "an entry must be a mapping".into());
         return None;
@@ -116,7 +135,13 @@ fn read_draft(
         let text = node.get(key).and_then(Node::as_str).filter(|text| !text.is_empty());
         if text.is_none() {
             let line = node.get(key).map_or(node.line, |value| value.line);
-            problem(line, format!("an entry needs a {key} that is non-empty text"));
+            let (line, advice) = match misspelled(node, key) {
+                Some((line, name)) if node.get(key).is_none() => {
+                    (line, format!("; is {name} meant to be {key}?"))
+                }
+                _ => (line, String::new()),
+            };
+            problem(line, format!("an entry needs a {key} that is non-empty text{advice}"));
         }
         text
     };
@@ -142,8 +167,44 @@ fn read_draft(
         line: node.line,
         kind_line: line_of("kind"),
         meta: merge_meta(file_meta, node.get("meta")),
+        remarks: node.remarks(),
         fields: own.chain(inner).cloned().collect(),
     })
+}
+
+/// Finds a key that is none and may be meant to be this one: its line and what it is.
+fn misspelled<'a>(node: &'a Node, meant: &str) -> Option<(u32, &'a str)> {
+    let Data::Mapping(pairs) = &node.data else {
+        return None;
+    };
+    let keys = pairs.iter().filter_map(|(key, _)| Some((key.line, key.as_str()?)));
+    let known = || keys::FILE.iter().chain(keys::ENTRY);
+    let mut unknown = keys.filter(|(_, name)| !known().any(|known| known == name));
+    unknown.find(|(_, name)| nearest(name, [meant]).is_some())
+}
+
+/// Looks at what stands beside the entries of a file.
+fn check_file(document: &Node, problem: &mut impl Problems) {
+    let Data::Mapping(pairs) = &document.data else {
+        return;
+    };
+    for (key, value) in pairs {
+        let name = key.as_str().unwrap_or_default();
+        if !keys::FILE.contains(&name) && !name.starts_with(keys::OWN) {
+            let known = keys::FILE.iter().copied();
+            let advice = match hint(name, known.clone()) {
+                none if none.is_empty() => format!("; a file with entries has {}", list(known)),
+                hint => hint,
+            };
+            let message = format!("unknown key {name}{advice}");
+            problem(Severity::Warning, Some(key.line), message);
+        }
+        if name != "entries" {
+            for (line, remark) in value.remarks() {
+                problem(remark.severity, Some(line), remark.message);
+            }
+        }
+    }
 }
 
 /// Puts the metadata of an entry over that of its file, key by key.

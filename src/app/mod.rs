@@ -4,7 +4,8 @@
 //!
 //! 1. `files` lists the application files below the root, on disk or in memory, and reads them.
 //! 2. `index` splits each file, parsed by `node`, into drafts: an id, a kind and raw fields.
-//! 3. `entry` turns a draft into a typed [`Entry`] with the readers of `section`; `lifecycle`
+//! 3. `entry` turns a draft into a typed [`Entry`] with the readers of `section`, by the table of
+//!    `keys`; `lifecycle`
 //!    reads one block of it, `security` the rules and whom they bind, `source` finds and compiles
 //!    its Lua code.
 //! 4. `imports` and `requirements` resolve what entries say about each other and, with
@@ -21,10 +22,12 @@ mod entry_id;
 mod files;
 mod imports;
 mod index;
+mod keys;
 mod lifecycle;
 mod node;
 mod problem;
 mod requirements;
+mod scalar;
 mod section;
 mod security;
 mod source;
@@ -32,6 +35,7 @@ mod source;
 mod tests;
 
 use std::collections::btree_map;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use self::dependencies::Entries;
@@ -117,7 +121,7 @@ fn assemble(files: &Files, root: &Path, extra_modules: &[String]) -> Application
     let mut problems = Vec::new();
     let (candidates, failed) = files.candidates();
     for (path, error) in failed {
-        let message = format!("cannot read the directory: {error}");
+        let message = unreadable(&path, root, &error);
         problems.push(unlocated(files.display_path(&path), message));
     }
     let mut file_count = 0;
@@ -167,6 +171,24 @@ fn add_entries(
     }
 }
 
+/// Says why a directory cannot be read. For the root the commonest reasons are that the path is a slip
+/// or leads to a file in the application.
+fn unreadable(path: &Path, root: &Path, error: &io::Error) -> String {
+    let is_root = path.as_os_str().is_empty();
+    match error.kind() {
+        io::ErrorKind::NotFound if is_root => "there is no such folder".to_owned(),
+        io::ErrorKind::NotADirectory if is_root => {
+            let parent = root.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let folder = parent.unwrap_or(Path::new("."));
+            format!(
+                "that is a file; give the application's folder, which may be {}",
+                folder.display()
+            )
+        }
+        _ => format!("cannot read the directory: {error}"),
+    }
+}
+
 fn unlocated(file: PathBuf, message: String) -> Problem {
-    Problem { severity: Severity::Error, file, line: 1, message, entry: None }
+    Problem { severity: Severity::Error, file, line: None, message, entry: None }
 }

@@ -9,11 +9,14 @@
 
 use std::fmt;
 
+use std::ops::Range;
+
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{
     NonFiniteFloatPolicy, RenderOptions, SnippetMode, Spanned, UserMessageFormatter,
 };
 
+use super::scalar::{self, Remark};
 use crate::value::Value;
 
 /// Deepest nesting of a document. Picked, unmeasured; a test at this depth shows that the stack of
@@ -28,6 +31,10 @@ const NODES_MAX: usize = 250_000;
 pub(super) struct Node {
     pub(super) line: u32,
     pub(super) data: Data,
+    /// What is to be said about how it is written.
+    pub(super) remark: Option<Remark>,
+    /// Where in the text it is written.
+    span: Option<Range<usize>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -63,7 +70,8 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, ParseError> {
         strict_booleans: true,
         non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
     };
-    serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
+    let parsed: Result<Vec<Node>, _> = serde_saphyr::from_multiple_with_options(text, options);
+    let mut documents = parsed.map_err(|error| {
         let line = error.location().map_or(1, |location| line_number(location.line()));
         let mut rendering = RenderOptions::new(&UserMessageFormatter);
         rendering.snippets = SnippetMode::Off;
@@ -72,7 +80,9 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, ParseError> {
         // The parser repeats the position, which every problem shows in front.
         let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
         ParseError { line, message: message.to_owned() }
-    })
+    })?;
+    documents.iter_mut().for_each(|document| document.reread(text));
+    Ok(documents)
 }
 
 /// Narrows a line number. Zero means that the parser does not know, which the first line stands
@@ -82,6 +92,43 @@ fn line_number(line: u64) -> u32 {
 }
 
 impl Node {
+    /// Reads plain scalars again, from the text itself: the parser knows more kinds of numbers than
+    /// the core schema, and turns some that it does not know into others.
+    fn reread(&mut self, text: &str) {
+        match &mut self.data {
+            Data::Sequence(items) => items.iter_mut().for_each(|item| item.reread(text)),
+            Data::Mapping(pairs) => pairs.iter_mut().for_each(|(key, value)| {
+                key.reread(text);
+                value.reread(text);
+            }),
+            data => {
+                let Some(plain) = self.span.clone().and_then(|span| plain(text, span, data)) else {
+                    return;
+                };
+                let (read, remark) = scalar::read(plain);
+                let is_text = |data: &Data| matches!(data, Data::String(_));
+                // What the parser knows as a number and took for text is not plain after all.
+                if !is_text(data) || is_text(&read) {
+                    (self.data, self.remark) = (read, remark);
+                }
+            }
+        }
+    }
+
+    /// Everything that is to be said about how values are written, with their lines.
+    pub(super) fn remarks(&self) -> Vec<(u32, Remark)> {
+        let own = self.remark.iter().map(|remark| (self.line, remark.clone()));
+        let inner: Vec<_> = match &self.data {
+            Data::Sequence(items) => items.iter().flat_map(Node::remarks).collect(),
+            Data::Mapping(pairs) => pairs
+                .iter()
+                .flat_map(|(key, value)| [key.remarks(), value.remarks()].concat())
+                .collect(),
+            _ => Vec::new(),
+        };
+        own.chain(inner).collect()
+    }
+
     /// Returns the value under a key, if this is a mapping that has it.
     pub(super) fn get(&self, key: &str) -> Option<&Node> {
         let Data::Mapping(pairs) = &self.data else {
@@ -132,7 +179,13 @@ impl<'de> Deserialize<'de> for Node {
         let spanned = Spanned::<Data>::deserialize(deserializer)?;
         // Where an alias stands for the value, this is where the value itself is written.
         let place = spanned.defined;
-        Ok(Node { line: line_number(place.line()), data: spanned.value })
+        let span = place.span();
+        let range = |(start, length): (u64, u64)| {
+            let start = usize::try_from(start).ok()?;
+            Some(start..start.checked_add(usize::try_from(length).ok()?)?)
+        };
+        let span = span.byte_offset().zip(span.byte_len()).and_then(range);
+        Ok(Node { line: line_number(place.line()), data: spanned.value, remark: None, span })
     }
 }
 
@@ -140,6 +193,25 @@ impl<'de> Deserialize<'de> for Data {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Data, D::Error> {
         deserializer.deserialize_any(DataVisitor)
     }
+}
+
+/// Returns the text of a scalar if it is a plain one without a tag. What the parser takes for text may
+/// be quoted or a block, which only the text tells.
+fn plain<'a>(text: &'a str, span: Range<usize>, data: &Data) -> Option<&'a str> {
+    let (written, before) = (text.get(span.clone())?, text.get(..span.start)?);
+    let written = written.trim_end_matches([' ', '\t', '\r', '\n']);
+    if written.is_empty() || written.starts_with(['"', '\'', '|', '>', '*', '!', '&']) {
+        return None;
+    }
+    if matches!(data, Data::String(value) if value != written) {
+        return None;
+    }
+    // In front of it may stand an anchor and a tag, in either order, or the header of a block.
+    let mut words = before.split_whitespace().rev();
+    let word = words.find(|word| !word.starts_with('&')).unwrap_or_default();
+    let is_header = word.starts_with(['|', '>'])
+        && word[1..].chars().all(|c| c.is_ascii_digit() || c == '-' || c == '+');
+    (!word.starts_with('!') && !is_header).then_some(written)
 }
 
 struct DataVisitor;
@@ -167,7 +239,7 @@ impl<'de> Visitor<'de> for DataVisitor {
         Ok(Data::Integer(number))
     }
 
-    /// A number too large for an integer becomes a float, as such a literal does in Lua.
+    /// Read again from the text, as all plain scalars are.
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<Data, E> {
         Ok(i64::try_from(number).map_or(Data::Float(number as f64), Data::Integer))
     }
@@ -230,9 +302,9 @@ mod tests {
 
     #[test]
     fn scalars_are_read_as_since_yaml_1_2() {
-        let value = one("[1, -2, 0x10, 1.5, true, yes, off, ~, '3', .inf, 9223372036854775808]")
-            .to_value()
-            .expect("plain data");
+        let text = "[1, -2, 0x10, 1.5, true, yes, off, ~, '3', .inf, 0o17, 0b11, !!str 7, \
+                    !!float 7, &a 8, *a, \"1_0\", 007]";
+        let value = one(text).to_value().expect("plain data");
         let expected: Vec<Value> = vec![
             1_i64.into(),
             (-2_i64).into(),
@@ -244,9 +316,36 @@ mod tests {
             Value::Nil,
             "3".into(),
             f64::INFINITY.into(),
-            9_223_372_036_854_775_808.0.into(),
+            15_i64.into(),
+            "0b11".into(),
+            "7".into(),
+            7.0.into(),
+            8_i64.into(),
+            8_i64.into(),
+            "1_0".into(),
+            7_i64.into(),
         ];
         assert_eq!(value, Value::sequence(expected));
+    }
+
+    #[test]
+    fn only_plain_scalars_are_numbers() {
+        let text = "a: |-\n  010\nb: >-\n  1_0\nc: '010'\nd: \"1e400\"\ne: !!str 1_0\n\
+                    f: !!str &x 010\ng: &y !!str 010\nh: |- # why\n  1.5\n";
+        let node = one(text);
+        assert_eq!(node.remarks(), []);
+        for (key, expected) in
+            [("a", "010"), ("b", "1_0"), ("e", "1_0"), ("g", "010"), ("h", "1.5")]
+        {
+            assert_eq!(node.get(key).and_then(Node::as_str), Some(expected), "{key}");
+        }
+    }
+
+    #[test]
+    fn remarks_have_their_lines() {
+        let node = one("a: 010\nb:\n  - 1_0\n  - { c: 9223372036854775808, 1e400: x }\n");
+        let lines: Vec<_> = node.remarks().iter().map(|(line, _)| *line).collect();
+        assert_eq!(lines, [1, 3, 4, 4]);
     }
 
     #[test]

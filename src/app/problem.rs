@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::EntryId;
+use super::scalar::Remark;
 use crate::vm::bytecode::SyntaxError;
 
 /// Says whether a problem makes something unusable.
@@ -17,15 +18,16 @@ pub enum Severity {
 
 /// Reports one thing that is wrong with an application and where.
 ///
-/// Its text is `file:line: message`, with `warning: ` in front of the message of a warning.
+/// Its text is `file:line: message`, or `file: message` without a line, with `warning: ` in front of
+/// the message of a warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// Says whether something is unusable because of it.
     pub severity: Severity,
     /// Names the file, beginning with the root as it was given to the loader.
     pub file: PathBuf,
-    /// Counts lines from 1.
-    pub line: u32,
+    /// Counts lines from 1; `None` where no line is to blame.
+    pub line: Option<u32>,
     /// Describes the problem in one line.
     pub message: String,
     /// Names the entry it belongs to, if it belongs to one that has an id.
@@ -34,7 +36,7 @@ pub struct Problem {
 
 impl Problem {
     /// The order in which problems are listed: as a reader of the files meets them.
-    pub(super) fn position(&self) -> (&PathBuf, u32, Severity, &str) {
+    pub(super) fn position(&self) -> (&PathBuf, Option<u32>, Severity, &str) {
         (&self.file, self.line, self.severity, &self.message)
     }
 }
@@ -45,7 +47,11 @@ impl fmt::Display for Problem {
             Severity::Error => "",
             Severity::Warning => "warning: ",
         };
-        write!(f, "{}:{}: {prefix}{}", self.file.display(), self.line, self.message)
+        write!(f, "{}", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, ": {prefix}{}", self.message)
     }
 }
 
@@ -77,6 +83,14 @@ impl<'a> Report<'a> {
         self.push(Severity::Error, file, line, error.message.clone());
     }
 
+    /// Reports what is to be said about how values are written.
+    pub(super) fn remark(&mut self, line: u32, remark: Remark) {
+        match remark.severity {
+            Severity::Error => self.error(line, remark.message),
+            Severity::Warning => self.warning(line, remark.message),
+        }
+    }
+
     pub(super) fn warning(&mut self, line: u32, message: impl Into<String>) {
         self.push(Severity::Warning, self.file, line, message.into());
     }
@@ -88,7 +102,7 @@ impl<'a> Report<'a> {
 
     fn push(&mut self, severity: Severity, file: &Path, line: u32, message: String) {
         let (file, entry) = (file.to_owned(), Some(self.id.clone()));
-        self.problems.push(Problem { severity, file, line, message, entry });
+        self.problems.push(Problem { severity, file, line: Some(line), message, entry });
     }
 }
 
@@ -101,12 +115,14 @@ mod tests {
         let mut problem = Problem {
             severity: Severity::Error,
             file: "app/_index.yaml".into(),
-            line: 7,
+            line: Some(7),
             message: "no such thing".into(),
             entry: None,
         };
         assert_eq!(problem.to_string(), "app/_index.yaml:7: no such thing");
         problem.severity = Severity::Warning;
         assert_eq!(problem.to_string(), "app/_index.yaml:7: warning: no such thing");
+        problem.line = None;
+        assert_eq!(problem.to_string(), "app/_index.yaml: warning: no such thing");
     }
 }

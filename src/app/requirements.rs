@@ -50,21 +50,28 @@ pub(super) fn check(entries: &mut Entries, problems: &mut Vec<Problem>) {
             match entries.get(&service.process).map(|target| &target.kind) {
                 Some(Kind::Process(_)) => {}
                 Some(_) => {
-                    report(&service.process, format!("{} is not a process", service.process))
+                    report(&service.process, format!("{} is not a process.lua", service.process))
                 }
                 None => {
-                    report(&service.process, format!("process {} does not exist", service.process))
+                    let is_process = |kind: &Kind| matches!(kind, Kind::Process(_));
+                    let id = &service.process;
+                    report(id, dependencies::missing(entries, "process", id, is_process));
                 }
             }
             match entries.get(&service.host).map(|target| &target.kind) {
                 Some(Kind::Host(_)) => {}
-                Some(_) => report(&service.host, format!("{} is not a host", service.host)),
-                None => report(&service.host, format!("host {} does not exist", service.host)),
+                Some(_) => report(&service.host, format!("{} is not a process.host", service.host)),
+                None => {
+                    let is_host = |kind: &Kind| matches!(kind, Kind::Host(_));
+                    let id = &service.host;
+                    report(id, dependencies::missing(entries, "host", id, is_host));
+                }
             }
         }
         for required in entry.lifecycle().into_iter().flat_map(|lifecycle| &lifecycle.requires) {
             if !entries.contains_key(required) {
-                report(required, format!("required entry {required} does not exist"));
+                let message = dependencies::missing(entries, "required entry", required, |_| true);
+                report(required, message);
             }
         }
     }

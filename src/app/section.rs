@@ -7,8 +7,9 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::EntryId;
+use super::keys::{Inside, Key};
 use super::node::{Data, Node};
-use super::problem::Report;
+use super::problem::{Report, Severity};
 use crate::duration;
 use crate::value::Value;
 
@@ -18,16 +19,44 @@ pub(super) struct Section<'a> {
     prefix: String,
     /// Namespace that completes references.
     namespace: &'a str,
+    /// The keys that it may have; none of a mapping whose keys are names.
+    keys: &'static [Key],
     fields: Vec<(&'a Node, &'a Node)>,
 }
 
 impl<'a> Section<'a> {
-    pub(super) fn new(namespace: &'a str, fields: Vec<(&'a Node, &'a Node)>) -> Section<'a> {
-        Section { prefix: String::new(), namespace, fields }
+    pub(super) fn new(
+        namespace: &'a str,
+        keys: &'static [Key],
+        fields: Vec<(&'a Node, &'a Node)>,
+    ) -> Section<'a> {
+        Section { prefix: String::new(), namespace, keys, fields }
+    }
+
+    /// Returns what may stand below a key. A key that is not in the table would be read, and yet
+    /// warned of.
+    fn inside(&self, key: &str) -> Inside {
+        let known = self.keys.iter().find(|known| known.name == key);
+        debug_assert!(known.is_some(), "{}{key} is missing in the table of keys", self.prefix);
+        known.map_or(Inside::Data, |known| known.inside)
+    }
+
+    fn below(&self, key: &str, fields: Vec<(&'a Node, &'a Node)>) -> Section<'a> {
+        let keys = match self.inside(key) {
+            Inside::Block(keys) | Inside::Blocks(keys) => keys,
+            Inside::Data | Inside::Names => &[],
+        };
+        Section {
+            prefix: format!("{}{key}.", self.prefix),
+            namespace: self.namespace,
+            keys,
+            fields,
+        }
     }
 
     /// Returns a field that is present and not null.
     pub(super) fn get(&self, key: &str) -> Option<&'a Node> {
+        self.inside(key);
         let (_, value) = self.fields.iter().find(|(name, _)| name.as_str() == Some(key))?;
         (value.data != Data::Null).then_some(*value)
     }
@@ -44,7 +73,7 @@ impl<'a> Section<'a> {
                 Vec::new()
             }
         };
-        Section { prefix: format!("{}{key}.", self.prefix), namespace: self.namespace, fields }
+        self.below(key, fields)
     }
 
     /// Returns the mappings in a list, each with its line; an item that is none is reported.
@@ -56,8 +85,7 @@ impl<'a> Section<'a> {
                 continue;
             };
             let fields = pairs.iter().map(|(key, value)| (key, value)).collect();
-            let prefix = format!("{}{key}.", self.prefix);
-            sections.push((item.line, Section { prefix, namespace: self.namespace, fields }));
+            sections.push((item.line, self.below(key, fields)));
         }
         sections
     }
@@ -182,7 +210,9 @@ impl<'a> Section<'a> {
         expected: &str,
         report: &mut Report<'_>,
     ) -> Option<T> {
-        if read.is_none() {
+        // A number that is none has been reported as such.
+        let is_told = node.remark.as_ref().is_some_and(|one| one.severity == Severity::Error);
+        if read.is_none() && !is_told {
             report.error(node.line, format!("{} must be {expected}", self.name(key)));
         }
         read

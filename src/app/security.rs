@@ -117,7 +117,7 @@ fn problem(entry: &Entry, reference: &EntryId, message: String) -> Problem {
     Problem {
         severity: Severity::Error,
         file: entry.file.clone(),
-        line: entry.line_of(reference),
+        line: Some(entry.line_of(reference)),
         message,
         entry: Some(entry.id.clone()),
     }

@@ -3,6 +3,8 @@
 //! A source names a file of the application or is the text itself. It is read and compiled when
 //! the application is loaded, under the entry id as chunk name.
 
+use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +12,7 @@ use super::EntryId;
 use super::files::{self, Files};
 use super::node::Node;
 use super::problem::Report;
+use crate::nearest::{list, nearest};
 use crate::vm::bytecode::{self, Bytecode, SyntaxError};
 
 const FILE_PREFIX: &str = "file://";
@@ -45,6 +48,13 @@ pub(super) fn load(
         report.error(node.line, "source must be non-empty text");
         return None;
     };
+    if let Some(path) = path_without_prefix(given) {
+        let message = format!(
+            "source {given:?} is Lua code as it stands; for the file write \"{FILE_PREFIX}{path}\""
+        );
+        report.error(node.line, message);
+        return None;
+    }
     let Some(name) = given.strip_prefix(FILE_PREFIX) else {
         let bytecode = bytecode::compile(given.as_bytes(), id.as_str());
         let bytecode = bytecode.map_err(|error| {
@@ -65,6 +75,10 @@ pub(super) fn load(
     let text = match origin.files.read(&path) {
         Ok(text) => text,
         Err(error) => {
+            let error = match error.kind() {
+                io::ErrorKind::NotFound => missing(&path, origin.files),
+                _ => error.to_string(),
+            };
             report.error(node.line, format!("cannot read source {}: {error}", file.display()));
             return None;
         }
@@ -73,6 +87,35 @@ pub(super) fn load(
         .map_err(|error| report.syntax_error(&file, error.line, &error));
     let bytecode = bytecode.ok().map(Arc::new);
     Some(Loaded { text: text.into(), file: Some(file), bytecode })
+}
+
+/// Returns the path in a source that is meant to name a file and says so in another way than it
+/// must: `main.lua`, `./main.lua`, `file:main.lua`, `File://main.lua`.
+fn path_without_prefix(given: &str) -> Option<&str> {
+    let is_file = given.ends_with(".lua") && !given.contains(char::is_whitespace);
+    let scheme =
+        given.split_at_checked(5).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("file:"));
+    match scheme {
+        _ if given.starts_with(FILE_PREFIX) => None,
+        Some((_, path)) if !given.contains('\n') => Some(path.trim_start_matches('/')),
+        _ if is_file => Some(given.trim_start_matches("./")),
+        _ => None,
+    }
+}
+
+/// What to say of a file that is not there: which one is near.
+fn missing(path: &Path, files: &Files) -> String {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let Some(names) = files.names_in(folder) else {
+        return "there is no such folder".to_owned();
+    };
+    let lua: Vec<_> = names.iter().map(String::as_str).filter(|n| n.ends_with(".lua")).collect();
+    match (nearest(name, lua.iter().copied()), lua.is_empty()) {
+        (Some(near), _) => format!("there is no such file; did you mean {near}?"),
+        (None, true) => "there is no such file, nor any .lua in that folder".to_owned(),
+        (None, false) => format!("there is no such file; there are {}", list(lua.into_iter())),
+    }
 }
 
 /// Resolves what stands behind `file://` to a path relative to the root. A leading slash means the

@@ -8,9 +8,20 @@ use crate::app::{Application, Severity};
 /// Exit status of an application that has errors.
 const STATUS_ERRORS: u8 = 1;
 
+/// What warnings count as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strictness {
+    Warnings,
+    Errors,
+}
+
 /// Prints every problem of an application and a closing line. Returns the exit status: warnings
-/// alone are no failure.
-pub(crate) fn check(directory: &Path, out: &mut dyn Write) -> io::Result<u8> {
+/// alone are no failure unless they count as errors.
+pub(crate) fn check(
+    directory: &Path,
+    strictness: Strictness,
+    out: &mut dyn Write,
+) -> io::Result<u8> {
     let application = Application::load(directory, &[]);
     for problem in application.problems() {
         writeln!(out, "{problem}")?;
@@ -31,7 +42,11 @@ pub(crate) fn check(directory: &Path, out: &mut dyn Write) -> io::Result<u8> {
         ),
     };
     writeln!(out, "{}: {entries}, {found}", directory.display())?;
-    Ok(if errors > 0 { STATUS_ERRORS } else { 0 })
+    let failures = match strictness {
+        Strictness::Warnings => errors,
+        Strictness::Errors => errors + warnings,
+    };
+    Ok(if failures > 0 { STATUS_ERRORS } else { 0 })
 }
 
 fn counted(count: usize, singular: &str, plural: &str) -> String {
@@ -49,7 +64,8 @@ mod tests {
         let directory = tempfile::tempdir().expect("temporary directory");
         fs::write(directory.path().join("_index.yaml"), index).expect("writable");
         let mut output = Vec::new();
-        let status = check(directory.path(), &mut output).expect("writes to memory");
+        let status =
+            check(directory.path(), Strictness::Warnings, &mut output).expect("writes to memory");
         let output = String::from_utf8(output).expect("text");
         (status, output.replace(&directory.path().display().to_string(), "APP"))
     }
@@ -92,9 +108,10 @@ mod tests {
         let directory = tempfile::tempdir().expect("temporary directory");
         for path in [directory.path().to_owned(), directory.path().join("missing")] {
             let mut output = Vec::new();
-            assert_eq!(check(&path, &mut output).expect("writes to memory"), 1);
+            let status = check(&path, Strictness::Warnings, &mut output);
+            assert_eq!(status.expect("writes to memory"), 1);
             let output = String::from_utf8(output).expect("text");
-            assert!(output.starts_with(&format!("{}:1: ", path.display())), "{output}");
+            assert!(output.starts_with(&format!("{}: ", path.display())), "{output}");
             assert_eq!(output.lines().count(), 2);
         }
     }
@@ -109,7 +126,7 @@ mod tests {
                 continue;
             }
             let mut output = Vec::new();
-            let status = check(&path, &mut output).expect("writes to memory");
+            let status = check(&path, Strictness::Errors, &mut output).expect("writes to memory");
             let output = String::from_utf8(output).expect("text");
             assert!(status == 0 && output.ends_with(", no problems\n"), "{output}");
             count += 1;

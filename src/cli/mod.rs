@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use check::Strictness;
 use run::RunArguments;
 
 /// Runs Lua processes: isolated, preemptible, message-passing green tasks.
@@ -27,6 +28,9 @@ enum Command {
     Check {
         /// The application's folder
         app: PathBuf,
+        /// Counts warnings as errors
+        #[arg(long)]
+        strict: bool,
     },
 }
 
@@ -35,10 +39,13 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.command {
         Command::Run(run) => run::run(run),
-        Command::Check { app } => match check::check(&app, &mut io::stdout()) {
-            Ok(status) => status.into(),
-            // The reader of the report went away; nobody is left to tell.
-            Err(_) => ExitCode::FAILURE,
-        },
+        Command::Check { app, strict } => {
+            let strictness = if strict { Strictness::Errors } else { Strictness::Warnings };
+            match check::check(&app, strictness, &mut io::stdout()) {
+                Ok(status) => status.into(),
+                // The reader of the report went away; nobody is left to tell.
+                Err(_) => ExitCode::FAILURE,
+            }
+        }
     }
 }

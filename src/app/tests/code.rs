@@ -88,13 +88,14 @@ fn a_syntax_error_of_an_inline_block_is_placed_in_the_application_file() {
         let [problem] = application.problems() else { panic!("{:?}", application.problems()) };
         if header == ">" {
             // A folded block has other lines than the file; its own beginning is near enough.
-            assert!((5..=7).contains(&problem.line), "{problem}");
+            let line = problem.line.expect("a line");
+            assert!((5..=7).contains(&line), "{problem}");
         } else {
-            assert_eq!(problem.line, line, "{header} {problem}");
+            assert_eq!(problem.line, Some(line), "{header} {problem}");
         }
     }
     let application = one_file("- name: p\n  kind: process.lua\n  source: \"x\\n\\nlocal = 2\"\n");
-    assert_eq!(application.problems()[0].line, 5);
+    assert_eq!(application.problems()[0].line, Some(5));
 }
 
 #[test]
@@ -136,7 +137,13 @@ fn modules_are_those_of_the_runtime_of_the_embedder_and_the_tables_always_there(
     assert_clean(&application);
     let modules = &code(&application, "app:p").modules;
     assert_eq!(modules.len(), 9, "a repeated name counts once: {modules:?}");
-    assert_problem(&entries("[time, debug]"), "_index.yaml:6: unknown module \"debug\"");
+    let known = "time, logger, io, ctx, security, metrics";
+    let text = format!("_index.yaml:6: unknown module \"debug\"; there are {known}");
+    assert_problem(&entries("[time, debug]"), &text);
+    assert_problem(
+        &entries("[tiem]"),
+        "_index.yaml:6: unknown module \"tiem\"; did you mean time?",
+    );
     assert_problem(&entries("[[time]]"), "_index.yaml:6: a module must be named by text");
     assert_problem(&entries("time"), "_index.yaml:6: modules must be a list");
     assert!(entry(&entries("[debug]"), "app:p").problem.is_some());
@@ -172,4 +179,64 @@ fn imports_that_cannot_be_read_are_reported() {
         "_index.yaml:9: import \"a\" must be the id of an entry",
     );
     assert_problem(&entries("{5: l}"), "_index.yaml:9: a name in imports must be text");
+}
+
+#[test]
+fn a_source_that_names_a_file_in_another_way_is_told_how() {
+    let problem = |source: &str| {
+        let application = many_files(&[
+            (
+                "a/_index.yaml",
+                &format!(
+                    "namespace: app\nentries:\n- name: p\n  kind: process.lua\n  source: {source}\n"
+                ),
+            ),
+            ("a/main.lua", "return 1"),
+            ("a/b/worker.lua", "return 1"),
+        ]);
+        let problems = problems(&application);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        problems[0].strip_prefix("a/_index.yaml:5: ").expect("its line").to_owned()
+    };
+    for (source, path) in [
+        ("main.lua", "main.lua"),
+        ("./main.lua", "main.lua"),
+        ("b/worker.lua", "b/worker.lua"),
+        ("file:main.lua", "main.lua"),
+        ("FILE://main.lua", "main.lua"),
+        ("\"file:/main.lua\"", "main.lua"),
+    ] {
+        let message = problem(source);
+        assert!(message.ends_with(&format!("for the file write \"file://{path}\"")), "{message}");
+    }
+    let path = Path::new("a").join("man.lua");
+    let message = problem("file://man.lua");
+    let expected = "there is no such file; did you mean main.lua?";
+    assert_eq!(message, format!("cannot read source {}: {expected}", path.display()));
+    let message = problem("file://b/other.lua");
+    assert!(message.ends_with("there is no such file; there are worker.lua"), "{message}");
+    let message = problem("file://c/main.lua");
+    assert!(message.ends_with("nor any .lua in that folder"), "{message}");
+}
+
+#[test]
+fn a_folder_in_the_place_of_a_file_and_the_reverse_are_told() {
+    let folder = tempfile::tempdir().expect("temporary directory");
+    let root = folder.path();
+    std::fs::create_dir(root.join("lib")).expect("writable");
+    let index =
+        "namespace: app\nentries:\n- {name: p, kind: process.lua, source: \"file://lib\"}\n";
+    std::fs::write(root.join("_index.yaml"), index).expect("writable");
+    let texts = problems(&Application::load(root, &[]));
+    assert!(texts[0].ends_with("that is a folder, not a file"), "{texts:?}");
+    let file = root.join("_index.yaml");
+    let texts = problems(&Application::load(&file, &[]));
+    let expected = format!(
+        "{}: that is a file; give the application's folder, which may be {}",
+        file.display(),
+        root.display()
+    );
+    assert_eq!(texts, [expected]);
+    let texts = problems(&Application::load(root.join("none"), &[]));
+    assert!(texts[0].ends_with("none: there is no such folder"), "{texts:?}");
 }

@@ -155,7 +155,10 @@ fn a_lifecycle_elsewhere_has_no_effect() {
          - name: t\n  kind: security.policy\n  lifecycle: nonsense\n  policy: {actions: a, \
          resources: r, effect: deny}\n",
     );
-    assert_clean(&application);
+    let unknown = "warning: unknown key lifecycle; what starts with the application is a \
+                   process.service or a process.host";
+    let expected = [6, 9].map(|line| format!("_index.yaml:{line}: {unknown}"));
+    assert_eq!(problems(&application), expected);
     assert_eq!(entry(&application, "app:p").lifecycle(), None);
     assert_eq!(application.start_order(), [[id("app:processes")]]);
 }

@@ -54,13 +54,13 @@ fn an_import_must_be_a_library() {
     assert_eq!(
         problems(&application),
         [
-            "_index.yaml:3: imported library app:missing does not exist",
-            "_index.yaml:4: imported entry app:p is not a library",
+            "_index.yaml:3: imported library app:missing does not exist; there is none",
+            "_index.yaml:4: imported entry app:p is not a library.lua",
             "_index.yaml:4: needs app:p, which is in error: imported library app:missing does not \
-             exist",
+             exist; there is none",
         ]
     );
-    assert_eq!(reason(&application, "app:q"), "imported entry app:p is not a library");
+    assert_eq!(reason(&application, "app:q"), "imported entry app:p is not a library.lua");
 }
 
 #[test]
@@ -136,10 +136,10 @@ fn a_service_refers_to_a_process_and_a_host() {
     assert_eq!(
         problems(&application),
         [
-            "_index.yaml:5: process app:gone does not exist",
-            "_index.yaml:6: app:h is not a process",
-            "_index.yaml:6: app:p is not a host",
-            "_index.yaml:7: host app:gone does not exist",
+            "_index.yaml:5: process app:gone does not exist; there are app:p",
+            "_index.yaml:6: app:h is not a process.lua",
+            "_index.yaml:6: app:p is not a process.host",
+            "_index.yaml:7: host app:gone does not exist; there are app:h",
         ]
     );
     assert_eq!(reason(&application, "app:d"), "");
@@ -172,6 +172,34 @@ fn start_order_has_levels_and_includes_what_is_required() {
 }
 
 #[test]
+fn a_reference_that_is_nearly_right_is_told_what_is_near() {
+    let application = many_files(&[
+        (
+            "a.yaml",
+            "namespace: app\nentries:\n- {name: main, kind: process.lua, source: return 1}\n\
+             - {name: processes, kind: process.host}\n\
+             - {name: s, kind: process.service, process: mian, host: proceses}\n\
+             - {name: t, kind: process.service, process: worker, host: processes}\n\
+             - {name: u, kind: process.lua, source: return 1, imports: {q: queu}}\n",
+        ),
+        (
+            "b.yaml",
+            "namespace: app.lib\nentries:\n- {name: worker, kind: process.lua, source: return 1}\n\
+             - {name: queue, kind: library.lua, source: return 1}\n",
+        ),
+    ]);
+    assert_eq!(
+        problems(&application),
+        [
+            "a.yaml:5: host app:proceses does not exist; did you mean app:processes?",
+            "a.yaml:5: process app:mian does not exist; did you mean app:main?",
+            "a.yaml:6: process app:worker does not exist; did you mean app.lib:worker?",
+            "a.yaml:7: imported library app:queu does not exist; there are app.lib:queue",
+        ]
+    );
+}
+
+#[test]
 fn requirements_must_exist() {
     let application = one_file(&hosts(&[
         ("a", "auto_start: true, requires: [gone]"),
@@ -181,8 +209,9 @@ fn requirements_must_exist() {
     assert_eq!(
         problems(&application),
         [
-            "_index.yaml:3: required entry app:gone does not exist",
-            "_index.yaml:4: needs app:a, which is in error: required entry app:gone does not exist",
+            "_index.yaml:3: required entry app:gone does not exist; there are app:a, app:b, app:c",
+            "_index.yaml:4: needs app:a, which is in error: required entry app:gone does not \
+             exist; there are app:a, app:b, app:c",
         ]
     );
     assert_eq!(levels(&application), [["c"]]);

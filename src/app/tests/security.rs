@@ -84,7 +84,7 @@ fn actions_resources_and_effect_are_required() {
     let missing = |name: &str| format!("policy.{name} is required");
     let (actions, resources, effect) =
         (missing("actions"), missing("resources"), missing("effect"));
-    assert_refused(&policy(&["x: y"]), &[(6, &actions), (6, &effect), (6, &resources)]);
+    assert_refused(&policy(&["conditions: []"]), &[(6, &actions), (6, &effect), (6, &resources)]);
     assert_refused(
         &policy(&["effect: allow", "actions: ~", "resources: r"]),
         &[(6, "policy.actions is required")],

@@ -91,8 +91,14 @@ function cases.s16_2_an_unknown_kind_is_inert()
   refused("NOT_FOUND", "host not found", process.spawn("spec:waits", "spec:unknown_kind"))
 end
 
-function cases.s16_2_unknown_fields_are_ignored()
-  equal(exec("spec:with_meta"), "with meta")
+function cases.s16_2_unknown_keys_change_nothing()
+  equal(exec("spec:with_unknown_keys"), "unknown keys change nothing")
+end
+
+function cases.s16_2_numbers_are_those_of_yaml_1_2()
+  local given = ask("numbers", "numbers")
+  local wanted = { 7, 15, 31, -5, math.maxinteger, 1.0, 0.5, 1000.0, 1 / 0, "010", "yes", "1_a" }
+  for position, value in ipairs(wanted) do equal(given[position], value, "number " .. position) end
 end
 
 function cases.s16_2_references_mean_the_own_namespace()
@@ -190,7 +196,7 @@ function cases.s16_8_auto_start_is_false_by_default()
 end
 
 function cases.s16_8_on_other_kinds_it_has_no_effect()
-  equal(exec("spec:with_meta"), "with meta")
+  equal(exec("spec:with_unknown_keys"), "unknown keys change nothing")
 end
 
 function cases.s16_10_the_example()

@@ -1,0 +1,238 @@
+//! The keys that application files may have, kind by kind: one table for the readers of fields,
+//! which may ask for no other, and for finding keys that nobody asks for.
+//!
+//! What stands below `meta` and `input` belongs to the application, and so do entries of kinds that
+//! this runtime does not know.
+
+use super::node::{Data, Node};
+use super::problem::Report;
+use crate::nearest::{hint, list};
+
+/// A key of a mapping.
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) inside: Inside,
+}
+
+/// What may stand below a key.
+#[derive(Clone, Copy)]
+pub(super) enum Inside {
+    /// A value, or data that nobody looks into.
+    Data,
+    /// A mapping with these keys.
+    Block(&'static [Key]),
+    /// A list of mappings with these keys.
+    Blocks(&'static [Key]),
+    /// A mapping whose keys are names.
+    Names,
+}
+
+/// What a file may have besides the keys of an only entry.
+pub(super) const FILE: &[&str] = &["version", "namespace", "meta", "entries"];
+
+/// What a key of a file begins with that is the application's own, such as one that holds anchors.
+pub(super) const OWN: &str = "x-";
+
+/// What every entry may have.
+pub(super) const ENTRY: &[&str] = &["name", "kind", "meta", "data"];
+
+/// Every kind of entry with its keys.
+pub(super) const KINDS: &[(&str, &[Key])] = &[
+    ("process.lua", &[SOURCE, METHOD, MODULES, IMPORTS]),
+    ("library.lua", &[SOURCE, METHOD, MODULES, IMPORTS]),
+    ("function.lua", &[SOURCE, METHOD, MODULES, IMPORTS, value("pool")]),
+    ("process.host", HOST),
+    ("terminal.host", HOST),
+    ("process.service", &[value("process"), value("host"), value("input"), LIFECYCLE]),
+    ("security.policy", &[value("groups"), block("policy", POLICY)]),
+];
+
+const SOURCE: Key = value("source");
+const METHOD: Key = value("method");
+const MODULES: Key = value("modules");
+const IMPORTS: Key = Key { name: "imports", inside: Inside::Names };
+const LIFECYCLE: Key = block("lifecycle", LIFECYCLE_KEYS);
+
+const HOST: &[Key] = &[
+    block(
+        "host",
+        &[
+            value("workers"),
+            value("queue_size"),
+            value("local_queue_size"),
+            value("max_processes"),
+            value("max_mailbox"),
+            value("max_memory"),
+        ],
+    ),
+    LIFECYCLE,
+];
+
+const LIFECYCLE_KEYS: &[Key] = &[
+    value("auto_start"),
+    value("start_timeout"),
+    value("stop_timeout"),
+    value("stable_threshold"),
+    value("requires"),
+    value("depends_on"),
+    block(
+        "restart",
+        &[
+            value("initial_delay"),
+            value("max_delay"),
+            value("backoff_factor"),
+            value("jitter"),
+            value("max_attempts"),
+        ],
+    ),
+    block(
+        "security",
+        &[block("actor", &[value("id"), value("meta")]), value("groups"), value("policies")],
+    ),
+];
+
+const POLICY: &[Key] = &[
+    value("actions"),
+    value("resources"),
+    value("effect"),
+    Key {
+        name: "conditions",
+        inside: Inside::Blocks(&[
+            value("field"),
+            value("operator"),
+            value("value"),
+            value("value_from"),
+        ]),
+    },
+];
+
+const fn value(name: &'static str) -> Key {
+    Key { name, inside: Inside::Data }
+}
+
+const fn block(name: &'static str, keys: &'static [Key]) -> Key {
+    Key { name, inside: Inside::Block(keys) }
+}
+
+/// The keys of a kind, if this runtime knows it.
+pub(super) fn of_kind(kind: &str) -> Option<&'static [Key]> {
+    KINDS.iter().find(|(name, _)| *name == kind).map(|(_, keys)| *keys)
+}
+
+/// Warns of the keys of an entry that mean nothing.
+pub(super) fn check(kind: &str, fields: &[(Node, Node)], report: &mut Report<'_>) {
+    if let Some(keys) = of_kind(kind) {
+        check_block(kind, "", keys, fields, report);
+    }
+}
+
+fn check_block(
+    kind: &str,
+    prefix: &str,
+    keys: &'static [Key],
+    fields: &[(Node, Node)],
+    report: &mut Report<'_>,
+) {
+    for (key, value) in fields {
+        let Some(name) = key.as_str() else {
+            report.warning(key.line, format!("a key of {} is no text", place(kind, prefix)));
+            continue;
+        };
+        let Some(known) = keys.iter().find(|known| known.name == name) else {
+            report.warning(key.line, unknown(kind, prefix, name, keys));
+            continue;
+        };
+        let prefix = format!("{prefix}{name}.");
+        match (known.inside, &value.data) {
+            (Inside::Block(keys), Data::Mapping(pairs)) => {
+                check_block(kind, &prefix, keys, pairs, report);
+            }
+            (Inside::Blocks(keys), Data::Sequence(items)) => {
+                for item in items {
+                    if let Data::Mapping(pairs) = &item.data {
+                        check_block(kind, &prefix, keys, pairs, report);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// `unknown key lifecycle.autostart; did you mean auto_start?`, or where it belongs, or what there
+/// is.
+fn unknown(kind: &str, prefix: &str, name: &str, keys: &'static [Key]) -> String {
+    let names = || keys.iter().map(|key| key.name);
+    let advice = match (hint(name, names()), belongs_below(name, keys)) {
+        (hint, _) if !hint.is_empty() => hint,
+        (_, Some(block)) => format!("; it belongs below {prefix}{block}"),
+        (_, None) if name == "lifecycle" => {
+            "; what starts with the application is a process.service or a process.host".to_owned()
+        }
+        (_, None) => format!("; {} has {}", place(kind, prefix), list(names())),
+    };
+    format!("unknown key {prefix}{name}{advice}")
+}
+
+/// The block in which a key is known, looking into all.
+fn belongs_below(name: &str, keys: &'static [Key]) -> Option<String> {
+    keys.iter().find_map(|key| {
+        let Inside::Block(inner) = key.inside else {
+            return None;
+        };
+        match inner.iter().any(|known| known.name == name) {
+            true => Some(key.name.to_owned()),
+            false => belongs_below(name, inner).map(|below| format!("{}.{below}", key.name)),
+        }
+    })
+}
+
+fn place(kind: &str, prefix: &str) -> String {
+    match prefix.trim_end_matches('.') {
+        "" => kind.to_owned(),
+        block => block.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every key with the blocks that it stands in, as `lifecycle.restart.jitter`.
+    fn paths(prefix: &str, keys: &[Key], found: &mut Vec<String>) {
+        for key in keys {
+            let path = format!("{prefix}{}", key.name);
+            if let Inside::Block(keys) | Inside::Blocks(keys) = key.inside {
+                paths(&format!("{path}."), keys, found);
+            }
+            found.push(path);
+        }
+    }
+
+    #[test]
+    fn the_page_about_application_files_has_every_key() {
+        let page = include_str!("../../docs/application.md");
+        for (kind, keys) in KINDS {
+            assert!(page.contains(&format!("`{kind}`")), "{kind}");
+            let mut found = Vec::new();
+            paths("", keys, &mut found);
+            for path in found {
+                let name = path.rsplit('.').next().unwrap_or(&path);
+                assert!(page.contains(&format!("`{name}`")), "{kind}: {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn advice_fits_what_was_written() {
+        let keys = of_kind("process.host").unwrap();
+        let text = |name| unknown("process.host", "", name, keys);
+        assert_eq!(text("lifecylce"), "unknown key lifecylce; did you mean lifecycle?");
+        assert_eq!(text("max_memory"), "unknown key max_memory; it belongs below host");
+        assert_eq!(text("jitter"), "unknown key jitter; it belongs below lifecycle.restart");
+        assert_eq!(text("color"), "unknown key color; process.host has host, lifecycle");
+        let code = of_kind("process.lua").unwrap();
+        let text = unknown("process.lua", "", "lifecycle", code);
+        assert!(text.ends_with("is a process.service or a process.host"), "{text}");
+    }
+}
