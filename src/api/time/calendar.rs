@@ -1,9 +1,10 @@
 //! What a Time shows on a calendar, and Times made from dates and texts.
 
-use jiff::civil::{Date, DateTime, Time as ClockTime};
+use jiff::Span;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp};
 
+use super::civil::{self, DAY_NS, time_of_day};
 use super::location::{self, fixed, show_in, shown_in};
 use super::point::{NANOS, Time, push_in_zone_of, push_time, time_at};
 use super::span::raised_duration;
@@ -42,7 +43,6 @@ pub(super) const LAYOUTS: [(&str, &str); 11] = [
     ("TIME_ONLY", "15:04:05"),
 ];
 
-const DAY_NS: i128 = 86_400 * NANOS;
 /// Seconds from the first day of the year 1 to that of 1970, where rounding begins to count.
 const YEAR_ONE: i128 = -62_135_596_800;
 
@@ -72,23 +72,22 @@ fn out_of_range() -> Failure {
 /// What the Time at `index` shows.
 pub(super) fn local(caller: &Caller<'_>, index: i32) -> Result<Shown, Failure> {
     let nanos = time_at(caller, index)?.unix_nanos();
-    let moment = Timestamp::from_nanosecond(nanos).map_err(|_| out_of_range())?;
     let location = shown_in(caller, index);
     let zone = zone_of(location.as_deref());
-    let info = zone.to_offset_info(moment);
+    let info = zone.to_offset_info(civil::nearest(nanos));
     let zone_name = match &location {
         Some(location) if location.is_fixed => location.name.clone(),
         _ => info.abbreviation().to_owned(),
     };
-    let civil = info.offset().to_datetime(moment);
-    Ok(Shown { civil, offset_seconds: info.offset().seconds(), zone_name })
+    let offset_seconds = info.offset().seconds();
+    let civil = civil::shown_at(nanos, offset_seconds).ok_or_else(out_of_range)?;
+    Ok(Shown { civil, offset_seconds, zone_name })
 }
 
-/// The Time of a date and a time of day in a zone. One that a change of clocks skipped is as far
-/// behind it; of one that occurs twice it is the first.
+/// The Time of a date and a time of day in a zone.
 fn resolve(zone: &TimeZone, civil: DateTime) -> Result<Time, Failure> {
-    let moment = zone.to_ambiguous_timestamp(civil).compatible().map_err(|_| out_of_range())?;
-    Ok(Time::from_unix_nanos(moment.as_nanosecond(), None))
+    let moment = civil::moment_of(civil, zone).ok_or_else(out_of_range)?;
+    Ok(Time::from_unix_nanos(moment, None))
 }
 
 /// A date from numbers that carry over.
@@ -130,13 +129,6 @@ fn date_inner(caller: &mut Caller<'_>) -> ApiResult {
     push_time(caller, resolve(&zone, civil)?);
     show_in(caller, location.map(|location| Location::clone(&location)));
     Ok(Reply::Return(1))
-}
-
-/// The time of day so many nanoseconds after midnight, less than a day.
-fn time_of_day(nanos: i128) -> ClockTime {
-    let (seconds, nanos) = ((nanos / NANOS) as i32, (nanos % NANOS) as i32);
-    let (minutes, second) = (seconds / 60, (seconds % 60) as i8);
-    ClockTime::constant((minutes / 60) as i8, (minutes % 60) as i8, second, nanos)
 }
 
 /// `t:add_date(y, m, d)`.

@@ -1,7 +1,8 @@
-//! The module `time`: durations (`span.rs`), points in time (`point.rs`, `calendar.rs`,
-//! `location.rs`) and what waits (`waits.rs`).
+//! The module `time`: durations (`span.rs`), points in time (`point.rs`, `calendar.rs` with
+//! `civil.rs`, `location.rs`) and what waits (`waits.rs`).
 
 mod calendar;
+mod civil;
 mod location;
 mod point;
 mod span;

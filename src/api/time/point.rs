@@ -78,7 +78,10 @@ function!(time_unix_nano, time_unix_nano_inner);
 function!(time_rfc3339, time_rfc3339_inner);
 
 impl Time {
+    /// What lies beyond the seconds that an integer counts becomes the first or last of them.
     pub(super) fn from_unix_nanos(nanos: i128, monotonic: Option<u64>) -> Time {
+        let (first, last) = (i128::from(i64::MIN) * NANOS, i128::from(i64::MAX) * NANOS);
+        let nanos = nanos.clamp(first, last + NANOS - 1);
         Time {
             seconds: nanos.div_euclid(NANOS) as i64,
             nanos: nanos.rem_euclid(NANOS) as u32,
@@ -123,6 +126,7 @@ pub(super) fn push_in_zone_of(caller: &Caller<'_>, index: i32, time: Time) {
 pub(crate) fn rfc3339_utc(unix_nanos: i128) -> String {
     match Timestamp::from_nanosecond(unix_nanos) {
         Ok(moment) => moment.to_string(),
+        // Beyond the calendar there are only seconds.
         Err(_) => format!("{}s", unix_nanos.div_euclid(NANOS)),
     }
 }
@@ -197,7 +201,6 @@ fn time_rfc3339_inner(caller: &mut Caller<'_>) -> ApiResult {
     let time = time_at(caller, 1)?;
     let text = match calendar::local(caller, 1) {
         Ok(local) => local.format(RFC3339NANO),
-        // Beyond the calendar there are only seconds.
         Err(_) => rfc3339_utc(time.unix_nanos()),
     };
     caller.push_string(text);

@@ -185,4 +185,40 @@ function cases.s9_4_constants()
   for i, name in ipairs(days) do equal(time[name], i - 1, name) end
 end
 
+function cases.s9_4_the_calendar_ends_with_its_last_second_in_any_zone()
+  local last = assert(time.parse(time.RFC3339, "9999-12-31T23:59:59Z"))
+  equal(tostring(last), "9999-12-31T23:59:59Z")
+  equal(last:unix(), 253402300799)
+  equal(table.concat({ last:date() }, " "), "9999 12 31")
+  for _, text in ipairs({ "9999-12-31T23:59:59-08:00", "9999-12-31T00:00:00+14:00",
+    "9999-12-30T22:00:01Z", "0000-01-01T00:00:00Z" }) do
+    equal(tostring(assert(time.parse(time.RFC3339, text))), text)
+  end
+  local east = time.fixed_zone("east", 14 * 3600)
+  local first = time.date(-9999, 1, 1, 0, 0, 0, 0, east)
+  equal(first:year(), -9999)
+  equal(select(3, first:date()), 1)
+  -- In UTC that is the year before.
+  equal(pcall(first.year, first:utc()), false)
+  local new_york = assert(time.load_location("America/New_York"))
+  local there = time.date(9999, 12, 31, 23, 59, 59, 999999999, new_york)
+  equal(there:format(time.RFC3339NANO), "9999-12-31T23:59:59.999999999-05:00")
+  equal(tostring(last:add_date(-19998, 0, 0)), "-9999-12-31T23:59:59Z")
+end
+
+function cases.s9_4_nothing_wraps_around()
+  local last, first = time.unix(math.maxinteger), time.unix(math.mininteger)
+  equal(last:add("1s"):unix(), math.maxinteger)
+  equal(last:add(math.maxinteger):unix(), math.maxinteger)
+  equal(first:add(-time.HOUR):unix(), math.mininteger)
+  equal(time.unix(math.maxinteger, math.maxinteger):unix(), math.maxinteger)
+  equal(time.unix(math.mininteger, math.mininteger):unix(), math.mininteger)
+  equal(last:round("1h") > last:add("-2h"), true)
+  equal(first:truncate("1h"):unix(), math.mininteger)
+  equal(last:sub(first):nanoseconds(), math.maxinteger)
+  equal(first:sub(last):nanoseconds(), math.mininteger)
+  equal(last:unix_nano(), math.maxinteger)
+  equal(first < last and not (last < first), true)
+end
+
 return cases
