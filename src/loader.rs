@@ -79,5 +79,5 @@ fn chunk(application: &Application, id: &EntryId, order: &[EntryId]) -> Result<C
             names.push((alias.clone(), Preset::Library(index)));
         }
     }
-    Ok(Chunk { id: id.clone(), code: bytecode, names })
+    Ok(Chunk { id: id.clone(), code: bytecode, source: code.source.clone(), names })
 }

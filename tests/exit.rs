@@ -81,7 +81,7 @@ fn s4_1_a_returned_error_object_keeps_what_it_says() {
 
 #[test]
 fn s4_1_uncaught_errors() {
-    ends("\n error('text')", "{ error = 'app:child:2: text', exact = true }");
+    ends("\n error('text')", "{ error = 'child.lua:2: text', exact = true }");
     ends("error('text', 0)", "{ error = 'text', exact = true }");
     ends(
         "error(errors.new({ message = 'm', kind = 'Own', retryable = false }))",
@@ -100,7 +100,7 @@ fn s4_1_uncaught_errors() {
 
 #[test]
 fn s4_1_runtime_faults() {
-    ends("\n\n local t = nil; return t.x", "{ error = 'app:child:3: ' }");
+    ends("\n\n local t = nil; return t.x", "{ error = 'child.lua:3: ' }");
     ends("return 1 + nil", "{ error = 'arithmetic on a nil value' }");
     ends("local function f() return 1 + f() end return f()", "{ error = 'stack overflow' }");
     ends("return nothing()", "{ error = \"global 'nothing'\" }");

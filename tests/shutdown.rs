@@ -460,7 +460,7 @@ fn an_application_with_problems_starts_what_it_can() {
         assert_eq!(exec(&runtime, "app:main", &[]).as_str(), Some("fine"));
         let (kind, message) = refused(runtime.spawn("app:broken", "app:processes", &[]));
         assert_eq!(kind, "Internal");
-        assert!(message.contains("app:broken:1: "), "{message}");
+        assert!(message.contains("broken.lua:1: "), "{message}");
         runtime.shutdown();
     });
 }

@@ -64,7 +64,7 @@ fn s3_2_7_the_limit_of_processes() {
 fn s3_2_8_a_chunk_that_fails() {
     let main = r#"
         local events, inbox, host = process.events(), process.inbox(), "app:processes"
-        local why = { raises = "app:raises:1: oh no", waits = "not available while the chunk runs",
+        local why = { raises = "raises.lua:1: oh no", waits = "not available while the chunk runs",
           object = "an object", overflows = "stack overflow" }
         for _, start in ipairs({ process.spawn, process.spawn_monitored, process.exec }) do
           for name, text in pairs(why) do

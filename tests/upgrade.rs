@@ -302,7 +302,7 @@ fn s11_2_failures() {
         fails("app:nothing", "process definition not found", "NOT_FOUND")
         fails("app:processes", "process definition not found", "NOT_FOUND")
         fails("nothing", "process definition not found", "NOT_FOUND")
-        fails("app:raises", "failed to execute script: app:raises:1: broken", "INTERNAL")
+        fails("app:raises", "failed to execute script: raises.lua:1: broken", "INTERNAL")
         fails("app:waits", "failed to execute script:", "INTERNAL")
         fails("app:nomain", 'method "main" not found in module', "NOT_FOUND")
     "#

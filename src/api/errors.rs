@@ -4,6 +4,7 @@ use crate::api::caller::{ApiResult, Caller, Failure};
 use crate::api::{function, library};
 use crate::error::kind;
 use crate::payload;
+use crate::process::traceback;
 use crate::vm::boundary::Reply;
 use crate::vm::error_object::{
     self, CONTEXTS, DETAILS, Flags, KIND, MESSAGE, TRACEBACK, USER_VALUES,
@@ -185,19 +186,23 @@ fn call_stack_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.push_string(&trace);
     caller.set_raw_field(-2, "thread");
     caller.push_table(0, 0);
-    for (line, level) in trace.lines().skip(1).zip(1_i64..) {
-        push_frame(caller, level, line.trim());
+    for ((frame, entry), level) in trace.lines().filter_map(traceback::frame_of).zip(1_i64..) {
+        push_frame(caller, level, frame, entry);
         caller.raw_set_index(-2, level);
     }
     caller.set_raw_field(-2, "frames");
     Ok(Reply::Return(1))
 }
 
-/// Pushes one frame, read from a line like `app:job:12: in function 'f'`.
-fn push_frame(caller: &Caller<'_>, level: i64, text: &str) {
+/// Pushes one frame, read from a text like `job.lua:12: in function 'f'`.
+fn push_frame(caller: &Caller<'_>, level: i64, text: &str, entry: Option<&str>) {
     let (place, name) = text.split_once(": in ").unwrap_or((text, ""));
     let (source, line) = place.rsplit_once(':').unwrap_or((place, ""));
-    caller.push_table(0, 5);
+    caller.push_table(0, 6);
+    if let Some(entry) = entry {
+        caller.push_string(entry);
+        caller.set_raw_field(-2, "entry");
+    }
     caller.push_integer(level);
     caller.set_raw_field(-2, "level");
     caller.push_string(source);

@@ -450,13 +450,13 @@ fn require_inner(caller: &mut Caller<'_>) -> ApiResult {
     Err(Failure::Text(format!("module '{name}' not found")))
 }
 
-/// The chunk whose code calls: its entry id is the name of the nearest Lua function.
+/// The chunk whose code calls, by the nearest Lua function.
 fn calling_chunk(caller: &Caller<'_>) -> usize {
     let chunks = &caller.process.definition.chunks;
     let running = match caller.process.stage {
         Stage::Chunk(index) => index,
         Stage::Main => chunks.len() - 1,
     };
-    let Some(source) = caller.calling_source() else { return running };
-    chunks.iter().position(|chunk| chunk.id.as_str().as_bytes() == source).unwrap_or(running)
+    let Some(mark) = caller.calling_mark() else { return running };
+    chunks.iter().position(|chunk| chunk.code.mark() == mark).unwrap_or(running)
 }

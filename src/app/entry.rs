@@ -13,7 +13,7 @@ use super::lifecycle::Lifecycle;
 use super::problem::Report;
 use super::section::{self, Section};
 use super::security::PolicyConfig;
-use super::source::{self, Origin};
+use super::source::{self, Origin, Owner};
 use crate::nearest::{hint, list};
 use crate::value::Value;
 use crate::vm::bytecode::Bytecode;
@@ -64,7 +64,6 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug)]
 pub(crate) struct Code {
     /// The text, empty if it could not be read.
-    #[cfg_attr(not(test), expect(dead_code, reason = "only its bytecode runs"))]
     pub(crate) source: Arc<[u8]>,
     /// The file it was read from; `None` for a text inside the application file.
     #[cfg_attr(not(test), expect(dead_code, reason = "only its bytecode runs"))]
@@ -142,9 +141,11 @@ impl Entry {
     }
 }
 
-/// Turns a draft into an entry. Problems go to the report, the first one into the entry as well.
+/// Turns a draft into an entry. Problems go to the report, the first one into the entry as well. The
+/// number differs from that of every other entry.
 pub(super) fn read(
     draft: &Draft,
+    number: u32,
     origin: &Origin<'_>,
     modules: &Modules<'_>,
     mut report: Report<'_>,
@@ -159,6 +160,7 @@ pub(super) fn read(
     let mut reader = Reader {
         fields: Section::new(draft.id.namespace(), keys, fields),
         draft,
+        number,
         origin,
         modules,
         report: &mut report,
@@ -235,6 +237,7 @@ impl Modules<'_> {
 struct Reader<'a, 'r> {
     fields: Section<'a>,
     draft: &'a Draft,
+    number: u32,
     origin: &'a Origin<'a>,
     modules: &'a Modules<'a>,
     report: &'a mut Report<'r>,
@@ -251,7 +254,10 @@ impl Reader<'_, '_> {
                 self.report.error(self.draft.line, "source is required");
                 None
             }
-            Some(node) => source::load(node, self.origin, &self.draft.id, self.report),
+            Some(node) => {
+                let owner = Owner { id: &self.draft.id, number: self.number };
+                source::load(node, self.origin, &owner, self.report)
+            }
         };
         let (source, source_file, bytecode) = match loaded {
             Some(loaded) => (loaded.text, loaded.file, loaded.bytecode),

@@ -158,9 +158,10 @@ fn add_entries(
     let modules = entry::Modules { extra: extra_modules };
     for draft in &index.drafts {
         let mut report = problem::Report::new(&index.file, &draft.id, problems);
+        let number = u32::try_from(entries.len()).unwrap_or(u32::MAX);
         match entries.entry(draft.id.clone()) {
             btree_map::Entry::Vacant(place) => {
-                place.insert(entry::read(draft, &origin, &modules, report));
+                place.insert(entry::read(draft, number, &origin, &modules, report));
             }
             btree_map::Entry::Occupied(taken) => {
                 let (id, first) = (&draft.id, taken.get());

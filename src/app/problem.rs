@@ -75,12 +75,22 @@ impl<'a> Report<'a> {
         self.push(Severity::Error, self.file, line, message);
     }
 
-    /// Reports an error in the entry's Lua code, which may be in another file. Whoever asks for
-    /// the reason later does not see that file, so the reason carries Lua's own position.
-    pub(super) fn syntax_error(&mut self, file: &Path, line: u32, error: &SyntaxError) {
-        let id = self.id;
-        self.reason.get_or_insert_with(|| format!("{id}:{}: {}", error.line, error.message));
-        self.push(Severity::Error, file, line, error.message.clone());
+    /// Reports an error in the entry's Lua code, which may be in another file. The reason carries the
+    /// position as Lua gives it. Where the lines of the source are none of the file, `line` is that
+    /// of the whole source.
+    pub(super) fn syntax_error(
+        &mut self,
+        file: &Path,
+        line: Option<u32>,
+        shown: &str,
+        error: &SyntaxError,
+    ) {
+        self.reason.get_or_insert_with(|| format!("{shown}:{}: {}", error.line, error.message));
+        let message = match line {
+            Some(_) => format!("in line {} of the source: {}", error.line, error.message),
+            None => error.message.clone(),
+        };
+        self.push(Severity::Error, file, line.unwrap_or(error.line), message);
     }
 
     /// Reports what is to be said about how values are written.

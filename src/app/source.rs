@@ -1,7 +1,8 @@
 //! The source of an entry: where the Lua text is, and its bytecode.
 //!
 //! A source names a file of the application or is the text itself. It is read and compiled when
-//! the application is loaded, under the entry id as chunk name.
+//! the application is loaded, under the path of its file, so that error positions can be opened. An
+//! inline source with lines that are none of the file goes by the id of its entry.
 
 use std::ffi::OsStr;
 use std::io;
@@ -13,7 +14,7 @@ use super::files::{self, Files};
 use super::node::Node;
 use super::problem::Report;
 use crate::nearest::{list, nearest};
-use crate::vm::bytecode::{self, Bytecode, SyntaxError};
+use crate::vm::bytecode::{self, Bytecode, Place};
 
 const FILE_PREFIX: &str = "file://";
 
@@ -25,6 +26,13 @@ pub(super) struct Origin<'a> {
     /// Its path for messages.
     pub(super) file: &'a Path,
     pub(super) text: &'a str,
+}
+
+/// Which entry a source belongs to.
+pub(super) struct Owner<'a> {
+    pub(super) id: &'a EntryId,
+    /// Differs from that of every other entry of the application.
+    pub(super) number: u32,
 }
 
 /// A source that could be read.
@@ -41,9 +49,10 @@ pub(super) struct Loaded {
 pub(super) fn load(
     node: &Node,
     origin: &Origin<'_>,
-    id: &EntryId,
+    owner: &Owner<'_>,
     report: &mut Report<'_>,
 ) -> Option<Loaded> {
+    let mark = owner.number;
     let Some(given) = node.as_str().filter(|text| !text.is_empty()) else {
         report.error(node.line, "source must be non-empty text");
         return None;
@@ -56,10 +65,15 @@ pub(super) fn load(
         return None;
     }
     let Some(name) = given.strip_prefix(FILE_PREFIX) else {
-        let bytecode = bytecode::compile(given.as_bytes(), id.as_str());
-        let bytecode = bytecode.map_err(|error| {
-            let line = line_inside(node, given, origin.text, &error);
-            report.syntax_error(origin.file, line, &error);
+        let shown = origin.path.to_string_lossy();
+        let first_line = first_line(node, given, origin.text);
+        let place = match first_line {
+            Some(first_line) => Place { path: &shown, first_line, mark },
+            None => Place { path: owner.id.as_str(), first_line: 1, mark },
+        };
+        let bytecode = bytecode::compile(given.as_bytes(), place).map_err(|error| {
+            let line = first_line.is_none().then_some(node.line);
+            report.syntax_error(origin.file, line, place.path, &error);
         });
         let text = given.as_bytes().into();
         return Some(Loaded { text, file: None, bytecode: bytecode.ok().map(Arc::new) });
@@ -83,8 +97,9 @@ pub(super) fn load(
             return None;
         }
     };
-    let bytecode = bytecode::compile(&text, id.as_str())
-        .map_err(|error| report.syntax_error(&file, error.line, &error));
+    let shown = path.to_string_lossy();
+    let bytecode = bytecode::compile(&text, Place { path: &shown, first_line: 1, mark })
+        .map_err(|error| report.syntax_error(&file, None, &shown, &error));
     let bytecode = bytecode.ok().map(Arc::new);
     Some(Loaded { text: text.into(), file: Some(file), bytecode })
 }
@@ -131,21 +146,19 @@ fn resolve(name: &str, application_file: &Path) -> Result<PathBuf, &'static str>
     files::normalize(&path).ok_or("leaves the application's directory")
 }
 
-/// Returns the line of the application file where an inline source has its error.
+/// Returns the line of the application file that is the first of an inline source, if the lines of
+/// the source are lines of the file: in a literal block (`|`), or where there is only one.
 ///
-/// That exists only for a literal block (`|`), whose lines are those of the file. Its node is at
-/// the first line that is not blank, so the header is above the blank lines in front. In every
-/// other style the lines of the source are not lines of the file, and the node's must do.
-fn line_inside(node: &Node, source: &str, text: &str, error: &SyntaxError) -> u32 {
+/// The node of a block is at its first line that is not blank, so the header is above the blank lines
+/// in front.
+fn first_line(node: &Node, source: &str, text: &str) -> Option<u32> {
     let blank = source.bytes().take_while(|byte| *byte == b'\n').count();
-    let Some(header) = (node.line as usize).checked_sub(blank + 1) else {
-        return node.line;
-    };
-    let is_literal = header > 0 && text.lines().nth(header - 1).is_some_and(opens_literal_block);
-    if !is_literal {
-        return node.line;
+    let header = (node.line as usize).checked_sub(blank + 1).filter(|header| *header > 0);
+    let is_literal = |header| text.lines().nth(header - 1).is_some_and(opens_literal_block);
+    match header.filter(|header| is_literal(*header)) {
+        Some(header) => u32::try_from(header + 1).ok(),
+        None => (!source.trim_end().contains('\n')).then_some(node.line),
     }
-    u32::try_from(header).unwrap_or(u32::MAX).saturating_add(error.line)
 }
 
 /// Tells whether a line ends with the header of a literal block, such as `|`, `|-` or `|2+`.

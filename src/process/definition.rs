@@ -45,6 +45,8 @@ pub(crate) type Filled = smallvec::SmallVec<[u64; 2]>;
 pub(crate) struct Chunk {
     pub(crate) id: EntryId,
     pub(crate) code: Arc<Bytecode>,
+    /// What the code was compiled from, for tracebacks.
+    pub(crate) source: Arc<[u8]>,
     /// What `require` accepts in this chunk besides the tables that are always there.
     pub(crate) names: Vec<(String, Preset)>,
 }

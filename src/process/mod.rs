@@ -31,6 +31,7 @@ pub(crate) mod state;
 pub(crate) mod subscriptions;
 pub(crate) mod timers;
 mod timeslice;
+pub(crate) mod traceback;
 mod upgrade;
 
 pub(crate) use timeslice::{REDUCTIONS, Step, run_timeslice};

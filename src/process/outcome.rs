@@ -2,8 +2,9 @@
 
 #![allow(unsafe_code)]
 
-use super::definition::Definition;
+use super::definition::{Chunk, Definition};
 use super::exit::{Failure, Outcome};
+use super::traceback;
 use crate::error::{ApiError, kind};
 use crate::payload;
 use crate::vm::error_object::{self, KIND, MESSAGE};
@@ -52,17 +53,17 @@ fn failure_at(stack: Stack, index: i32) -> Failure {
 }
 
 /// The failure of a coroutine whose error value is on top of its stack; closes its pending
-/// to-be-closed variables first, which may replace the error.
+/// to-be-closed variables first, which may replace the error. The chunks are those of its process.
 ///
 /// # Safety
 /// As for `vm::resume::resume`: this thread runs the process, and nobody holds a reference to
 /// it, because the variables that close may call API functions.
-pub(crate) unsafe fn of_failure(state: CoroutineState) -> Failure {
+pub(crate) unsafe fn of_failure(state: CoroutineState, chunks: &[Chunk]) -> Failure {
     // SAFETY: the caller vouches for the state.
     let stack = unsafe { Stack::new(state.lua()) };
     stack.reserve(20);
     stack.push_traceback(state.lua(), None, 0);
-    let traceback = stack.string(-1).map(|text| String::from_utf8_lossy(text).into_owned());
+    let traceback = stack.string(-1).map(|text| traceback::render(text, chunks));
     stack.pop(1);
     // SAFETY: the caller's duty.
     unsafe { resume::close_failed(state.lua()) };

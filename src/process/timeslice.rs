@@ -115,8 +115,9 @@ unsafe fn after_resume(
             let failure = if out_of_memory && limit > 0 {
                 outcome::memory_limit(limit)
             } else {
+                let definition = this.definition;
                 // SAFETY: as for the resume; `this` is not used until it is over.
-                unsafe { outcome::of_failure(state) }
+                unsafe { outcome::of_failure(state, &definition.chunks) }
             };
             if control.leave().is_none() {
                 // SAFETY: as above.

@@ -16,19 +16,28 @@
 
 #![allow(unsafe_code)]
 
+use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::slice;
 
 use super::ffi;
 
-/// Number of name bytes that Lua shows in front of a message; what is longer is cut.
-const SHOWN_NAME_BYTES_MAX: usize = 59;
+/// Bytes of a path that Lua shows in front of a message; of a longer one it shows the end,
+const SHOWN_PATH_BYTES_MAX: usize = 59;
+/// behind this.
+const LEFT_OUT: &str = "...";
 
 /// Longest message that is passed on. Picked, unmeasured: two lines of a terminal.
 const MESSAGE_CHARS_MAX: usize = 200;
 
+/// Stands between the path and the mark of a chunk while it is compiled: a C string holds the name.
+const BEFORE_MARK: u8 = 1;
+
 /// A compiled chunk, ready to be loaded in place by any number of VMs.
 pub(crate) struct Bytecode {
+    path: Box<str>,
+    first_line: u32,
+    mark: u32,
     /// The dump, padded with zeros to whole words. Words rather than bytes for the alignment.
     words: Box<[u64]>,
     /// Number of bytes of the dump without the padding.
@@ -43,6 +52,21 @@ pub(crate) struct SyntaxError {
 }
 
 impl Bytecode {
+    /// The path that error positions show.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The line there that is the first of the source.
+    pub(crate) fn first_line(&self) -> u32 {
+        self.first_line
+    }
+
+    /// What tells the chunk's functions from those of others, see [`mark_of`].
+    pub(crate) fn mark(&self) -> u32 {
+        self.mark
+    }
+
     /// Returns where the dump begins: a multiple of eight, stable for the life of `self`.
     pub(crate) fn as_ptr(&self) -> *const u8 {
         self.words.as_ptr().cast()
@@ -67,13 +91,14 @@ impl Bytecode {
         unsafe { slice::from_raw_parts(self.as_ptr(), self.length) }
     }
 
-    fn from_dump(dump: &[u8]) -> Bytecode {
+    fn from_dump(dump: &[u8], place: Place<'_>) -> Bytecode {
         let words = dump.chunks(size_of::<u64>()).map(|chunk| {
             let mut word = [0; size_of::<u64>()];
             word[..chunk.len()].copy_from_slice(chunk);
             u64::from_ne_bytes(word)
         });
-        Bytecode { words: words.collect(), length: dump.len() }
+        let (path, Place { first_line, mark, .. }) = (place.path.into(), place);
+        Bytecode { path, first_line, mark, words: words.collect(), length: dump.len() }
     }
 }
 
@@ -83,30 +108,75 @@ impl std::fmt::Debug for Bytecode {
     }
 }
 
-/// Compiles a source. The chunk name is what error positions show, without any decoration.
+/// Where a source stands, as error positions show it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    /// The file's path from the application's root.
+    pub(crate) path: &'a str,
+    /// The line of the file that is the first of the source.
+    pub(crate) first_line: u32,
+    /// Tells the source from others of the same file.
+    pub(crate) mark: u32,
+}
+
+/// Returns the mark in the name of a chunk, as the debug interface gives it. It stands behind a NUL,
+/// where nothing that is shown has it.
+pub(crate) fn mark_of(source: &[u8]) -> Option<u32> {
+    let end = source.iter().rposition(|byte| *byte == 0)?;
+    std::str::from_utf8(&source[end + 1..]).ok()?.parse().ok()
+}
+
+/// Compiles a source.
 ///
 /// A byte order mark and a first line that begins with `#!` are skipped; lines keep their numbers.
-pub(crate) fn compile(source: &[u8], chunk_name: &str) -> Result<Bytecode, SyntaxError> {
+pub(crate) fn compile(source: &[u8], place: Place<'_>) -> Result<Bytecode, SyntaxError> {
+    let refused =
+        |message: &str| Err(SyntaxError { line: place.first_line, message: message.to_owned() });
     let source = skip_preamble(source);
     if source.first() == ffi::LUA_SIGNATURE.first() {
-        return Err(syntax_error("the source is bytecode, only text is accepted"));
+        return refused("the source is bytecode, only text is accepted");
     }
-    let Ok(name) = CString::new(format!("={chunk_name}")) else {
-        return Err(syntax_error("the chunk name contains a NUL byte"));
+    let name = [b"@", place.path.as_bytes(), &marked(place.mark)].concat();
+    let Ok(name) = CString::new(name) else {
+        return refused("the path contains a NUL byte");
     };
-    let mut job = Job { source, name: &name, stage: Stage::Load, output: Vec::new() };
+    // Lua counts lines from the first one that it sees.
+    let mut text = vec![b'\n'; place.first_line.saturating_sub(1) as usize];
+    text.extend_from_slice(source);
+    let mut job = Job { source: &text, name: &name, stage: Stage::Load, output: Vec::new() };
     let Some(finished) = run_in_scratch_state(&mut job) else {
-        return Err(syntax_error("not enough memory to compile"));
+        return refused("not enough memory to compile");
     };
     match job.stage {
-        Stage::Dumped if finished => Ok(Bytecode::from_dump(&job.output)),
-        Stage::Refused if finished => Err(split_position(&job.output, chunk_name)),
-        _ => Err(syntax_error("not enough memory to compile")),
+        Stage::Dumped if finished => {
+            hide_mark(&mut job.output, name.as_bytes_with_nul());
+            Ok(Bytecode::from_dump(&job.output, place))
+        }
+        Stage::Refused if finished => Err(split_position(&job.output, place)),
+        _ => refused("not enough memory to compile"),
     }
 }
 
-fn syntax_error(message: &str) -> SyntaxError {
-    SyntaxError { line: 1, message: message.to_owned() }
+fn marked(mark: u32) -> Vec<u8> {
+    [&[BEFORE_MARK], mark.to_string().as_bytes()].concat()
+}
+
+/// Puts a NUL in front of the mark of the chunk's name, which a dump has once, like any string.
+fn hide_mark(dump: &mut [u8], name: &[u8]) {
+    if let Some(start) = memchr::memmem::find(dump, name)
+        && let Some(place) = name.iter().rposition(|byte| *byte == BEFORE_MARK)
+    {
+        dump[start + place] = 0;
+    }
+}
+
+/// What Lua shows of a path with a mark behind it: all of the path, or its end.
+pub(crate) fn shown_path(path: &str, mark: u32) -> Cow<'_, [u8]> {
+    let (bytes, hidden) = (path.as_bytes(), marked(mark).len());
+    match (bytes.len() + hidden).checked_sub(SHOWN_PATH_BYTES_MAX) {
+        None | Some(0) => bytes.into(),
+        Some(beyond) => [LEFT_OUT.as_bytes(), &bytes[beyond + LEFT_OUT.len()..]].concat().into(),
+    }
 }
 
 /// Leaves out what may stand before the program, but not the line break that ends it.
@@ -119,13 +189,13 @@ fn skip_preamble(source: &[u8]) -> &[u8] {
     &source[end.unwrap_or(source.len())..]
 }
 
-/// Takes `name:line: ` off the front of Lua's message. A message in another shape is kept whole.
-fn split_position(message: &[u8], chunk_name: &str) -> SyntaxError {
-    let shown = &chunk_name.as_bytes()[..chunk_name.len().min(SHOWN_NAME_BYTES_MAX)];
-    let behind_name = message.strip_prefix(shown).and_then(|rest| rest.strip_prefix(b":"));
-    let text = String::from_utf8_lossy(behind_name.unwrap_or(message));
+/// Takes `path:line: ` off the front of Lua's message. A message in another shape is kept whole.
+fn split_position(message: &[u8], place: Place<'_>) -> SyntaxError {
+    let shown = [&*shown_path(place.path, place.mark), &marked(place.mark), b":"].concat();
+    let behind_path = message.strip_prefix(&shown[..]);
+    let text = String::from_utf8_lossy(behind_path.unwrap_or(message));
     let position = text.split_once(": ").and_then(|(line, rest)| Some((line.parse().ok()?, rest)));
-    let (line, message) = position.unwrap_or((1, &text));
+    let (line, message) = position.unwrap_or((place.first_line, &text));
     SyntaxError { line, message: single_line(message) }
 }
 
@@ -253,8 +323,12 @@ unsafe fn append(output: &mut Vec<u8>, start: *const u8, length: usize) -> bool 
 mod tests {
     use super::*;
 
+    fn compile_at(source: &[u8], path: &str) -> Result<Bytecode, SyntaxError> {
+        compile(source, Place { path, first_line: 1, mark: 12 })
+    }
+
     fn refused(source: &[u8]) -> SyntaxError {
-        compile(source, "app:job").expect_err("the source must be refused")
+        compile_at(source, "job.lua").expect_err("the source must be refused")
     }
 
     /// Hands out the whole dump at the first call, as loading in place requires.
@@ -294,7 +368,7 @@ mod tests {
     fn a_dump_is_aligned_and_runs_in_many_states() {
         let source = b"local text = [[a string that is too long to be interned by the VM]]\n\
                        local function f(n) return #text + n end\nreturn f(1)";
-        let code = compile(source, "app:job").expect("compiles");
+        let code = compile_at(source, "job.lua").expect("compiles");
         assert_eq!(code.as_ptr().addr() % 8, 0);
         for _ in 0..3 {
             assert_eq!(run(&code), "51");
@@ -303,8 +377,23 @@ mod tests {
 
     #[test]
     fn runtime_errors_keep_name_and_line() {
-        let code = compile(b"\n\nlocal t = nil\nreturn t.x", "app.mail:job").expect("compiles");
-        assert!(run(&code).starts_with("app.mail:job:4: "), "{}", run(&code));
+        let code = compile_at(b"\n\nlocal t = nil\nreturn t.x", "mail/job.lua").expect("compiles");
+        assert!(run(&code).starts_with("mail/job.lua:4: "), "{}", run(&code));
+    }
+
+    #[test]
+    fn a_function_knows_its_chunk_and_shows_only_its_path() {
+        for mark in [0, 7, u32::MAX] {
+            let place = Place { path: "a/job.lua", first_line: 1, mark };
+            let code = compile(b"return missing.x", place).expect("compiles");
+            assert!(run(&code).starts_with("a/job.lua:1: attempt"), "{}", run(&code));
+            assert_eq!(code.mark(), mark);
+            let hidden = format!("@a/job.lua\0{mark}");
+            assert!(memchr::memmem::find(code.bytes(), hidden.as_bytes()).is_some());
+            assert_eq!(mark_of(hidden.as_bytes()), Some(mark));
+        }
+        assert_eq!(mark_of(b"=[C]"), None);
+        assert_eq!(mark_of(b"@a\0x"), None);
     }
 
     #[test]
@@ -315,13 +404,28 @@ mod tests {
     }
 
     #[test]
-    fn a_name_longer_than_lua_shows_is_split_as_well() {
-        for length in [50, 54, 55, 56, 200] {
-            let name = format!("app:{}", "x".repeat(length));
-            let error = compile(b"\n\nx x", &name).expect_err("no chunk");
+    fn a_path_longer_than_lua_shows_is_split_as_well() {
+        for length in [50, 55, 56, 57, 58, 59, 60, 61, 200] {
+            let path: String = ('a'..='z').cycle().take(length).collect();
+            let error = compile_at(b"\n\nx x", &path).expect_err("no chunk");
             assert_eq!(error.line, 3);
             assert!(error.message.starts_with("syntax error near"), "{}", error.message);
+            let code = compile_at(b"return missing.x", &path).expect("compiles");
+            let shown = String::from_utf8(shown_path(&path, 12).into()).expect("letters");
+            assert!(run(&code).starts_with(&format!("{shown}:1: ")), "{}", run(&code));
         }
+    }
+
+    #[test]
+    fn a_source_inside_of_a_file_has_the_lines_of_the_file() {
+        let inside =
+            |source: &[u8]| compile(source, Place { path: "_index.yaml", first_line: 7, mark: 0 });
+        let code = inside(b"local t\nreturn t.x").expect("compiles");
+        assert!(run(&code).starts_with("_index.yaml:8: "), "{}", run(&code));
+        assert_eq!(inside(b"\nlocal = 2").expect_err("no chunk").line, 8);
+        assert_eq!(inside(b"\x1bLua").expect_err("no chunk").line, 7);
+        let code = inside(b"#!/usr/bin/lua\nreturn missing.x").expect("compiles");
+        assert!(run(&code).starts_with("_index.yaml:8: "), "{}", run(&code));
     }
 
     #[test]
@@ -348,9 +452,9 @@ mod tests {
 
     #[test]
     fn an_interpreter_line_is_skipped_and_lines_keep_their_numbers() {
-        let code = compile(b"#!/usr/bin/env lua\nreturn missing.x", "app:job").expect("compiles");
-        assert!(run(&code).starts_with("app:job:2: "));
-        assert!(compile(b"#!", "app:job").is_ok());
+        let code = compile_at(b"#!/usr/bin/env lua\nreturn missing.x", "job.lua");
+        assert!(run(&code.expect("compiles")).starts_with("job.lua:2: "));
+        assert!(compile_at(b"#!", "job.lua").is_ok());
     }
 
     #[test]
@@ -361,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_nul_is_refused() {
-        assert!(compile(b"return 1", "app:\0").is_err());
+    fn a_path_with_nul_is_refused() {
+        assert!(compile_at(b"return 1", "a\0.lua").is_err());
     }
 }

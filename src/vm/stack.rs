@@ -13,6 +13,7 @@ use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 use std::slice;
 
+use super::bytecode;
 use super::control::{self, Control};
 use super::ffi::{self, lua_CFunction, lua_State};
 use crate::payload::SharedBytes;
@@ -401,8 +402,8 @@ impl Stack {
         unsafe { ffi::luaL_where(self.lua, level) }
     }
 
-    /// The chunk name of the nearest Lua function that called, without its leading `=`.
-    pub(crate) fn calling_source<'a>(self) -> Option<&'a [u8]> {
+    /// The mark of the chunk of the nearest Lua function that called.
+    pub(crate) fn calling_mark(self) -> Option<u32> {
         for level in 1..8 {
             let mut record = std::mem::MaybeUninit::<ffi::lua_Debug>::zeroed();
             // SAFETY: marked `-`/`m`; the record is filled by lua_getstack before lua_getinfo
@@ -414,10 +415,8 @@ impl Stack {
                 ffi::lua_getinfo(self.lua, c"S".as_ptr(), record.as_mut_ptr());
                 let record = record.assume_init_ref();
                 let source = slice::from_raw_parts(record.source.cast::<u8>(), record.srclen);
-                if let Some(name) = source.strip_prefix(b"=")
-                    && name != b"[C]"
-                {
-                    return Some(name);
+                if let Some(mark) = bytecode::mark_of(source) {
+                    return Some(mark);
                 }
             }
         }

@@ -69,7 +69,7 @@ fn a_raised_error_is_shown_with_its_traceback() {
     let main = "print('before')\n local function deep() error('broken') end\n deep()";
     let ended = Folder::with(&[("main", main)], &[]).run_main(&[]).with_status(1);
     assert_eq!(ended.stdout, "before\n");
-    let expected = "moonlet: app:main failed: app:main:2: broken\nstack traceback:\n";
+    let expected = "moonlet: app:main failed: main.lua:2: broken\nstack traceback:\n";
     assert!(ended.stderr.contains(expected), "{}", ended.stderr);
     assert!(ended.stderr.contains("'deep'"), "{}", ended.stderr);
 }
@@ -100,7 +100,7 @@ fn a_broken_entry_fails_and_leaves_the_others_alone() {
     assert_eq!(ended.stderr.lines().count(), 1);
     let ended = folder.start(&["-x", "app:broken"]).finish().with_status(1);
     let last = ended.stderr.lines().last().unwrap_or_default();
-    assert!(last.starts_with("moonlet: app:broken: app:broken:1: "), "{}", ended.stderr);
+    assert!(last.starts_with("moonlet: app:broken: broken.lua:1: "), "{}", ended.stderr);
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn a_folder_without_an_application_cannot_be_run() {
         let path = path.display().to_string();
         for options in [&["run", &path] as &[&str], &["run", &path, "-x", "app:main"]] {
             let ended = ended(options).with_status(1);
-            assert!(ended.stderr.starts_with(&format!("{path}:1: ")), "{}", ended.stderr);
+            assert!(ended.stderr.starts_with(&format!("{path}: ")), "{}", ended.stderr);
         }
     }
 }

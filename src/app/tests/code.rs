@@ -74,28 +74,33 @@ fn a_syntax_error_is_placed_in_the_lua_file() {
     ]);
     assert_problem(&application, "a/p.lua:3: <name> expected near '='");
     let entry = entry(&application, "app:p");
-    assert_eq!(entry.problem.as_deref(), Some("app:p:3: <name> expected near '='"));
+    assert_eq!(entry.problem.as_deref(), Some("a/p.lua:3: <name> expected near '='"));
     assert!(code(&application, "app:p").bytecode.is_none());
     assert_eq!(application.problems()[0].entry, Some(id("app:p")));
 }
 
 #[test]
 fn a_syntax_error_of_an_inline_block_is_placed_in_the_application_file() {
-    for (header, line) in [("|", 8), ("|-", 8), ("| # Lua", 8), ("|2", 8), (">", 6)] {
+    for (header, line) in [("|", 8), ("|-", 8), ("| # Lua", 8), ("|2", 8)] {
         let application = one_file(&format!(
             "- name: p\n  kind: process.lua\n  source: {header}\n\n    local x = 1\n    local = 2\n"
         ));
         let [problem] = application.problems() else { panic!("{:?}", application.problems()) };
-        if header == ">" {
-            // A folded block has other lines than the file; its own beginning is near enough.
-            let line = problem.line.expect("a line");
-            assert!((5..=7).contains(&line), "{problem}");
-        } else {
-            assert_eq!(problem.line, Some(line), "{header} {problem}");
-        }
+        assert_eq!(problem.line, Some(line), "{header} {problem}");
     }
-    let application = one_file("- name: p\n  kind: process.lua\n  source: \"x\\n\\nlocal = 2\"\n");
-    assert_eq!(application.problems()[0].line, Some(5));
+}
+
+/// Its lines are none of the file, so no line of the file is made up for them.
+#[test]
+fn an_inline_source_with_lines_of_its_own_is_called_by_its_entry() {
+    let application =
+        one_file("- name: p\n  kind: process.lua\n  source: \"x()\\n\\nlocal = 2\"\n");
+    let expected = "in line 3 of the source: <name> expected near '='";
+    assert_problem(&application, &format!("_index.yaml:5: {expected}"));
+    let problem = entry(&application, "app:p").problem.as_deref();
+    assert_eq!(problem, Some("app:p:3: <name> expected near '='"));
+    let application = one_file("- name: p\n  kind: process.lua\n  source: \"local = 2\"\n");
+    assert_problem(&application, "_index.yaml:5: <name> expected near '='");
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn an_import_cycle_is_an_error_of_its_members_and_of_who_needs_them() {
 fn the_error_of_a_library_reaches_all_that_import_it() {
     let entries = code_entries(&[("p", "process", "x: a"), ("a", "library", "x: b")]);
     let application = one_file(&format!("{entries}- {{name: b, kind: library.lua, source: =}}\n"));
-    let cause = "app:b:1: unexpected symbol near '='";
+    let cause = "_index.yaml:5: unexpected symbol near '='";
     assert_eq!(reason(&application, "app:b"), cause);
     let expected = format!("needs app:b, which is in error: {cause}");
     assert_eq!(reason(&application, "app:a"), expected);

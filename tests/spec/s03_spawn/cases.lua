@@ -187,7 +187,7 @@ function cases.s3_2_process_limit_reached()
 end
 
 function cases.s3_2_the_chunk_fails()
-  local why = { raises = "spec:raises:1: oh no", raises_object = "an object",
+  local why = { raises = "_index.yaml:28: oh no", raises_object = "an object",
     waits = "not available while the chunk runs", overflows = "stack overflow",
     imports_bad = "library fails" }
   for name, text in pairs(why) do

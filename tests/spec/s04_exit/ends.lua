@@ -57,7 +57,7 @@ return {
   raises_function = { function() error(print) end, { part = "" } },
   raises_number = { function() error(42, 0) end, { part = "42" } },
 
-  indexes_nil = { function() local t; return t.x end, { part = "spec:ends:" } },
+  indexes_nil = { function() local t; return t.x end, { part = "ends.lua:60: " } },
   adds_nil = { function() return 1 + nil end, { part = "arithmetic on a nil value" } },
   overflows = { overflow, { part = "stack overflow" } },
   asserts = { function() assert(false, "why") end, { part = "why" } },

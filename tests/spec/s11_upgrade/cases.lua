@@ -234,7 +234,7 @@ function cases.s11_2_unknown_definition()
 end
 
 function cases.s11_2_chunk_failure()
-  fails("spec:broken_raises", "failed to execute script: spec:broken_raises:1: no such luck",
+  fails("spec:broken_raises", "failed to execute script: _index.yaml:25: no such luck",
     "INTERNAL")
   fails("spec:broken_waits", "failed to execute script: ", "INTERNAL")
 end

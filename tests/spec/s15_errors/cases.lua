@@ -192,6 +192,19 @@ function cases.s15_4_call_stack()
   end
 end
 
+function cases.s15_4_call_stack_of_a_failed_process()
+  local _, err = process.exec("spec:raising", "spec:processes")
+  local stack = assert(errors.call_stack(err))
+  local frame = stack.frames[2]
+  equal(frame.source, "raising.lua")
+  equal(frame.line, 3)
+  equal(frame.entry, "spec:raising")
+  equal(frame.type, "Lua")
+  equal(stack.frames[1].type, "C")
+  local text = "raising.lua:3: in upvalue 'inner' (spec:raising)\n      error"
+  assert(err:stack():find(text, 1, true), err:stack())
+end
+
 function cases.s15_5_raising_keeps_the_object()
   local err = errors.new({ message = "m", kind = "Own", details = { n = 1 } })
   for i, attempt in ipairs({

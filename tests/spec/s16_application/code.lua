@@ -36,9 +36,14 @@ function cases.s16_3_a_path_that_leaves_the_root_or_does_not_exist()
   in_error("missing", "missing.lua")
 end
 
-function cases.s16_3_the_chunk_name_is_the_entry_id()
-  local _, err = process.exec("spec:fails_in_line_3", host)
-  assert(tostring(err):find("spec:fails_in_line_3:3:", 1, true), tostring(err))
+function cases.s16_3_error_positions_are_those_of_the_file()
+  local function fails_at(place, id)
+    local _, err = process.exec(id, host)
+    equal(tostring(err):sub(1, #place), place)
+  end
+  fails_at("_index.yaml:51: ", "spec:fails_in_line_3")
+  fails_at("sub/deep/faulty.lua:4: ", "spec:faulty_file")
+  fails_at("spec:own_lines:3: ", "spec:own_lines")
 end
 
 function cases.s16_4_source_is_required()
@@ -46,7 +51,7 @@ function cases.s16_4_source_is_required()
 end
 
 function cases.s16_4_what_does_not_compile()
-  in_error("syntax", "spec:syntax:1:")
+  in_error("syntax", "broken_entries.yaml:14:")
 end
 
 function cases.s16_4_method_defaults_to_main()
