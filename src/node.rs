@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 use crate::app::{Application, EntryId, Kind, Lifecycle};
 use crate::clock::{Clock, Random};
+use crate::error::ApiError;
 use crate::host::Host;
 use crate::loader;
 use crate::metrics::SharedCounters;
@@ -18,7 +19,7 @@ use crate::process::definition::Definition;
 use crate::process::message::{Content, Message};
 use crate::process::names::Names;
 use crate::process::relations;
-use crate::process::slot::{ProcessTable, Slot, Undelivered};
+use crate::process::slot::{NoRoom, ProcessTable, Slot, Undelivered};
 use crate::process::state::Notify;
 use crate::scheduler::Scheduler;
 use crate::security::{Catalog, Identity};
@@ -216,6 +217,16 @@ impl Node {
         let result = slot.deliver_event(Message::new(uniq, content));
         self.schedule_after(slot, &result);
         result.is_ok()
+    }
+
+    /// What a sender gets whose message a process has no room for. A process that waits with garbage
+    /// collects it for the next try.
+    #[cold]
+    pub(crate) fn refuse(&self, slot: &Slot, uniq: u64, reason: NoRoom) -> ApiError {
+        if reason == NoRoom::Memory && slot.ask_to_collect(uniq) == Notify::Schedule {
+            self.scheduler.schedule(slot.index(), &self.clock);
+        }
+        ApiError::rate_limited(reason.text())
     }
 
     fn schedule_after(&self, slot: &Slot, result: &Result<Notify, Undelivered>) {

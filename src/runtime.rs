@@ -332,7 +332,8 @@ impl Runtime {
     /// Sends a message to a PID or a registered name, without a sender.
     ///
     /// # Errors
-    /// [`Error::Refused`] if there is no such process or its mailbox is full.
+    /// [`Error::Refused`] if there is no such process, its mailbox is full, or the message does not
+    /// fit into what its host's `max_memory` leaves.
     pub fn send(&self, destination: &str, topic: &str, values: &[Value]) -> Result<(), Error> {
         let refused = |kind: &str, message: &str| Error::Refused {
             kind: kind.to_owned(),
@@ -346,9 +347,11 @@ impl Runtime {
         };
         let slot = node.slots.find(target.uniq).ok_or_else(gone)?;
         let payload = payload::from_values(values);
-        if slot.reserve(1, payload.size(), &node.host(target.host).limits).is_none() {
-            return Err(refused(crate::error::kind::RATE_LIMITED, "mailbox full"));
-        }
+        let limits = &node.host(target.host).limits;
+        slot.reserve(1, payload.size(), limits).map_err(|reason| {
+            let error = node.refuse(slot, target.uniq, reason);
+            refused(error.kind, &error.message)
+        })?;
         let topic = Topic::from_slice(topic.as_bytes());
         let content = Content::User { from: None, topic, payload };
         node.deliver(slot, Message::new(target.uniq, content)).map_err(|_| gone())

@@ -18,7 +18,7 @@ use crate::process::exit::{Failure, Outcome, Watcher};
 use crate::process::links;
 use crate::process::message::{Answer, Content, Message, Topic};
 use crate::process::outcome;
-use crate::process::slot::Slot;
+use crate::process::slot::{NoRoom, Slot};
 use crate::process::{self, Process, Step};
 use crate::sync::Arc;
 use crate::tickets::Notice;
@@ -191,9 +191,12 @@ fn with_chunk(
 /// Whether the mailbox of a new process takes these messages.
 fn check_messages(limits: &Limits, messages: &[(Topic, Payload)]) -> Result<(), ApiError> {
     let bytes: usize = messages.iter().map(|(_, payload)| payload.size()).sum();
-    let are_too_many = limits.mailbox != 0 && messages.len() > limits.mailbox as usize;
-    if are_too_many || (limits.memory_bytes != 0 && bytes > limits.memory_bytes) {
-        return Err(ApiError::rate_limited("mailbox full"));
+    let refused = |reason: NoRoom| Err(ApiError::rate_limited(reason.text()));
+    if limits.mailbox != 0 && messages.len() > limits.mailbox as usize {
+        return refused(NoRoom::Mailbox);
+    }
+    if limits.memory_bytes != 0 && bytes > limits.memory_bytes {
+        return refused(NoRoom::Memory);
     }
     Ok(())
 }

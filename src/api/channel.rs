@@ -24,6 +24,8 @@ pub(crate) const FUNCTIONS: &[(&str, lua_CFunction)] = &[("new", new), ("select"
 #[derive(Clone, Copy)]
 struct Data {
     id: ChannelId,
+    /// What the process was charged for it.
+    bytes: u32,
 }
 
 const STORE: i32 = 1;
@@ -51,7 +53,7 @@ unsafe extern "C-unwind" fn collected(lua: *mut lua_State) -> c_int {
     // SAFETY: Lua calls this with a live state of one of our VMs.
     let (stack, control) = unsafe { (Stack::new(lua), Control::of(lua)) };
     if let Some(data) = userdata::get::<Data>(stack, 1, Kind::Channel) {
-        control.release(Released::Channel(data.id));
+        control.release(Released::Channel(data.id), data.bytes as usize);
     }
     0
 }
@@ -62,21 +64,32 @@ pub(crate) fn prepare(stack: Stack) {
     stack.pop(1);
 }
 
-/// Pushes the userdata of a channel.
-pub(crate) fn push(stack: Stack, id: ChannelId) {
-    userdata::push(stack, &CLASS, Data { id }, 1);
+/// Adds a channel and pushes its userdata.
+pub(crate) fn add(caller: &mut Caller<'_>, channel: Channel) -> ChannelId {
+    let bytes = channel.size();
+    caller.charge_for_userdata(bytes);
+    let id = caller.process.channels.add(channel);
+    push(caller.stack, id, bytes);
+    id
+}
+
+/// Pushes a new userdata of a channel that the process was charged `bytes` for.
+fn push(stack: Stack, id: ChannelId, bytes: usize) {
+    userdata::push(stack, &CLASS, Data { id, bytes: bytes as u32 }, 1);
 }
 
 /// Pushes the userdata of a channel that the runtime refers to, keeping it alive.
-pub(crate) fn push_pinned(stack: Stack, id: ChannelId) {
-    stack.push_registry_table(registry::CHANNELS);
-    if stack.raw_get_index(-1, i64::from(id) + 1) == Type::Nil {
-        stack.pop(1);
-        push(stack, id);
-        stack.push_value(-1);
-        stack.raw_set_index(-3, i64::from(id) + 1);
+pub(crate) fn push_pinned(caller: &mut Caller<'_>, id: ChannelId) {
+    caller.push_registry_table(registry::CHANNELS);
+    if caller.raw_get_index(-1, i64::from(id) + 1) == Type::Nil {
+        caller.pop(1);
+        let bytes = caller.process.channels.get(id).map_or(0, |channel| channel.size());
+        caller.charge_for_userdata(bytes);
+        push(caller.stack, id, bytes);
+        caller.push_value(-1);
+        caller.raw_set_index(-3, i64::from(id) + 1);
     }
-    stack.remove(-2);
+    caller.remove(-2);
 }
 
 /// Lets the collector have a channel that the runtime refers to no more.
@@ -120,8 +133,7 @@ fn new_inner(caller: &mut Caller<'_>) -> ApiResult {
             return Err(Failure::Text(text));
         }
     };
-    let id = caller.process.channels.add(Channel::for_values(capacity));
-    push(caller.stack, id);
+    add(caller, Channel::for_values(capacity));
     Ok(Reply::Return(1))
 }
 

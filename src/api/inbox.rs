@@ -75,7 +75,7 @@ fn inbox_inner(caller: &mut Caller<'_>) -> ApiResult {
         Some(id) => id,
         None => process.subscriptions.open_inbox(&mut process.channels),
     };
-    channel::push_pinned(caller.stack, id);
+    channel::push_pinned(caller, id);
     Ok(Reply::Return(1))
 }
 
@@ -87,7 +87,7 @@ fn events_inner(caller: &mut Caller<'_>) -> ApiResult {
         Some(id) => id,
         None => process.subscriptions.open_events(&mut process.channels),
     };
-    channel::push_pinned(caller.stack, id);
+    channel::push_pinned(caller, id);
     Ok(Reply::Return(1))
 }
 
@@ -114,7 +114,7 @@ fn listen_inner(caller: &mut Caller<'_>) -> ApiResult {
         }
         None => process.subscriptions.listen(topic, as_message, &mut process.channels),
     };
-    channel::push_pinned(caller.stack, id);
+    channel::push_pinned(caller, id);
     caller.push_nil();
     Ok(Reply::Return(2))
 }

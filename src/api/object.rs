@@ -16,6 +16,8 @@ use crate::vm::userdata::{self, Class, Kind};
 #[derive(Clone, Copy)]
 struct Data {
     id: ObjectId,
+    /// What the process was charged for it.
+    bytes: usize,
 }
 
 const KINDS: [Kind; 5] = [Kind::Spawner, Kind::Actor, Kind::Scope, Kind::Policy, Kind::Location];
@@ -26,27 +28,22 @@ pub(crate) unsafe extern "C-unwind" fn collected(lua: *mut lua_State) -> c_int {
     let (stack, control) = unsafe { (Stack::new(lua), Control::of(lua)) };
     let data = KINDS.into_iter().find_map(|kind| userdata::get::<Data>(stack, 1, kind));
     if let Some(data) = data {
-        control.release(Released::Object(data.id));
+        control.release(Released::Object(data.id), data.bytes);
     }
     0
 }
 
 /// Pushes the userdata of a new object; the class has [`collected`] as its finalizer.
 pub(crate) fn push(caller: &mut Caller<'_>, class: &'static Class, object: Object) {
-    let size = object.size();
-    if size > 0 {
-        // The collector sees a few bytes of it only, and so does the limit.
-        caller.advance_collector(size);
-        caller.process.drop_released();
-        caller.control().charge(size);
-    }
+    let bytes = object.size();
+    caller.charge_for_userdata(bytes);
     let id = caller.process.objects.add(object);
-    userdata::push(caller.stack, class, Data { id }, 0);
+    userdata::push(caller.stack, class, Data { id, bytes }, 0);
 }
 
 /// Pushes a userdata of an object that every process has.
 pub(crate) fn push_known(stack: Stack, class: &'static Class, id: ObjectId) {
-    userdata::push(stack, class, Data { id }, 0);
+    userdata::push(stack, class, Data { id, bytes: 0 }, 0);
 }
 
 /// The object at `index`, if it is one of this kind.

@@ -121,7 +121,7 @@ fn deliver(
         }
     }
     let unread = slot.reserve(1, size, limits);
-    let unread = unread.ok_or_else(|| ApiError::rate_limited("mailbox full"))?;
+    let unread = unread.map_err(|reason| node.refuse(slot, target.uniq, reason))?;
     node.deliver(slot, message).map_err(|_| gone())?;
     Ok(unread)
 }

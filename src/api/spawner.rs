@@ -13,7 +13,7 @@ use crate::process::message::{Content, Message, Topic};
 use crate::process::names::{Reservation, Waiter};
 use crate::process::objects::{Object, Plan};
 use crate::process::relations::MonitorError;
-use crate::process::slot::Slot;
+use crate::process::slot::{NoRoom, Slot};
 use crate::security::Action;
 use crate::sync::Arc;
 use crate::vm::boundary::Reply;
@@ -238,9 +238,8 @@ fn join(
     let node = caller.process.node;
     let own = caller.process.id.uniq;
     let Some(slot) = node.slots.find(process.uniq) else { return Ok(false) };
-    if !reserve_places(caller, slot, process, plan) {
-        return Err(ApiError::rate_limited("mailbox full"));
-    }
+    reserve_places(caller, slot, process, plan)
+        .map_err(|reason| node.refuse(slot, process.uniq, reason))?;
     for (index, (topic, payload)) in plan.messages.iter().enumerate() {
         let (from, payload) = (Some(caller.process.id), payload.clone());
         let content = Content::User { from, topic: topic.clone(), payload };
@@ -293,8 +292,13 @@ fn release_places(
 }
 
 /// Reserves room for all messages of a plan, or for none.
-fn reserve_places(caller: &Caller<'_>, slot: &Slot, process: ProcessId, plan: &Plan) -> bool {
+fn reserve_places(
+    caller: &Caller<'_>,
+    slot: &Slot,
+    process: ProcessId,
+    plan: &Plan,
+) -> Result<(), NoRoom> {
     let bytes = plan.messages.iter().map(|(_, payload)| payload.size()).sum();
     let limits = &caller.process.node.host(process.host).limits;
-    slot.reserve(plan.messages.len() as u32, bytes, limits).is_some()
+    slot.reserve(plan.messages.len() as u32, bytes, limits).map(|_| ())
 }

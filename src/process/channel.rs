@@ -28,6 +28,11 @@ pub(crate) type Key = u32;
 /// The case number of a plain `receive` or `send`.
 pub(crate) const NO_CASE: u32 = 0;
 
+/// What an allocator adds to a block, about.
+const ALLOCATION: usize = 16;
+/// What the tables of a process hold for a timer, in nodes and buckets that are half full.
+const TIMER_BYTES: usize = 2 * (3 * size_of::<u64>() + size_of::<super::timers::Action>());
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Waiter {
     pub(crate) ticket: Ticket,
@@ -157,6 +162,16 @@ impl Channel {
 
     fn new(source: Source, capacity: u32, content: Content) -> Self {
         Channel { source, capacity, closed: false, content, receivers: ShortQueue::default() }
+    }
+
+    /// Bytes that it takes outside of Lua when it is new, the timer that fills it included.
+    pub(crate) fn size(&self) -> usize {
+        let content = match &self.content {
+            Content::Values(_) => size_of::<Values>() + ALLOCATION,
+            Content::Moments(_) => TIMER_BYTES,
+            Content::Messages(_) => 0,
+        };
+        size_of::<Channel>() + ALLOCATION + content
     }
 
     /// Takes the next value, if there is one. A sender that waited moves up.

@@ -13,6 +13,7 @@ pub(crate) mod context;
 pub(crate) mod coroutines;
 pub(crate) mod definition;
 pub(crate) mod exit;
+mod heap_report;
 pub(crate) mod links;
 #[cfg(all(test, loom))]
 mod loom_death;
@@ -393,10 +394,7 @@ impl Process {
         for released in self.vm.control().take_released() {
             match released {
                 Released::Channel(id) => self.drop_channel(id),
-                Released::Object(id) => {
-                    let size = self.objects.remove(id).map_or(0, |object| object.size());
-                    self.vm.control().discharge(size);
-                }
+                Released::Object(id) => drop(self.objects.remove(id)),
             }
         }
     }

@@ -51,6 +51,9 @@ impl Location {
     }
 }
 
+/// What an `Arc` and an allocator add to a value, about.
+const SHARED: usize = 32;
+
 #[derive(Clone)]
 pub(crate) enum Object {
     Plan(Arc<Plan>),
@@ -61,13 +64,20 @@ pub(crate) enum Object {
 }
 
 impl Object {
-    /// The bytes that a script put into it, which count against the memory limit.
+    /// The bytes that it takes outside of Lua, which count against the memory limit: its own, and
+    /// those that a script put into it.
     pub(crate) fn size(&self) -> usize {
-        match self {
-            Object::Plan(plan) => plan.size(),
-            Object::Actor(actor) => actor.id.len() + size_of(&actor.meta),
-            Object::Scope(_) | Object::Policy(_) | Object::Location(_) => 0,
-        }
+        let content = match self {
+            Object::Plan(plan) => std::mem::size_of::<Plan>() + plan.size(),
+            Object::Actor(actor) => {
+                std::mem::size_of::<Actor>() + actor.id.len() + size_of(&actor.meta)
+            }
+            Object::Scope(scope) => std::mem::size_of::<Scope>() + scope.size(),
+            // The policies of the application, and zones that all processes share.
+            Object::Policy(_) => 0,
+            Object::Location(location) => std::mem::size_of::<Location>() + location.name.len(),
+        };
+        std::mem::size_of::<Option<Object>>() + SHARED + content
     }
 }
 

@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 use crossbeam_utils::CachePadded;
 
 use super::Process;
+use super::heap_report::HeapReport;
 use super::mailbox::{Mailbox, Pushed};
 use super::message::Message;
 use super::relations::Relations;
@@ -21,9 +22,7 @@ use crate::host::Limits;
 use crate::pid::{self, GENERATION_MAX, SLOTS_MAX};
 use crate::prefetch::{LINE, prefetch};
 use crate::spawn::Newborn;
-use crate::sync::{
-    AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, lock,
-};
+use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, lock};
 use crate::vm::Vm;
 use crate::vm::control::{Control, KILL_NONE};
 
@@ -71,7 +70,7 @@ pub(crate) struct Slot {
     main_state: AtomicU32,
     frontier: AtomicU32,
     /// Lua memory at the end of the last step, on hosts with a memory limit.
-    pub(crate) heap_bytes: AtomicUsize,
+    pub(super) heap: HeapReport,
     index: u32,
     relations: Mutex<Relations>,
 }
@@ -93,6 +92,23 @@ pub(crate) enum Undelivered {
     Gone { schedule: bool },
 }
 
+/// Why a mailbox takes no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoRoom {
+    Mailbox,
+    Memory,
+}
+
+impl NoRoom {
+    /// What a sender is told.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            NoRoom::Mailbox => "mailbox full",
+            NoRoom::Memory => "memory limit of the receiver reached",
+        }
+    }
+}
+
 impl Slot {
     fn new(index: u32) -> Self {
         Slot {
@@ -101,7 +117,7 @@ impl Slot {
             kill: AtomicU32::new(KILL_NONE),
             deadline: AtomicU64::new(u64::MAX),
             host: AtomicU32::new(0),
-            heap_bytes: AtomicUsize::new(0),
+            heap: HeapReport::new(),
             relations: Mutex::new(Relations::default()),
             process: AtomicPtr::new(ptr::null_mut()),
             control: AtomicPtr::new(ptr::null_mut()),
@@ -138,7 +154,7 @@ impl Slot {
         self.host.store(host, Ordering::Relaxed);
         self.kill.store(KILL_NONE, Ordering::Relaxed);
         self.deadline.store(u64::MAX, Ordering::Relaxed);
-        self.heap_bytes.store(0, Ordering::Relaxed);
+        self.heap.clear();
         *self.relations() = Relations { alive: true, ..Relations::default() };
         self.mailbox.open();
         self.state.transition_to_claimed();
@@ -232,21 +248,26 @@ impl Slot {
     /// Reserves room for so many messages of so many bytes in all, or for none; on hosts with a
     /// memory limit the bytes count against the receiver. Returns how many are unread with them.
     #[inline]
-    pub(crate) fn reserve(&self, count: u32, bytes: usize, limits: &Limits) -> Option<u32> {
+    pub(crate) fn reserve(&self, count: u32, bytes: usize, limits: &Limits) -> Result<u32, NoRoom> {
         let are_counted = bytes > 0 && limits.memory_bytes > 0;
-        if are_counted {
-            // Relaxed: how much Lua held at the end of the receiver's last step, a bound and no
-            // more.
-            let used = self.heap_bytes.load(Ordering::Relaxed);
-            if !self.mailbox.reserve_bytes(bytes, used, limits.memory_bytes) {
-                return None;
-            }
+        // How much Lua held at the end of the receiver's last step: a bound and no more.
+        if are_counted && !self.mailbox.reserve_bytes(bytes, self.heap.used(), limits.memory_bytes)
+        {
+            return Err(NoRoom::Memory);
         }
         let unread = self.mailbox.reserve(count, limits.mailbox);
         if are_counted && unread.is_none() {
             self.mailbox.release_bytes(bytes);
         }
-        unread
+        unread.ok_or(NoRoom::Mailbox)
+    }
+
+    /// Asks a process that has no memory for a message to collect its garbage, if that may help.
+    pub(crate) fn ask_to_collect(&self, uniq: u64) -> Notify {
+        if !self.heap.ask() {
+            return Notify::Nothing;
+        }
+        self.state.notify(pid::generation_of(uniq))
     }
 
     /// Pushes a user message whose place was reserved and tells whether to schedule.

@@ -8,7 +8,6 @@ use super::exit::{self, Failure, Outcome};
 use super::state::Rest;
 use super::{Process, cancellation, outcome};
 use crate::payload::Payload;
-use crate::sync::Ordering;
 use crate::vm::control::{Control, Leave, Yield};
 use crate::vm::resume::{self, CoroutineState};
 
@@ -43,6 +42,9 @@ pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> St
     loop {
         // SAFETY: no Lua code of this process runs now, so nobody else has a reference.
         let this = unsafe { &mut *process };
+        if control.is_past_limit() {
+            this.vm.collect_past_limit();
+        }
         if let Some(step) = this.leave(control) {
             return step;
         }
@@ -67,6 +69,7 @@ pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> St
         if this.coroutines.has_ready() {
             if control.reductions() == 0 && control.leave().is_none() {
                 this.flush_taken();
+                this.report_heap();
                 return Step::Spent;
             }
         } else if control.leave().is_none() && this.rest_if_idle() == Rest::Waiting {
@@ -96,6 +99,7 @@ unsafe fn after_resume(
         resume::Outcome::Yielded(Yield::Preempted) => {
             this.coroutines.resume_first();
             this.flush_taken();
+            this.report_heap();
             return Some(Step::Interrupted);
         }
         resume::Outcome::Finished(results) => {
@@ -173,7 +177,7 @@ impl Process {
     /// Gives the process up until something arrives, when no coroutine is ready and nothing
     /// taken from the mailbox is left to be routed.
     fn rest_if_idle(&mut self) -> Rest {
-        if self.subscriptions.has_pending() {
+        if self.subscriptions.has_pending() || self.vm.control().is_past_limit() {
             return Rest::Again;
         }
         self.flush_taken();
@@ -185,10 +189,24 @@ impl Process {
                 self.node.scheduler.register_timer(due, self.id.uniq);
             }
         }
-        let slot = self.slot();
-        if self.memory_limit() > 0 {
-            slot.heap_bytes.store(self.vm.control().used_bytes(), Ordering::Relaxed);
+        self.report_heap();
+        self.slot().state.transition_to_waiting()
+    }
+
+    /// Tells senders how much memory is in use, at the end of a step, and collects if one of them
+    /// found no room.
+    fn report_heap(&mut self) {
+        if self.memory_limit() == 0 {
+            return;
         }
-        slot.state.transition_to_waiting()
+        loop {
+            let control = self.vm.control();
+            let may_hold_garbage = control.end_step();
+            if !self.slot().heap.publish(control.used_bytes(), may_hold_garbage) {
+                return;
+            }
+            self.vm.make_room();
+            self.drop_released();
+        }
     }
 }

@@ -67,6 +67,11 @@ pub(crate) struct Request<'a> {
 }
 
 impl Scope {
+    /// Bytes of the set, without the policies, which scopes share.
+    pub(crate) fn size(&self) -> usize {
+        size_of_val(self.policies.as_slice())
+    }
+
     pub(crate) fn new(policies: impl IntoIterator<Item = Arc<Policy>>) -> Self {
         let mut scope = Scope::default();
         for policy in policies {

@@ -8,12 +8,12 @@
 //!
 //! - **A1** `used` is the sum of the sizes that Lua asked for and has not given back.
 //! - **A2** While `may_refuse` is false no request is refused: our own functions run then, and
-//!   an error that jumps through them is not allowed. A request that goes past the limit marks
-//!   the arena `over_limit`, and the process ends at its next safe point.
+//!   an error that jumps through them is not allowed. A request that goes past the limit is
+//!   noted, and the next safe point collects (`limit.rs`).
 //! - **A3** With `may_refuse`, the first request past the limit is refused once: Lua answers
-//!   with a full collection and asks again. A small request is then granted and marks
-//!   `over_limit` (a process at its limit ends, it cannot catch that); a request of at least
-//!   [`LARGE_REQUEST`] bytes is refused for good, an error inside Lua that `pcall` catches.
+//!   with a full collection and asks again. If it still does not fit, a small request is granted
+//!   and noted as in A2; a request of at least [`LARGE_REQUEST`] bytes is refused for good, an
+//!   error inside Lua that `pcall` catches.
 
 #![allow(unsafe_code)]
 
@@ -22,6 +22,7 @@ use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
 
+use super::limit::{Limit, Verdict};
 use super::size_class::{ALIGN, CLASSES, SMALL_MAX, class_of, class_size, class_within};
 
 /// Requests of at least this many bytes fail inside Lua when they do not fit the limit.
@@ -62,12 +63,10 @@ pub(crate) struct Arena {
     first: *mut u8,
     first_end: *mut u8,
     used: usize,
-    limit: usize,
-    refused: usize,
+    limit: Limit,
     /// While a template is built: what unused memory holds (see `template.rs`), else 0.
     poison: u8,
     may_refuse: bool,
-    over_limit: bool,
     /// Whether it ever asked for memory besides its first, or refused some.
     went_beyond: bool,
     /// While a template is built: where its pieces go.
@@ -96,11 +95,9 @@ impl Arena {
             first: ptr::null_mut(),
             first_end: ptr::null_mut(),
             used: 0,
-            limit: bytes_or_none(limit),
-            refused: 0,
+            limit: Limit::new(limit),
             poison: 0,
             may_refuse: false,
-            over_limit: false,
             went_beyond: false,
             order: None,
         }
@@ -155,13 +152,13 @@ impl Arena {
         // SAFETY: the copy fits into the first memory.
         self.bump = unsafe { self.first.add(length) };
         self.used = saved.used;
-        self.over_limit = self.used > self.limit;
+        self.limit.check(self.used);
     }
 
     /// Sets the limit, in bytes; 0 means none. What was in use at times before does not matter.
     pub(super) fn set_limit(&mut self, limit: usize) {
-        self.limit = bytes_or_none(limit);
-        self.over_limit = self.used > self.limit;
+        self.limit = Limit::new(limit);
+        self.limit.check(self.used);
     }
 
     /// Bytes that Lua holds now.
@@ -169,9 +166,8 @@ impl Arena {
         self.used
     }
 
-    /// Whether the limit was passed; the process has to end.
-    pub(crate) fn is_over_limit(&self) -> bool {
-        self.over_limit
+    pub(super) fn limit(&mut self) -> &mut Limit {
+        &mut self.limit
     }
 
     /// Lets Lua's own code meet the limit (true) or not (false); returns the earlier setting.
@@ -182,9 +178,7 @@ impl Arena {
     /// Counts bytes that Lua refers to outside of the arena (shared strings).
     pub(crate) fn charge(&mut self, bytes: usize) {
         self.used += bytes;
-        if self.used > self.limit {
-            self.over_limit = true;
-        }
+        self.limit.check(self.used);
     }
 
     pub(crate) fn discharge(&mut self, bytes: usize) {
@@ -192,25 +186,25 @@ impl Arena {
     }
 
     /// Decides by the limit; see A2 and A3.
+    #[inline]
     fn admits(&mut self, more: usize) -> bool {
-        if self.used.saturating_add(more) <= self.limit {
-            return true;
+        let total = self.used.saturating_add(more);
+        total <= self.limit.mark() || self.decides(total, more)
+    }
+
+    #[cold]
+    fn decides(&mut self, total: usize, more: usize) -> bool {
+        match self.limit.decide(total, more, self.may_refuse) {
+            Verdict::Granted => true,
+            Verdict::Noted => {
+                super::preempt::arm_here();
+                true
+            }
+            Verdict::Refused => {
+                self.went_beyond = true;
+                false
+            }
         }
-        if !self.may_refuse {
-            self.over_limit = true;
-            return true;
-        }
-        self.went_beyond = true;
-        if self.refused != more {
-            self.refused = more;
-            return false;
-        }
-        self.refused = 0;
-        if more >= LARGE_REQUEST {
-            return false;
-        }
-        self.over_limit = true;
-        true
     }
 
     fn take(&mut self, size: usize) -> *mut u8 {
@@ -398,11 +392,6 @@ impl Arena {
     }
 }
 
-/// A limit as it is set, with 0 for none.
-fn bytes_or_none(limit: usize) -> usize {
-    if limit == 0 { usize::MAX } else { limit }
-}
-
 impl Drop for Arena {
     fn drop(&mut self) {
         let mut block = self.blocks;
@@ -475,12 +464,7 @@ pub(super) unsafe extern "C" fn allocate(
     // SAFETY: `Vm::new` passes a pointer to the boxed arena that lives as long as the state, and
     // only the thread that runs the state comes here.
     let arena = unsafe { &mut *user.cast::<Arena>() };
-    let was_over = arena.over_limit;
-    let memory = arena.serve(start.cast(), old, new);
-    if arena.over_limit && !was_over {
-        super::preempt::arm_here();
-    }
-    memory.cast()
+    arena.serve(start.cast(), old, new).cast()
 }
 
 #[path = "arena_order.rs"]

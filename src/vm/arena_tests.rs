@@ -18,9 +18,9 @@ fn small_requests_pass_the_limit_at_the_second_try_and_mark_it() {
     arena.set_may_refuse(true);
     assert!(!arena.serve(ptr::null_mut(), 0, 900).is_null());
     assert!(arena.serve(ptr::null_mut(), 0, 200).is_null());
-    assert!(!arena.is_over_limit());
+    assert!(!arena.limit().is_past());
     assert!(!arena.serve(ptr::null_mut(), 0, 200).is_null());
-    assert!(arena.is_over_limit());
+    assert!(arena.limit().is_past());
 }
 
 #[test]
@@ -38,8 +38,8 @@ fn large_requests_past_the_limit_are_refused_for_good() {
     for _ in 0..4 {
         assert!(arena.serve(ptr::null_mut(), 0, 20_000).is_null());
     }
-    assert!(!arena.is_over_limit());
+    assert!(!arena.limit().is_past());
     arena.set_may_refuse(false);
     assert!(!arena.serve(ptr::null_mut(), 0, 20_000).is_null());
-    assert!(arena.is_over_limit());
+    assert!(arena.limit().is_past());
 }

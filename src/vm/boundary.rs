@@ -3,7 +3,7 @@
 //! A C function that Lua calls is one line: `boundary::call(lua, inner)`. The shell switches
 //! the arena to "refuse nothing", runs the safe inner function under `catch_unwind`, switches
 //! back, and only then, with no Rust value alive, does what the [`Reply`] says: return, raise,
-//! wait or leave. So a Lua error never jumps over a Rust value (V1), and a panic never unwinds
+//! wait or leave. What the function has allocated past the memory limit is collected there, too. So a Lua error never jumps over a Rust value (V1), and a panic never unwinds
 //! through Lua: it is recorded and ends the process.
 
 #![allow(unsafe_code)]
@@ -14,8 +14,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::control::{Control, Yield};
 use super::ffi::{self, lua_KContext, lua_State};
-use super::preempt;
 use super::stack::Stack;
+use super::{limit, preempt};
 
 /// What runs when a waiting call is resumed; it finds its answer in the process.
 pub(crate) type Continuation = fn(Stack) -> Reply;
@@ -60,6 +60,7 @@ pub(crate) unsafe fn call(lua: *mut lua_State, inner: impl FnOnce(Stack) -> Repl
     }
     if let Reply::Return(count) = reply
         && !control.is_leaving()
+        && !control.is_past_limit()
     {
         return count as c_int;
     }
@@ -70,6 +71,10 @@ pub(crate) unsafe fn call(lua: *mut lua_State, inner: impl FnOnce(Stack) -> Repl
 /// # Safety
 /// As for [`call`].
 unsafe fn finish(lua: *mut lua_State, control: &Control, reply: Reply) -> c_int {
+    if control.is_past_limit() {
+        // SAFETY: this thread runs `lua`, inside a C function; what the reply names is on its stack.
+        unsafe { limit::collect_past_limit(lua, control) };
+    }
     if control.is_leaving() {
         // SAFETY: the caller's frames are plain ones.
         return unsafe { preempt::leave(lua) };

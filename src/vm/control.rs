@@ -18,6 +18,7 @@ use std::ptr;
 
 use super::arena::{Arena, Saved, Span, Staying};
 use super::ffi::{LUA_EXTRASPACE, lua_State};
+use super::limit::Limit;
 use crate::sync::{AtomicU32, Ordering};
 
 /// Why a process stops at its next safe point, from any depth of calls.
@@ -27,7 +28,7 @@ pub(crate) enum Leave {
     Terminated,
     /// An untrapped link failed.
     Linked,
-    /// The memory limit was passed.
+    /// The memory limit was passed, and collecting did not help.
     MemoryLimit,
     /// An API function panicked; the message is in [`Control::take_panic`].
     Panic,
@@ -208,12 +209,32 @@ impl Control {
         self.process.get()
     }
 
-    /// The reason to leave, if there is one; takes notice of kills and of the memory limit.
+    /// Whether the memory limit was passed since the last collection: see `limit.rs`.
+    #[inline]
+    pub(crate) fn is_past_limit(&self) -> bool {
+        self.with_limit(|limit| limit.is_past())
+    }
+
+    /// Calls `use_it`, which must not enter Lua, with the memory limit of the VM.
+    pub(super) fn with_limit<R>(&self, use_it: impl FnOnce(&mut Limit) -> R) -> R {
+        // SAFETY: as in `used_bytes`; the reference ends with this call.
+        use_it(unsafe { (*self.arena.get()).limit() })
+    }
+
+    /// At the end of a step: places the mark where the collector begins its next cycle, and tells
+    /// whether a full collection could free something that is worth it.
+    pub(crate) fn end_step(&self) -> bool {
+        let used = self.used_bytes();
+        self.with_limit(|limit| {
+            limit.place_mark(used);
+            limit.may_hold_garbage(used)
+        })
+    }
+
+    /// The reason to leave, if there is one; takes notice of kills.
     #[inline]
     pub(crate) fn leave(&self) -> Option<Leave> {
-        // SAFETY: as in `used_bytes`.
-        let over = unsafe { (*self.arena.get()).is_over_limit() };
-        if self.leave.get().is_none() && self.kill_word() == KILL_NONE && !over {
+        if self.leave.get().is_none() && self.kill_word() == KILL_NONE {
             return None;
         }
         self.find_leave()
@@ -229,11 +250,8 @@ impl Control {
             KILL_LINKED => Some(Leave::Linked),
             _ => Some(Leave::Terminated),
         };
-        // SAFETY: as in `used_bytes`.
-        let over = unsafe { (*self.arena.get()).is_over_limit() };
-        let reason = killed.or(over.then_some(Leave::MemoryLimit));
-        self.leave.set(reason);
-        reason
+        self.leave.set(killed);
+        killed
     }
 
     /// Whether leaving was decided already, without looking for new reasons.
@@ -321,11 +339,13 @@ impl Control {
         left == 0
     }
 
-    /// Called by finalizers of our userdata, in the middle of anything.
-    pub(crate) fn release(&self, what: Released) {
+    /// Called by finalizers of our userdata, in the middle of anything: notes what the userdata
+    /// stood for, and takes the charge for its `bytes` back.
+    pub(crate) fn release(&self, what: Released, bytes: usize) {
         // SAFETY: `released` is only touched here and in `take_released`, neither of which
         // calls into Lua while it holds the reference.
         unsafe { (*self.released.get()).push(what) };
+        self.discharge(bytes);
     }
 
     pub(crate) fn take_released(&self) -> Vec<Released> {

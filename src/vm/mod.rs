@@ -24,6 +24,7 @@ pub(crate) mod difference;
 pub(crate) mod error_object;
 pub(crate) mod ffi;
 mod key_walk;
+pub(crate) mod limit;
 pub(crate) mod matcher;
 mod pool;
 pub(crate) mod preempt;
@@ -136,6 +137,19 @@ impl Vm {
 
     pub(crate) fn control(&self) -> &Control {
         self.block.control()
+    }
+
+    /// Collects everything if the process is past its memory limit, and makes it leave if too
+    /// little is free afterwards. Between two resumes.
+    pub(crate) fn collect_past_limit(&self) {
+        // SAFETY: who has the VM runs it, and no code of it runs now.
+        unsafe { limit::collect_past_limit(self.main_state(), self.control()) };
+    }
+
+    /// Collects everything because others need the room. Between two resumes.
+    pub(crate) fn make_room(&self) {
+        // SAFETY: as in `collect_past_limit`.
+        unsafe { limit::collect(self.main_state(), self.control()) };
     }
 
     /// Collects all garbage and lets the collector work from now on, at its usual pace after a

@@ -27,9 +27,9 @@ use std::cell::Cell;
 use std::ffi::c_int;
 use std::ptr;
 
-use super::control::{Control, Yield};
-use super::ffi;
+use super::control::{Control, Leave, Yield};
 use super::ffi::lua_State;
+use super::{ffi, limit};
 use crate::sync::signal::{AtomicPtr, AtomicU64, Ordering};
 
 /// What the signal handler may see of a worker's thread.
@@ -130,14 +130,19 @@ pub(crate) fn is_requested() -> bool {
     })
 }
 
-/// Whether a long call of ours (pattern matching) should give up: the process leaves. If only
-/// its slice is over it goes on, since no frame of it can be suspended.
+/// Whether a long call of ours (pattern matching) should give up: the process leaves, or cannot
+/// live with what the call has made. If only its slice is over it goes on, since no frame of it can
+/// be suspended.
 ///
 /// # Safety
 /// `lua` is a live state of a VM made by `Vm::new`.
 pub(crate) unsafe fn should_abandon(lua: *mut lua_State) -> bool {
     // SAFETY: the caller vouches for `lua`.
-    if unsafe { Control::of(lua) }.leave().is_some() {
+    let control = unsafe { Control::of(lua) };
+    if control.is_past_limit() && limit::is_hopeless(control) {
+        control.set_leave(Leave::MemoryLimit);
+    }
+    if control.leave().is_some() {
         return true;
     }
     if is_requested() {
@@ -161,6 +166,10 @@ unsafe extern "C-unwind" fn hook(lua: *mut lua_State, _: *mut ffi::lua_Debug) {
     unsafe {
         ffi::lua_sethook(lua, None, 0, 0);
         let control = Control::of(lua);
+        if control.is_past_limit() {
+            limit::collect_past_limit(lua, control);
+        }
+        limit::begin_cycle_if_near(lua, control);
         if control.leave().is_some() {
             if can_wait(lua) {
                 control.set_last_yield(Yield::Leave);

@@ -271,8 +271,8 @@ mod tests {
     #[test]
     fn a_limit_below_the_image_is_passed_at_once() {
         let template = Template::make(7, &empty).unwrap();
-        assert!(template.copy(1000).unwrap().control().leave().is_some());
-        assert!(template.copy(100_000).unwrap().control().leave().is_none());
+        assert!(template.copy(1000).unwrap().control().is_past_limit());
+        assert!(!template.copy(100_000).unwrap().control().is_past_limit());
     }
 
     #[test]

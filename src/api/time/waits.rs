@@ -87,9 +87,8 @@ fn add(
     let due = due_in(caller, nanos);
     let process = &mut *caller.process;
     let number = process.timers.get_mut().next_number();
-    let channel = process.channels.add(Channel::for_moments(number, capacity));
-    process.timers.get_mut().add(due, action(channel));
-    channel::push(caller.stack, channel);
+    let channel = channel::add(caller, Channel::for_moments(number, capacity));
+    caller.process.timers.get_mut().add(due, action(channel));
     Data { number, channel }
 }
 

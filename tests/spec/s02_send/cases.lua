@@ -370,11 +370,55 @@ function cases.s2_7_bytes_beyond_max_memory()
     ok, err = process.send(pid, "t", text)
     accepted = accepted + (ok and 1 or 0)
   until not ok or accepted > 100
-  refused("RATE_LIMITED", "mailbox full", ok, err)
+  refused("RATE_LIMITED", "memory limit of the receiver reached", ok, err)
   equal(err:retryable(), true)
   assert(accepted > 5 and accepted <= 20, accepted)
   assert(process.cancel(pid))
   equal(spec.result(pid).error, nil, "the receiver does not end of it")
+end
+
+-- Makes garbage that no allocation after it collects, and waits.
+function parts.waits_untidily(owner, in_coroutine)
+  local inbox = process.inbox()
+  local function work()
+    local garbage = string.rep("x", 3000000)
+    process.send(owner, "ready", #garbage)
+    garbage = nil
+    process.send(owner, "got", #inbox:receive():payload())
+  end
+  if in_coroutine then coroutine.spawn(work) process.events():receive() else work() end
+end
+
+function cases.s2_7_garbage_of_a_receiver_makes_room()
+  local ready, got = process.listen("ready"), process.listen("got")
+  for _, in_coroutine in ipairs({ false, true }) do
+    local pid =
+      assert(process.spawn("spec:part", "spec:tight", "waits_untidily", process.pid(), in_coroutine))
+    ready:receive()
+    local text, tries = string.rep("y", 2000000), 0
+    repeat
+      local ok, err = process.send(pid, "t", text)
+      if not ok then
+        refused("RATE_LIMITED", "memory limit of the receiver reached", ok, err)
+        time.sleep("1ms")
+      end
+      tries = tries + 1
+    until ok or tries > 5000
+    equal(got:receive(), 2000000)
+    process.cancel(pid)
+  end
+end
+
+function cases.s2_7_a_message_that_never_fits_disturbs_nobody()
+  local pid = assert(process.spawn_monitored("spec:part", "spec:tight", "takes", process.pid()))
+  for _ = 1, 100 do
+    refused("RATE_LIMITED", "memory limit of the receiver reached",
+      process.send(pid, "t", string.rep("x", 5000000)))
+  end
+  assert(process.send(pid, "t", "small"))
+  assert(process.cancel(pid))
+  equal(process.listen("taken"):receive(), "small")
+  assert(process.terminate(pid))
 end
 
 function cases.s2_7_at_most_1024_unread_cancels()

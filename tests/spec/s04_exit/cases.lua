@@ -2,6 +2,7 @@
 local spec = require("spec")
 local time = require("time")
 local ends = require("ends")
+local makes = require("makes")
 local equal, refused, parts = spec.equal, spec.refused, spec.parts
 
 local cases = {}
@@ -100,6 +101,59 @@ end
 function parts.grows(how)
   if how == "plainly" then grow() end
   while true do pcall(how == "in pcall" and grow or coroutine.wrap(grow)) end
+end
+
+function cases.s4_1_garbage_does_not_count()
+  local count = 0
+  for name in pairs(makes) do
+    local pid = assert(process.spawn_monitored("spec:part", "spec:tight", "litters", name))
+    local result = spec.result(pid)
+    equal(result.error, nil, name)
+    equal(result.value, "alive", name)
+    count = count + 1
+  end
+  equal(count, 22)
+end
+
+function parts.litters(name)
+  local live, make = {}, makes[name]
+  for i = 1, 10000 do live[i] = { i, i } end
+  for i = 1, 30000 do make(i) end
+  return #live == 10000 and "alive"
+end
+
+-- Each call makes a fifth of the limit at once, which no request of Lua's own code goes past.
+function parts.formats(in_callback)
+  local layout = string.rep("-", 600000)
+  local function format() return #time.now():format(layout) end
+  for _ = 1, 100 do
+    local length
+    if in_callback then string.gsub("x", "x", function() length = format() end)
+    else length = format() end
+    equal(length, 600000)
+  end
+  return "alive"
+end
+
+function cases.s4_1_garbage_of_functions_of_the_runtime()
+  for _, in_callback in ipairs({ false, true }) do
+    local pid = assert(process.spawn_monitored("spec:part", "spec:tight", "formats", in_callback))
+    local result = spec.result(pid)
+    equal(result.error, nil)
+    equal(result.value, "alive")
+  end
+end
+
+function cases.s4_1_what_lives_in_functions_of_the_runtime_counts()
+  for _, name in ipairs({ "channels", "errors", "spawners", "afters", "coroutines" }) do
+    local pid = assert(process.spawn_monitored("spec:part", "spec:tight", "hoards", name))
+    equal(spec.result(pid).error, "memory limit exceeded (3000000 bytes)", name)
+  end
+end
+
+function parts.hoards(name)
+  local live, make = {}, makes[name]
+  for i = 1, 1e6 do live[i] = make(i) end
 end
 
 function cases.s4_1_one_single_large_allocation()
