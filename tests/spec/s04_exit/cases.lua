@@ -126,7 +126,7 @@ end
 function parts.formats(in_callback)
   local layout = string.rep("-", 600000)
   local function format() return #time.now():format(layout) end
-  for _ = 1, 100 do
+  for _ = 1, 12 do
     local length
     if in_callback then string.gsub("x", "x", function() length = format() end)
     else length = format() end
