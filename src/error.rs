@@ -81,6 +81,9 @@ pub enum Error {
     /// The wait was given up.
     #[error("interrupted")]
     Interrupted,
+    /// The node's id cannot be part of a PID; the text says why.
+    #[error("{0}")]
+    NodeId(String),
     /// The operating system refused to start a thread.
     #[error("cannot start a worker thread: {0}")]
     Thread(#[source] io::Error),

@@ -54,9 +54,9 @@ fn increment(sum: &AtomicUsize) {
 }
 
 impl Host {
-    pub(crate) fn new(id: EntryId, config: &HostConfig, node_id: &str, workers: usize) -> Self {
-        let at = if node_id.is_empty() { "" } else { "@" };
-        let pid_prefix = format!("{{{node_id}{at}{id}|0x");
+    pub(crate) fn new(id: EntryId, config: &HostConfig, node: &str, workers: usize) -> Self {
+        let at = if node.is_empty() { "" } else { "@" };
+        let pid_prefix = format!("{{{node}{at}{id}|0x");
         let limits = Limits {
             processes: config.max_processes,
             mailbox: u32::try_from(config.max_mailbox).unwrap_or(u32::MAX),

@@ -26,7 +26,7 @@
 //! | `app`, `loader`, `supervisor` | applications on disk, their code, their services |
 //! | `api` | what scripts can call, a file per family |
 //! | `spawn`, `upgrade`, `death` | the turns of a process's life, step by step; images to start from |
-//! | `node`, `host`, `lasting` | what all processes share, domains with limits; references to that |
+//! | `node`, `node_name`, `host`, `lasting` | what all processes share, domains with limits; references to that |
 //! | `scheduler` | workers, run queues, parking, timers, the monitor that ends long slices |
 //! | `process` | one process: state word, mailbox, channels, coroutines, a time slice |
 //! | `security` | policies, who acts under which of them, and what that allows |
@@ -72,6 +72,7 @@ mod loader;
 mod metrics;
 mod nearest;
 mod node;
+mod node_name;
 mod output;
 mod payload;
 mod pid;

@@ -10,6 +10,7 @@ use crate::error::ApiError;
 use crate::host::Host;
 use crate::loader;
 use crate::metrics::SharedCounters;
+use crate::node_name::NodeName;
 use crate::output::Output;
 use crate::pid::{self, PidBuffer, ProcessId};
 use crate::process::REDUCTIONS;
@@ -30,8 +31,7 @@ use crate::tickets::Tickets;
 pub(crate) type Loaded = Result<Box<Definition>, String>;
 
 pub(crate) struct Node {
-    /// The node's name in PIDs; empty for none.
-    pub(crate) id: String,
+    name: NodeName,
     pub(crate) slots: ProcessTable,
     pub(crate) names: Names,
     hosts: Vec<Host>,
@@ -60,7 +60,7 @@ pub(crate) struct Node {
 /// A destination that is no living process.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unresolved {
-    /// A PID of another node.
+    /// A PID of another node, or of another run of this one.
     Node,
     /// A PID whose host does not exist.
     Host,
@@ -77,17 +77,19 @@ impl Node {
         script_arguments: Vec<String>,
     ) -> Self {
         let workers = scheduler.workers.len();
+        let (mut random, clock) = (Random::from_system(), Clock::new());
+        let unix_ms = u64::try_from(clock.unix_nanos() / 1_000_000).unwrap_or(0);
+        let name = NodeName::new(id, unix_ms, &mut random);
         let mut hosts = Vec::new();
         for entry in application.entries().filter(|entry| entry.problem.is_none()) {
             if let Kind::Host(config) = &entry.kind {
-                hosts.push(Host::new(entry.id.clone(), config, &id, workers));
+                hosts.push(Host::new(entry.id.clone(), config, name.in_pids(), workers));
             }
         }
         let host_indices =
             hosts.iter().zip(0..).map(|(host, index)| (host.id.as_str().into(), index)).collect();
-        let mut random = Random::from_system();
         Node {
-            id,
+            name,
             slots: ProcessTable::new(),
             names: Names::default(),
             hosts,
@@ -95,7 +97,7 @@ impl Node {
             definitions: loader::definitions(&application).into_iter().collect(),
             policies: loader::policies(&application),
             application,
-            clock: Clock::new(),
+            clock,
             scheduler,
             output,
             metrics: SharedCounters::default(),
@@ -175,7 +177,7 @@ impl Node {
 
     /// Finds the living process that a PID's text names.
     pub(crate) fn resolve_pid(&self, pid: pid::PidText<'_>) -> Result<ProcessId, Unresolved> {
-        if pid.node.is_some_and(|node| node != self.id.as_bytes()) {
+        if pid.node.is_some_and(|node| !self.name.is(node)) {
             return Err(Unresolved::Node);
         }
         let uniq = pid.uniq.unwrap_or(0);

@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::metrics::{self, Metrics};
 use crate::node::Node;
+use crate::node_name;
 use crate::output::{Level, Output, PrintMode};
 use crate::payload;
 use crate::pid::{self, Pid, ProcessId};
@@ -90,7 +91,8 @@ impl Builder {
         self
     }
 
-    /// Sets the node's name, which then is part of every PID.
+    /// Sets the node's name, which then is part of every PID, with a mark of this run behind it: a
+    /// PID of an earlier run names no process of this one. It must not contain `@`, `|` or `!`.
     pub fn node_id(mut self, id: impl Into<String>) -> Self {
         self.node_id = id.into();
         self
@@ -136,8 +138,12 @@ impl Builder {
     /// Starts the workers, the hosts and the services of the application.
     ///
     /// # Errors
-    /// [`Error::Thread`] if the system refuses a thread or the signal handler.
+    /// [`Error::Thread`] if the system refuses a thread or the signal handler, [`Error::NodeId`] if
+    /// the node's id cannot be part of a PID.
     pub fn start(self) -> Result<Runtime, Error> {
+        if let Some(problem) = node_name::problem(&self.node_id) {
+            return Err(Error::NodeId(problem));
+        }
         let workers = self.workers.unwrap_or_else(cores::usable);
         let preempts = !self.no_preemption && cfg!(target_os = "linux");
         let (scheduler, queues) = Scheduler::new(workers);
