@@ -8,6 +8,7 @@
 
 use std::ffi::c_int;
 
+use crate::api::string_match::raise_type;
 use crate::api::{caller, library};
 use crate::vm::boundary;
 use crate::vm::control::Control;
@@ -96,7 +97,7 @@ pub(crate) unsafe extern "C-unwind" fn setmetatable(lua: *mut lua_State) -> c_in
         let kind = ffi::lua_type(lua, 2);
         ffi::luaL_checktype(lua, 1, ffi::LUA_TTABLE);
         if kind != ffi::LUA_TNIL && kind != ffi::LUA_TTABLE {
-            return ffi::luaL_argerror(lua, 2, c"nil or table expected".as_ptr());
+            return raise_type(lua, 2, c"nil or table");
         }
         library::fill_if_globals(lua, 1);
         if ffi::luaL_getmetafield(lua, 1, c"__metatable".as_ptr()) != ffi::LUA_TNIL {

@@ -115,7 +115,8 @@ unsafe fn drive(
         }
         if ffi::lua_checkstack(lua, results + 1) == 0 {
             ffi::lua_settop(target, -results - 1);
-            return ffi::luaL_error(lua, c"too many results to resume".as_ptr());
+            ffi::lua_pushstring(target, c"too many results to resume".as_ptr());
+            return report_failure(lua, target, style);
         }
         if style == RESUME {
             ffi::lua_pushboolean(lua, 1);
@@ -150,8 +151,10 @@ unsafe fn report_failure(
     // SAFETY: the caller vouches for states and frame.
     unsafe {
         if style == RESUME {
-            ffi::lua_pushboolean(lua, 0);
+            // In this order: the running coroutine that resumes itself has the message already.
             ffi::lua_xmove(target, lua, 1);
+            ffi::lua_pushboolean(lua, 0);
+            ffi::lua_insert(lua, -2);
             return 2;
         }
         let status = ffi::lua_status(target);

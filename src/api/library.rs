@@ -171,13 +171,9 @@ fn library(number: usize) -> Library {
 
 /// Pushes a table of the runtime, making it at the first use.
 fn push_library(stack: Stack, number: usize) {
-    stack.push_registry_table(registry::LIBRARIES);
-    let is_made = stack.raw_get_index(-1, number as i64 + 1) != Type::Nil;
-    stack.remove(-2);
-    if is_made {
+    if push_if_made(stack, number) {
         return;
     }
-    stack.pop(1);
     match library(number) {
         Library::Functions(functions) => push_functions(stack, functions),
         Library::Make(make) => make(stack),
@@ -191,6 +187,24 @@ fn keep_library(stack: Stack, number: usize) {
     stack.push_value(-2);
     stack.raw_set_index(-2, number as i64 + 1);
     stack.pop(1);
+}
+
+/// Pushes a table of the runtime by its name, if it was made.
+pub(crate) fn push_made(stack: Stack, name: &str) -> bool {
+    let Some(number) = LIBRARIES.iter().position(|(other, _)| *other == name) else {
+        return false;
+    };
+    push_if_made(stack, number)
+}
+
+fn push_if_made(stack: Stack, number: usize) -> bool {
+    stack.push_registry_table(registry::LIBRARIES);
+    let is_made = stack.raw_get_index(-1, number as i64 + 1) != Type::Nil;
+    stack.remove(-2);
+    if !is_made {
+        stack.pop(1);
+    }
+    is_made
 }
 
 /// Pushes a table of the runtime by its name.

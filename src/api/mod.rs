@@ -15,6 +15,7 @@ pub(crate) mod ctx;
 pub(crate) mod errors;
 pub(crate) mod exec;
 pub(crate) mod exit;
+pub(crate) mod function_names;
 pub(crate) mod inbox;
 pub(crate) mod individual;
 pub(crate) mod io;

@@ -5,7 +5,7 @@
 //! (`vm/template.rs`) that each process starts as a copy of. Names that the code does not mention
 //! stay lazy (`library.rs`); whether one was filled in early cannot be told from Lua.
 
-use crate::api::{channel, library, stdlib};
+use crate::api::{channel, function_names, library, stdlib};
 use crate::process::definition::{Chunk, Definition};
 use crate::process::outcome;
 use crate::vm::Vm;
@@ -43,6 +43,7 @@ pub(crate) fn build(definition: &Definition, memory_limit: usize, hash_seed: u32
 pub(crate) fn prepare(vm: &Vm, definition: &Definition) -> bool {
     library::install(vm);
     stdlib::install_string_metatable(vm.stack());
+    function_names::install(vm.stack());
     let stack = vm.stack();
     library::fill(stack, definition);
     let mentions = |names: &[&str]| mention_any(&definition.chunks, names);

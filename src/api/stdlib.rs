@@ -259,6 +259,30 @@ pub(crate) fn make_math(stack: Stack) {
     }
 }
 
+/// Pushes a table with every function of the library under its names.
+pub(crate) fn push_names(stack: Stack) {
+    stack.push_table(0, 7);
+    stack.push_table(0, BASE.len());
+    for (name, source) in BASE {
+        if !matches!(source, Source::TableUnpack) {
+            push_base(stack, name, *source);
+            stack.set_raw_field(-2, name);
+        }
+    }
+    stack.set_raw_field(-2, "_G");
+    for (library, functions) in
+        [("string", STRING), ("table", TABLE), ("utf8", UTF8), ("os", OS), ("coroutine", COROUTINE)]
+    {
+        push_table(stack, library, functions);
+        stack.set_raw_field(-2, library);
+    }
+    // Some of its functions are each VM's own.
+    if !library::push_made(stack, "math") {
+        push_table(stack, "math", MATH);
+    }
+    stack.set_raw_field(-2, "math");
+}
+
 /// Gives strings their metatable; their methods are made at the first use.
 pub(crate) fn install_string_metatable(stack: Stack) {
     stack.push_string("");

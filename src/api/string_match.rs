@@ -23,7 +23,7 @@ use crate::vm::ffi;
 use crate::vm::ffi::{lua_Integer, lua_State};
 use crate::vm::matcher::{self, Capture, MatchError, Matcher};
 use crate::vm::preempt;
-pub(crate) use gsub::gsub;
+pub(crate) use gsub::{gsub, raise_type};
 
 /// The `__name` of error objects.
 const ERROR_OBJECT: &[u8] = b"moonlet.error";

@@ -180,7 +180,7 @@ unsafe fn add_text(buffer: *mut luaL_Buffer, text: &[u8]) {
 ///
 /// # Safety
 /// As for [`raise`].
-unsafe fn raise_type(lua: *mut lua_State, argument: c_int, expected: &CStr) -> c_int {
+pub(crate) unsafe fn raise_type(lua: *mut lua_State, argument: c_int, expected: &CStr) -> c_int {
     // SAFETY: as the caller promises; the name stays on the stack while the message is made of it.
     unsafe {
         let name = match ffi::luaL_getmetafield(lua, argument, c"__name".as_ptr()) {

@@ -1,0 +1,48 @@
+//! What Lua's library calls a function in its errors when no code names it, as under `pcall`.
+//!
+//! Lua looks for the function in the table `_LOADED` of the registry. Ours has none, since most
+//! processes never need it: the registry has a metatable that makes the table each time it is
+//! asked for.
+
+#![allow(unsafe_code)]
+
+use std::ffi::c_int;
+
+use crate::api::stdlib;
+use crate::vm::control::Control;
+use crate::vm::ffi::{LUA_REGISTRYINDEX, lua_State};
+use crate::vm::stack::{Stack, Type};
+
+const LOADED: &[u8] = b"_LOADED";
+/// Stack slots that making the table takes at most.
+const SLOTS: i32 = 12;
+
+/// Gives the registry its metatable.
+pub(crate) fn install(stack: Stack) {
+    stack.push_value(LUA_REGISTRYINDEX);
+    stack.push_table(0, 1);
+    stack.push_function(missing, 0);
+    stack.set_raw_field(-2, "__index");
+    stack.set_metatable(-2);
+    stack.pop(1);
+}
+
+/// `__index` of the registry. It raises nothing: Lua asks for names in the middle of an error, and
+/// the worker for a traceback outside of any call.
+unsafe extern "C-unwind" fn missing(lua: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with the running state of one of our VMs. The arena refuses nothing
+    // until the flag is put back, and the frame holds nothing to drop.
+    unsafe {
+        let control = Control::of(lua);
+        let may_refuse = control.set_may_refuse(false);
+        let stack = Stack::new(lua);
+        let is_asked = stack.kind(2) == Type::String && stack.string(2) == Some(LOADED);
+        if is_asked && stack.reserve(SLOTS) {
+            stdlib::push_names(stack);
+        } else {
+            stack.push_nil();
+        }
+        control.set_may_refuse(may_refuse);
+    }
+    1
+}
