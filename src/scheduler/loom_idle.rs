@@ -1,7 +1,9 @@
 //! Models of park and notify: work that was pushed is run, whatever falls asleep meanwhile.
 //!
-//! The queues are a stand-in, since crossbeam's know nothing of loom: a count changed and read
-//! with Relaxed, which orders less than they do. A lost wake-up shows as a deadlock.
+//! The queue is a stand-in for the injector, since crossbeam's knows nothing of loom. It has the same
+//! two steps in a push (a place is claimed, then filled) and compares the same two indices to be
+//! empty, all of them with Relaxed, which orders less than crossbeam does. A lost wake-up shows as a
+//! deadlock.
 
 use std::sync::Arc;
 
@@ -13,10 +15,54 @@ use super::monitor::Monitor;
 use super::park::Parker;
 use crate::sync::{AtomicBool, AtomicUsize, Ordering};
 
+/// A stand-in for the injector, with places for as many items as a model pushes.
+struct StandIn {
+    head: AtomicUsize,
+    tail: AtomicUsize,
+    is_written: Vec<AtomicBool>,
+}
+
+impl StandIn {
+    fn new(places: usize) -> Self {
+        StandIn {
+            head: AtomicUsize::new(0),
+            tail: AtomicUsize::new(0),
+            is_written: (0..places).map(|_| AtomicBool::new(false)).collect(),
+        }
+    }
+
+    fn push(&self) {
+        let place = self.tail.fetch_add(1, Ordering::Relaxed);
+        self.is_written[place].store(true, Ordering::Release);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.head.load(Ordering::Relaxed) == self.tail.load(Ordering::Relaxed)
+    }
+
+    /// As `Scheduler::take_injected`, which repeats a steal that lost a race.
+    fn take(&self) -> bool {
+        loop {
+            let head = self.head.load(Ordering::Relaxed);
+            if head == self.tail.load(Ordering::Relaxed) {
+                return false;
+            }
+            let order = Ordering::Relaxed;
+            if self.head.compare_exchange(head, head + 1, order, order).is_err() {
+                continue;
+            }
+            while !self.is_written[head].load(Ordering::Acquire) {
+                thread::yield_now();
+            }
+            return true;
+        }
+    }
+}
+
 struct Model {
     idle: Idle,
     parkers: Vec<Parker>,
-    queued: AtomicUsize,
+    injector: StandIn,
     left: AtomicUsize,
     stopping: AtomicBool,
 }
@@ -26,7 +72,7 @@ impl Model {
         Arc::new(Model {
             idle: Idle::new(workers),
             parkers: (0..workers).map(|_| Parker::new()).collect(),
-            queued: AtomicUsize::new(0),
+            injector: StandIn::new(items),
             left: AtomicUsize::new(items),
             stopping: AtomicBool::new(false),
         })
@@ -40,17 +86,12 @@ impl Model {
     }
 
     fn push(&self) {
-        self.queued.fetch_add(1, Ordering::Relaxed);
+        self.injector.push();
         self.notify();
     }
 
     fn has_work(&self) -> bool {
-        self.queued.load(Ordering::Relaxed) > 0
-    }
-
-    fn take(&self) -> bool {
-        let less = |queued: usize| queued.checked_sub(1);
-        self.queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+        !self.injector.is_empty()
     }
 
     /// As `Scheduler::stop`, once all items were run.
@@ -65,16 +106,18 @@ impl Model {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// The loop of `worker.rs`, with `run` for the slice.
+    /// The loop of `worker.rs`, with `run` for the slice: a look at the injector, which needs no leave
+    /// to search, then a search, else a park.
     fn work(&self, worker: usize, run: impl Fn()) {
         let mut is_searching = false;
         while !self.is_stopping() {
-            if !is_searching {
-                is_searching = self.idle.try_start_searching();
+            let mut has_found = self.injector.take();
+            if !has_found {
+                is_searching = is_searching || self.idle.try_start_searching();
+                has_found = is_searching && self.injector.take();
             }
-            if is_searching && self.take() {
-                is_searching = false;
-                if self.idle.stop_searching() {
+            if has_found {
+                if std::mem::replace(&mut is_searching, false) && self.idle.stop_searching() {
                     self.notify();
                 }
                 run();
@@ -103,6 +146,38 @@ fn loom_work_pushed_while_a_worker_parks_is_run() {
         shared.push();
         shared.push();
         worker.join().unwrap();
+        assert!(!shared.has_work());
+    });
+}
+
+/// Items from two threads that are no workers: one claims a place while the other fills its own.
+#[test]
+fn loom_work_injected_from_two_threads_is_run() {
+    model(|| {
+        let shared = Model::new(1, 2);
+        let (other, third) = (shared.clone(), shared.clone());
+        let worker = thread::spawn(move || other.work(0, || {}));
+        let pusher = thread::spawn(move || third.push());
+        shared.push();
+        pusher.join().unwrap();
+        worker.join().unwrap();
+        assert!(!shared.has_work());
+    });
+}
+
+/// One item for two workers that both look for it and fall asleep.
+#[test]
+fn loom_work_injected_while_both_workers_park_is_run() {
+    model(|| {
+        let shared = Model::new(2, 1);
+        let workers = [0, 1].map(|worker| {
+            let shared = shared.clone();
+            thread::spawn(move || shared.work(worker, || {}))
+        });
+        shared.push();
+        for worker in workers {
+            worker.join().unwrap();
+        }
         assert!(!shared.has_work());
     });
 }

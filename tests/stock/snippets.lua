@@ -109,7 +109,7 @@ local snippets = {
     end)(table.unpack(many, 1, 600000))
   end,
   too_many_arguments = function()
-    local co = coroutine.create(function(...) coroutine.yield(1) return select("#", ...) end)
+    local co = coroutine.create(function(...) coroutine.yield(1) return select("#", ...) end);
     (function(...) return coroutine.resume(co, ...) end)(table.unpack(many, 1, 600000))
     return coroutine.resume(co, table.unpack(many, 1, 600000))
   end,
