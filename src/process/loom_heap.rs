@@ -7,12 +7,12 @@ use crate::process::state::{Notify, Rest, State};
 use crate::sync::Arc;
 
 /// The end of a step as in `timeslice.rs`; returns how often it collected.
-fn rest(heap: &HeapReport, state: &State) -> usize {
-    let (mut collections, mut used) = (0, 64);
+fn rest(heap: &HeapReport, state: &State, used: &mut usize) -> usize {
+    let mut collections = 0;
     loop {
-        if heap.publish(used, used > 16) {
+        if heap.publish(*used, *used > 16) {
             collections += 1;
-            used = 16;
+            *used = 16;
             continue;
         }
         if state.transition_to_waiting() == Rest::Waiting {
@@ -35,11 +35,12 @@ fn loom_who_asks_for_a_collection_gets_one() {
                 (heap.ask(), state.notify(0))
             })
         };
-        let mut collections = rest(heap, state);
+        let mut used = 64;
+        let mut collections = rest(heap, state, &mut used);
         let (has_asked, notify) = sender.join().unwrap();
         if notify == Notify::Schedule {
             state.transition_to_running();
-            collections += rest(heap, state);
+            collections += rest(heap, state, &mut used);
         }
         assert!(has_asked);
         assert_eq!(collections, 1, "asked for and done, in whichever order");

@@ -2,8 +2,7 @@
 //!
 //! The queue is a stand-in for the injector, since crossbeam's knows nothing of loom. It has the same
 //! two steps in a push (a place is claimed, then filled) and compares the same two indices to be
-//! empty, all of them with Relaxed, which orders less than crossbeam does. A lost wake-up shows as a
-//! deadlock.
+//! empty, with orderings that are weaker than crossbeam's. A lost wake-up shows as a deadlock.
 
 use std::sync::Arc;
 
@@ -43,12 +42,13 @@ impl StandIn {
     /// As `Scheduler::take_injected`, which repeats a steal that lost a race.
     fn take(&self) -> bool {
         loop {
-            let head = self.head.load(Ordering::Relaxed);
+            // Acquire and Release as a fence does in crossbeam: the head never passes the tail.
+            let head = self.head.load(Ordering::Acquire);
             if head == self.tail.load(Ordering::Relaxed) {
                 return false;
             }
-            let order = Ordering::Relaxed;
-            if self.head.compare_exchange(head, head + 1, order, order).is_err() {
+            let (order, failed) = (Ordering::AcqRel, Ordering::Relaxed);
+            if self.head.compare_exchange(head, head + 1, order, failed).is_err() {
                 continue;
             }
             while !self.is_written[head].load(Ordering::Acquire) {
