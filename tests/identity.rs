@@ -220,7 +220,7 @@ fn s1_1_pids_of_another_run_name_nobody() {
 fn s1_1_ids_that_would_split_a_pid_are_refused() {
     for id in ["a!b", "a@b", "a|b"] {
         let refused = moonlet::Builder::new().workers(1).node_id(id).start();
-        let error = refused.err().expect("it does not start").to_string();
+        let error = refused.expect_err("it does not start").to_string();
         assert!(error.contains(id) && error.contains("separates the parts of a PID"), "{error}");
     }
 }

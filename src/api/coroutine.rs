@@ -11,7 +11,7 @@
 use std::ffi::c_int;
 
 use crate::api::caller::{ApiResult, Caller, Failure};
-use crate::api::function;
+use crate::api::{debug, function};
 use crate::vm::boundary::Reply;
 use crate::vm::control::{self, Control, Leave, Mark, Yield};
 use crate::vm::ffi::{self, lua_KContext, lua_State};
@@ -159,6 +159,7 @@ unsafe fn report_failure(
         }
         let status = ffi::lua_status(target);
         if status != ffi::LUA_OK && status != ffi::LUA_YIELD {
+            debug::keep_wrapped(lua, target);
             resume::close_inner(lua, target);
             if Control::of(lua).leave().is_some() {
                 return preempt::leave(lua);

@@ -1,7 +1,7 @@
 //! `errors`: making error objects and asking about them.
 
 use crate::api::caller::{ApiResult, Caller, Failure};
-use crate::api::{function, library};
+use crate::api::{debug, function, library};
 use crate::error::kind;
 use crate::payload;
 use crate::process::traceback;
@@ -62,10 +62,12 @@ fn new_inner(caller: &mut Caller<'_>) -> ApiResult {
     match caller.kind(2) {
         Type::None | Type::Nil => {
             error_object::push(caller.stack, kind::UNKNOWN.as_bytes(), first, None);
+            debug::keep_place(caller);
         }
         Type::String => {
             let message = caller.string(2).unwrap_or_default();
             error_object::push(caller.stack, first, message, None);
+            debug::keep_place(caller);
         }
         other => {
             let got = other.name();
@@ -91,6 +93,7 @@ fn new_from_table(caller: &mut Caller<'_>) -> ApiResult {
         _ => return raise("retryable must be a boolean"),
     };
     error_object::push(caller.stack, kind, message, retryable);
+    debug::keep_place(caller);
     let object = caller.top();
     match caller.raw_field(1, "details") {
         Type::Nil => caller.pop(1),
@@ -141,6 +144,7 @@ fn wrap_inner(caller: &mut Caller<'_>) -> ApiResult {
     }
     let message = caller.string(1).unwrap_or_default();
     error_object::push(caller.stack, b"", message, None);
+    debug::keep_place(caller);
     caller.push_string(context);
     caller.set_user_value(-2, CONTEXTS);
     Ok(Reply::Return(1))
@@ -160,6 +164,9 @@ fn wrap_object(caller: &Caller<'_>, flags: Flags, context: &[u8]) -> ApiResult {
     }
     caller.push_string(contexts);
     caller.set_user_value(-2, CONTEXTS);
+    if error_object::text(caller.stack, -1, TRACEBACK).is_empty() {
+        debug::keep_place(caller);
+    }
     Ok(Reply::Return(1))
 }
 
@@ -172,7 +179,7 @@ fn is_inner(caller: &mut Caller<'_>) -> ApiResult {
     Ok(Reply::Return(1))
 }
 
-/// `errors.call_stack(err)`: a traceback was recorded only for errors that crossed processes.
+/// `errors.call_stack(err)`: where it was made, or the frames that it was raised from.
 fn call_stack_inner(caller: &mut Caller<'_>) -> ApiResult {
     let has_trace = error_object::flags(caller.stack, 1).is_some()
         && !error_object::text(caller.stack, 1, TRACEBACK).is_empty();

@@ -12,9 +12,10 @@ use std::ffi::c_int;
 
 use crate::api::caller::{ApiResult, Caller, Failure};
 use crate::api::{
-    channel, ctx, errors, function, io, logger, prepare, process, security, stdlib, time,
+    channel, ctx, debug, errors, function, io, logger, prepare, process, security, stdlib, time,
 };
-use crate::process::definition::{Definition, Filled, Preset};
+use crate::nearest;
+use crate::process::definition::{Chunk, Definition, Filled, Preset};
 use crate::process::{Process, Stage};
 use crate::vm::boundary::{self, Reply};
 use crate::vm::control::Control;
@@ -71,6 +72,7 @@ pub(crate) const LIBRARIES: &[(&str, Library)] = &[
     ("utf8", Library::Make(stdlib::make_utf8)),
     ("os", Library::Make(stdlib::make_os)),
     ("coroutine", Library::Make(stdlib::make_coroutine)),
+    ("debug", Library::Functions(debug::FUNCTIONS)),
 ];
 
 /// Modules come behind the libraries in the registry's list of tables.
@@ -460,8 +462,21 @@ fn require_inner(caller: &mut Caller<'_>) -> ApiResult {
         push_library(caller.stack, number);
         return Ok(Reply::Return(1));
     }
-    let name = String::from_utf8_lossy(name);
-    Err(Failure::Text(format!("module '{name}' not found")))
+    Err(Failure::Text(not_found(&String::from_utf8_lossy(name), chunk)))
+}
+
+/// What to say of a name that the calling code cannot require: where to list it, or what is near.
+fn not_found(name: &str, chunk: &Chunk) -> String {
+    let known = || {
+        let own = chunk.names.iter().map(|(name, _)| name.as_str());
+        own.chain(Module::ALL.map(Module::name)).chain(LIBRARIES.iter().map(|(name, _)| *name))
+    };
+    let advice = match (Module::named(name), nearest::nearest(name, known())) {
+        (Some(_), _) => format!(": it exists, list it under modules: of {}", chunk.id),
+        (None, Some(near)) => format!(": did you mean '{near}'?"),
+        (None, None) => format!(": neither a module nor among the imports: of {}", chunk.id),
+    };
+    format!("module '{name}' not found{advice}")
 }
 
 /// The chunk whose code calls, by the nearest Lua function.

@@ -12,6 +12,7 @@ pub(crate) mod caller;
 pub(crate) mod channel;
 pub(crate) mod coroutine;
 pub(crate) mod ctx;
+mod debug;
 pub(crate) mod errors;
 pub(crate) mod exec;
 pub(crate) mod exit;

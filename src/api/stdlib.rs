@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use crate::api::{base, coroutine, individual, library, string_match};
+use crate::api::{base, coroutine, debug, individual, library, string_match};
 use crate::vm::ffi::{self, lua_CFunction};
 use crate::vm::stack::{Stack, Type};
 
@@ -28,7 +28,7 @@ use Source::{Ours, Stock};
 /// The base functions, which are globals.
 pub(crate) const BASE: &[(&str, Source)] = &[
     ("assert", Stock),
-    ("error", Stock),
+    ("error", Ours(debug::error)),
     ("getmetatable", Ours(base::getmetatable)),
     ("ipairs", Stock),
     ("next", Ours(base::next)),

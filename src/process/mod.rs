@@ -50,6 +50,7 @@ use relations::MonitorError;
 use slot::Slot;
 use subscriptions::{Drained, Subscriptions};
 use timers::{Action, Timers};
+use traceback::Wrapped;
 
 use std::num::NonZero;
 use std::ptr::NonNull;
@@ -111,6 +112,7 @@ pub(crate) struct Process {
     pub(crate) channels: Channels,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) timers: Rare<Timers>,
+    pub(crate) wrapped: Rare<Wrapped>,
     pub(crate) last_destination: LastDestination,
     /// The process whose text lies in the registry under `LAST_SENDER`.
     pub(crate) last_sender: ProcessId,
@@ -169,6 +171,7 @@ impl Process {
             channels: Channels::default(),
             subscriptions: Subscriptions::new(),
             timers: Rare::default(),
+            wrapped: Rare::default(),
             last_destination: LastDestination::NONE,
             last_sender: ProcessId::NOBODY,
             filled_globals: definition.filled.clone(),

@@ -4,7 +4,7 @@
 
 use super::definition::{Chunk, Definition};
 use super::exit::{Failure, Outcome};
-use super::traceback;
+use super::traceback::{self, Wrapped};
 use crate::error::{ApiError, kind};
 use crate::payload;
 use crate::vm::error_object::{self, KIND, MESSAGE};
@@ -53,12 +53,17 @@ fn failure_at(stack: Stack, index: i32) -> Failure {
 }
 
 /// The failure of a coroutine whose error value is on top of its stack; closes its pending
-/// to-be-closed variables first, which may replace the error. The chunks are those of its process.
+/// to-be-closed variables first, which may replace the error. The chunks are those of its process, and
+/// so are the frames behind the last `coroutine.wrap`.
 ///
 /// # Safety
 /// As for `vm::resume::resume`: this thread runs the process, and nobody holds a reference to
 /// it, because the variables that close may call API functions.
-pub(crate) unsafe fn of_failure(state: CoroutineState, chunks: &[Chunk]) -> Failure {
+pub(crate) unsafe fn of_failure(
+    state: CoroutineState,
+    chunks: &[Chunk],
+    wrapped: Option<Wrapped>,
+) -> Failure {
     // SAFETY: the caller vouches for the state.
     let stack = unsafe { Stack::new(state.lua()) };
     stack.reserve(20);
@@ -68,7 +73,10 @@ pub(crate) unsafe fn of_failure(state: CoroutineState, chunks: &[Chunk]) -> Fail
     // SAFETY: the caller's duty.
     unsafe { resume::close_failed(state.lua()) };
     let mut failure = failure_at(stack, stack.top());
-    failure.traceback = traceback;
+    failure.traceback = traceback.map(|rendered| match wrapped {
+        Some(wrapped) if wrapped.is_in(&failure.message) => wrapped.before(&rendered),
+        _ => rendered,
+    });
     failure
 }
 

@@ -119,9 +119,9 @@ unsafe fn after_resume(
             let failure = if out_of_memory && limit > 0 {
                 outcome::memory_limit(limit)
             } else {
-                let definition = this.definition;
+                let (definition, wrapped) = (this.definition, this.wrapped.take());
                 // SAFETY: as for the resume; `this` is not used until it is over.
-                unsafe { outcome::of_failure(state, &definition.chunks) }
+                unsafe { outcome::of_failure(state, &definition.chunks, wrapped) }
             };
             if control.leave().is_none() {
                 // SAFETY: as above.

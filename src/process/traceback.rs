@@ -8,6 +8,8 @@
 use super::definition::Chunk;
 use crate::vm::bytecode;
 
+/// Above all frames, as in Lua's own text.
+const HEADING: &str = "stack traceback:";
 /// In front of a frame,
 const FRAME: &str = "  ";
 /// and in front of a line of the source.
@@ -40,6 +42,43 @@ pub(crate) fn render(text: &[u8], chunks: &[Chunk]) -> String {
     }
     rendered.truncate(rendered.trim_end().len());
     rendered
+}
+
+/// A traceback of one place, such as `jobs/resize.lua:12`.
+pub(crate) fn of_place(place: &str, entry: Option<&str>) -> String {
+    let owner = entry.map_or(String::new(), |entry| format!(" ({entry})"));
+    format!("{HEADING}\n{FRAME}{place}{owner}")
+}
+
+/// The frames of an error that came out of a function made by `coroutine.wrap`, until the next one
+/// comes: its coroutine is gone, and the text itself has no room for them.
+#[derive(Default)]
+pub(crate) struct Wrapped {
+    message: Vec<u8>,
+    frames: String,
+}
+
+impl Wrapped {
+    /// Keeps the rendered traceback of an error. One that goes through several wraps has its frames
+    /// from all of them.
+    pub(crate) fn keep(&mut self, message: Vec<u8>, rendered: String) {
+        self.frames = match self.is_in(&message) {
+            true => self.before(&rendered),
+            false => rendered,
+        };
+        self.message = message;
+    }
+
+    /// Puts the kept frames before a rendered traceback of the error that they belong to.
+    pub(crate) fn before(&self, rendered: &str) -> String {
+        let rest = rendered.strip_prefix(HEADING).unwrap_or(rendered);
+        format!("{}\n{FRAME}(coroutine.wrap){rest}", self.frames)
+    }
+
+    /// Whether this is the error: each wrap puts a position in front of it.
+    pub(crate) fn is_in(&self, message: &[u8]) -> bool {
+        !self.frames.is_empty() && message.ends_with(&self.message)
+    }
 }
 
 /// A frame of a rendered traceback, without the entry, and the entry if the frame is in one.
@@ -123,6 +162,21 @@ stack traceback:
         assert_eq!(frames.len(), 6);
         assert_eq!(frames[0], ("lib.lua:3: in function <lib.lua:2>", Some("app:lib")));
         assert_eq!(frames[4], ("[C]: in global 'pcall'", None));
+    }
+
+    #[test]
+    fn frames_behind_wraps_come_first() {
+        let mut wrapped = Wrapped::default();
+        assert!(!wrapped.is_in(b""));
+        wrapped.keep(b"a.lua:1: oh".to_vec(), "stack traceback:\n  a.lua:1: in x".to_owned());
+        wrapped
+            .keep(b"b.lua:2: a.lua:1: oh".to_vec(), "stack traceback:\n  b.lua:2: in y".to_owned());
+        assert!(wrapped.is_in(b"c.lua:3: b.lua:2: a.lua:1: oh") && !wrapped.is_in(b"other"));
+        let expected = "stack traceback:\n  a.lua:1: in x\n  (coroutine.wrap)\n  b.lua:2: in y\n  \
+                        (coroutine.wrap)\n  c.lua:3: in z";
+        assert_eq!(wrapped.before("stack traceback:\n  c.lua:3: in z"), expected);
+        wrapped.keep(b"other".to_vec(), "stack traceback:\n  d.lua:1: in x".to_owned());
+        assert_eq!(wrapped.frames.lines().count(), 2);
     }
 
     #[test]

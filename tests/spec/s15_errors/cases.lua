@@ -195,14 +195,62 @@ end
 function cases.s15_4_call_stack_of_a_failed_process()
   local _, err = process.exec("spec:raising", "spec:processes")
   local stack = assert(errors.call_stack(err))
-  local frame = stack.frames[2]
+  local frame = stack.frames[1]
   equal(frame.source, "raising.lua")
   equal(frame.line, 3)
   equal(frame.entry, "spec:raising")
   equal(frame.type, "Lua")
-  equal(stack.frames[1].type, "C")
+  equal(stack.frames[2].line, 7)
   local text = "raising.lua:3: in upvalue 'inner' (spec:raising)\n      error"
   assert(err:stack():find(text, 1, true), err:stack())
+end
+
+function cases.s15_4_where_an_error_was_made_and_raised()
+  local made = errors.new({ message = "m" })
+  local function place(err) return errors.call_stack(err).frames[1] end
+  equal(place(made).source, "cases.lua")
+  equal(place(made).entry, "spec:cases")
+  equal(#errors.call_stack(made).frames, 1)
+  equal(place(errors.wrap("text", "context")).line, place(made).line + 5)
+  equal(place(errors.wrap(made, "context")).line, place(made).line, "that of the inner error")
+  local function raises() error(made) end
+  local ok, caught = pcall(raises)
+  equal(ok, false)
+  equal(caught, made)
+  local frames = errors.call_stack(caught).frames
+  assert(#frames > 2, "all frames")
+  local made_in = errors.call_stack(errors.new("here")).frames[1].line
+  assert(frames[1].line < made_in and made_in - frames[1].line < 10, "where it was raised")
+  local first = frames[1].line
+  -- Raised again it keeps where it came from.
+  local _, again = pcall(function() error(caught) end)
+  equal(errors.call_stack(again).frames[1].line, first)
+end
+
+function cases.s15_4_debug_traceback()
+  local function inner() return debug.traceback("why", 1) end
+  local text = inner()
+  assert(text:find("^why\nstack traceback:\n\tcases.lua:%d+: in "), text)
+  local ok, traced = xpcall(function() error("oh", 0) end, debug.traceback)
+  equal(ok, false)
+  assert(traced:find("^oh\nstack traceback:\n\t%[C%]: in "), traced)
+  local object = errors.new("m")
+  equal(debug.traceback(object), object, "what is no text is passed on")
+  local co = coroutine.create(function() coroutine.yield() end)
+  coroutine.resume(co)
+  assert(debug.traceback(co):find("cases.lua", 1, true))
+  assert(debug.traceback("x", math.maxinteger):find("x", 1, true))
+end
+
+function cases.s15_4_frames_behind_a_wrap()
+  local _, err = process.exec("spec:wraps", "spec:processes", "text")
+  local text = err:stack()
+  local inner = text:find("wraps.lua:3: in ", 1, true)
+  local outer = text:find("wraps.lua:9: in ", 1, true)
+  assert(inner and outer and inner < outer, text)
+  assert(text:find("(coroutine.wrap)", 1, true), text)
+  _, err = process.exec("spec:wraps", "spec:processes", "object")
+  assert(err:stack():find("wraps.lua:4: in ", 1, true), err:stack())
 end
 
 function cases.s15_5_raising_keeps_the_object()

@@ -19,14 +19,16 @@ local PRESENT <const> = {
     "set_options upgrade with_context",
   channel = "new select",
   errors = "new wrap is call_stack",
+  debug = "traceback",
 }
 
 local ABSENT <const> = {
-  _G = "load loadstring loadfile dofile io debug setfenv getfenv module time ctx security logger",
+  _G = "load loadstring loadfile dofile io setfenv getfenv module time ctx security logger",
   os = "execute exit getenv remove rename setlocale tmpname",
   string = "dump",
   table = "getn",
   math = "pow atan2 log10",
+  debug = "debug getinfo getlocal getupvalue getmetatable gethook sethook setlocal getregistry",
 }
 
 local bare = {}
