@@ -11,10 +11,10 @@
 #![allow(unsafe_code)]
 
 use crate::node::Node;
-use crate::output::Level;
+use crate::output::{Level, Origin, Record};
 use crate::pid::ProcessId;
 use crate::process::Process;
-use crate::process::exit::{self, Outcome, SharedOutcome, Watcher};
+use crate::process::exit::{self, Failure, Outcome, SharedOutcome, Watcher};
 use crate::process::links::{self, Told};
 use crate::process::message::{Answer, Content};
 use crate::process::relations::{self, Relations};
@@ -34,27 +34,31 @@ pub(crate) fn end(node: &Node, slot: &Slot, outcome: Outcome) {
         spawn::failed(node, slot, process, outcome);
         return;
     }
-    log_failure(&process, slot, &outcome);
     finish(node, slot, Some(process), outcome);
 }
 
 /// Ends a process that the calling worker holds and that could not be made.
 pub(crate) fn end_unmade(node: &Node, slot: &Slot) {
-    finish(node, slot, None, exit::Failure::text("not enough memory for a new process").into());
+    finish(node, slot, None, Failure::text("not enough memory for a new process").into());
 }
 
 fn finish(node: &Node, slot: &Slot, process: Option<Box<Process>>, outcome: Outcome) {
     let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
+    let origin = failing(node, process.as_deref(), &outcome);
     let relations = retire(node, slot, process);
     let outcome = SharedOutcome::from(overruled(slot).unwrap_or(outcome));
     let at = node.clock.unix_seconds();
     // Counted before it is told, so that who was told finds it counted.
     node.scheduler.count(|counters| &counters.ended);
+    let mut is_handled = false;
     for watcher in &relations.watchers {
-        tell(node, *watcher, id, at, &outcome);
+        is_handled |= tell(node, *watcher, id, at, &outcome);
     }
     for peer in &relations.links {
-        tell_peer(node, *peer, id, at, &outcome);
+        is_handled |= tell_peer(node, *peer, id, at, &outcome);
+    }
+    if let (Some(origin), Outcome::Failure(failure)) = (origin, &*outcome) {
+        log_failure(node, &origin, failure, is_handled);
     }
     release(node, slot);
 }
@@ -63,8 +67,9 @@ fn finish(node: &Node, slot: &Slot, process: Option<Box<Process>>, outcome: Outc
 pub(crate) fn retire(node: &Node, slot: &Slot, process: Option<Box<Process>>) -> Relations {
     let uniq = slot.uniq();
     slot.stop_resolving();
-    if let Some(process) = process {
+    if let Some(mut process) = process {
         process.forget_monitored();
+        process.forget_questions();
     }
     slot.clear_process();
     relations::retire(&node.names, slot, uniq)
@@ -78,16 +83,18 @@ pub(crate) fn release(node: &Node, slot: &Slot) {
     node.leave(host);
 }
 
-fn tell(node: &Node, watcher: Watcher, ended: ProcessId, at: i64, outcome: &SharedOutcome) {
+/// Tells a watcher; false if nobody is there to hear it.
+fn tell(node: &Node, watcher: Watcher, ended: ProcessId, at: i64, outcome: &SharedOutcome) -> bool {
+    let outcome = outcome.clone();
     match watcher {
         Watcher::Monitor(uniq) => {
-            node.deliver_event(uniq, Content::Exit { from: ended, at, outcome: outcome.clone() });
+            node.deliver_event(uniq, Content::Exit { from: ended, at, outcome })
         }
         Watcher::Exec { uniq, token } => {
-            let answer = Answer::Ended(outcome.clone());
-            node.deliver_event(uniq, Content::Answer { token, answer });
+            let answer = Answer::Ended(outcome);
+            node.deliver_event(uniq, Content::Answer { token, answer })
         }
-        Watcher::Outside(ticket) => node.tickets.notify(ticket, Notice::Ended(outcome.clone())),
+        Watcher::Outside(ticket) => node.tickets.notify(ticket, Notice::Ended(outcome)),
     }
 }
 
@@ -100,31 +107,50 @@ fn overruled(slot: &Slot) -> Option<Outcome> {
         KILL_LINKED => exit::LINKED,
         _ => exit::TERMINATED,
     };
-    Some(exit::Failure::text(text).into())
+    Some(Failure::text(text).into())
 }
 
-fn tell_peer(node: &Node, peer: u64, ended: ProcessId, at: i64, outcome: &SharedOutcome) {
+/// Tells a linked process; false unless it gets an event.
+fn tell_peer(node: &Node, peer: u64, ended: ProcessId, at: i64, outcome: &SharedOutcome) -> bool {
     if matches!(**outcome, Outcome::Value(_)) {
         links::vanish(&node.slots, peer, ended.uniq);
-        return;
+        return false;
     }
     let content = Content::LinkDown { from: ended, at, outcome: outcome.clone() };
     match links::fail(&node.slots, peer, ended.uniq, content) {
-        Told::Nothing => {}
+        Told::Nothing => return false,
         Told::Event(notify) => node.after_event(peer, notify),
-        Told::Killed(notify) => node.after_kill(peer, notify),
+        Told::Killed(notify) => {
+            node.after_kill(peer, notify);
+            return false;
+        }
     }
+    true
 }
 
-/// A raised error is a crash that people want to see; returned errors and kills are not. A thread
-/// outside that waits for the end gets the traceback itself.
-fn log_failure(process: &Process, slot: &Slot, outcome: &Outcome) {
-    let is_outside = |watcher: &Watcher| matches!(watcher, Watcher::Outside(_));
-    if let Outcome::Failure(failure) = outcome
-        && let Some(traceback) = &failure.traceback
-        && !slot.relations().watchers.iter().any(is_outside)
-    {
-        let text = format!("process failed: {}\n{traceback}", failure.message());
-        process.node.output.log(Level::Warn, Some(process), &text);
+/// Who a process was that failed, if the log may tell of it.
+fn failing(node: &Node, process: Option<&Process>, outcome: &Outcome) -> Option<Origin> {
+    let Outcome::Failure(failure) = outcome else { return None };
+    let is_told = failure.traceback.is_some() || node.output.logs(Level::Debug);
+    process.filter(|_| is_told).map(Process::origin)
+}
+
+/// A raised error that nobody was told about is a crash that people want to see. Whoever was told,
+/// a monitor, an exec, a trapping link or the supervisor, decides what it means; returned errors and
+/// kills are no crashes.
+fn log_failure(node: &Node, origin: &Origin, failure: &Failure, is_handled: bool) {
+    let traceback = failure.traceback.as_deref().filter(|_| !is_handled);
+    let level = if traceback.is_some() { Level::Warn } else { Level::Debug };
+    if !node.output.logs(level) {
+        return;
     }
+    let message = [b"process failed: ", &*failure.message].concat();
+    node.output.log(&Record {
+        level,
+        origin: Some(origin),
+        logger: b"",
+        message: &message,
+        fields: &[],
+        traceback,
+    });
 }

@@ -93,7 +93,7 @@ pub use app::{Application, EntryId, Problem, Severity};
 pub use error::Error;
 pub use interrupt::Interrupt;
 pub use metrics::Metrics;
-pub use output::Level;
+pub use output::{Level, LogFormat};
 pub use pid::Pid;
 pub use runtime::{Builder, Runtime};
 pub use supervisor::ServiceState;

@@ -3,6 +3,7 @@
 //! Each worker writes its own set, on its own cache lines, so counting costs an uncontended
 //! store; reading sums them up.
 
+use crate::output::Output;
 use crate::sync::{AtomicU64, Ordering};
 
 macro_rules! counters {
@@ -21,8 +22,10 @@ macro_rules! counters {
             /// Definitions whose processes cannot be copied from a template: each is built,
             /// which takes longer. A log line at debug level says why.
             pub refused_templates: u64,
-            /// Log lines dropped because nobody read them in time.
+            /// Log lines that were not written: nobody read them in time, or writing failed.
             pub lost_log_lines: u64,
+            /// Bytes for standard output that were not written.
+            pub lost_output_bytes: u64,
         }
 
         impl WorkerCounters {
@@ -39,6 +42,7 @@ macro_rules! counters {
                     ("dead_letters", self.dead_letters),
                     ("refused_templates", self.refused_templates),
                     ("lost_log_lines", self.lost_log_lines),
+                    ("lost_output_bytes", self.lost_output_bytes),
                 ]
             }
         }
@@ -106,12 +110,13 @@ impl SharedCounters {
 pub(crate) fn collect<'a>(
     workers: impl Iterator<Item = &'a WorkerCounters>,
     shared: &SharedCounters,
-    lost_log_lines: u64,
+    output: &Output,
 ) -> Metrics {
     let mut sum = Metrics {
         dead_letters: shared.dead_letters.load(Ordering::Relaxed),
         refused_templates: shared.refused_templates.load(Ordering::Relaxed),
-        lost_log_lines,
+        lost_log_lines: output.lost_log_lines(),
+        lost_output_bytes: output.lost_output_bytes(),
         ..Metrics::default()
     };
     for worker in workers {

@@ -7,187 +7,41 @@
 //! 2. Hosts refuse new processes.
 //! 3. What is left on the hosts is terminated.
 //! 4. The workers end after the slice that they run; processes that are left are dropped.
-//! 5. Output is flushed, threads outside that still wait are told.
+//! 5. Threads outside that still wait are told, and what is not written yet is, if somebody reads
+//!    it within two seconds; the command waits longer for its readers (`cli/run.rs`).
 //!
 //! A worker that is stuck in a long library call is left behind, not joined.
 
 #![allow(unsafe_code)]
 
+mod builder;
+
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::app::Application;
 use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::metrics::{self, Metrics};
 use crate::node::Node;
-use crate::node_name;
-use crate::output::{Level, Output, PrintMode};
+#[cfg(feature = "cli")]
+use crate::output::Output;
 use crate::payload;
 use crate::pid::{self, Pid, ProcessId};
 use crate::process::context::Inherited;
 use crate::process::exit::{Outcome, Watcher};
 use crate::process::message::{Answer, Content, Message, Topic};
-use crate::scheduler::{Scheduler, cores, monitor, worker};
+use crate::scheduler::worker;
 use crate::spawn::{self, Relation, Request};
 use crate::supervisor::{Event, ServiceState, Stop, Supervisor};
 use crate::sync::{Arc, Mutex, lock};
 use crate::tickets::Notice;
 use crate::value::Value;
 use crate::vm::control::KILL_TERMINATED;
-use crate::vm::preempt;
+pub use builder::Builder;
 
 /// How long a stopping runtime waits for its workers before it leaves stuck ones behind.
 const WORKER_STOP_LIMIT: Duration = Duration::from_secs(2);
-/// How long it waits for output that nobody reads.
-const OUTPUT_STOP_LIMIT: Duration = Duration::from_secs(2);
-
-/// Configures and starts a [`Runtime`].
-#[derive(Debug, Default)]
-pub struct Builder {
-    workers: Option<usize>,
-    unpinned: bool,
-    no_preemption: bool,
-    node_id: String,
-    application: Option<Application>,
-    plain_print: bool,
-    log_level: Option<Level>,
-    script_arguments: Vec<String>,
-    unread_output: Interrupt,
-    reductions: Option<u32>,
-    strict_security: bool,
-}
-
-impl Builder {
-    /// Makes a builder with the defaults: one pinned worker per usable core, preemption on.
-    pub fn new() -> Self {
-        Builder::default()
-    }
-
-    /// Sets the number of workers; without it, one per usable core.
-    pub fn workers(mut self, workers: impl Into<Option<usize>>) -> Self {
-        self.workers = workers.into().map(|workers| workers.max(1));
-        self
-    }
-
-    /// Sets whether workers are pinned to cores (the default).
-    pub fn pinning(mut self, pinning: bool) -> Self {
-        self.unpinned = !pinning;
-        self
-    }
-
-    /// Sets whether processes that compute too long are suspended (the default). It uses the
-    /// signal SIGURG; without it signals are left alone and a busy process keeps its core.
-    pub fn preemption(mut self, preemption: bool) -> Self {
-        self.no_preemption = !preemption;
-        self
-    }
-
-    /// Sets how many calls of the API a process makes before others get their turn, at least 1; 2000
-    /// by default. A slice also ends after a millisecond if others wait.
-    pub fn reductions(mut self, reductions: u32) -> Self {
-        self.reductions = Some(reductions.max(1));
-        self
-    }
-
-    /// Sets the node's name, which then is part of every PID, with a mark of this run behind it: a
-    /// PID of an earlier run names no process of this one. It must not contain `@`, `|` or `!`.
-    pub fn node_id(mut self, id: impl Into<String>) -> Self {
-        self.node_id = id.into();
-        self
-    }
-
-    /// Sets the application whose definitions can be spawned.
-    pub fn application(mut self, application: Application) -> Self {
-        self.application = Some(application);
-        self
-    }
-
-    /// Makes `print` write bare lines to standard output instead of log lines.
-    pub fn plain_print(mut self, plain: bool) -> Self {
-        self.plain_print = plain;
-        self
-    }
-
-    /// Sets the least important log lines that are written; [`Level::Info`] by default.
-    pub fn log_level(mut self, level: Level) -> Self {
-        self.log_level = Some(level);
-        self
-    }
-
-    /// Sets an interrupt that is raised when nobody reads standard output any more.
-    pub fn on_unread_output(mut self, interrupt: Interrupt) -> Self {
-        self.unread_output = interrupt;
-        self
-    }
-
-    /// Sets what `io.args()` gives.
-    pub fn script_arguments(mut self, arguments: Vec<String>) -> Self {
-        self.script_arguments = arguments;
-        self
-    }
-
-    /// Sets whether a process without an actor or a scope may do nothing that policies decide
-    /// about; by default it may do everything.
-    pub fn strict_security(mut self, strict: bool) -> Self {
-        self.strict_security = strict;
-        self
-    }
-
-    /// Starts the workers, the hosts and the services of the application.
-    ///
-    /// # Errors
-    /// [`Error::Thread`] if the system refuses a thread or the signal handler, [`Error::NodeId`] if
-    /// the node's id cannot be part of a PID.
-    pub fn start(self) -> Result<Runtime, Error> {
-        if let Some(problem) = node_name::problem(&self.node_id) {
-            return Err(Error::NodeId(problem));
-        }
-        let workers = self.workers.unwrap_or_else(cores::usable);
-        let preempts = !self.no_preemption && cfg!(target_os = "linux");
-        let (scheduler, queues) = Scheduler::new(workers);
-        let mode = if self.plain_print { PrintMode::Plain } else { PrintMode::Log };
-        let level = self.log_level.unwrap_or(Level::Info);
-        let output = Output::new(mode, level, self.unread_output);
-        let application = self.application.unwrap_or_else(|| Application::from_files([], &[]));
-        let mut node =
-            Node::new(self.node_id, application, scheduler, output, self.script_arguments);
-        node.is_strict = self.strict_security;
-        node.reductions = self.reductions.unwrap_or(node.reductions);
-        let node = Arc::new(node);
-        let (supervisor, supervise) = Supervisor::new(node.clone());
-        let runtime =
-            Runtime { node: node.clone(), threads: Mutex::new(Vec::new()), supervisor, workers };
-        runtime.start_output()?;
-        #[cfg(target_os = "linux")]
-        if preempts {
-            preempt::install_handler().map_err(Error::Thread)?;
-        }
-        let pins = if self.unpinned { Vec::new() } else { cores::allowed() };
-        for (index, queue) in queues.into_iter().enumerate() {
-            let (node, pin) = (node.clone(), pins.get(index).copied());
-            runtime.start_thread(format!("moonlet-{index}"), move || {
-                if let Some(core) = pin
-                    && !cores::pin(core)
-                {
-                    node.output.log(Level::Warn, None, "cannot pin a worker to its core");
-                }
-                monitor::announce(&node.scheduler.workers[index]);
-                worker::run(node.clone(), index, queue, preempts);
-                monitor::withdraw(&node.scheduler.workers[index]);
-            })?;
-        }
-        runtime
-            .start_thread("moonlet-monitor".to_owned(), move || monitor::run(&node, preempts))?;
-        runtime.start_thread("moonlet-supervisor".to_owned(), supervise)?;
-        let (done, started) = mpsc::channel();
-        runtime.supervisor.tell(Event::Start { done });
-        // An error says that the supervisor is gone: the runtime is stopping already.
-        let _ = started.recv();
-        Ok(runtime)
-    }
-}
 
 /// One call from a thread outside: the ticket of its process, and the notices about it.
 struct Call<'a> {
@@ -237,6 +91,7 @@ pub struct Runtime {
     threads: Mutex<Vec<JoinHandle<()>>>,
     supervisor: Supervisor,
     workers: usize,
+    is_halted: Mutex<bool>,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -275,7 +130,7 @@ impl Runtime {
     /// Returns the sums of the scheduler's counters.
     pub fn metrics(&self) -> Metrics {
         let workers = self.node.scheduler.workers.iter().map(|worker| &worker.counters);
-        metrics::collect(workers, &self.node.metrics, self.node.output.lost_lines())
+        metrics::collect(workers, &self.node.metrics, &self.node.output)
     }
 
     /// Returns how many processes live, on all hosts.
@@ -386,20 +241,22 @@ impl Runtime {
     /// left of them when their time is over or `hurry` is raised. A host refuses new processes
     /// once the services on it have ended; what else runs there goes on.
     pub fn stop_services(&self, hurry: &Interrupt) {
-        self.stop_units(false, hurry);
+        self.stop_units(false, hurry, "");
     }
 
     /// Stops the whole application in order: services, then the processes of their hosts, which
     /// are asked to stop and terminated when their host's time is over or `hurry` is raised.
     pub fn stop(&self, hurry: &Interrupt) {
-        self.stop_units(true, hurry);
+        self.stop_units(true, hurry, "");
     }
 
-    fn stop_units(&self, with_hosts: bool, hurry: &Interrupt) {
+    /// As [`Runtime::stop`] or, without hosts, [`Runtime::stop_services`]; `hint` says to people how
+    /// to hurry.
+    pub(crate) fn stop_units(&self, with_hosts: bool, hurry: &Interrupt, hint: &'static str) {
         let (done, stopped) = mpsc::channel();
         let (sender, notices) = mpsc::channel();
         let supervisor = &self.supervisor;
-        supervisor.tell(Event::Stop(Stop { with_hosts, done: vec![done] }));
+        supervisor.tell(Event::Stop(Stop { with_hosts, hint, done: vec![done] }));
         std::thread::scope(|scope| {
             let listening = hurry.listen(sender.clone());
             scope.spawn(move || {
@@ -414,12 +271,32 @@ impl Runtime {
         });
     }
 
-    /// Stops everything at once: what still runs is terminated.
-    pub fn shutdown(self) {
-        drop(self);
+    /// Stops everything at once: what still runs is terminated, and readers get two seconds for
+    /// what is not written yet. Returns the counters, which say what was lost.
+    pub fn shutdown(self) -> Metrics {
+        self.halt();
+        self.metrics()
     }
 
     fn halt(&self) {
+        self.halt_processes();
+        let no_time = Interrupt::new();
+        no_time.raise();
+        self.node.output.finish(&no_time, &Interrupt::new());
+        self.node.output.close();
+    }
+
+    /// The streams, for the command.
+    #[cfg(feature = "cli")]
+    pub(crate) fn output(&self) -> &Output {
+        &self.node.output
+    }
+
+    /// Stops everything but what is written; once.
+    pub(crate) fn halt_processes(&self) {
+        if std::mem::replace(&mut *lock(&self.is_halted), true) {
+            return;
+        }
         self.supervisor.tell(Event::Quit);
         for host in self.node.hosts() {
             host.set_state(crate::host::HostState::Stopping);
@@ -444,7 +321,6 @@ impl Runtime {
             self.drop_processes();
         }
         self.node.tickets.close_all();
-        self.node.output.stop(OUTPUT_STOP_LIMIT);
     }
 
     fn kill_all(&self) {

@@ -7,9 +7,11 @@
 #![allow(unsafe_code)]
 
 use crate::api;
+use crate::death;
 use crate::error::{ApiError, kind};
 use crate::host::{HostState, Limits};
 use crate::node::Node;
+use crate::output::{Level, Record};
 use crate::payload::Payload;
 use crate::pid::ProcessId;
 use crate::process::context::Inherited;
@@ -24,7 +26,6 @@ use crate::sync::Arc;
 use crate::tickets::Notice;
 use crate::vm::Vm;
 use crate::vm::template::Refusal;
-use crate::{death, output};
 
 /// Why a process was not started, on its way to a spawner that waited.
 pub(crate) type SpawnError = ApiError;
@@ -225,7 +226,7 @@ pub(crate) fn new_vm(node: &Node, host: u32, definition: &Definition) -> Result<
 fn report_refusal(node: &Node, definition: &Definition, reason: &Refusal) {
     node.metrics.count_refused_template();
     let text = format!("{}: processes are built one by one, not copied: {reason}", definition.id);
-    node.output.log(output::Level::Debug, None, &text);
+    node.output.say(Level::Debug, &text);
 }
 
 fn find<'a>(node: &'a Node, request: &Request<'_>) -> Result<(u32, &'a Definition), ApiError> {
@@ -362,9 +363,15 @@ fn error_of(process: &Process, outcome: Outcome) -> ApiError {
         Outcome::Failure(failure) => *failure,
         Outcome::Value(_) => Failure::text(outcome::CHUNK_ENDED),
     };
-    if let Some(traceback) = &failure.traceback {
-        let text = format!("chunk failed: {}\n{traceback}", failure.message());
-        process.node.output.log(output::Level::Debug, Some(process), &text);
+    if failure.traceback.is_some() && process.node.output.logs(Level::Debug) {
+        process.node.output.log(&Record {
+            level: Level::Debug,
+            origin: Some(&process.origin()),
+            logger: b"",
+            message: &[b"chunk failed: ", &*failure.message].concat(),
+            fields: &[],
+            traceback: failure.traceback.as_deref(),
+        });
     }
     outcome::of_chunk(&failure)
 }

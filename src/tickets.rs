@@ -19,6 +19,8 @@ pub(crate) enum Notice {
     Interrupted,
     /// No service runs or will run again.
     ServicesEnded,
+    /// All output that was queued is written, or given up.
+    Written,
 }
 
 /// How whoever holds a ticket is told.
@@ -47,11 +49,14 @@ impl Tickets {
         lock(&self.waiting).remove(&ticket);
     }
 
-    /// Tells whoever holds the ticket; nobody if it was closed.
-    pub(crate) fn notify(&self, ticket: u64, notice: Notice) {
-        if let Some(listener) = lock(&self.waiting).get(&ticket) {
+    /// Tells whoever holds the ticket; false if it was closed.
+    pub(crate) fn notify(&self, ticket: u64, notice: Notice) -> bool {
+        let waiting = lock(&self.waiting);
+        let listener = waiting.get(&ticket);
+        if let Some(listener) = listener {
             listener(notice);
         }
+        listener.is_some()
     }
 
     /// Tells everybody that the runtime stops.

@@ -2,7 +2,6 @@
 
 mod support;
 
-use moonlet::{Builder, Level};
 use support::{App, PATIENCE, exec, run, within};
 
 /// An event and a message arrive while a select looks: whichever it passed over must wake it.
@@ -28,7 +27,7 @@ fn s8_3_a_select_never_sleeps_on_a_case_that_is_ready() {
     let app = App::new().process("main", main).process("selects", selects);
     within(PATIENCE, move || {
         // Slices of one call move the two between workers all the time.
-        let builder = Builder::new().workers(2).reductions(1).log_level(Level::Error);
+        let builder = support::builder().workers(2).reductions(1);
         let runtime = builder.application(app.load()).start().expect("the runtime starts");
         exec(&runtime, "app:main", &[]);
     });

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use moonlet::{Builder, Error, Interrupt, Level, Runtime, Value};
 
-use support::{App, PATIENCE, exec, start, within};
+use support::{App, PATIENCE, builder, exec, start, within};
 
 /// After so long a runtime gives up on a worker and leaves it behind.
 const WORKER_STOP_LIMIT: Duration = Duration::from_secs(2);
@@ -73,7 +73,7 @@ fn raised_after(limit: Duration) -> Interrupt {
 
 /// Runs `end`, which ends a runtime, and fails if a worker was left behind.
 #[track_caller]
-fn prompt(what: &str, end: impl FnOnce() + Send + 'static) {
+fn prompt<T: Send + 'static>(what: &str, end: impl FnOnce() -> T + Send + 'static) {
     let begin = Instant::now();
     within(PATIENCE, end);
     let taken = begin.elapsed();
@@ -416,7 +416,7 @@ fn programs_run_without_preemption() {
     "#;
     within(PATIENCE, move || {
         let app = counting().process("patient", patient).process("chatter", chatter);
-        let builder = Builder::new().preemption(false).workers(1).log_level(Level::Error);
+        let builder = builder().preemption(false).workers(1);
         let runtime = builder.application(app.load()).start().expect("the runtime starts");
         count(&runtime, 1000);
         // A process that calls the runtime all the time is counted, not interrupted.
@@ -438,7 +438,7 @@ fn one_worker_is_enough() {
         let app = counting().process("impatient", impatient);
         let app = app.process("computes", "while true do end");
         within(PATIENCE, move || {
-            let builder = Builder::new().workers(workers).log_level(Level::Error);
+            let builder = builder().workers(workers);
             let runtime = builder.application(app.load()).start().expect("the runtime starts");
             assert_eq!(runtime.workers(), 1);
             count(&runtime, 1000);

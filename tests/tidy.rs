@@ -12,13 +12,12 @@ const COLUMNS_MAX: usize = 100;
 /// Files that name a memory ordering.
 const ORDERINGS: &[&str] = &[
     "src/api/send.rs",
-    "src/cli/run.rs",
+    "src/cli/stops.rs",
     "src/clock.rs",
     "src/death.rs",
     "src/host.rs",
     "src/metrics.rs",
     "src/node.rs",
-    "src/output.rs",
     "src/process/heap_report.rs",
     "src/process/loom_death.rs",
     "src/process/mailbox.rs",

@@ -4,11 +4,13 @@
 
 use std::ffi::c_int;
 
-use crate::api::caller::{self, ApiResult, Caller, Failure};
-use crate::api::{function, library};
-use crate::error::ApiError;
-use crate::output::{Asker, Level, PrintMode, Printed};
+use crate::api::caller::{self, ApiResult, Caller};
+use crate::api::{function, library, time};
+use crate::error::{ApiError, kind};
+use crate::output::{Asker, Broken, Flushed, Printed, Read};
+use crate::process::channel::Wake;
 use crate::process::message::Answer;
+use crate::process::timers::Action;
 use crate::vm::boundary::{self, Reply};
 use crate::vm::ffi::{self, lua_State};
 use crate::vm::stack::Stack;
@@ -16,9 +18,6 @@ use crate::vm::stack::Stack;
 function!(read_line, read_line_inner);
 function!(flush, flush_inner);
 function!(arguments, arguments_inner);
-
-/// How long `io.flush` may hold up its process.
-const FLUSH_LIMIT: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Pushes the table `io`.
 pub(crate) fn make(stack: Stack) {
@@ -36,14 +35,10 @@ pub(crate) fn make(stack: Stack) {
 
 /// Ends `print`: the line is on top of the stack.
 pub(crate) fn print_line(caller: &mut Caller<'_>) -> ApiResult {
-    let mut line = caller.string(-1).unwrap_or_default().to_vec();
-    let output = &caller.process.node.output;
-    if output.mode() == PrintMode::Log {
-        output.log(Level::Info, Some(caller.process), &String::from_utf8_lossy(&line));
-        return Ok(Reply::Return(0));
-    }
-    line.push(b'\n');
-    write_bytes(caller, line, print_again)
+    let line = caller.string(-1).unwrap_or_default().to_vec();
+    let process = &caller.process;
+    let printed = process.node.output.print(line, || process.origin(), asker(caller));
+    wait_if_full(caller, printed, print_again)
 }
 
 /// There is room again: the text is still on top of the stack.
@@ -68,17 +63,19 @@ fn out_again(stack: Stack) -> Reply {
     })
 }
 
-/// Queues bytes, or waits for room where that is possible.
-fn write_bytes(
+/// How the current coroutine is told that it need not wait any more; `None` if it cannot wait.
+fn asker(caller: &Caller<'_>) -> Option<Asker> {
+    caller.can_wait().then(|| caller.process.asker())
+}
+
+/// Waits for room if there is none.
+fn wait_if_full(
     caller: &mut Caller<'_>,
-    bytes: Vec<u8>,
+    printed: Printed,
     again: boundary::Continuation,
 ) -> ApiResult {
-    let token = caller.process.coroutines.next_token();
-    let asker = Asker { uniq: caller.process.id.uniq, token };
-    let asker = caller.can_wait().then_some(asker);
-    match caller.process.node.output.write(bytes, asker) {
-        Printed::Queued => Ok(Reply::Return(0)),
+    match printed {
+        Printed::Done => Ok(Reply::Return(0)),
         Printed::Full => {
             caller.process.coroutines.wait();
             caller.wait(again)
@@ -126,18 +123,49 @@ unsafe extern "C-unwind" fn write(lua: *mut lua_State) -> c_int {
 fn out_line(caller: &mut Caller<'_>) -> ApiResult {
     let mut line = caller.string(-1).unwrap_or_default().to_vec();
     line.push(b'\n');
-    write_bytes(caller, line, out_again)
+    let printed = caller.process.node.output.write(&line, asker(caller));
+    wait_if_full(caller, printed, out_again)
 }
 
 fn write_text(caller: &mut Caller<'_>) -> ApiResult {
-    let text = caller.string(-1).unwrap_or_default().to_vec();
-    write_bytes(caller, text, write_again)
+    let text = caller.string(-1).unwrap_or_default();
+    let printed = caller.process.node.output.write(text, asker(caller));
+    wait_if_full(caller, printed, write_again)
 }
 
 /// `io.flush()`.
 fn flush_inner(caller: &mut Caller<'_>) -> ApiResult {
-    caller.process.node.output.flush(FLUSH_LIMIT);
-    Ok(Reply::Return(0))
+    let asker = asker(caller);
+    match caller.process.node.output.flush(asker) {
+        Flushed::Written => written(caller),
+        Flushed::Broken(broken) => Err(not_written(&broken).into()),
+        Flushed::Waits if asker.is_none() => Err(ApiError::invalid("cannot wait here").into()),
+        Flushed::Waits => {
+            caller.process.coroutines.wait();
+            caller.wait(flushed)
+        }
+    }
+}
+
+/// What was written before the call is out, or lost; what was written since does not matter.
+fn flushed(stack: Stack) -> Reply {
+    caller::enter(stack, |caller| {
+        caller.process.coroutines.take_wake();
+        match caller.process.node.output.flush(None) {
+            Flushed::Broken(broken) => Err(not_written(&broken).into()),
+            Flushed::Written | Flushed::Waits => written(caller),
+        }
+    })
+}
+
+fn written(caller: &Caller<'_>) -> ApiResult {
+    caller.push_boolean(true);
+    Ok(Reply::Return(1))
+}
+
+fn not_written(broken: &Broken) -> ApiError {
+    let reason = &broken.reason;
+    ApiError::new(kind::UNAVAILABLE, format!("cannot write to standard output: {reason}"))
 }
 
 /// `io.args()`.
@@ -151,25 +179,65 @@ fn arguments_inner(caller: &mut Caller<'_>) -> ApiResult {
     Ok(Reply::Return(1))
 }
 
-/// `io.readline()`.
+/// `io.readline(timeout)`.
 fn read_line_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
+    let timeout = match caller.is_missing(1) {
+        true => None,
+        false => Some(time::duration_argument(caller, 1)?),
+    };
     caller.wait_or_raise()?;
-    let uniq = caller.process.id.uniq;
-    let token = caller.process.coroutines.wait().to_token();
-    let asker = Asker { uniq, token };
+    let asker = caller.process.asker();
+    caller.process.has_asked_for_input = true;
     caller.process.node.output.read_line(asker).map_err(|error| {
-        Failure::Raised(ApiError::new(crate::error::kind::INTERNAL, error.to_string()))
+        ApiError::new(kind::INTERNAL, format!("cannot read standard input: {error}"))
     })?;
+    let ticket = caller.process.coroutines.wait();
+    let timer = timeout.map(|nanos| {
+        let due = caller.process.node.clock.now().saturating_add(nanos.max(0) as u64);
+        caller.process.timers.get_mut().add(due, Action::Wake(ticket))
+    });
+    // For the continuation; timers count from 1.
+    caller.set_top(0);
+    caller.push_integer(asker.token as i64);
+    caller.push_integer(timer.unwrap_or(0) as i64);
     caller.wait(line_read)
 }
 
 fn line_read(stack: Stack) -> Reply {
     caller::enter(stack, |caller| {
-        match caller.process.coroutines.take_answer() {
-            Some(Answer::Output(Some(line))) => caller.push_string(line),
-            _ => caller.push_nil(),
+        let number = |index| caller.integer(index).unwrap_or_default() as u64;
+        let (token, timer) = (number(-2), number(-1));
+        match caller.process.coroutines.take_wake() {
+            Some(Wake::Answer(answer)) => {
+                if timer > 0 {
+                    caller.process.timers.get_mut().stop(timer);
+                }
+                match *answer {
+                    Answer::Output(Some(lease)) => push_read(caller, lease.take()),
+                    _ => push_read(caller, Read::End),
+                }
+            }
+            _ => {
+                let asker = Asker { uniq: caller.process.id.uniq, token };
+                caller.process.node.output.withdraw(|other| other == asker);
+                Err(ApiError::new(kind::TIMEOUT, "no line within the time").into())
+            }
         }
-        Ok(Reply::Return(1))
     })
+}
+
+fn push_read(caller: &Caller<'_>, read: Read) -> ApiResult {
+    match read {
+        Read::Line(line) => caller.push_string(line),
+        Read::End => caller.push_nil(),
+        Read::TooLong => {
+            return Err(ApiError::invalid("line of standard input too long").into());
+        }
+        Read::Failed(reason) => {
+            let text = format!("cannot read standard input: {reason}");
+            return Err(ApiError::new(kind::UNAVAILABLE, text).into());
+        }
+    }
+    Ok(Reply::Return(1))
 }

@@ -1,18 +1,17 @@
 //! The module `logger`: log lines with fields.
 
-#![allow(unsafe_code)]
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use std::ffi::c_int;
-
-use crate::api::caller::{self, ApiResult, Caller, Failure};
-use crate::api::function;
-use crate::output::Level;
-use crate::vm::boundary::{self, Reply};
-use crate::vm::ffi::{self, lua_State};
+use crate::api::caller::{ApiResult, Caller, Failure};
+use crate::api::{fields, function};
+use crate::output::{Level, Record};
+use crate::vm::boundary::Reply;
 use crate::vm::stack::{Stack, Type};
 use crate::vm::userdata::{self, Class, Kind};
 
-/// User values: the name, the text of the fields (` key=value` each).
+/// User values: the name, and the fields as a table of texts, or nil for none. They are rendered
+/// when `with` gets them: what a script changes later does not change them.
 const NAME: i32 = 1;
 const FIELDS: i32 = 2;
 
@@ -32,68 +31,41 @@ static CLASS: Class = Class {
 
 /// Pushes the root logger.
 pub(crate) fn make(stack: Stack) {
-    push(stack, b"", b"");
+    stack.push_nil();
+    push(stack, b"");
 }
 
-fn push(stack: Stack, name: &[u8], fields: &[u8]) {
+/// Pushes a logger with the fields on top of the stack, in their place.
+fn push(stack: Stack, name: &[u8]) {
     userdata::push(stack, &CLASS, (), 2);
     stack.push_string(name);
     stack.set_user_value(-2, NAME);
-    stack.push_string(fields);
+    stack.push_value(-2);
     stack.set_user_value(-2, FIELDS);
+    stack.remove(-2);
 }
 
-macro_rules! levels {
-    ($($shell:ident $inner:ident $level:expr;)*) => {$(
-        unsafe extern "C-unwind" fn $shell(lua: *mut lua_State) -> c_int {
-            // SAFETY: Lua calls this with the running state; the frame is plain.
-            unsafe {
-                render_fields(lua, 3);
-                boundary::call(lua, |stack| caller::enter(stack, $inner))
-            }
-        }
-        fn $inner(caller: &mut Caller<'_>) -> ApiResult {
-            log(caller, $level)
-        }
-    )*};
+function!(debug, debug_inner);
+function!(info, info_inner);
+function!(warn, warn_inner);
+function!(error, error_inner);
+function!(with, with_inner);
+function!(named, named_inner);
+
+fn debug_inner(caller: &mut Caller<'_>) -> ApiResult {
+    log(caller, Level::Debug)
 }
 
-levels! {
-    debug debug_inner Level::Debug;
-    info info_inner Level::Info;
-    warn warn_inner Level::Warn;
-    error error_inner Level::Error;
+fn info_inner(caller: &mut Caller<'_>) -> ApiResult {
+    log(caller, Level::Info)
 }
 
-/// Replaces the fields table at `index` by a text on top of the stack, and the message at 2 by
-/// its text.
-///
-/// # Safety
-/// `lua` is the running state in a plain frame.
-unsafe fn render_fields(lua: *mut lua_State, index: c_int) {
-    // SAFETY: the caller vouches for the frame; __tostring may run Lua code. The traversal
-    // converts copies, never the keys themselves.
-    unsafe {
-        ffi::lua_settop(lua, index);
-        if ffi::lua_type(lua, index) == ffi::LUA_TTABLE {
-            ffi::luaL_checkstack(lua, 40, c"too many fields".as_ptr());
-            ffi::lua_pushstring(lua, c"".as_ptr());
-            ffi::lua_pushnil(lua);
-            while ffi::lua_next(lua, index) != 0 {
-                // text, key, value -> text', key
-                ffi::lua_pushvalue(lua, -3);
-                ffi::lua_pushstring(lua, c" ".as_ptr());
-                ffi::luaL_tolstring(lua, -4, std::ptr::null_mut());
-                ffi::lua_pushstring(lua, c"=".as_ptr());
-                ffi::luaL_tolstring(lua, -5, std::ptr::null_mut());
-                ffi::lua_concat(lua, 5);
-                ffi::lua_replace(lua, -4);
-                ffi::lua_settop(lua, -2);
-            }
-        } else {
-            ffi::lua_pushstring(lua, c"".as_ptr());
-        }
-    }
+fn warn_inner(caller: &mut Caller<'_>) -> ApiResult {
+    log(caller, Level::Warn)
+}
+
+fn error_inner(caller: &mut Caller<'_>) -> ApiResult {
+    log(caller, Level::Error)
 }
 
 fn receiver(caller: &Caller<'_>) -> Result<(), Failure> {
@@ -104,47 +76,68 @@ fn receiver(caller: &Caller<'_>) -> Result<(), Failure> {
     Err(Failure::Text(format!("bad argument #1 (logger expected, got {got})")))
 }
 
-/// Writes one line; the rendered fields are on top of the stack.
+/// Writes one line.
 fn log(caller: &Caller<'_>, level: Level) -> ApiResult {
     receiver(caller)?;
-    let text =
-        |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
-    let own_fields = text(caller.string(-1));
+    let output = &caller.process.node.output;
+    if !output.logs(level) {
+        return Ok(Reply::Return(0));
+    }
     let message = match caller.kind(2) {
-        Type::String | Type::Number => text(caller.string(2)),
-        other => other.name().to_owned(),
+        Type::String | Type::Number => caller.string(2).unwrap_or_default(),
+        other => other.name().as_bytes(),
     };
+    let mut fields = own_fields(caller);
+    let given = fields::read(caller, 3, output.format());
+    fields.extend(given.into_iter().map(|(key, value)| (key, Cow::Owned(value))));
+    let fields: Vec<_> = fields.into_iter().collect();
     caller.push_user_value(1, NAME);
-    let name = text(caller.string(-1));
-    caller.push_user_value(1, FIELDS);
-    let fields = text(caller.string(-1));
-    let separator = if name.is_empty() { "" } else { ": " };
-    let line = format!("{name}{separator}{message}{fields}{own_fields}");
-    caller.process.node.output.log(level, Some(caller.process), &line);
+    output.log(&Record {
+        level,
+        origin: Some(&caller.process.origin()),
+        logger: caller.string(-1).unwrap_or_default(),
+        message,
+        fields: &fields,
+        traceback: None,
+    });
     Ok(Reply::Return(0))
 }
 
-/// `logger:with(fields)`.
-unsafe extern "C-unwind" fn with(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this with the running state; the frame is plain.
-    unsafe {
-        render_fields(lua, 2);
-        boundary::call(lua, |stack| caller::enter(stack, with_inner))
+/// The fields of the logger itself, sorted by key.
+fn own_fields<'a>(caller: &Caller<'_>) -> BTreeMap<Vec<u8>, Cow<'a, str>> {
+    let mut fields = BTreeMap::new();
+    if caller.push_user_value(1, FIELDS) == Type::Table {
+        let table = caller.top();
+        caller.push_nil();
+        while caller.next(table) {
+            let text = |index| caller.string(index).unwrap_or_default();
+            // What `with` rendered is text.
+            let value = String::from_utf8_lossy(text(-1)).into_owned();
+            fields.insert(text(-2).to_vec(), Cow::Owned(value));
+            caller.pop(1);
+        }
     }
+    caller.pop(1);
+    fields
 }
 
+/// `logger:with(fields)`.
 fn with_inner(caller: &mut Caller<'_>) -> ApiResult {
     receiver(caller)?;
-    let added = caller.string(-1).unwrap_or_default();
-    caller.push_user_value(1, FIELDS);
-    let fields = [caller.string(-1).unwrap_or_default(), added].concat();
+    let added = fields::read(caller, 2, caller.process.node.output.format());
+    let mut fields = own_fields(caller);
+    fields.extend(added.into_iter().map(|(key, value)| (key, Cow::Owned(value))));
     caller.push_user_value(1, NAME);
     let name = caller.string(-1).unwrap_or_default();
-    push(caller.stack, name, &fields);
+    caller.push_table(0, fields.len());
+    for (key, value) in &fields {
+        caller.push_string(key);
+        caller.push_string(value.as_bytes());
+        caller.raw_set(-3);
+    }
+    push(caller.stack, name);
     Ok(Reply::Return(1))
 }
-
-function!(named, named_inner);
 
 /// `logger:named(name)`.
 fn named_inner(caller: &mut Caller<'_>) -> ApiResult {
@@ -154,7 +147,6 @@ fn named_inner(caller: &mut Caller<'_>) -> ApiResult {
     let name = caller.string(-1).unwrap_or_default();
     let name = if name.is_empty() { added.to_vec() } else { [name, b".", added].concat() };
     caller.push_user_value(1, FIELDS);
-    let fields = caller.string(-1).unwrap_or_default();
-    push(caller.stack, &name, fields);
+    push(caller.stack, &name);
     Ok(Reply::Return(1))
 }

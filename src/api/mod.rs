@@ -16,6 +16,7 @@ mod debug;
 pub(crate) mod errors;
 pub(crate) mod exec;
 pub(crate) mod exit;
+mod fields;
 pub(crate) mod function_names;
 pub(crate) mod inbox;
 pub(crate) mod individual;

@@ -54,8 +54,9 @@ pub(crate) enum Kind {
     Service(ServiceConfig),
     /// `security.policy`: a rule and its groups.
     Policy(PolicyConfig),
-    /// A service or a policy that lacks a part of it. Always in error.
-    Broken,
+    /// A service or a policy that lacks a part of it, and when a service should have started.
+    /// Always in error.
+    Broken(Option<Box<Lifecycle>>),
     /// A kind this runtime does not know: inert.
     Other,
 }
@@ -130,6 +131,7 @@ impl Entry {
         match &self.kind {
             Kind::Host(host) => Some(&host.lifecycle),
             Kind::Service(service) => Some(&service.lifecycle),
+            Kind::Broken(lifecycle) => lifecycle.as_deref(),
             _ => None,
         }
     }
@@ -171,15 +173,15 @@ pub(super) fn read(
         "library.lua" => Kind::Library(reader.code()),
         "function.lua" => Kind::Function(reader.code()),
         "process.host" | "terminal.host" => Kind::Host(reader.host()),
-        "process.service" => reader.service().map_or(Kind::Broken, Kind::Service),
+        "process.service" => reader.service(),
         "security.policy" => {
             let policy = PolicyConfig::read(draft, &reader.fields, reader.report);
-            policy.map_or(Kind::Broken, Kind::Policy)
+            policy.map_or(Kind::Broken(None), Kind::Policy)
         }
         "security.policy.expr" => {
             let message = "policies given as expressions are not supported";
             reader.report.error(draft.kind_line, message);
-            Kind::Broken
+            Kind::Broken(None)
         }
         unknown => {
             let known = keys::KINDS.iter().map(|(kind, _)| *kind);
@@ -321,12 +323,17 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn service(&mut self) -> Option<ServiceConfig> {
+    fn service(&mut self) -> Kind {
         let lifecycle = Lifecycle::read(&self.fields, self.report, self.references);
         let input = self.fields.list("input", self.report).iter();
         let input = input.map(|item| section::plain_data(item, self.report)).collect();
         let (process, host) = (self.required("process"), self.required("host"));
-        Some(ServiceConfig { process: process?, host: host?, input, lifecycle })
+        match (process, host) {
+            (Some(process), Some(host)) => {
+                Kind::Service(ServiceConfig { process, host, input, lifecycle })
+            }
+            _ => Kind::Broken(Some(Box::new(lifecycle))),
+        }
     }
 
     fn required(&mut self, key: &str) -> Option<EntryId> {

@@ -76,8 +76,10 @@ impl Lifecycle {
         let start_timeout = length("start_timeout", default.start_timeout);
         let stop_timeout = length("stop_timeout", default.stop_timeout);
         let stable_threshold = length("stable_threshold", default.stable_threshold);
+        // What is no flag was hardly meant as "no", and the entry is in error anyway.
+        let if_wrong = section.get("auto_start").map_or(default.auto_start, |_| true);
         Lifecycle {
-            auto_start: section.flag("auto_start", default.auto_start, report),
+            auto_start: section.flag("auto_start", if_wrong, report),
             start_timeout,
             stop_timeout,
             stable_threshold,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::EntryId;
 use super::scalar::Remark;
+use crate::output;
 use crate::vm::bytecode::SyntaxError;
 
 /// Says whether a problem makes something unusable.
@@ -47,11 +48,12 @@ impl fmt::Display for Problem {
             Severity::Error => "",
             Severity::Warning => "warning: ",
         };
-        write!(f, "{}", self.file.display())?;
+        // In one line, whatever files and entries are called.
+        write!(f, "{}", output::one_line(self.file.as_os_str().as_encoded_bytes()))?;
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
-        write!(f, ": {prefix}{}", self.message)
+        write!(f, ": {prefix}{}", output::one_line(&self.message))
     }
 }
 
@@ -134,5 +136,9 @@ mod tests {
         assert_eq!(problem.to_string(), "app/_index.yaml:7: warning: no such thing");
         problem.line = None;
         assert_eq!(problem.to_string(), "app/_index.yaml: warning: no such thing");
+        problem.file = "app/a\nb\u{1b}[2J.yaml".into();
+        problem.message = "\u{202e}of \\ \r".into();
+        let expected = "app/a\\nb\\x1b[2J.yaml: warning: \\u{202e}of \\ \\r";
+        assert_eq!(problem.to_string(), expected);
     }
 }

@@ -105,7 +105,7 @@ pub(super) fn check(entries: &Entries, problems: &mut Vec<Problem>) {
         for id in policies.iter().filter(|id| !known_policies.contains(id)) {
             let message = match entries.get(id).map(|target| &target.kind) {
                 None => format!("policy {id} does not exist"),
-                Some(Kind::Policy(_) | Kind::Broken) => format!("policy {id} is in error"),
+                Some(Kind::Policy(_) | Kind::Broken(_)) => format!("policy {id} is in error"),
                 Some(_) => format!("{id} is not a policy"),
             };
             problems.push(problem(entry, id, message));

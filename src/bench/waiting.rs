@@ -8,9 +8,8 @@ use std::path::PathBuf;
 use crate::app::Application;
 use crate::death;
 use crate::host::HostState;
-use crate::interrupt::Interrupt;
 use crate::node::Node;
-use crate::output::{Level, Output, PrintMode};
+use crate::output::{Level, Output, Settings};
 use crate::payload;
 use crate::pid::{self, ProcessId};
 use crate::process::context::Inherited;
@@ -66,7 +65,7 @@ impl Waiting {
             files.push((PathBuf::from(file), source.as_bytes().to_vec()));
         }
         files.push((PathBuf::from("_index.yaml"), index.into_bytes()));
-        let output = Output::new(PrintMode::Log, Level::Error, Interrupt::new());
+        let output = Output::new(Settings { level: Level::Error, ..Settings::default() });
         let application = Application::from_files(files, &[]);
         let node = Node::new(String::new(), application, Scheduler::new(1).0, output, Vec::new());
         node.hosts().iter().for_each(|host| host.set_state(HostState::Running));

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::app::{Application, Severity};
+use crate::output;
 
 /// Exit status of an application that has errors.
 const STATUS_ERRORS: u8 = 1;
@@ -41,7 +42,8 @@ pub(crate) fn check(
             counted(warnings, "warning", "warnings")
         ),
     };
-    writeln!(out, "{}: {entries}, {found}", directory.display())?;
+    let directory = output::one_line(directory.as_os_str().as_encoded_bytes());
+    writeln!(out, "{directory}: {entries}, {found}")?;
     let failures = match strictness {
         Strictness::Warnings => errors,
         Strictness::Errors => errors + warnings,

@@ -1,9 +1,11 @@
 //! The `moonlet` command, one file per subcommand.
 
 mod check;
+mod plan;
 mod run;
+mod stops;
 
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -43,8 +45,14 @@ pub fn main() -> ExitCode {
             let strictness = if strict { Strictness::Errors } else { Strictness::Warnings };
             match check::check(&app, strictness, &mut io::stdout()) {
                 Ok(status) => status.into(),
-                // The reader of the report went away; nobody is left to tell.
-                Err(_) => ExitCode::FAILURE,
+                Err(error) => {
+                    // If the reader of the report went away, nobody is left to tell.
+                    if error.kind() != io::ErrorKind::BrokenPipe {
+                        let text = format!("moonlet: cannot write the report: {error}");
+                        let _ = writeln!(io::stderr(), "{text}");
+                    }
+                    ExitCode::FAILURE
+                }
             }
         }
     }

@@ -1,40 +1,48 @@
 //! `moonlet run`: an application with its services, or one of its entries.
+//!
+//! All that is said goes through the runtime's own output, which waits for slow readers and counts
+//! what they do not take; so a run ends with its last byte read, or says how many were not.
 
-use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
 
 use clap::Args;
-use signal_hook::consts::{SIGINT, SIGPIPE, SIGTERM};
-use signal_hook::iterator::Signals;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use signal_hook::consts::SIGPIPE;
 
-use crate::app::{Application, Kind};
+use super::plan::{Plan, STATUS_FAILED};
+use super::stops::Stops;
+use crate::app::{Application, Severity};
 use crate::error::Error;
 use crate::interrupt::Interrupt;
-use crate::output::Level;
+use crate::output::{Level, LogFormat, Output, Settings};
 use crate::runtime::{Builder, Runtime};
 use crate::value::Value;
 
-/// Exit status after a signal, as shells count it: this and the signal's number.
-const STATUS_SIGNALLED: u8 = 128;
-/// Exit status when an entry or a service failed.
-const STATUS_FAILED: u8 = 1;
-/// The host of an application that defines none.
-const IMPLICIT_HOST: &str = "app:processes";
+/// Exit status of a program that a closed pipe ended.
+const STATUS_UNREAD: u8 = 128 + SIGPIPE as u8;
+
+const LEVELS: [(&str, Level); 5] = [
+    ("debug", Level::Debug),
+    ("info", Level::Info),
+    ("warn", Level::Warn),
+    ("error", Level::Error),
+    ("off", Level::Off),
+];
+const FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
 
 #[derive(Args)]
 pub(crate) struct RunArguments {
     /// The application's folder
-    app: PathBuf,
+    pub(super) app: PathBuf,
     /// Runs this definition and ends when it ends
     #[arg(short = 'x', long = "exec", value_name = "NS:ENTRY")]
-    exec: Option<String>,
+    pub(super) exec: Option<String>,
     /// The host to run it on [default: the only host, else app:processes]
     #[arg(long, value_name = "ID", requires = "exec")]
-    host: Option<String>,
+    pub(super) host: Option<String>,
     /// Number of workers [default: one per usable core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     workers: Option<u16>,
@@ -44,141 +52,169 @@ pub(crate) struct RunArguments {
     /// Denies processes without an actor or a scope everything that security policies decide about
     #[arg(long)]
     strict_security: bool,
-    /// Writes debug lines to the log, too
-    #[arg(short, long)]
+    /// The least important log lines that are written
+    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = one_of(&LEVELS))]
+    log_level: Level,
+    /// Writes log lines for people or for programs
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = one_of(&FORMATS))]
+    log_format: LogFormat,
+    /// Writes debug lines to the log, too, as --log-level debug does
+    #[arg(short, long, conflicts_with = "log_level")]
     verbose: bool,
     /// Arguments of the entry's main, as strings
     #[arg(last = true, value_name = "ARGS")]
     arguments: Vec<String>,
 }
 
+/// Accepts the names of these values.
+fn one_of<T: Copy + Send + Sync>(
+    values: &'static [(&'static str, T)],
+) -> impl TypedValueParser<Value = T> {
+    let names = PossibleValuesParser::new(values.iter().map(|(name, _)| *name));
+    names.map(|given| {
+        let named = values.iter().find(|(name, _)| *name == given);
+        named.expect("the parser accepts no other").1
+    })
+}
+
+/// How a run came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Done,
+    Failed,
+    /// It was told to stop.
+    Stopped,
+}
+
 /// Runs the application and answers with the exit status.
 pub(crate) fn run(arguments: RunArguments) -> ExitCode {
     let application = Application::load(&arguments.app, &[]);
+    let mut complaints: Vec<(Level, String)> = Vec::new();
     for problem in application.problems() {
-        complain(problem);
+        let level = match problem.severity {
+            Severity::Error => Level::Error,
+            Severity::Warning => Level::Warn,
+        };
+        complaints.push((level, problem.to_string()));
     }
-    if application.entries().len() == 0 {
-        return ExitCode::from(STATUS_FAILED);
-    }
-    let host = arguments.host.clone().unwrap_or_else(|| default_host(&application));
-    let signals = match Stops::watch() {
-        Ok(signals) => signals,
-        Err(error) => return fail(&format!("cannot handle signals: {error}")),
+    let plan = match Plan::new(&application, &arguments) {
+        Ok(plan) => plan,
+        Err(refusal) => {
+            let text = (!refusal.text.is_empty()).then_some((Level::Error, refusal.text));
+            complaints.extend(text);
+            return give_up(&arguments, &complaints, refusal.status);
+        }
+    };
+    let fail = |text: String, mut complaints: Vec<(Level, String)>| {
+        complaints.push((Level::Error, format!("moonlet: {text}")));
+        give_up(&arguments, &complaints, STATUS_FAILED)
+    };
+    let stops = match Stops::watch() {
+        Ok(stops) => stops,
+        Err(error) => return fail(format!("cannot handle signals: {error}"), complaints),
     };
     let builder = Builder::new()
         .workers(arguments.workers.map(usize::from))
         .pinning(!arguments.no_pin)
         .plain_print(arguments.exec.is_some())
-        .on_unread_output(signals.stop.clone())
-        .log_level(if arguments.verbose { Level::Debug } else { Level::Info })
+        .on_unread_output(stops.stop.clone())
+        .log_level(if arguments.verbose { Level::Debug } else { arguments.log_level })
+        .log_format(arguments.log_format)
+        .complaints(complaints)
         .strict_security(arguments.strict_security)
         .script_arguments(arguments.arguments.clone())
         .application(application);
     let runtime = match builder.start() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&error.to_string()),
+        Err(error) => return fail(error.to_string(), Vec::new()),
     };
-    match &arguments.exec {
-        Some(entry) => run_entry(runtime, entry, &host, &arguments.arguments, &signals),
-        None => run_services(runtime, &signals),
+    let end = match plan {
+        Plan::Entry { id, host } => run_entry(&runtime, &id, &host, &arguments.arguments, &stops),
+        Plan::Services { is_whole } => match run_services(&runtime, &stops) {
+            End::Done if !is_whole => End::Failed,
+            end => end,
+        },
+    };
+    conclude(&runtime, &stops, end)
+}
+
+/// Says why nothing is run.
+fn give_up(arguments: &RunArguments, complaints: &[(Level, String)], status: u8) -> ExitCode {
+    let settings = Settings { format: arguments.log_format, ..Settings::default() };
+    let output = Output::new(settings);
+    if output.start(Arc::new(|_, _| {})).is_ok() {
+        for (level, text) in complaints {
+            output.complain(*level, text, None);
+        }
+        output.finish(&Interrupt::new(), &Interrupt::new());
+        output.close();
     }
-}
-
-fn fail(text: &str) -> ExitCode {
-    complain(format_args!("moonlet: {text}"));
-    ExitCode::from(STATUS_FAILED)
-}
-
-/// Writes a line to standard error; if nobody reads there, the exit status has to do.
-fn complain(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{line}");
-}
-
-fn default_host(application: &Application) -> String {
-    let mut hosts = application.entries().filter(|entry| matches!(entry.kind, Kind::Host(_)));
-    match (hosts.next(), hosts.next()) {
-        (Some(only), None) => only.id.to_string(),
-        _ => IMPLICIT_HOST.to_owned(),
-    }
-}
-
-/// What ends a run before it is over: SIGINT or SIGTERM, or that nobody reads the output. The
-/// second signal ends what the first asks to stop, the third the program where it stands.
-struct Stops {
-    stop: Interrupt,
-    hurry: Interrupt,
-    /// The first signal; 0 for none.
-    signal: Arc<AtomicI32>,
-}
-
-impl Stops {
-    /// Watches signals from now on.
-    fn watch() -> io::Result<Stops> {
-        let stops =
-            Stops { stop: Interrupt::new(), hurry: Interrupt::new(), signal: Arc::default() };
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
-        let (stop, hurry, first) = (stops.stop.clone(), stops.hurry.clone(), stops.signal.clone());
-        std::thread::Builder::new().name("moonlet-signals".to_owned()).spawn(move || {
-            for (signal, count) in signals.forever().zip(1..) {
-                match count {
-                    1 => {
-                        first.store(signal, Ordering::Relaxed);
-                        stop.raise();
-                    }
-                    2 => hurry.raise(),
-                    _ => std::process::exit(i32::from(STATUS_SIGNALLED) + signal),
-                }
-            }
-        })?;
-        Ok(stops)
-    }
-
-    /// The exit status of a run that was ended early.
-    fn status(&self) -> ExitCode {
-        let signal = match self.signal.load(Ordering::Relaxed) {
-            // As a program that the closed pipe ended.
-            0 => SIGPIPE,
-            signal => signal,
-        };
-        ExitCode::from(STATUS_SIGNALLED + u8::try_from(signal).unwrap_or_default())
-    }
+    ExitCode::from(status)
 }
 
 fn run_entry(
-    runtime: Runtime,
+    runtime: &Runtime,
     entry: &str,
     host: &str,
     arguments: &[String],
     stops: &Stops,
-) -> ExitCode {
+) -> End {
     let arguments: Vec<Value> = arguments.iter().map(|text| Value::from(text.as_str())).collect();
     let result = runtime.exec_until(entry, host, &arguments, &stops.stop);
     if let Err(Error::Interrupted) = result {
-        runtime.stop_services(&stops.hurry);
+        runtime.stop_units(false, &stops.hurry, stops.hint());
     }
-    runtime.shutdown();
+    runtime.halt_processes();
+    let output = runtime.output();
     match result {
-        Ok(_) => ExitCode::SUCCESS,
-        Err(Error::Interrupted) => stops.status(),
+        Ok(_) => return End::Done,
+        Err(Error::Interrupted) => return End::Stopped,
         Err(Error::Failed { message, traceback, .. }) => {
-            let traceback = traceback.map(|text| format!("\n{text}")).unwrap_or_default();
-            fail(&format!("{entry} failed: {message}{traceback}"))
+            let text = format!("moonlet: {entry} failed: {message}");
+            output.complain(Level::Error, &text, traceback.as_deref());
         }
-        Err(error) => fail(&format!("{entry}: {error}")),
+        Err(error) => output.complain(Level::Error, &format!("moonlet: {entry}: {error}"), None),
+    }
+    End::Failed
+}
+
+fn run_services(runtime: &Runtime, stops: &Stops) -> End {
+    let all_ended = runtime.wait_for_services(&stops.stop);
+    if !all_ended {
+        runtime.stop_units(true, &stops.hurry, stops.hint());
+    }
+    let has_failed = runtime.has_failed_services();
+    runtime.halt_processes();
+    match (all_ended, has_failed) {
+        (false, _) => End::Stopped,
+        (true, true) => End::Failed,
+        (true, false) => End::Done,
     }
 }
 
-fn run_services(runtime: Runtime, stops: &Stops) -> ExitCode {
-    let all_ended = runtime.wait_for_services(&stops.stop);
-    if !all_ended {
-        runtime.stop(&stops.hurry);
+/// Waits for the readers of what is not written yet, says what they did not take, and answers with
+/// the exit status.
+fn conclude(runtime: &Runtime, stops: &Stops, end: End) -> ExitCode {
+    let output = runtime.output();
+    output.finish(&stops.stop, &stops.hurry);
+    output.close_output();
+    let (out, log) = output.broken();
+    let is_closed_pipe = |kind| kind == ErrorKind::BrokenPipe;
+    let lost = output.lost_output_bytes();
+    if lost > 0 && !out.as_ref().is_some_and(|broken| is_closed_pipe(broken.kind)) {
+        let reason = out.as_ref().map(|broken| format!(": {}", broken.reason));
+        let reason = reason.unwrap_or_default();
+        let text = format!("moonlet: {lost} bytes not written to standard output{reason}");
+        output.complain(Level::Error, &text, None);
+        // Unless nobody reads that either.
+        output.finish(&stops.stop, &stops.hurry);
     }
-    let has_failed = runtime.has_failed_services();
-    runtime.shutdown();
-    match (all_ended, has_failed) {
-        (false, _) => stops.status(),
-        (true, true) => ExitCode::from(STATUS_FAILED),
-        (true, false) => ExitCode::SUCCESS,
-    }
+    let is_log_broken = log.is_some_and(|broken| !is_closed_pipe(broken.kind));
+    ExitCode::from(match (end, stops.status(), out) {
+        (End::Failed, _, _) => STATUS_FAILED,
+        (_, Some(status), _) => status,
+        (_, None, Some(broken)) if is_closed_pipe(broken.kind) => STATUS_UNREAD,
+        _ if lost > 0 || is_log_broken => STATUS_FAILED,
+        _ => 0,
+    })
 }

@@ -4,6 +4,7 @@
 
 use std::ptr;
 
+use crate::output::Lease;
 use crate::payload::Payload;
 use crate::pid::ProcessId;
 use crate::process::exit::SharedOutcome;
@@ -88,8 +89,9 @@ pub(crate) enum Answer {
     Spawned { child: ProcessId, failure: Option<Box<crate::spawn::SpawnError>> },
     /// A reservation that stood in the way has ended: try again.
     Retry,
-    /// Output has room again, or a line was read.
-    Output(Option<Vec<u8>>),
+    /// Output has room again or is written; or a line was read, which is given back if nobody
+    /// takes it.
+    Output(Option<Box<Lease>>),
 }
 
 /// Fills in a topic that is empty. As `extend_from_slice`, which also makes room in the middle.

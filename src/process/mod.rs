@@ -29,6 +29,7 @@ pub(crate) mod relations;
 mod short_queue;
 pub(crate) mod slot;
 pub(crate) mod state;
+mod streams;
 pub(crate) mod subscriptions;
 pub(crate) mod timers;
 mod timeslice;
@@ -105,6 +106,8 @@ pub(crate) struct Process {
     pub(crate) is_started: bool,
     /// Whether it began as a copy of its definition's [`definition::Ready`] image.
     pub(crate) is_copied_ready: bool,
+    /// Whether a coroutine may be waiting for a line of standard input.
+    pub(crate) has_asked_for_input: bool,
     /// Messages that Lua took and the mailbox still counts.
     taken: u32,
     taken_bytes: usize,
@@ -165,6 +168,7 @@ impl Process {
             stage: Stage::Chunk(0),
             is_started: false,
             is_copied_ready: false,
+            has_asked_for_input: false,
             taken: 0,
             taken_bytes: 0,
             coroutines: Coroutines::default(),

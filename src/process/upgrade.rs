@@ -40,6 +40,7 @@ impl Process {
         }
         self.objects = Objects::default();
         self.take_unread();
+        self.forget_questions();
         self.bind();
     }
 

@@ -69,7 +69,7 @@ fn rehearse_in_turn(node: &Node, slot: &Slot, definition: &Definition) {
     if is_final {
         if let Err(reason) = &rehearsed {
             let text = format!("{}: chunks run in each process: {reason}", definition.id);
-            node.output.log(Level::Debug, None, &text);
+            node.output.say(Level::Debug, &text);
         }
         // Another worker may have been faster, with the same result.
         let _ = definition.ready.image.set(rehearsed.ok());

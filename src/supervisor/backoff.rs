@@ -22,6 +22,11 @@ impl Attempts {
         self.starts = 1;
     }
 
+    /// How many there were.
+    pub(super) fn starts(self) -> usize {
+        self.starts
+    }
+
     /// The wait before the next start; `None` if there were enough.
     pub(super) fn next_delay(self, restart: &Restart, random: &mut Random) -> Option<Duration> {
         if restart.max_attempts > 0 && self.starts >= restart.max_attempts {

@@ -18,9 +18,9 @@ use crate::clock::Random;
 use crate::error::ApiError;
 use crate::host::HostState;
 use crate::node::Node;
-use crate::output::Level;
+use crate::output::{Level, Record};
 use crate::payload;
-use crate::process::exit::{Failure, Outcome, Watcher};
+use crate::process::exit::{Outcome, Watcher};
 use crate::spawn::{self, Relation, Request};
 use crate::sync::{Arc, Mutex, lock};
 use crate::tickets::Notice;
@@ -107,6 +107,8 @@ struct Thread {
     random: Random,
     /// Who waits for the end of the first starts.
     starting: Option<mpsc::Sender<()>>,
+    /// Hosts and services that should start and are in error.
+    broken: Vec<EntryId>,
     stop: Option<Stop>,
     /// Whether whoever asked for the stop will not wait for it.
     is_hurried: bool,
@@ -114,9 +116,10 @@ struct Thread {
 
 impl Thread {
     fn new(node: Arc<Node>, handle: Supervisor) -> Self {
-        let units = units(&node);
+        let (units, broken) = (units(&node), broken(&node));
         let random = Random::from_system();
-        Thread { node, handle, units, random, starting: None, stop: None, is_hurried: false }
+        let (starting, stop, is_hurried) = (None, None, false);
+        Thread { node, handle, units, random, starting, broken, stop, is_hurried }
     }
 
     fn run(mut self, inbox: &mpsc::Receiver<Event>) {
@@ -152,7 +155,10 @@ impl Thread {
                 match notice {
                     Notice::Started(result) => self.started(unit, result),
                     Notice::Ended(outcome) => self.ended(unit, &outcome),
-                    Notice::Stopped | Notice::Interrupted | Notice::ServicesEnded => {}
+                    Notice::Stopped
+                    | Notice::Interrupted
+                    | Notice::ServicesEnded
+                    | Notice::Written => {}
                 }
             }
             // Of an earlier process; or the end of the thread, which `run` sees.
@@ -225,7 +231,10 @@ impl Thread {
 
     fn started(&mut self, index: usize, result: Result<crate::pid::ProcessId, ApiError>) {
         match (result, self.units[index].phase) {
-            (Ok(_), Phase::Starting { .. }) => {
+            (Ok(process), Phase::Starting { .. }) => {
+                let pid = self.node.pid_text(process).to_text();
+                self.say(index, Level::Info, &format!("started as {pid}"), None);
+                self.units[index].has_run = true;
                 self.units[index].phase = Phase::Running;
             }
             // The chunk was over before it could be stopped; the end will be told.
@@ -237,10 +246,11 @@ impl Thread {
 
     /// The process could not be started: only an error that may pass is tried again.
     fn not_started(&mut self, index: usize, error: &ApiError) {
-        self.log_failure(index, &error.message);
+        let text = format!("not started: {}", error.message);
         if error.retryable {
-            self.wait_or_fail(index);
+            self.wait_or_fail(index, &text, None);
         } else {
+            self.say(index, Level::Error, &text, None);
             self.settle(index, Phase::Failed);
         }
     }
@@ -249,10 +259,16 @@ impl Thread {
         let now = self.node.clock.now();
         match (self.units[index].phase, outcome) {
             (Phase::Stopping { deadline, .. }, _) => self.stopped(index, now < deadline),
-            (_, Outcome::Value(_)) => self.settle(index, Phase::Exited { is_clean: true }),
+            (_, Outcome::Value(_)) => {
+                self.say(index, Level::Info, "ended", None);
+                self.settle(index, Phase::Exited { is_clean: true });
+            }
             (phase, Outcome::Failure(failure)) => {
-                self.log_failure(index, &text_of(failure));
+                let (message, traceback) = (failure.message(), failure.traceback.as_deref());
+                let text = format!("failed: {message}");
                 if failure.retryable == Some(false) {
+                    let text = format!("{text}; not restarted, its error is not retryable");
+                    self.say(index, Level::Error, &text, traceback);
                     self.settle(index, Phase::Exited { is_clean: false });
                     return;
                 }
@@ -261,26 +277,41 @@ impl Thread {
                 if phase == Phase::Running && now.saturating_sub(unit.spawned_at) >= stable {
                     unit.attempts.was_stable();
                 }
-                self.wait_or_fail(index);
+                self.wait_or_fail(index, &text, traceback);
             }
         }
     }
 
-    /// Puts the next attempt of a service off, unless there were enough.
-    fn wait_or_fail(&mut self, index: usize) {
+    /// Puts the next attempt of a service off, unless there were enough; `text` says what failed.
+    fn wait_or_fail(&mut self, index: usize, text: &str, traceback: Option<&str>) {
         let unit = &self.units[index];
         if self.stop.is_some() {
+            self.say(index, Level::Warn, text, None);
             let phase = if self.is_hurried { Phase::Failed } else { Phase::Stopped };
             self.settle(index, phase);
             return;
         }
-        let delay = unit.attempts.next_delay(&unit.lifecycle.restart, &mut self.random);
+        let (starts, restart) = (unit.attempts.starts(), &unit.lifecycle.restart);
+        let delay = unit.attempts.next_delay(restart, &mut self.random);
         let phase = match delay {
             Some(delay) => {
+                let of = match restart.max_attempts {
+                    0 => String::new(),
+                    most => format!(" of {most}"),
+                };
+                let (next, wait) = (starts + 1, seconds(delay));
+                // Whoever restarts it handles the failure: no traceback.
+                let text = format!("{text}; attempt {next}{of} in {wait}");
+                self.say(index, Level::Warn, &text, None);
                 let until = self.node.clock.now().saturating_add(nanos(delay));
                 Phase::Waiting { until }
             }
-            None => Phase::Failed,
+            None => {
+                let times = if starts == 1 { "attempt" } else { "attempts" };
+                let text = format!("{text}; gave up after {starts} {times}");
+                self.say(index, Level::Error, &text, traceback);
+                Phase::Failed
+            }
         };
         self.settle(index, phase);
     }
@@ -302,7 +333,7 @@ impl Thread {
                 Phase::Starting { deadline } if deadline <= now => {
                     // Its ticket is closed: what comes of the chunk is nobody's concern.
                     self.node.kill(self.units[index].uniq, KILL_TERMINATED);
-                    self.log_failure(index, "start timeout");
+                    self.say(index, Level::Error, "not started: start timeout", None);
                     self.settle(index, Phase::Failed);
                 }
                 Phase::Stopping { give_up, .. } if give_up <= now => self.stopped(index, false),
@@ -311,18 +342,55 @@ impl Thread {
         }
     }
 
-    fn log_failure(&self, index: usize, reason: &str) {
-        let text = format!("service {} failed: {reason}", self.units[index].id);
-        self.node.output.log(Level::Error, None, &text);
+    /// Tells people about a unit.
+    fn say(&self, index: usize, level: Level, text: &str, traceback: Option<&str>) {
+        let text = format!("{} {text}", self.units[index].name());
+        self.node.output.log(&Record { traceback, ..Record::of_runtime(level, &text) });
+    }
+
+    /// Says what will not start because something that it requires does not run, once.
+    fn say_what_is_blocked(&mut self) {
+        for (index, is_blocked) in self.blocked().into_iter().enumerate() {
+            if is_blocked && !std::mem::replace(&mut self.units[index].is_told_blocked, true) {
+                let text = "not started: what it requires does not run";
+                self.say(index, Level::Error, text, None);
+            }
+        }
+    }
+
+    /// Says how many services did not start, when nothing is on its way up for the first time.
+    fn say_what_is_missing(&self) {
+        let services = self.units.iter().filter(|unit| unit.is_service());
+        let is_missing =
+            |unit: &&Unit| unit.is_told_blocked || unit.phase == Phase::Failed && !unit.has_run;
+        let missing = services.clone().filter(is_missing).count();
+        let broken = self.broken.iter().filter(|id| !is_host(&self.node, id)).count();
+        let (missing, all) = (missing + broken, services.count() + broken);
+        if missing > 0 {
+            let text = format!("{missing} of {all} services not started");
+            self.node.output.say(Level::Error, &text);
+        }
+    }
+
+    /// Which units wait for something that will not run.
+    fn blocked(&self) -> Vec<bool> {
+        let mut blocked = Vec::new();
+        for unit in &self.units {
+            let is_lost = |other: &usize| self.units[*other].has_failed() || blocked[*other];
+            blocked.push(unit.phase == Phase::Inactive && unit.requires.iter().any(is_lost));
+        }
+        blocked
     }
 
     /// Shows the states to others.
     fn publish(&mut self) {
         self.update_board();
+        self.say_what_is_blocked();
         let is_on_its_way = |unit: &Unit| matches!(unit.phase, Phase::Starting { .. });
         if !self.units.iter().any(is_on_its_way)
             && let Some(done) = self.starting.take()
         {
+            self.say_what_is_missing();
             let _ = done.send(());
         }
         for done in self.take_stopped() {
@@ -335,7 +403,9 @@ impl Thread {
         for unit in &self.units {
             board.states.insert(unit.id.to_string(), unit.state());
         }
-        board.has_failed = self.units.iter().any(Unit::has_failed);
+        board.has_failed = !self.broken.is_empty()
+            || self.units.iter().any(Unit::has_failed)
+            || self.blocked().contains(&true);
         let mut services = self.units.iter().filter(|unit| unit.is_service());
         board.are_all_ended = !services.any(Unit::is_active);
         if board.are_all_ended {
@@ -350,11 +420,33 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn text_of(failure: &Failure) -> String {
-    match &failure.traceback {
-        Some(traceback) => format!("{}\n{traceback}", failure.message()),
-        None => failure.message(),
+/// A span of time for people: `0.4 s`, `10 s`.
+fn seconds(duration: Duration) -> String {
+    let millis = (duration.as_micros() + 500) / 1000;
+    match (millis, millis % 1000) {
+        (0..50, _) => format!("{} ms", millis.max(1)),
+        (_, 0) => format!("{} s", millis / 1000),
+        _ => format!("{:.1} s", duration.as_secs_f64()),
     }
+}
+
+fn is_host(node: &Node, id: &EntryId) -> bool {
+    node.application.entry(id).is_some_and(|entry| matches!(entry.kind, app::Kind::Host(_)))
+}
+
+/// What should start with the application and is in error, after a word about each.
+fn broken(node: &Node) -> Vec<EntryId> {
+    let mut broken = Vec::new();
+    for entry in node.application.entries() {
+        if let Some(reason) = &entry.problem
+            && entry.lifecycle().is_some_and(|lifecycle| lifecycle.auto_start)
+        {
+            let name = unit::unit_name(&entry.id, !is_host(node, &entry.id));
+            node.output.say(Level::Error, &format!("{name} not started: {reason}"));
+            broken.push(entry.id.clone());
+        }
+    }
+    broken
 }
 
 /// What starts with the application and what that requires, each after what it requires.
@@ -370,10 +462,6 @@ fn units(node: &Node) -> Vec<Unit> {
 
 fn unit(node: &Node, id: &EntryId, before: &[Unit]) -> Option<Unit> {
     let entry = node.application.entry(id)?;
-    if let Some(reason) = &entry.problem {
-        node.output.log(Level::Error, None, &format!("{id} is not started: {reason}"));
-        return None;
-    }
     let lifecycle = entry.lifecycle()?.clone();
     let (kind, host) = match &entry.kind {
         app::Kind::Host(_) => (Kind::Host(node.host_index(id.as_str().as_bytes())?), None),
@@ -384,7 +472,18 @@ fn unit(node: &Node, id: &EntryId, before: &[Unit]) -> Option<Unit> {
     let requires = lifecycle.requires.iter().chain(host);
     let requires = requires.filter_map(|other| before.iter().position(|unit| unit.id == *other));
     let requires = requires.collect();
-    let (phase, attempts) = (Phase::Inactive, Default::default());
-    let id = id.clone();
-    Some(Unit { id, kind, lifecycle, requires, phase, attempts, spawned_at: 0, uniq: 0, ticket: 0 })
+    Some(Unit {
+        id: id.clone(),
+        kind,
+        lifecycle,
+        requires,
+        phase: Phase::Inactive,
+        attempts: Default::default(),
+        has_run: false,
+        is_told_blocked: false,
+        is_told_stopping: false,
+        spawned_at: 0,
+        uniq: 0,
+        ticket: 0,
+    })
 }

@@ -8,8 +8,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::unit::{Kind, Phase};
-use super::{Thread, Unit, nanos};
+use super::{Thread, Unit, nanos, seconds};
 use crate::host::HostState;
+use crate::output::Level;
 use crate::process::message::{Content, UnixTime};
 use crate::vm::control::KILL_TERMINATED;
 
@@ -17,6 +18,8 @@ use crate::vm::control::KILL_TERMINATED;
 pub(crate) struct Stop {
     /// Whether the processes of hosts are asked to stop as well, or only services.
     pub(crate) with_hosts: bool,
+    /// How people hurry it; empty if nobody can.
+    pub(crate) hint: &'static str,
     /// Who is told when everything has stopped.
     pub(crate) done: Vec<mpsc::Sender<()>>,
 }
@@ -43,9 +46,9 @@ impl Thread {
         }
         let earlier = self.stop.take();
         let with_hosts = stop.with_hosts || earlier.as_ref().is_some_and(|stop| stop.with_hosts);
-        let mut done = stop.done;
+        let (hint, mut done) = (stop.hint, stop.done);
         done.extend(earlier.into_iter().flat_map(|stop| stop.done));
-        self.stop = Some(Stop { with_hosts, done });
+        self.stop = Some(Stop { with_hosts, hint, done });
     }
 
     /// Stops what nothing needs any more.
@@ -61,7 +64,15 @@ impl Thread {
                 Phase::Starting { .. } | Phase::Running => {
                     self.ask_to_stop(index, with_hosts);
                 }
-                Phase::Stopping { .. } => self.look_at_host(index),
+                Phase::Stopping { .. } => {
+                    // Not at the first look, when what has just ended may still be counted.
+                    if let Kind::Host(host) = self.units[index].kind
+                        && self.node.host(host).processes() > 0
+                    {
+                        self.say_stopping(index);
+                    }
+                    self.look_at_host(index);
+                }
                 _ => {}
             }
             self.need_requirements(index, &mut is_needed);
@@ -96,6 +107,7 @@ impl Thread {
             Kind::Service(_) => {
                 unit.phase = Phase::Stopping { deadline, give_up, next_look: give_up };
                 let uniq = unit.uniq;
+                self.say_stopping(index);
                 self.cancel(uniq, deadline);
                 return;
             }
@@ -108,6 +120,23 @@ impl Thread {
         } else {
             unit.phase = Phase::Stopped;
         }
+    }
+
+    /// Says once that a unit is waited for.
+    fn say_stopping(&mut self, index: usize) {
+        let unit = &mut self.units[index];
+        if std::mem::replace(&mut unit.is_told_stopping, true) {
+            return;
+        }
+        let unit = &self.units[index];
+        let hint = self.stop.as_ref().map(|stop| stop.hint).filter(|_| !self.is_hurried);
+        let hint = hint.filter(|hint| !hint.is_empty()).map(|hint| format!("; {hint}"));
+        let limit = match self.is_hurried {
+            true => "at once".to_owned(),
+            false => format!("up to {}", seconds(unit.lifecycle.stop_timeout)),
+        };
+        let text = format!("stopping {}, {limit}{}", unit.id, hint.unwrap_or_default());
+        self.node.output.say(Level::Info, &text);
     }
 
     fn cancel(&self, uniq: u64, deadline: u64) {
@@ -151,9 +180,10 @@ impl Thread {
     /// A service that was asked to stop has ended, or a unit is given up.
     pub(super) fn stopped(&mut self, index: usize, is_in_time: bool) {
         if is_in_time {
+            self.say(index, Level::Info, "stopped", None);
             self.settle(index, Phase::Stopped);
         } else {
-            self.log_failure(index, "stop timeout");
+            self.say(index, Level::Error, "failed: stop timeout", None);
             self.settle(index, Phase::Failed);
         }
     }

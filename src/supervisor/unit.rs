@@ -65,6 +65,12 @@ pub(super) struct Unit {
     pub(super) requires: Vec<usize>,
     pub(super) phase: Phase,
     pub(super) attempts: Attempts,
+    /// Whether its process ever ran.
+    pub(super) has_run: bool,
+    /// Whether people know that it waits for something that will not run.
+    pub(super) is_told_blocked: bool,
+    /// Whether people know that it is waited for.
+    pub(super) is_told_stopping: bool,
     /// When its present or last process was spawned: a run counts from there.
     pub(super) spawned_at: u64,
     /// The present or last process of a service, and the ticket for its notices.
@@ -110,6 +116,11 @@ impl Unit {
         matches!(self.phase, Phase::Failed | Phase::Exited { is_clean: false })
     }
 
+    /// What people call it.
+    pub(super) fn name(&self) -> String {
+        unit_name(&self.id, self.is_service())
+    }
+
     /// When something is to be done for it, in nanoseconds of the runtime's clock.
     pub(super) fn next_due(&self) -> Option<u64> {
         match self.phase {
@@ -119,4 +130,9 @@ impl Unit {
             _ => None,
         }
     }
+}
+
+/// What people call a service or a host.
+pub(super) fn unit_name(id: &EntryId, is_service: bool) -> String {
+    format!("{} {id}", if is_service { "service" } else { "host" })
 }

@@ -50,7 +50,7 @@ fn a_reader_that_goes_away_is_not_missed() {
 #[test]
 fn failures_keep_their_status_when_nobody_reads_them() {
     let folder = Folder::with(&[("main", "error('failed')"), ("broken", "= =")], &[]);
-    for (entry, status) in [("app:main", 1), ("app:broken", 1), ("app:unknown", 1)] {
+    for (entry, status) in [("app:main", 1), ("app:broken", 1), ("app:unknown", 2)] {
         let mut command = moonlet();
         command.arg("run").arg(folder.path()).args(["-x", entry]);
         let command = command.stdout(Stdio::piped()).stderr(closed());

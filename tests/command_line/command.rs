@@ -49,7 +49,7 @@ impl Folder {
         for (name, body) in processes {
             index += &format!(
                 "- {{ name: {name}, kind: process.lua, source: 'file://{name}.lua', \
-                 modules: [time, io] }}\n"
+                 modules: [time, io, logger] }}\n"
             );
             files.push((format!("{name}.lua"), format!("return function(...) {body}\nend")));
         }

@@ -7,7 +7,17 @@ fn help_goes_to_standard_output() {
     let help = ended(&["--help"]).with_status(0);
     assert!(help.stdout.contains("run") && help.stdout.contains("check"), "{}", help.stdout);
     let run = ended(&["run", "--help"]).with_status(0);
-    for word in ["-x", "--exec", "--host", "--workers", "ARGS", "--verbose", "--strict-security"] {
+    for word in [
+        "-x",
+        "--exec",
+        "--host",
+        "--workers",
+        "ARGS",
+        "--verbose",
+        "--strict-security",
+        "--log-level",
+        "--log-format",
+    ] {
         assert!(run.stdout.contains(word), "no {word} in {}", run.stdout);
     }
     let check = ended(&["check", "--help"]).with_status(0);
@@ -20,7 +30,7 @@ fn help_goes_to_standard_output() {
 fn wrong_arguments_give_usage() {
     let folder = Folder::with(&[("main", "print('ran')")], &[]);
     let app = folder.path().to_str().expect("a temporary path is text");
-    let wrong: [&[&str]; 13] = [
+    let wrong: [&[&str]; 16] = [
         &[],
         &["walk"],
         &["run"],
@@ -32,6 +42,9 @@ fn wrong_arguments_give_usage() {
         &["run", app, "--host", "app:processes"],
         &["run", app, "-x", "app:main", "--workers", "0"],
         &["run", app, "-x", "app:main", "--workers", "many"],
+        &["run", app, "--log-level", "loud"],
+        &["run", app, "--log-format", "xml"],
+        &["run", app, "-v", "--log-level", "debug"],
         &["run", app, "-x", "app:main", "--unknown"],
         &["run", app, "-x", "app:main", "-x", "app:main"],
     ];
@@ -39,7 +52,8 @@ fn wrong_arguments_give_usage() {
         let ended = ended(arguments).with_status(2);
         assert_eq!(ended.stdout, "", "{arguments:?}");
         // About a value that is wrong or missing, help is offered instead.
-        let is_value = arguments.contains(&"--workers") || arguments.last() == Some(&"-x");
+        let is_value = arguments.contains(&"--workers")
+            || arguments.last().is_some_and(|last| ["-x", "loud", "xml"].contains(last));
         let usage = if is_value { "try '--help'" } else { "Usage: moonlet" };
         assert!(ended.stderr.contains(usage), "{arguments:?}: {}", ended.stderr);
     }

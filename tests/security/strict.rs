@@ -1,16 +1,16 @@
 //! Strict mode: without an actor and a scope nothing that is checked is allowed.
 
-use moonlet::{Builder, Interrupt, Level, Value};
+use moonlet::{Interrupt, Value};
 
 use crate::guarded::{app, body};
-use crate::support::{App, PATIENCE, exec, within};
+use crate::support::{App, PATIENCE, builder, exec, within};
 
 /// Starts the application in strict mode and runs main from outside, which nobody checks.
 fn strict(app: App) -> Value {
     let application = app.load();
     assert!(application.problems().is_empty(), "{:?}", application.problems());
     within(PATIENCE, move || {
-        let builder = Builder::new().workers(2).log_level(Level::Error).strict_security(true);
+        let builder = builder().workers(2).strict_security(true);
         let runtime = builder.application(application).start().expect("it starts");
         exec(&runtime, "app:main", &[])
     })
@@ -74,7 +74,7 @@ fn s14_2_an_incomplete_identity_is_none() {
             ))
             .load();
         let has_failed = within(PATIENCE, move || {
-            let builder = Builder::new().workers(2).log_level(Level::Error).strict_security(true);
+            let builder = builder().workers(2).strict_security(true);
             let runtime = builder.application(application).start().expect("it starts");
             assert!(runtime.wait_for_services(&Interrupt::new()));
             runtime.has_failed_services()

@@ -6,6 +6,7 @@
 
 #![allow(dead_code)]
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread;
@@ -107,8 +108,28 @@ impl App {
 
 /// Starts a loaded application with two workers.
 pub(crate) fn start(application: Application) -> Runtime {
-    let builder = Builder::new().workers(WORKERS).log_level(Level::Error);
+    let builder = builder().workers(WORKERS);
     builder.application(application).start().expect("the runtime starts")
+}
+
+/// A builder of runtimes whose errors are shown if the test fails, and only then.
+pub(crate) fn builder() -> Builder {
+    Builder::new().log_level(Level::Error).log_sink(Shown)
+}
+
+/// A log that the harness shows with the output of a test that fails: it keeps what a thread
+/// prints that was started by the test.
+struct Shown;
+
+impl Write for Shown {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        eprint!("{}", String::from_utf8_lossy(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Runs one definition and returns its value; its failure fails the test.

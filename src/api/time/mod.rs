@@ -9,10 +9,11 @@ mod span;
 mod waits;
 
 pub(crate) use point::{push_moment, rfc3339_utc};
+pub(super) use span::duration_argument;
 
 use calendar::LAYOUTS;
 use point::{NANOS, Time, push_time};
-use span::{duration_argument, push_span};
+use span::push_span;
 
 use crate::api::caller::{ApiResult, Caller, Failure};
 use crate::api::{function, library};
@@ -45,6 +46,11 @@ const MONTHS: [&str; 12] = [
 
 const WEEKDAYS: [&str; 7] =
     ["SUNDAY", "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY"];
+
+/// What `tostring` says of a Time or a Duration; `None` for what is neither.
+pub(super) fn text_of(caller: &Caller<'_>, index: i32) -> Option<String> {
+    point::text_of(caller, index).or_else(|| span::text_of(caller, index))
+}
 
 /// Pushes the table `time`.
 pub(crate) fn make(stack: Stack) {

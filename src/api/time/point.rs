@@ -198,11 +198,16 @@ fn time_unix_nano_inner(caller: &mut Caller<'_>) -> ApiResult {
 }
 
 fn time_rfc3339_inner(caller: &mut Caller<'_>) -> ApiResult {
-    let time = time_at(caller, 1)?;
-    let text = match calendar::local(caller, 1) {
+    time_at(caller, 1)?;
+    caller.push_string(text_of(caller, 1).unwrap_or_default());
+    Ok(Reply::Return(1))
+}
+
+/// A Time as RFC 3339, where it is shown.
+pub(super) fn text_of(caller: &Caller<'_>, index: i32) -> Option<String> {
+    let time: Time = userdata::get(caller.stack, index, Kind::Time)?;
+    Some(match calendar::local(caller, index) {
         Ok(local) => local.format(RFC3339NANO),
         Err(_) => rfc3339_utc(time.unix_nanos()),
-    };
-    caller.push_string(text);
-    Ok(Reply::Return(1))
+    })
 }

@@ -51,6 +51,12 @@ pub(super) fn push_span(caller: &Caller<'_>, nanos: i64) {
     userdata::push(caller.stack, &DURATION, Span(nanos), 0);
 }
 
+/// A Duration as text.
+pub(super) fn text_of(caller: &Caller<'_>, index: i32) -> Option<String> {
+    let span: Span = userdata::get(caller.stack, index, Kind::Duration)?;
+    Some(duration::format(span.0))
+}
+
 /// A duration argument: nanoseconds, a text or a Duration.
 pub(crate) fn duration_argument(caller: &Caller<'_>, index: i32) -> Result<i64, ApiError> {
     let invalid = |what: &str| ApiError::invalid(format!("invalid duration: {what}"));

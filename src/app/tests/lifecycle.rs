@@ -186,7 +186,7 @@ fn a_service_needs_a_process_and_a_host() {
         ["_index.yaml:3: process is required", "_index.yaml:5: host must be the id of an entry",]
     );
     let entry = entry(&application, "app:s");
-    assert!(matches!(entry.kind, Kind::Broken) && entry.problem.is_some());
+    assert!(matches!(entry.kind, Kind::Broken(_)) && entry.problem.is_some());
 }
 
 #[test]

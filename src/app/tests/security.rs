@@ -91,7 +91,7 @@ fn actions_resources_and_effect_are_required() {
     );
     let none = one_file("- name: p\n  kind: security.policy\n");
     assert_refused(&none, &[(3, "policy is required")]);
-    assert!(matches!(entry(&none, "app:p").kind, Kind::Broken));
+    assert!(matches!(entry(&none, "app:p").kind, Kind::Broken(_)));
     let text = one_file("- name: p\n  kind: security.policy\n  policy: all\n");
     assert_eq!(problems(&text)[2], "_index.yaml:5: policy.effect is required");
     assert_eq!(entry(&text, "app:p").problem.as_deref(), Some("policy must be a mapping"));

@@ -7,9 +7,8 @@ use super::Program;
 use crate::app::Application;
 use crate::death;
 use crate::host::HostState;
-use crate::interrupt::Interrupt;
 use crate::node::Node;
-use crate::output::{Level, Output, PrintMode};
+use crate::output::{Level, Output, PrintMode, Settings};
 use crate::payload::{self, Payload};
 use crate::process::context::Inherited;
 use crate::process::definition::Definition;
@@ -142,7 +141,9 @@ fn node(program: &Program, way: Way, hash_seed: u32, memory_limit: usize) -> Arc
     let application = Application::from_files(program.files(memory_limit), &[]);
     let problems: Vec<String> = application.problems().iter().map(ToString::to_string).collect();
     assert!(problems.is_empty(), "{problems:?}\n{}", program.text());
-    let output = Output::new(PrintMode::Plain, Level::Off, Interrupt::new());
+    let settings =
+        Settings { print_mode: PrintMode::Plain, level: Level::Off, ..Settings::default() };
+    let output = Output::new(settings);
     let (scheduler, _) = Scheduler::new(1);
     let mut node = Node::new(String::new(), application, scheduler, output, Vec::new());
     node.hash_seed = hash_seed;

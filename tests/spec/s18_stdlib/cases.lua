@@ -100,6 +100,20 @@ function cases.s18_5_io_has_no_files()
   equal(type(subject("io")), "table")
 end
 
+function cases.s18_8_flush_is_true_once_all_is_out()
+  equal(subject("flush"), true)
+end
+
+function cases.s18_8_a_timeout_of_readline_is_a_duration()
+  for _, wrong in ipairs({ "soon", "10", "1d", true, {} }) do
+    equal(subject("readline", wrong), errors.INVALID)
+  end
+end
+
+function cases.s18_8_readline_raises_where_lua_cannot_yield()
+  assert(subject("readline_in_a_comparator"):find("cannot wait here", 1, true))
+end
+
 function cases.s18_5_modules_are_there_if_listed()
   subject("modules")
   bare("absent")

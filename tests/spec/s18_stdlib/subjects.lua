@@ -105,6 +105,28 @@ function subjects.io()
   return io.args()
 end
 
+function subjects.flush()
+  io.write("")
+  local results = table.pack(io.flush())
+  assert(results.n == 1 and results[1] == true, results[2])
+  -- Nothing is left to be written, so it need not wait where it cannot.
+  table.sort({ 1, 2 }, function(a, b) results = table.pack(io.flush()) return a < b end)
+  return results[1]
+end
+
+function subjects.readline(timeout)
+  local line, err = io.readline(timeout)
+  assert(line == nil)
+  return err:kind()
+end
+
+function subjects.readline_in_a_comparator()
+  local ok, err
+  table.sort({ 1, 2 }, function(a, b) ok, err = pcall(io.readline) return a < b end)
+  assert(not ok)
+  return err
+end
+
 function subjects.modules()
   for _, name in ipairs({ "time", "logger", "io", "ctx", "security" }) do
     assert(require(name) == _G[name] and _G[name] ~= nil, name)

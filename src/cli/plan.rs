@@ -1,0 +1,121 @@
+//! What a command line asks to be run, and whether that is there.
+
+use std::path::Path;
+
+use crate::app::{Application, Entry, EntryId, Kind, Severity};
+
+use super::run::RunArguments;
+use crate::nearest;
+
+/// Exit status when something that should have started did not, or failed.
+pub(super) const STATUS_FAILED: u8 = 1;
+/// Exit status when the command line asks for what is not there.
+pub(super) const STATUS_ABSENT: u8 = 2;
+/// The host of an application that defines none.
+const IMPLICIT_HOST: &str = "app:processes";
+
+/// What to do.
+pub(super) enum Plan {
+    /// Run this definition on this host.
+    Entry { id: String, host: String },
+    /// Run the services, until they have ended. Some files may not have been read.
+    Services { is_whole: bool },
+}
+
+/// Why nothing is run.
+pub(super) struct Refusal {
+    pub(super) status: u8,
+    /// Empty if the problems of the application say it all.
+    pub(super) text: String,
+}
+
+impl Plan {
+    /// Finds what the arguments ask for.
+    pub(super) fn new(
+        application: &Application,
+        arguments: &RunArguments,
+    ) -> Result<Plan, Refusal> {
+        let problems = application.problems();
+        if application.defined_count() == 0 && !problems.is_empty() {
+            // The folder is missing, or has no application, or its files cannot be read.
+            let is_absent = problems.iter().all(|problem| problem.file == arguments.app);
+            let status = if is_absent { STATUS_ABSENT } else { STATUS_FAILED };
+            return Err(Refusal { status, text: String::new() });
+        }
+        match &arguments.exec {
+            Some(id) => entry(application, id, arguments.host.as_deref()),
+            None => services(application, &arguments.app),
+        }
+    }
+}
+
+fn absent(text: String) -> Refusal {
+    Refusal { status: STATUS_ABSENT, text: format!("moonlet: {text}") }
+}
+
+fn entry(application: &Application, id: &str, host: Option<&str>) -> Result<Plan, Refusal> {
+    let find = |id: &str| application.entries().find(|entry| entry.id.as_str() == id);
+    if !find(id).is_some_and(|entry| matches!(entry.kind, Kind::Process(_))) {
+        let known = known(application, id, |entry| matches!(entry.kind, Kind::Process(_)));
+        return Err(absent(format!("{id}: process definition not found{known}")));
+    }
+    let is_host = |entry: &Entry| matches!(entry.kind, Kind::Host(_));
+    let hosts: Vec<&EntryId> =
+        application.entries().filter(|entry| is_host(entry)).map(|entry| &entry.id).collect();
+    let host = match (host, &hosts[..]) {
+        (Some(host), _) => host,
+        (None, [only]) => only.as_str(),
+        (None, _) => IMPLICIT_HOST,
+    };
+    if !find(host).is_some_and(is_host) {
+        let known = known(application, host, is_host);
+        return Err(absent(format!("{id}: host not found: {host}{known}")));
+    }
+    Ok(Plan::Entry { id: id.to_owned(), host: host.to_owned() })
+}
+
+fn services(application: &Application, folder: &Path) -> Result<Plan, Refusal> {
+    let is_whole = !application
+        .problems()
+        .iter()
+        .any(|problem| problem.severity == Severity::Error && problem.entry.is_none());
+    // A host alone does nothing, but one that should have started and cannot is to be told.
+    let is_to_run = |entry: &Entry| {
+        let starts = entry.lifecycle().is_some_and(|lifecycle| lifecycle.auto_start);
+        starts && (entry.problem.is_some() || !matches!(entry.kind, Kind::Host(_)))
+    };
+    if !is_whole || application.entries().any(is_to_run) {
+        return Ok(Plan::Services { is_whole });
+    }
+    let folder = folder.display();
+    let mut text = format!("nothing to run in {folder}: no service has `auto_start: true`");
+    let definitions = listed(application, |entry| matches!(entry.kind, Kind::Process(_)));
+    if !definitions.is_empty() {
+        text += &format!("; -x runs one of: {definitions}");
+    }
+    let services = listed(application, |entry| matches!(entry.kind, Kind::Service(_)));
+    if !services.is_empty() {
+        text += &format!("; services without it: {services}");
+    }
+    Err(absent(text))
+}
+
+/// What was meant, perhaps, and what there is.
+fn known(application: &Application, asked: &str, is_meant: impl Fn(&Entry) -> bool) -> String {
+    let ids: Vec<&str> = ids(application, is_meant);
+    let hint = nearest::hint(asked, ids.iter().copied());
+    match ids.is_empty() {
+        true => "; there is none".to_owned(),
+        false => format!("{hint}; known: {}", nearest::list(ids.into_iter())),
+    }
+}
+
+/// The ids of some entries, as people read lists.
+fn listed(application: &Application, is_meant: impl Fn(&Entry) -> bool) -> String {
+    nearest::list(ids(application, is_meant).into_iter())
+}
+
+fn ids(application: &Application, is_meant: impl Fn(&Entry) -> bool) -> Vec<&str> {
+    let entries = application.entries().filter(|entry| is_meant(entry));
+    entries.map(|entry| entry.id.as_str()).collect()
+}
