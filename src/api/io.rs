@@ -221,6 +221,8 @@ fn line_read(stack: Stack) -> Reply {
             _ => {
                 let asker = Asker { uniq: caller.process.id.uniq, token };
                 caller.process.node.output.withdraw(|other| other == asker);
+                // A line that came too late goes back before anybody asks for the next.
+                caller.process.drain_all();
                 Err(ApiError::new(kind::TIMEOUT, "no line within the time").into())
             }
         }

@@ -110,9 +110,15 @@ impl Input {
         Ok(())
     }
 
-    /// Forgets questions; what was read for them stays for others.
+    /// Forgets questions. Afterwards an answer to them is on its way no more: it was delivered, and
+    /// what was read comes back when its lease is dropped.
     pub(super) fn withdraw(&self, is_meant: impl Fn(Asker) -> bool) {
-        lock(&self.shared.state).askers.retain(|asker| !is_meant(*asker));
+        let mut state = lock(&self.shared.state);
+        state.askers.retain(|asker| !is_meant(*asker));
+        // Whoever gives out only delivers, so this takes no longer than that.
+        while state.is_giving {
+            state = self.shared.changed.wait(state).unwrap_or_else(|poison| poison.into_inner());
+        }
     }
 
     /// Ends the thread, unless it waits for a line that never comes: then it is left behind.
@@ -141,9 +147,7 @@ impl Shared {
             state = lock(&this.state);
         }
         state.is_giving = false;
-        if !state.askers.is_empty() {
-            this.changed.notify_all();
-        }
+        this.changed.notify_all();
     }
 
     fn run<I: BufRead>(self: Arc<Self>, open: impl Fn() -> I) {
