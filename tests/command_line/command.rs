@@ -131,10 +131,15 @@ impl Running {
     #[track_caller]
     pub(crate) fn wait_for(&mut self, text: &str) {
         let begin = Instant::now();
-        while !self.stdout.contains(text) && !self.stderr.contains(text) {
+        while !self.has_written(text) {
             assert!(self.open > 0, "ended without {text:?}: {}{}", self.stdout, self.stderr);
             self.hear(begin);
         }
+    }
+
+    /// Whether the command wrote this text so far, on either stream.
+    pub(crate) fn has_written(&self, text: &str) -> bool {
+        self.stdout.contains(text) || self.stderr.contains(text)
     }
 
     /// Sends SIGINT, as Ctrl-C does.

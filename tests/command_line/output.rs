@@ -149,6 +149,7 @@ fn flush_waits_like_a_call() {
     let (mut running, mut reader) = unread(&folder, &["--workers", "1"]);
     running.wait_for("a sibling runs");
     running.wait_for("others run");
+    assert!(!running.has_written("all is out"), "nobody has read it");
     let mut bytes = vec![0; 200_000];
     reader.read_exact(&mut bytes).expect("it writes");
     running.wait_for("all is out");
