@@ -32,7 +32,7 @@
 //! | `security` | policies, who acts under which of them, and what that allows |
 //! | `payload` | Lua values to owned bytes and back |
 //! | `vm` | the only code that knows Lua's C API |
-//! | `clock`, `sync`, `output`, `metrics`, `prefetch` | time and randomness, atomics, text out, counters, cache |
+//! | `clock`, `sync`, `output`, `metrics`, `prefetch` | time and randomness, atomics, lines out and in, counters, cache |
 //! | `nearest` | what somebody may have meant |
 //! | `bench` | what `benches/` measures of the inside |
 //!
