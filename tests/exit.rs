@@ -88,7 +88,14 @@ fn s4_1_uncaught_errors() {
         "{ error = 'm', exact = true, kind = 'Own', retryable = false }",
     );
     ends("error({ message = 'field' })", "{ error = 'field', exact = true }");
-    ends("error({ message = 5 })", "{ error = 'table' }");
+    ends("error({ message = 5 })", "{ error = '{message=5}', exact = true }");
+    ends(
+        "error({ code = 5, 'a', { deep = true } })",
+        "{ error = '{a, {deep=true}, code=5}', exact = true }",
+    );
+    let itself = "local t = {}; t.t = t; error(t)";
+    ends(itself, "{ error = '{t={t={t={t=' }");
+    ends("error(setmetatable({ 1 }, { __index = error }))", "{ error = '{1}', exact = true }");
     let own_text = "error(setmetatable({}, { __tostring = function() return 'shown' end }))";
     ends(own_text, "{ error = 'shown', exact = true }");
     ends("error(nil)", "{ error = '' }");

@@ -65,7 +65,7 @@ fn stock(program: &str, seed: i64) -> String {
         let lua = ffi::luaL_newstate();
         assert!(!lua.is_null(), "no memory for a Lua state");
         ffi::luaL_openlibs(lua);
-        let (text, name) = (program.as_ptr().cast(), c"=app:main".as_ptr());
+        let (text, name) = (program.as_ptr().cast(), c"@main.lua".as_ptr());
         let loaded = ffi::luaL_loadbufferx(lua, text, program.len(), name, c"t".as_ptr());
         let mut status = loaded;
         if loaded == ffi::LUA_OK {

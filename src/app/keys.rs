@@ -6,7 +6,7 @@
 
 use super::node::{Data, Node};
 use super::problem::Report;
-use crate::nearest::{hint, list};
+use crate::nearest::{hint, list, nearest};
 
 /// A key of a mapping.
 pub(super) struct Key {
@@ -162,27 +162,39 @@ fn check_block(
 /// `unknown key lifecycle.autostart; did you mean auto_start?`, or where it belongs, or what there
 /// is.
 fn unknown(kind: &str, prefix: &str, name: &str, keys: &'static [Key]) -> String {
-    let names = || keys.iter().map(|key| key.name);
-    let advice = match (hint(name, names()), belongs_below(name, keys)) {
-        (hint, _) if !hint.is_empty() => hint,
-        (_, Some(block)) => format!("; it belongs below {prefix}{block}"),
-        (_, None) if name == "lifecycle" => {
-            "; what starts with the application is a process.service or a process.host".to_owned()
-        }
-        (_, None) => format!("; {} has {}", place(kind, prefix), list(names())),
-    };
-    format!("unknown key {prefix}{name}{advice}")
+    format!("unknown key {prefix}{name}{}", advice(kind, prefix, name, keys))
 }
 
-/// The block in which a key is known, looking into all.
-fn belongs_below(name: &str, keys: &'static [Key]) -> Option<String> {
+fn advice(kind: &str, prefix: &str, name: &str, keys: &'static [Key]) -> String {
+    let names = || keys.iter().map(|key| key.name);
+    let hint = hint(name, names());
+    if !hint.is_empty() {
+        return hint;
+    }
+    if let Some(block) = find_below(keys, &|inner| inner.iter().any(|key| key.name == name)) {
+        return format!("; it belongs below {prefix}{block}");
+    }
+    let near = |inner: &[Key]| nearest(name, inner.iter().map(|key| key.name)).is_some();
+    if let Some(block) = find_below(keys, &near) {
+        return format!("; something like it belongs below {prefix}{block}");
+    }
+    match name {
+        "lifecycle" => {
+            "; what starts with the application is a process.service or a process.host".to_owned()
+        }
+        _ => format!("; {} has {}", place(kind, prefix), list(names())),
+    }
+}
+
+/// The first block for whose keys the claim holds, looking into all.
+fn find_below(keys: &'static [Key], holds: &dyn Fn(&'static [Key]) -> bool) -> Option<String> {
     keys.iter().find_map(|key| {
         let Inside::Block(inner) = key.inside else {
             return None;
         };
-        match inner.iter().any(|known| known.name == name) {
+        match holds(inner) {
             true => Some(key.name.to_owned()),
-            false => belongs_below(name, inner).map(|below| format!("{}.{below}", key.name)),
+            false => find_below(inner, holds).map(|below| format!("{}.{below}", key.name)),
         }
     })
 }
@@ -230,6 +242,7 @@ mod tests {
         assert_eq!(text("lifecylce"), "unknown key lifecylce; did you mean lifecycle?");
         assert_eq!(text("max_memory"), "unknown key max_memory; it belongs below host");
         assert_eq!(text("jitter"), "unknown key jitter; it belongs below lifecycle.restart");
+        assert_eq!(text("worker"), "unknown key worker; something like it belongs below host");
         assert_eq!(text("color"), "unknown key color; process.host has host, lifecycle");
         let code = of_kind("process.lua").unwrap();
         let text = unknown("process.lua", "", "lifecycle", code);

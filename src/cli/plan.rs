@@ -42,6 +42,16 @@ impl Plan {
             let status = if is_absent { STATUS_ABSENT } else { STATUS_FAILED };
             return Err(Refusal { status, text: String::new() });
         }
+        let warnings =
+            problems.iter().filter(|problem| problem.severity == Severity::Warning).count();
+        if arguments.strict && warnings > 0 {
+            let warnings = match warnings {
+                1 => "1 warning".to_owned(),
+                count => format!("{count} warnings"),
+            };
+            let text = format!("moonlet: nothing is run: --strict counts {warnings} as errors");
+            return Err(Refusal { status: STATUS_FAILED, text });
+        }
         match &arguments.exec {
             Some(id) => entry(application, id, arguments.host.as_deref()),
             None => services(application, &arguments.app),
@@ -55,9 +65,14 @@ fn absent(text: String) -> Refusal {
 
 fn entry(application: &Application, id: &str, host: Option<&str>) -> Result<Plan, Refusal> {
     let find = |id: &str| application.entries().find(|entry| entry.id.as_str() == id);
-    if !find(id).is_some_and(|entry| matches!(entry.kind, Kind::Process(_))) {
+    let found = find(id);
+    if !found.is_some_and(|entry| matches!(entry.kind, Kind::Process(_))) {
         let known = known(application, id, |entry| matches!(entry.kind, Kind::Process(_)));
-        return Err(absent(format!("{id}: process definition not found{known}")));
+        let why = match found {
+            Some(entry) => format!("is a {}, and -x runs a process.lua", kind_name(&entry.kind)),
+            None => "process definition not found".to_owned(),
+        };
+        return Err(absent(format!("{id}: {why}{known}")));
     }
     let is_host = |entry: &Entry| matches!(entry.kind, Kind::Host(_));
     let hosts: Vec<&EntryId> =
@@ -103,10 +118,30 @@ fn services(application: &Application, folder: &Path) -> Result<Plan, Refusal> {
 /// What was meant, perhaps, and what there is.
 fn known(application: &Application, asked: &str, is_meant: impl Fn(&Entry) -> bool) -> String {
     let ids: Vec<&str> = ids(application, is_meant);
-    let hint = nearest::hint(asked, ids.iter().copied());
+    // Half an id is nearer to the whole one than letters say.
+    let whole = ids.iter().copied().find(|id| {
+        !asked.contains(':') && id.rsplit_once(':').is_some_and(|(_, name)| name == asked)
+    });
+    let hint = match whole {
+        Some(id) => format!("; did you mean {id}?"),
+        None => nearest::hint(asked, ids.iter().copied()),
+    };
     match ids.is_empty() {
         true => "; there is none".to_owned(),
         false => format!("{hint}; known: {}", nearest::list(ids.into_iter())),
+    }
+}
+
+fn kind_name(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Process(_) => "process.lua",
+        Kind::Library(_) => "library.lua",
+        Kind::Function(_) => "function.lua",
+        Kind::Host(_) => "process.host",
+        Kind::Service(_) => "process.service",
+        Kind::Policy(_) => "security.policy",
+        Kind::Broken(_) => "broken entry",
+        Kind::Other => "kind that this runtime does not know",
     }
 }
 

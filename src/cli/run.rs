@@ -49,6 +49,9 @@ pub(crate) struct RunArguments {
     /// Leaves it to the system on which core a worker runs
     #[arg(long)]
     no_pin: bool,
+    /// Counts warnings about the application as errors, and runs nothing then
+    #[arg(long)]
+    pub(super) strict: bool,
     /// Denies processes without an actor or a scope everything that security policies decide about
     #[arg(long)]
     strict_security: bool,

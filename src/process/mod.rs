@@ -27,6 +27,7 @@ pub(crate) mod outcome;
 mod rare;
 pub(crate) mod relations;
 mod short_queue;
+pub(crate) mod shown;
 pub(crate) mod slot;
 pub(crate) mod state;
 mod streams;

@@ -4,8 +4,10 @@
 
 use super::definition::{Chunk, Definition};
 use super::exit::{Failure, Outcome};
+use super::shown::View;
 use super::traceback::{self, Wrapped};
 use crate::error::{ApiError, kind};
+use crate::output::LogFormat;
 use crate::payload;
 use crate::vm::error_object::{self, KIND, MESSAGE};
 use crate::vm::registry;
@@ -48,8 +50,20 @@ fn failure_at(stack: Stack, index: i32) -> Failure {
         if let Some(message) = message {
             return Failure::text(message);
         }
+        if !resume::has_text(stack, index) {
+            return Failure::text(shown(stack, index));
+        }
     }
     Failure::text(resume::text_of(stack, index))
+}
+
+/// What a table shows that was raised and says nothing of itself: its content.
+fn shown(stack: Stack, index: i32) -> Vec<u8> {
+    let describe = |index| match error_object::flags(stack, index) {
+        Some(_) => error_object::text(stack, index, MESSAGE).to_vec(),
+        None => stack.kind(index).name().into(),
+    };
+    View { stack, describe: &describe }.field(index).render(LogFormat::Text).into_bytes()
 }
 
 /// The failure of a coroutine whose error value is on top of its stack; closes its pending

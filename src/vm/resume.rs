@@ -127,6 +127,21 @@ impl CoroutineState {
     }
 }
 
+/// Whether a value says itself what text it is: by a `__tostring` or a `__name` in its metatable.
+pub(crate) fn has_text(stack: Stack, index: i32) -> bool {
+    // SAFETY: marked `m`: the names are short strings, and the fields are read raw.
+    unsafe {
+        let found = [c"__tostring", c"__name"].map(|name| {
+            let has = ffi::luaL_getmetafield(stack.lua(), index, name.as_ptr()) != ffi::LUA_TNIL;
+            if has {
+                stack.pop(1);
+            }
+            has
+        });
+        found.contains(&true)
+    }
+}
+
 /// The text of the value at `index`, as `tostring` gives it, for errors that are no strings.
 pub(crate) fn text_of(stack: Stack, index: i32) -> Vec<u8> {
     let index = stack.absolute(index);

@@ -82,6 +82,36 @@ fn a_returned_error_is_shown() {
 }
 
 #[test]
+fn what_cannot_be_run_is_told_what_it_is_and_what_is_near() {
+    let index = "namespace: app\nentries:\n\
+                 - {name: main, kind: process.lua, source: \"return function() end\"}\n\
+                 - {name: lib, kind: library.lua, source: return 1}\n\
+                 - {name: h, kind: process.host, worker: 5, lifecycle: {auto_start: true}}\n";
+    let folder = Folder::new(&[("_index.yaml", index)]);
+    for (asked, expected) in [
+        ("app:lib", "app:lib: is a library.lua, and -x runs a process.lua; known: app:main"),
+        ("app:h", "app:h: is a process.host, and -x runs a process.lua; known: app:main"),
+        ("main", "main: process definition not found; did you mean app:main?; known: app:main"),
+        ("app:mian", "app:mian: process definition not found; did you mean app:main?"),
+    ] {
+        let ended = folder.start(&["-x", asked]).finish().with_status(2);
+        assert!(ended.stderr.contains(&format!("moonlet: {expected}")), "{}", ended.stderr);
+    }
+    let ended = folder.start(&["-x", "app:main", "--strict"]).finish().with_status(1);
+    let expected = "moonlet: nothing is run: --strict counts 1 warning as errors\n";
+    assert!(ended.stderr.ends_with(expected), "{}", ended.stderr);
+    folder.start(&["-x", "app:main"]).finish().with_status(0);
+}
+
+#[test]
+fn a_raised_table_shows_its_content() {
+    let main = "error({ code = 5, reason = 'disk full' })";
+    let ended = Folder::with(&[("main", main)], &[]).run_main(&[]).with_status(1);
+    let expected = "moonlet: app:main failed: {code=5, reason=\"disk full\"}\n";
+    assert!(ended.stderr.starts_with(expected), "{}", ended.stderr);
+}
+
+#[test]
 fn a_broken_entry_fails_and_leaves_the_others_alone() {
     let folder = Folder::with(&[("main", "print('fine')"), ("broken", "x = = 1")], &[]);
     let problem = format!("{}/broken.lua:1: ", folder.path().display());

@@ -114,12 +114,16 @@ fn a_file_that_cannot_be_read_may_hold_a_service() {
 fn what_the_command_line_asks_for_has_to_be_there() {
     let library = "name: library, kind: library.lua, source: return 1";
     let folder = Folder::with(&[MAIN], &[HOST, library]);
-    for entry in ["app:mian", "main", "app:library", "app:processes", ""] {
+    let (absent, meant) = ("process definition not found", "; did you mean app:main?");
+    for (entry, said) in [
+        ("app:mian", format!("{absent}{meant}")),
+        ("main", format!("{absent}{meant}")),
+        ("app:library", "is a library.lua, and -x runs a process.lua".to_owned()),
+        ("app:processes", "is a process.host, and -x runs a process.lua".to_owned()),
+        ("", absent.to_owned()),
+    ] {
         let ended = folder.start(&["-x", entry]).finish().with_status(2);
-        let hint = if entry == "app:mian" { "; did you mean app:main?" } else { "" };
-        let said =
-            format!("moonlet: {entry}: process definition not found{hint}; known: app:main\n");
-        assert_eq!(ended.stderr, said);
+        assert_eq!(ended.stderr, format!("moonlet: {entry}: {said}; known: app:main\n"));
     }
     for host in ["app:nowhere", "app:main"] {
         let ended = folder.run_main(&["--host", host]).with_status(2);

@@ -1,0 +1,205 @@
+//! Reading values of any kind and shape to show them, without running Lua code: fields of log lines,
+//! and tables that were raised as errors.
+//!
+//! Tables are walked raw, no metamethod is called. What is shown of a table is bounded: its depth,
+//! its entries, its length.
+
+use std::collections::BTreeSet;
+
+use crate::output::{CUT, Field};
+use crate::vm::stack::{Stack, Type};
+
+/// Tables inside of tables that are shown.
+const DEPTH_MAX: usize = 4;
+/// Entries of one table that are shown.
+const ENTRIES_MAX: usize = 64;
+/// Entries of one table that are looked at, to show the first of them by key.
+const LOOKED_AT_MAX: usize = 4096;
+/// Bytes of all texts in one table that are shown.
+const BYTES_MAX: usize = 4096;
+/// What an entry takes of that besides its texts.
+const ENTRY_BYTES: usize = 2;
+
+/// A stack to read from.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) stack: Stack,
+    /// What the userdata at an index shows.
+    pub(crate) describe: &'a dyn Fn(i32) -> Vec<u8>,
+}
+
+impl View<'_> {
+    /// Reads the value at an index.
+    pub(crate) fn field(self, index: i32) -> Field {
+        Reader { view: self, room: BYTES_MAX }.value(self.stack.absolute(index), 0)
+    }
+
+    /// Reads the values of a table by key, each within limits of its own, and whether there are more.
+    pub(crate) fn pairs(self, index: i32) -> (Vec<(Vec<u8>, Field)>, bool) {
+        let table = self.stack.absolute(index);
+        let (keys, is_cut) = keys(self, table, 0);
+        let mut pairs = Vec::new();
+        each(self, table, (&keys, 0), |key| {
+            pairs.push((key, self.field(-1)));
+            true
+        });
+        (pairs, is_cut)
+    }
+}
+
+struct Reader<'a> {
+    view: View<'a>,
+    /// Bytes that may still be shown.
+    room: usize,
+}
+
+impl Reader<'_> {
+    /// The value at an absolute index, below `depth` tables; the stack stays as it is.
+    fn value(&mut self, index: i32, depth: usize) -> Field {
+        match self.view.stack.kind(index) {
+            Type::None | Type::Nil => Field::Nil,
+            Type::Boolean => Field::Boolean(self.view.stack.boolean(index)),
+            Type::Number => Field::Number(number(self.view.stack, index)),
+            Type::String => self.text(self.view.stack.string(index).unwrap_or_default(), depth),
+            Type::Table => self.table(index, depth),
+            Type::Userdata => self.text(&(self.view.describe)(index), depth),
+            other => Field::Text(other.name().as_bytes().to_vec()),
+        }
+    }
+
+    /// A text, which is shown whole unless it stands in a table.
+    fn text(&mut self, text: &[u8], depth: usize) -> Field {
+        if depth == 0 || text.len() <= self.room {
+            self.room = self.room.saturating_sub(text.len());
+            return Field::Text(text.to_vec());
+        }
+        let mut end = self.room;
+        // Not in the middle of a character, which has three more bytes at most.
+        while end > 0 && self.room - end < 3 && text[end] & 0xc0 == 0x80 {
+            end -= 1;
+        }
+        self.room = 0;
+        Field::Text([&text[..end], CUT.as_bytes()].concat())
+    }
+
+    fn table(&mut self, index: i32, depth: usize) -> Field {
+        if depth >= DEPTH_MAX || !self.view.stack.reserve(6) {
+            return Field::Cut;
+        }
+        let length = self.view.stack.raw_len(index);
+        let (mut elements, mut pairs, mut is_cut) = (Vec::new(), Vec::new(), false);
+        for position in 1..=length {
+            if elements.len() == ENTRIES_MAX || self.room == 0 {
+                is_cut = true;
+                break;
+            }
+            self.room = self.room.saturating_sub(ENTRY_BYTES);
+            self.view.stack.raw_get_index(index, position as i64);
+            let element = self.value(self.view.stack.top(), depth + 1);
+            elements.push(element);
+            self.view.stack.pop(1);
+        }
+        let (mut keys, are_cut) = keys(self.view, index, length);
+        while elements.len() + keys.len() > ENTRIES_MAX {
+            keys.pop_last();
+            is_cut = true;
+        }
+        let stack = self.view.stack;
+        each(self.view, index, (&keys, length), |key| {
+            let has_room = self.room > 0;
+            if has_room {
+                self.room = self.room.saturating_sub(key.len() + ENTRY_BYTES);
+                pairs.push((key, self.value(stack.top(), depth + 1)));
+            }
+            has_room
+        });
+        is_cut |= are_cut || pairs.len() < keys.len();
+        pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Field::Table { elements, pairs, is_cut }
+    }
+}
+
+/// The first keys of the table by their texts, but for the positions up to `length`, and whether
+/// there are more.
+fn keys(view: View<'_>, table: i32, length: usize) -> (BTreeSet<Vec<u8>>, bool) {
+    let stack = view.stack;
+    let (mut keys, mut is_cut) = (BTreeSet::new(), false);
+    if !stack.reserve(6) {
+        return (keys, true);
+    }
+    let mut looked_at = 0;
+    stack.push_nil();
+    while stack.next(table) {
+        stack.pop(1);
+        looked_at += 1;
+        if looked_at > LOOKED_AT_MAX {
+            stack.pop(1);
+            return (keys, true);
+        }
+        if !is_position(stack, length) {
+            keys.insert(key_text(view));
+        }
+        if keys.len() > ENTRIES_MAX {
+            keys.pop_last();
+            is_cut = true;
+        }
+    }
+    (keys, is_cut)
+}
+
+/// Calls `take` for each of these keys, with its value on top of the stack, until that says no.
+/// Positions up to a length are none of them.
+fn each(
+    view: View<'_>,
+    table: i32,
+    (keys, length): (&BTreeSet<Vec<u8>>, usize),
+    mut take: impl FnMut(Vec<u8>) -> bool,
+) {
+    let (stack, mut left) = (view.stack, keys.len());
+    stack.push_nil();
+    while left > 0 && stack.next(table) {
+        stack.push_value(-2);
+        let key = (!is_position(stack, length)).then(|| key_text(view));
+        stack.pop(1);
+        if let Some(key) = key.filter(|key| keys.contains(key)) {
+            left -= 1;
+            if !take(key) {
+                left = 0;
+            }
+        }
+        stack.pop(1);
+    }
+    if left == 0 {
+        // The traversal was left before its end, so its key is still on the stack.
+        stack.pop(1);
+    }
+}
+
+/// Whether the key on top of the stack is one of the positions up to `length`.
+fn is_position(stack: Stack, length: usize) -> bool {
+    let position = stack.is_integer(-1).then(|| stack.integer(-1)).flatten();
+    position.is_some_and(|position| {
+        usize::try_from(position).is_ok_and(|at| (1..=length).contains(&at))
+    })
+}
+
+/// The key on top of the stack, which stays as it is.
+fn key_text(view: View<'_>) -> Vec<u8> {
+    let View { stack, describe } = view;
+    let index = stack.top();
+    match stack.kind(index) {
+        Type::String => stack.string(index).unwrap_or_default().to_vec(),
+        Type::Number => number(stack, index).into_bytes(),
+        Type::Boolean => stack.boolean(index).to_string().into_bytes(),
+        Type::Userdata => describe(index),
+        other => other.name().as_bytes().to_vec(),
+    }
+}
+
+/// A number as Lua writes it; on a copy, which becomes a string.
+fn number(stack: Stack, index: i32) -> String {
+    stack.push_value(index);
+    let text = String::from_utf8_lossy(stack.string(-1).unwrap_or_default()).into_owned();
+    stack.pop(1);
+    text
+}
