@@ -61,6 +61,22 @@ pub(crate) enum Kind {
     Other,
 }
 
+impl Kind {
+    /// What it is called in application files.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Kind::Process(_) => "process.lua",
+            Kind::Library(_) => "library.lua",
+            Kind::Function(_) => "function.lua",
+            Kind::Host(_) => "process.host",
+            Kind::Service(_) => "process.service",
+            Kind::Policy(_) => "security.policy",
+            Kind::Broken(_) => "broken entry",
+            Kind::Other => "kind that this runtime does not know",
+        }
+    }
+}
+
 /// Lua code of an entry and what it may reach.
 #[derive(Clone, Debug)]
 pub(crate) struct Code {
@@ -184,8 +200,13 @@ pub(super) fn read(
             Kind::Broken(None)
         }
         unknown => {
-            let known = keys::KINDS.iter().map(|(kind, _)| *kind);
-            let advice = hint(unknown, known);
+            let known = || keys::KINDS.iter().map(|(kind, _)| *kind);
+            // A part of a kind is nearer to the whole one than letters say.
+            let whole = known().find(|kind| kind.split('.').any(|part| part == unknown));
+            let advice = match whole {
+                Some(kind) => format!("; did you mean {kind}?"),
+                None => hint(unknown, known()),
+            };
             reader.report.warning(draft.kind_line, format!("unknown kind {unknown:?}{advice}"));
             Kind::Other
         }

@@ -15,7 +15,7 @@ pub(super) fn check(entries: &mut Entries, problems: &mut Vec<Problem>) {
         for library in imported(entry) {
             let message = match entries.get(library).map(|target| &target.kind) {
                 Some(Kind::Library(_)) => continue,
-                Some(_) => format!("imported entry {library} is not a library.lua"),
+                Some(kind) => format!("{library} is a {}, not a library.lua", kind.name()),
                 None => dependencies::missing(entries, "imported library", library, |kind| {
                     matches!(kind, Kind::Library(_))
                 }),

@@ -71,7 +71,19 @@ pub(super) fn read(files: &Files, path: &Path, problems: &mut Vec<Problem>) -> O
             return None;
         }
     };
-    let document = documents.iter().find(|document| document.get("namespace").is_some())?;
+    let Some(document) = documents.iter().find(|document| document.get("namespace").is_some())
+    else {
+        // Most such files are none of an application. One that has all but the namespace is.
+        let has_entries =
+            |document: &&Node| document.get("entries").or(document.get("kind")).is_some();
+        let meant = documents.iter().filter(has_entries);
+        if let Some((line, name)) = meant.filter_map(|found| misspelled(found, "namespace")).next()
+        {
+            let message = format!("no namespace, but {name}; did you mean namespace?");
+            problem(Severity::Error, Some(line), message);
+        }
+        return None;
+    };
     if documents.len() > 1 {
         let message = "an application file must be a single document".into();
         problem(Severity::Error, Some(document.line), message);

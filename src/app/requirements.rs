@@ -49,8 +49,9 @@ pub(super) fn check(entries: &mut Entries, problems: &mut Vec<Problem>) {
         if let Kind::Service(service) = &entry.kind {
             match entries.get(&service.process).map(|target| &target.kind) {
                 Some(Kind::Process(_)) => {}
-                Some(_) => {
-                    report(&service.process, format!("{} is not a process.lua", service.process))
+                Some(kind) => {
+                    let (id, kind) = (&service.process, kind.name());
+                    report(id, format!("{id} is a {kind}, not a process.lua"));
                 }
                 None => {
                     let is_process = |kind: &Kind| matches!(kind, Kind::Process(_));
@@ -60,7 +61,10 @@ pub(super) fn check(entries: &mut Entries, problems: &mut Vec<Problem>) {
             }
             match entries.get(&service.host).map(|target| &target.kind) {
                 Some(Kind::Host(_)) => {}
-                Some(_) => report(&service.host, format!("{} is not a process.host", service.host)),
+                Some(kind) => {
+                    let (id, kind) = (&service.host, kind.name());
+                    report(id, format!("{id} is a {kind}, not a process.host"));
+                }
                 None => {
                     let is_host = |kind: &Kind| matches!(kind, Kind::Host(_));
                     let id = &service.host;

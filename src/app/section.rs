@@ -13,6 +13,9 @@ use super::problem::{Report, Severity};
 use crate::duration;
 use crate::value::Value;
 
+/// A whole number of nanoseconds below that is hardly what was meant: a millisecond.
+const SHORTEST_MEANT: i64 = 1_000_000;
+
 /// A group of named fields: the data of an entry or a mapping inside it.
 pub(super) struct Section<'a> {
     /// What stands in front of the field names in messages, such as `lifecycle.`.
@@ -172,6 +175,13 @@ impl<'a> Section<'a> {
             Data::String(text) => duration::parse(text),
             _ => None,
         };
+        if let Data::Integer(number @ 1..SHORTEST_MEANT) = node.data {
+            let name = self.name(key);
+            let message = format!(
+                "{name}: {number} is that many nanoseconds; give a unit, such as {number}s"
+            );
+            report.warning(node.line, message);
+        }
         let length = nanos.and_then(|nanos| u64::try_from(nanos).ok()).map(Duration::from_nanos);
         let expected = "a duration that is not negative, such as \"1m30s\"";
         self.expect(length, key, node, expected, report).unwrap_or(default)

@@ -69,7 +69,7 @@ fn entry(application: &Application, id: &str, host: Option<&str>) -> Result<Plan
     if !found.is_some_and(|entry| matches!(entry.kind, Kind::Process(_))) {
         let known = known(application, id, |entry| matches!(entry.kind, Kind::Process(_)));
         let why = match found {
-            Some(entry) => format!("is a {}, and -x runs a process.lua", kind_name(&entry.kind)),
+            Some(entry) => format!("is a {}, and -x runs a process.lua", entry.kind.name()),
             None => "process definition not found".to_owned(),
         };
         return Err(absent(format!("{id}: {why}{known}")));
@@ -80,6 +80,10 @@ fn entry(application: &Application, id: &str, host: Option<&str>) -> Result<Plan
     let host = match (host, &hosts[..]) {
         (Some(host), _) => host,
         (None, [only]) => only.as_str(),
+        (None, several) if !several.is_empty() && find(IMPLICIT_HOST).is_none() => {
+            let hosts = nearest::list(several.iter().map(|id| id.as_str()));
+            return Err(absent(format!("{id}: which host? Give one by --host: {hosts}")));
+        }
         (None, _) => IMPLICIT_HOST,
     };
     if !find(host).is_some_and(is_host) {
@@ -129,19 +133,6 @@ fn known(application: &Application, asked: &str, is_meant: impl Fn(&Entry) -> bo
     match ids.is_empty() {
         true => "; there is none".to_owned(),
         false => format!("{hint}; known: {}", nearest::list(ids.into_iter())),
-    }
-}
-
-fn kind_name(kind: &Kind) -> &'static str {
-    match kind {
-        Kind::Process(_) => "process.lua",
-        Kind::Library(_) => "library.lua",
-        Kind::Function(_) => "function.lua",
-        Kind::Host(_) => "process.host",
-        Kind::Service(_) => "process.service",
-        Kind::Policy(_) => "security.policy",
-        Kind::Broken(_) => "broken entry",
-        Kind::Other => "kind that this runtime does not know",
     }
 }
 

@@ -184,6 +184,10 @@ fn run_entry(
 fn run_services(runtime: &Runtime, stops: &Stops) -> End {
     let all_ended = runtime.wait_for_services(&stops.stop);
     if !all_ended {
+        if stops.status().is_none() && runtime.output().broken().0.is_some() {
+            let text = "moonlet: standard output cannot be written any more: stopping";
+            runtime.output().complain(Level::Warn, text, None);
+        }
         runtime.stop_units(true, &stops.hurry, stops.hint());
     }
     let has_failed = runtime.has_failed_services();

@@ -7,6 +7,7 @@ use super::exit::{Failure, Outcome};
 use super::shown::View;
 use super::traceback::{self, Wrapped};
 use crate::error::{ApiError, kind};
+use crate::nearest;
 use crate::output::LogFormat;
 use crate::payload;
 use crate::vm::error_object::{self, KIND, MESSAGE};
@@ -55,6 +56,26 @@ fn failure_at(stack: Stack, index: i32) -> Failure {
         }
     }
     Failure::text(resume::text_of(stack, index))
+}
+
+/// What to say of a table that has no such function: the key that may be it.
+fn table_without(stack: Stack, table: i32, method: &str) -> String {
+    let mut keys = Vec::new();
+    stack.push_nil();
+    while stack.next(table) {
+        stack.pop(1);
+        // Asked for the text, a number would become one, in the middle of the walk.
+        if stack.kind(-1) == Type::String
+            && let Some(key) = stack.string(-1)
+        {
+            keys.push(String::from_utf8_lossy(key).into_owned());
+        }
+    }
+    keys.sort();
+    match nearest::nearest(method, keys.iter().map(String::as_str)) {
+        Some(near) => format!("a table with \"{near}\""),
+        None => "a table without it".to_owned(),
+    }
 }
 
 /// What a table shows that was raised and says nothing of itself: its content.
@@ -125,19 +146,25 @@ pub(crate) fn keep_main(
 ) -> Result<(), Box<Failure>> {
     let first = stack.top() - results + 1;
     stack.set_top(first);
-    let found = match stack.kind(first) {
-        Type::Function => true,
+    let got = match stack.kind(first) {
+        Type::Function => return Ok(()),
         Type::Table => {
-            let is_function = stack.raw_field(first, &definition.method) == Type::Function;
-            stack.remove(first);
-            is_function
+            if stack.raw_field(first, &definition.method) == Type::Function {
+                stack.remove(first);
+                return Ok(());
+            }
+            stack.pop(1);
+            table_without(stack, first, &definition.method)
         }
-        _ => false,
+        Type::None | Type::Nil => "nothing".to_owned(),
+        other => format!("a {}", other.name()),
     };
-    if found {
-        return Ok(());
-    }
-    let message = format!("method \"{}\" not found in module", definition.method);
+    let path = definition.chunks.last().map_or("", |chunk| chunk.code.path());
+    let method = &definition.method;
+    let message = format!(
+        "method \"{method}\" not found in module: {path} returns {got}, and main is a function or in \
+         a table under \"{method}\""
+    );
     let mut failure = Failure::text(message);
     failure.kind = kind::NOT_FOUND.as_bytes().to_vec();
     failure.retryable = Some(false);

@@ -29,6 +29,7 @@ pub(crate) fn render(text: &[u8], chunks: &[Chunk]) -> String {
             rendered.push('\n');
             continue;
         };
+        let frame = &frame.replace('\t', " ");
         let place = place_of(frame, chunks);
         let owner = place.map_or(String::new(), |(chunk, _)| format!(" ({})", chunk.id));
         rendered.push_str(&format!("{FRAME}{frame}{owner}\n"));

@@ -258,6 +258,11 @@ impl Thread {
     fn ended(&mut self, index: usize, outcome: &Outcome) {
         let now = self.node.clock.now();
         match (self.units[index].phase, outcome) {
+            (Phase::Stopping { deadline, .. }, Outcome::Failure(failure)) if now < deadline => {
+                let text = format!("stopped, but failed: {}", failure.message());
+                self.say(index, Level::Warn, &text, failure.traceback.as_deref());
+                self.settle(index, Phase::Stopped);
+            }
             (Phase::Stopping { deadline, .. }, _) => self.stopped(index, now < deadline),
             (_, Outcome::Value(_)) => {
                 self.say(index, Level::Info, "ended", None);

@@ -183,7 +183,13 @@ impl Thread {
             self.say(index, Level::Info, "stopped", None);
             self.settle(index, Phase::Stopped);
         } else {
-            self.say(index, Level::Error, "failed: stop timeout", None);
+            let text = match self.is_hurried {
+                true => "terminated before it had stopped by itself",
+                false => {
+                    "failed: stop timeout, terminated; it is asked by CANCEL from process.events()"
+                }
+            };
+            self.say(index, Level::Error, text, None);
             self.settle(index, Phase::Failed);
         }
     }

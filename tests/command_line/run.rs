@@ -104,6 +104,35 @@ fn what_cannot_be_run_is_told_what_it_is_and_what_is_near() {
 }
 
 #[test]
+fn one_of_several_hosts_has_to_be_chosen() {
+    let hosts = "namespace: app\nentries:\n\
+                 - {name: main, kind: process.lua, source: return 1}\n\
+                 - {name: a, kind: process.host}\n- {name: b, kind: process.host}\n";
+    let folder = Folder::new(&[("_index.yaml", hosts)]);
+    let ended = folder.start(&["-x", "app:main"]).finish().with_status(2);
+    assert_eq!(ended.stderr, "moonlet: app:main: which host? Give one by --host: app:a, app:b\n");
+}
+
+#[test]
+fn code_without_main_is_told_what_it_returns() {
+    for (source, got) in [
+        ("7", "a number"),
+        ("nil", "nothing"),
+        ("{ mian = print }", "a table with \"mian\""),
+        ("{ 1, 2, [3.5] = 4 }", "a table without it"),
+    ] {
+        let index = format!(
+            "namespace: app\nname: main\nkind: process.lua\nsource: \"return {}\"\n",
+            source.replace('"', "\\\"")
+        );
+        let folder = Folder::new(&[("_index.yaml", &index)]);
+        let ended = folder.start(&["-x", "app:main"]).finish().with_status(1);
+        let expected = format!("not found in module: _index.yaml returns {got}, and main is");
+        assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn a_raised_table_shows_its_content() {
     let main = "error({ code = 5, reason = 'disk full' })";
     let ended = Folder::with(&[("main", main)], &[]).run_main(&[]).with_status(1);
@@ -138,7 +167,7 @@ fn the_host_is_the_given_one_else_the_only_one_else_the_implicit_one() {
         assert!(ended.stdout.starts_with(prefix), "{hosts:?}: {}", ended.stdout);
     }
     let ended = Folder::with(&processes, &TWO_HOSTS).run_main(&[]).with_status(2);
-    let said = "moonlet: app:main: host not found: app:processes; known: app:first, app:second\n";
+    let said = "moonlet: app:main: which host? Give one by --host: app:first, app:second\n";
     assert_eq!(ended.stderr, said);
 }
 

@@ -173,6 +173,7 @@ fn keys_of_a_file_are_told_too() {
     let application = many_files(&[
         ("a.yaml", "namespace: app\nx-own: {a: 010}\nversoin: 1\ncolour: red\nentries: []\n"),
         ("b.yaml", "namespace: app\nentreis: []\n"),
+        ("b2.yaml", "version: 1\nnamespac: app\nentries: []\n"),
         ("c.yaml", "namespace: app\nentries:\n- {nmae: a, kind: process.host}\n"),
         ("d.yaml", "namespace: app\nname: d\nknid: process.host\n"),
     ]);
@@ -185,6 +186,7 @@ fn keys_of_a_file_are_told_too() {
              meta, entries",
             "b.yaml:2: the file has neither entries nor a name and kind; is entreis meant to be \
              entries?",
+            "b2.yaml:2: no namespace, but namespac; did you mean namespace?",
             "c.yaml:3: an entry needs a name that is non-empty text; is nmae meant to be name?",
             "d.yaml:3: an entry needs a kind that is non-empty text; is knid meant to be kind?",
         ]
@@ -194,13 +196,15 @@ fn keys_of_a_file_are_told_too() {
 #[test]
 fn an_unknown_kind_is_told_with_the_one_that_is_near() {
     let application = one_file(
-        "- {name: a, kind: proces.lua, anything: 1}\n- {name: b, kind: store.memory, size: 5}\n",
+        "- {name: a, kind: proces.lua, anything: 1}\n- {name: b, kind: store.memory, size: 5}\n\
+         - {name: c, kind: service}\n",
     );
     assert_eq!(
         problems(&application),
         [
             "_index.yaml:3: warning: unknown kind \"proces.lua\"; did you mean process.lua?",
             "_index.yaml:4: warning: unknown kind \"store.memory\"",
+            "_index.yaml:5: warning: unknown kind \"service\"; did you mean process.service?",
         ]
     );
 }

@@ -90,13 +90,13 @@ fn defaults_of_a_lifecycle() {
 #[test]
 fn fields_of_a_lifecycle() {
     let lifecycle = lifecycle(
-        "{auto_start: true, start_timeout: 1m30s, stop_timeout: 5000, stable_threshold: '0', \
+        "{auto_start: true, start_timeout: 1m30s, stop_timeout: 5000000, stable_threshold: '0', \
          security: {actor: {id: x}}, restart: {initial_delay: 200ms, max_delay: 1h, \
          backoff_factor: 1, jitter: 0, max_attempts: 5}}",
     );
     assert!(lifecycle.auto_start);
     assert_eq!(lifecycle.start_timeout, Duration::from_secs(90));
-    assert_eq!(lifecycle.stop_timeout, Duration::from_nanos(5000));
+    assert_eq!(lifecycle.stop_timeout, Duration::from_millis(5));
     assert_eq!(lifecycle.stable_threshold, Duration::ZERO);
     assert!(lifecycle.security.actor.is_some());
     let restart = lifecycle.restart;
@@ -110,7 +110,7 @@ fn bad_values_of_a_lifecycle() {
     let duration = "must be a duration that is not negative, such as \"1m30s\"";
     for (field, message) in [
         ("auto_start: 'true'", "lifecycle.auto_start must be true or false".to_owned()),
-        ("stop_timeout: 5", String::new()),
+        ("stop_timeout: 5000000", String::new()),
         ("stop_timeout: '5'", format!("lifecycle.stop_timeout {duration}")),
         ("start_timeout: -1s", format!("lifecycle.start_timeout {duration}")),
         ("stable_threshold: 1.5", format!("lifecycle.stable_threshold {duration}")),
@@ -200,4 +200,16 @@ fn the_input_of_a_service_must_be_a_list_of_plain_data() {
     assert_problem(&service("5"), "_index.yaml:10: input must be a list");
     let message = "_index.yaml:10: a key must not be null or not-a-number";
     assert_problem(&service("[{~: 1}]"), message);
+}
+
+#[test]
+fn a_number_that_is_hardly_meant_as_nanoseconds_is_told() {
+    let application = one_file(
+        "- name: h\n  kind: process.host\n  lifecycle: {stop_timeout: 3, start_timeout: 0, \
+         restart: {initial_delay: 1000000}}\n",
+    );
+    let text = "lifecycle.stop_timeout: 3 is that many nanoseconds; give a unit, such as 3s";
+    assert_problem(&application, &format!("_index.yaml:5: warning: {text}"));
+    let lifecycle = entry(&application, "app:h").lifecycle().expect("a host has one");
+    assert_eq!(lifecycle.stop_timeout.as_nanos(), 3);
 }

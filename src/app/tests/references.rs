@@ -55,12 +55,12 @@ fn an_import_must_be_a_library() {
         problems(&application),
         [
             "_index.yaml:3: imported library app:missing does not exist; there is none",
-            "_index.yaml:4: imported entry app:p is not a library.lua",
+            "_index.yaml:4: app:p is a process.lua, not a library.lua",
             "_index.yaml:4: needs app:p, which is in error: imported library app:missing does not \
              exist; there is none",
         ]
     );
-    assert_eq!(reason(&application, "app:q"), "imported entry app:p is not a library.lua");
+    assert_eq!(reason(&application, "app:q"), "app:p is a process.lua, not a library.lua");
 }
 
 #[test]
@@ -137,8 +137,8 @@ fn a_service_refers_to_a_process_and_a_host() {
         problems(&application),
         [
             "_index.yaml:5: process app:gone does not exist; there are app:p",
-            "_index.yaml:6: app:h is not a process.lua",
-            "_index.yaml:6: app:p is not a process.host",
+            "_index.yaml:6: app:h is a process.host, not a process.lua",
+            "_index.yaml:6: app:p is a process.lua, not a process.host",
             "_index.yaml:7: host app:gone does not exist; there are app:h",
         ]
     );

@@ -47,7 +47,7 @@ return {
   raises_text_without_position = { function() error("text", 0) end, { error = "text" } },
   raises_object = { function() error(errors.new(own)) end, failed },
   raises_table_with_message = { function() error({ message = "field" }) end, { error = "field" } },
-  raises_table_with_number = { function() error({ message = 5 }) end, { part = "table: " } },
+  raises_table_with_number = { function() error({ message = 5 }) end, { error = "{message=5}" } },
   raises_table_with_tostring = { function()
     error(setmetatable({}, { __tostring = function() return "shown" end }))
   end, { error = "shown" } },
