@@ -99,5 +99,10 @@ pub use runtime::{Builder, Runtime};
 pub use supervisor::ServiceState;
 pub use value::Value;
 
+// The example of a Rust program in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 /// The version of this library, as in its `Cargo.toml`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
