@@ -10,8 +10,6 @@ use std::path::Path;
 use moonlet::Value;
 use support::{App, exec, within};
 
-const MODULES: &str = "kind: process.lua, modules: [time, ctx, security, logger, io]";
-
 /// Objects that entries of methods are about, by the word in front of the colon.
 const OBJECTS: &str = r#"
     local time, security = require("time"), require("security")
@@ -50,25 +48,13 @@ fn page(path: &Path) -> Page {
     Page { name, entries: text.lines().filter_map(heading).collect(), examples: examples.collect() }
 }
 
-/// The definitions that examples use.
-fn app() -> App {
-    App::new()
-        .process(
-            "echo",
-            "local inbox = process.inbox() \
-             while true do local m = inbox:receive() \
-             if m:from() then process.send(m:from(), m:topic(), m:payload()) end end",
-        )
-        .process("adder", "local a, b = ... return a + b")
-        .process("failing", "return nil, 'broken'")
-        .process("raising", "error('broken')")
-        .process("upgrading", "process.upgrade('app:upgraded')")
-        .process("upgraded", "return 'new code of ' .. process.pid()")
-        .code("tenant", "return function() return (require('ctx').get('tenant')) end", MODULES)
-        .entry(
-            "name: may_send, kind: security.policy, groups: [senders], \
-             policy: { actions: process.send, resources: '*', effect: allow }",
-        )
+/// The application that the reference shows for trying examples, around one that has this source.
+fn app(example: &str) -> App {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/lua/README.md");
+    let text = fs::read_to_string(path).expect("there is an index of the reference");
+    let definitions = text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let definitions = definitions.expect("it has the definitions");
+    App::new().file("definitions.yaml", definitions).file("example.lua", example)
 }
 
 /// The names of a list of texts that a process returned.
@@ -101,8 +87,8 @@ fn every_public_function_is_documented() {
         end
     "#;
     let found = within(support::PATIENCE, move || {
-        let runtime = app().code("list", list, MODULES).start();
-        exec(&runtime, "app:list", &[])
+        let runtime = app(list).start();
+        exec(&runtime, "app:example", &[])
     });
     let (found, documented) = (names(&found), documented());
     assert!(found.len() > 40, "too few functions: {found:?}");
@@ -137,8 +123,8 @@ fn every_entry_stands_for_something() {
     let arguments: Vec<Value> =
         documented().iter().map(|name| Value::from(name.as_str())).collect();
     let wrong = within(support::PATIENCE, move || {
-        let runtime = app().code("check", &check, MODULES).start();
-        exec(&runtime, "app:check", &arguments)
+        let runtime = app(&check).start();
+        exec(&runtime, "app:example", &arguments)
     });
     assert_eq!(names(&wrong), BTreeSet::new(), "documented, but not there");
 }
@@ -151,7 +137,7 @@ fn every_example_runs() {
             let source = format!("return function()\n{example}\nend");
             let name = format!("{}, example {}", page.name, number + 1);
             within(support::PATIENCE, move || {
-                let runtime = app().code("example", &source, MODULES).start();
+                let runtime = app(&source).start();
                 let result = runtime.exec("app:example", "app:processes", &[]);
                 assert!(result.is_ok(), "{name}: {result:?}");
             });
@@ -173,4 +159,27 @@ fn entries_have_an_example_and_pages_are_listed() {
         let shared = if page.name == "logger.md" { 3 } else { 0 };
         assert_eq!(page.examples.len() + shared, page.entries.len(), "{}", page.name);
     }
+}
+
+/// The ids in quotes that a text has, but for the host.
+fn ids(text: &str) -> BTreeSet<&str> {
+    let quoted = text.split(['"', '\'']).filter(|text| text.starts_with("app:"));
+    quoted.filter(|id| *id != "app:processes").collect()
+}
+
+#[test]
+fn pages_say_which_definitions_their_examples_use() {
+    let mut count = 0;
+    for page in pages().iter().filter(|page| page.name != "README.md") {
+        let used = page.examples.iter().flat_map(|example| ids(example)).collect::<BTreeSet<_>>();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/lua").join(&page.name);
+        let text = fs::read_to_string(path).expect("the page can be read");
+        let note = text.split("\n\n").find(|paragraph| paragraph.starts_with("Definitions:"));
+        let note = note.unwrap_or_default();
+        let said = note.split('`').filter(|id| id.starts_with("app:")).collect::<BTreeSet<_>>();
+        assert_eq!(said, used, "{}", page.name);
+        assert_eq!(note.contains("(README.md#"), !used.is_empty(), "{}", page.name);
+        count += used.len();
+    }
+    assert!(count > 5, "too few definitions: {count}");
 }
