@@ -1,5 +1,6 @@
 //! The study of `docs/hibernation.md`: what a waiting process would cost if only the difference to
-//! its template were kept, and what waking it would.
+//! its template were kept, and what waking it would. It runs only if it is named, as in
+//! `cargo bench --bench engine -- hibernation`.
 //!
 //! Before the benches a table of sizes is printed, for processes of different pasts: `idler` and
 //! `ring` are those of loadgen, `server` has answered [`ANSWERS`] requests with tables. The benches
@@ -39,6 +40,8 @@ return function()
 end
 "#;
 
+/// The name of the study, and how its benches' names begin.
+const GROUP: &str = "hibernation";
 /// Requests that `server` has answered.
 const ANSWERS: i64 = 1000;
 /// Hops that each node of `ring` has seen.
@@ -128,14 +131,20 @@ fn time<T>(
     });
 }
 
-fn hibernation(criterion: &mut Criterion) {
-    // Criterion calls every group, whatever was asked for.
-    let is_asked_for = |argument: String| "hibernation".starts_with(&argument);
-    let crowd = Crowd::new();
-    if std::env::args().skip(1).any(is_asked_for) {
-        crowd.print();
+/// Runs the study if the command line names it, or one of its benches; criterion calls every group,
+/// whatever was asked for.
+fn study(criterion: &mut Criterion) {
+    let is_named = |argument: String| argument.split('/').next() == Some(GROUP);
+    if std::env::args().skip(1).any(is_named) {
+        hibernation(criterion);
+        pages(criterion);
     }
-    let mut group = criterion.benchmark_group("hibernation");
+}
+
+fn hibernation(criterion: &mut Criterion) {
+    let crowd = Crowd::new();
+    crowd.print();
+    let mut group = criterion.benchmark_group(GROUP);
     for (name, sleeper) in [("idler", crowd.idler), ("server", crowd.server)] {
         let waiting = &crowd.waiting;
         group.bench_function(format!("collect/{name}"), |bencher| {
@@ -168,7 +177,7 @@ fn touch(pages: &mut Pages) {
 }
 
 fn pages(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("hibernation");
+    let mut group = criterion.benchmark_group(GROUP);
     for count in [1, 2, 3, 8] {
         let mut pages = Pages::new(count * Pages::size());
         assert_eq!(pages.bytes(), count * Pages::size());
@@ -194,4 +203,4 @@ fn pages(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, hibernation, pages);
+criterion_group!(benches, study);
