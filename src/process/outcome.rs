@@ -162,8 +162,8 @@ pub(crate) fn keep_main(
     let path = definition.chunks.last().map_or("", |chunk| chunk.code.path());
     let method = &definition.method;
     let message = format!(
-        "method \"{method}\" not found in module: {path} returns {got}, and main is a function or in \
-         a table under \"{method}\""
+        "method \"{method}\" not found in module: {path} returns {got}, and main is a function or \
+         in a table under \"{method}\""
     );
     let mut failure = Failure::text(message);
     failure.kind = kind::NOT_FOUND.as_bytes().to_vec();
