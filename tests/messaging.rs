@@ -388,3 +388,20 @@ fn s2_7_bytes_beyond_max_memory_are_refused() {
     let app = App::new().host("small", "{ max_memory: 2000000 }");
     app.process("main", main).process("sink", sink).run();
 }
+
+/// A receiver that reads its message and ends at once may be gone before its sender is back.
+#[test]
+fn s2_1_a_message_that_was_read_was_sent() {
+    let main = r#"
+        local events = process.events()
+        for round = 1, 20000 do
+          local pid = assert(process.spawn_monitored("app:child", "app:processes"))
+          assert(process.send(pid, "return", round))
+          local event = events:receive()
+          equal(event.from, pid)
+          equal(event.result.value, round)
+        end
+    "#;
+    let child = "return process.inbox():receive():payload()";
+    App::new().process("main", main).process("child", child).run();
+}

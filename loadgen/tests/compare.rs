@@ -216,7 +216,7 @@ fn what_makes_no_sense_ends_with_two_and_an_answer() {
     for (text, expected) in [
         ("not json", "bad.json: not JSON"),
         ("{}", "bad.json: no field `schema`"),
-        ("{\"schema\": 1}", "bad.json: field `schema` is 1, and this loadgen reads 3"),
+        ("{\"schema\": 1}", "bad.json: field `schema` is 1, and this loadgen reads 2 to 3"),
         ("{\"schema\": 3}", "bad.json: field"),
     ] {
         fs::write(&bad, text).unwrap();

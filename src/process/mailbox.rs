@@ -13,7 +13,8 @@
 //!   before it ended is in the user lane by the time its EXIT is seen.
 //! - **M3** A message carries its destination's `uniq`. One that reached a later generation of
 //!   the slot (sender resolved, slot was reused, sender pushed) is dropped and counted by the
-//!   receiver; the sender's own check after the push answers for it.
+//!   receiver, as one that its process left unread. For the sender it was delivered: it cannot be
+//!   told from one that its process took just before it ended.
 
 #![allow(unsafe_code)]
 

@@ -84,13 +84,9 @@ unsafe impl Send for Slot {}
 // SAFETY: as above.
 unsafe impl Sync for Slot {}
 
-/// Why a message could not be delivered.
+/// Why a message was not delivered: the process is gone.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Undelivered {
-    /// The process is gone. With `schedule` the message went to the next tenant of the slot,
-    /// which must be put into a run queue to drop it (M3).
-    Gone { schedule: bool },
-}
+pub(crate) struct Undelivered;
 
 /// Why a mailbox takes no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -274,9 +270,9 @@ impl Slot {
     pub(crate) fn deliver(&self, message: Box<Message>) -> Result<Notify, Undelivered> {
         let generation = pid::generation_of(message.destination());
         match self.mailbox.user.push(message) {
-            Err(_) => Err(Undelivered::Gone { schedule: false }),
+            Err(_) => Err(Undelivered),
             Ok(Pushed::Behind) => Ok(Notify::Nothing),
-            Ok(Pushed::WasEmpty) => self.notify_after_push(generation),
+            Ok(Pushed::WasEmpty) => Ok(self.notify_after_push(generation)),
         }
     }
 
@@ -297,21 +293,22 @@ impl Slot {
     pub(crate) fn deliver_event(&self, message: Box<Message>) -> Result<Notify, Undelivered> {
         let generation = pid::generation_of(message.destination());
         match self.mailbox.events.push(message) {
-            Err(_) => Err(Undelivered::Gone { schedule: false }),
+            Err(_) => Err(Undelivered),
             Ok(Pushed::Behind) => Ok(Notify::Nothing),
-            Ok(Pushed::WasEmpty) => self.notify_after_push(generation),
+            Ok(Pushed::WasEmpty) => Ok(self.notify_after_push(generation)),
         }
     }
 
-    /// A push that met a later generation is answered with Gone; whoever lives there now is
-    /// woken for nothing but the drop of the stray message (M3).
-    fn notify_after_push(&self, generation: u64) -> Result<Notify, Undelivered> {
+    /// A push that went in is a delivery, whatever became of the process since: it may have taken the
+    /// message and ended before it could be notified. It may also have ended before the push; then
+    /// the message lies with the next tenant, which is woken to drop and count it (M3).
+    fn notify_after_push(&self, generation: u64) -> Notify {
         match self.state.notify(generation) {
-            Notify::Gone => {
-                let tenant = self.state.notify(self.state.generation());
-                Err(Undelivered::Gone { schedule: tenant == Notify::Schedule })
-            }
-            other => Ok(other),
+            Notify::Gone => match self.state.notify(self.state.generation()) {
+                Notify::Schedule => Notify::Schedule,
+                _ => Notify::Nothing,
+            },
+            other => other,
         }
     }
 

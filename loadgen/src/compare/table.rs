@@ -107,6 +107,10 @@ fn push_remarks(
             note(&format!("{side}: {} at worst", worst.text()));
         }
     }
+    let has_memory = pairing.pairs.iter().any(|pair| pair.values(Metric::Memory).is_some());
+    if results[0].schema != results[1].schema && has_memory {
+        note("memory: since schema 3 it is that of processes that were given a PID");
+    }
     let [before, after] = results.map(|result| &result.machine);
     let machine = |machine: &Machine| {
         let Machine { model, cores, memory_bytes, kernel, arch, profile, .. } = machine;

@@ -21,6 +21,9 @@ use crate::quiet::{Before, Disturbance};
 /// not count.
 pub(crate) const SCHEMA: u32 = 3;
 
+/// The oldest that is read. In it the processes of `idle_memory` had been given nothing.
+const SCHEMA_OLDEST: u32 = 2;
+
 /// The whole file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ResultFile {
@@ -196,10 +199,10 @@ fn check_schema(value: &Value) -> Result<(), String> {
         "no field `schema`, so it is not a result of loadgen; those are written by `--json FILE`",
     )?;
     match schema.as_u64() {
-        Some(schema) if schema == u64::from(SCHEMA) => Ok(()),
+        Some(schema) if (u64::from(SCHEMA_OLDEST)..=u64::from(SCHEMA)).contains(&schema) => Ok(()),
         Some(other) => Err(format!(
-            "field `schema` is {other}, and this loadgen reads {SCHEMA}; measure again with it, or \
-             use the loadgen that wrote the file"
+            "field `schema` is {other}, and this loadgen reads {SCHEMA_OLDEST} to {SCHEMA}; \
+             measure again with it, or use the loadgen that wrote the file"
         )),
         None => Err(format!("field `schema` is {schema}, not a whole number like {SCHEMA}")),
     }
@@ -249,7 +252,7 @@ mod tests {
     fn errors_name_the_field() {
         for (pointer, value, expected) in [
             ("/schema", Value::Null, "no field `schema`"),
-            ("/schema", json!(1), "`schema` is 1, and this loadgen reads 3"),
+            ("/schema", json!(1), "`schema` is 1, and this loadgen reads 2 to 3"),
             ("/schema", json!("3"), "`schema` is \"3\", not a whole number"),
             ("/machine/cores", json!(-1), "field `machine.cores`: invalid value"),
             ("/settings/repeat", Value::Null, "field `settings`: missing field `repeat`"),
