@@ -232,13 +232,10 @@ impl Node {
     }
 
     fn schedule_after(&self, slot: &Slot, result: &Result<Notify, Undelivered>) {
-        match result {
-            Ok(Notify::Schedule) => {
-                // The process that sends goes on for a while before this one runs.
-                slot.prefetch();
-                self.scheduler.schedule(slot.index(), &self.clock);
-            }
-            _ => {}
+        if let Ok(Notify::Schedule) = result {
+            // The process that sends goes on for a while before this one runs.
+            slot.prefetch();
+            self.scheduler.schedule(slot.index(), &self.clock);
         }
     }
 
