@@ -228,8 +228,9 @@ fn loom_a_message_is_taken_or_refused_and_never_both() {
         let sender = thread::spawn(move || other.slot().deliver(message(other.uniq, 1)).is_ok());
         let slot = receiver.slot();
         let mut taken = slot.mailbox.user.take();
-        slot.stop_resolving();
+        // What `stop_resolving` closes it drops; here it is counted.
         let mut left = slot.mailbox.user.close();
+        slot.stop_resolving();
         slot.state.transition_to_free();
         let was_taken = taken.pop().is_some() || left.pop().is_some();
         assert_eq!(sender.join().unwrap(), was_taken);
