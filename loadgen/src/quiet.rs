@@ -84,6 +84,14 @@ impl Disturbance {
     }
 }
 
+/// What stands behind the name of a row that was measured while the machine was not quiet.
+pub(crate) fn mark(disturbance: Option<Disturbance>) -> &'static str {
+    match disturbance.is_none_or(|disturbance| disturbance.is_quiet()) {
+        true => "",
+        false => " !",
+    }
+}
+
 impl Meter {
     /// Reads the counters; nothing where the system has none.
     pub(crate) fn read() -> Option<Meter> {

@@ -16,9 +16,9 @@ use crate::machine::Machine;
 use crate::placement::Placement;
 use crate::print::{Printer, Target};
 use crate::progress;
-use crate::quiet::{Before, Disturbance, Meter};
+use crate::quiet::{self, Before, Disturbance, Meter};
 use crate::report::grid::{self, Align, Column, Grid, wrapped};
-use crate::report::{label, quantity, table};
+use crate::report::{json, label, quantity, table};
 use crate::scenario::{self, Parameter, Scenario};
 use crate::session::{Problem, Session};
 use crate::statistics::{self, Estimate, PAIRS_MIN, median};
@@ -238,7 +238,7 @@ fn measure_all(session: &Session, args: &ScalingArgs) -> Result<bool, String> {
             runs: args.runs(),
             rows: &rows,
         };
-        targets::write(&args.out.join("scaling.json"), &json(&report))?;
+        targets::write(&args.out.join("scaling.json"), &json::pretty(&report))?;
     }
     bar.finish_and_clear();
     let disturbed = Disturbance::worst(rows.iter().filter_map(|row| row.disturbance));
@@ -341,8 +341,7 @@ fn columns(workers: &[usize]) -> Vec<Column> {
 }
 
 fn cells(row: &Row) -> Vec<String> {
-    let is_quiet = row.disturbance.is_none_or(|disturbance| disturbance.is_quiet());
-    let mark = if is_quiet { "" } else { " !" };
+    let mark = quiet::mark(row.disturbance);
     let mut cells = vec![format!("{}{mark}", row.scenario), row.unit.to_owned()];
     for point in &row.points {
         let rate = median(&point.rates_per_s).unwrap_or(0.0);
@@ -355,13 +354,6 @@ fn cells(row: &Row) -> Vec<String> {
         }
     }
     cells
-}
-
-fn json(report: &Report<'_>) -> String {
-    let mut text = serde_json::to_string_pretty(report)
-        .expect("strings and finite numbers can be written as JSON");
-    text.push('\n');
-    text
 }
 
 #[cfg(test)]

@@ -20,15 +20,15 @@ fn ab(old: &Path, new: &Path, arguments: &[&str]) -> (i32, String, String) {
     (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
 }
 
-/// A build that claims other rates: what loadgen writes, with every rate multiplied.
+/// A build that claims another rate: what loadgen writes, with this in the place of every rate.
 #[cfg(unix)]
-fn build_with_rates_of(folder: &Path, factor: &str) -> std::path::PathBuf {
+fn build_with_rate(folder: &Path, rate: &str) -> std::path::PathBuf {
     use std::os::unix::fs::PermissionsExt;
 
     let path = folder.join("changed");
     let script = format!(
         "#!/bin/sh\n{LOADGEN} \"$@\" || exit\nfor file; do\n  case \"$file\" in *.json) \
-         awk '/rate_per_s/ {{ sub(/:.*/, \": {factor},\") }} {{ print }}' \"$file\" \
+         awk '/rate_per_s/ {{ sub(/:.*/, \": {rate},\") }} {{ print }}' \"$file\" \
          >\"$file.new\" && mv \"$file.new\" \"$file\";; esac\ndone\n"
     );
     fs::write(&path, script).unwrap();
@@ -62,7 +62,7 @@ fn a_build_against_itself_is_measured_and_written_down() {
 fn a_build_that_is_slower_fails_and_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().to_str().unwrap();
-    let slow = build_with_rates_of(folder.path(), "1.5");
+    let slow = build_with_rate(folder.path(), "1.5");
     let (code, stdout, stderr) = ab(LOADGEN.as_ref(), &slow, &["--out", out]);
     assert_eq!(code, 1, "{stdout}{stderr}");
     assert!(stdout.contains("slower"), "{stdout}");

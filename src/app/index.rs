@@ -94,11 +94,9 @@ pub(super) fn read(files: &Files, path: &Path, problems: &mut Vec<Problem>) -> O
 }
 
 /// Takes what is wrong with a file besides its entries: how bad, where, what.
-trait Problems: FnMut(Severity, Option<u32>, String) {}
+type Problems<'a> = dyn FnMut(Severity, Option<u32>, String) + 'a;
 
-impl<F: FnMut(Severity, Option<u32>, String)> Problems for F {}
-
-fn read_document(document: &Node, problem: &mut impl Problems) -> Option<Vec<Draft>> {
+fn read_document(document: &Node, problem: &mut Problems<'_>) -> Option<Vec<Draft>> {
     let namespace = document.get("namespace")?;
     let Some(name) = namespace.as_str().filter(|name| entry_id::is_namespace(name)) else {
         let rule = "letters, digits, '_' and '-', separated by '.'";
@@ -136,7 +134,7 @@ fn read_draft(
     node: &Node,
     namespace: &str,
     file_meta: Option<&Node>,
-    problem: &mut impl Problems,
+    problem: &mut Problems<'_>,
 ) -> Option<Draft> {
     let mut problem = |line, message| problem(Severity::Error, Some(line), message);
     let Data::Mapping(pairs) = &node.data else {
@@ -196,7 +194,7 @@ fn misspelled<'a>(node: &'a Node, meant: &str) -> Option<(u32, &'a str)> {
 }
 
 /// Looks at what stands beside the entries of a file.
-fn check_file(document: &Node, problem: &mut impl Problems) {
+fn check_file(document: &Node, problem: &mut Problems<'_>) {
     let Data::Mapping(pairs) = &document.data else {
         return;
     };

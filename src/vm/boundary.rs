@@ -3,8 +3,9 @@
 //! A C function that Lua calls is one line: `boundary::call(lua, inner)`. The shell switches
 //! the arena to "refuse nothing", runs the safe inner function under `catch_unwind`, switches
 //! back, and only then, with no Rust value alive, does what the [`Reply`] says: return, raise,
-//! wait or leave. What the function has allocated past the memory limit is collected there, too. So a Lua error never jumps over a Rust value (V1), and a panic never unwinds
-//! through Lua: it is recorded and ends the process.
+//! wait or leave. What the function has allocated past the memory limit is collected there, too. So a
+//! Lua error never jumps over a Rust value (V1), and a panic never unwinds through Lua: it is recorded
+//! and ends the process.
 
 #![allow(unsafe_code)]
 

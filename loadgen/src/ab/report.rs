@@ -10,10 +10,10 @@ use crate::compare::limit::{interval, passed};
 use crate::compare::threshold::Threshold;
 use crate::machine::Machine;
 use crate::placement::Placement;
-use crate::quiet::{Before, Disturbance};
+use crate::quiet::{self, Before, Disturbance};
 use crate::report::grid::{self, Align, Column, Grid, wrapped};
 use crate::report::metric::Metric;
-use crate::report::{quantity, table};
+use crate::report::{json, quantity, table};
 use crate::scenario::{Parameters, Scenario};
 use crate::statistics::Verdict;
 
@@ -65,10 +65,6 @@ impl Rows {
             false => Vec::new(),
         }
     }
-
-    fn is_quiet(&self) -> bool {
-        self.disturbance.is_none_or(|disturbance| disturbance.is_quiet())
-    }
 }
 
 /// The lines for people.
@@ -95,7 +91,7 @@ impl Table {
     }
 
     pub(super) fn rows(&self, rows: &Rows) -> String {
-        let mark = if rows.is_quiet() { "" } else { " !" };
+        let mark = quiet::mark(rows.disturbance);
         let mut label = format!("{}{mark}", rows.scenario.name);
         let mut text = String::new();
         for series in &rows.series {
@@ -129,8 +125,8 @@ impl Table {
         let note = "ratio: the median of new / old of the pairs; noise: by how much one build \
                     differs from itself";
         let mut text = wrapped(note, self.width);
-        let disturbed = sitting.rows.iter().filter(|rows| !rows.is_quiet());
-        if let Some(worst) = Disturbance::worst(disturbed.filter_map(|rows| rows.disturbance)) {
+        let worst = Disturbance::worst(sitting.rows.iter().filter_map(|rows| rows.disturbance));
+        if let Some(worst) = worst.filter(|worst| !worst.is_quiet()) {
             text.push_str(&wrapped(&format!("! not quiet: {} at worst", worst.text()), self.width));
         }
         text
@@ -182,10 +178,7 @@ impl Sitting {
             pairs: self.pairs,
             rows: self.rows.iter().flat_map(row_reports).collect(),
         };
-        let mut text = serde_json::to_string_pretty(&report)
-            .expect("strings and finite numbers can be written as JSON");
-        text.push('\n');
-        text
+        json::pretty(&report)
     }
 }
 

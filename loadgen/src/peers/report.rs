@@ -12,9 +12,9 @@ use super::toolchain::{Peer, Peers};
 use crate::compare::limit::interval;
 use crate::machine::Machine;
 use crate::placement::Placement;
-use crate::quiet::{Before, Disturbance};
+use crate::quiet::{self, Before, Disturbance};
 use crate::report::grid::{Align, Column, Grid, wrapped};
-use crate::report::table;
+use crate::report::{json, table};
 
 /// Raised when a key changes its meaning or goes away; new keys do not count.
 const SCHEMA: u32 = 2;
@@ -104,7 +104,7 @@ fn cells(comparison: &Comparison, verdict: &Verdict, is_quick: bool) -> Vec<Stri
         Figure::StealShare => figure(Side::Workers(2)),
         _ => figure(Side::Moonlet),
     };
-    let mark = if is_quiet(comparison) { "" } else { " !" };
+    let mark = quiet::mark(comparison.disturbance);
     vec![
         format!("{}{mark}", row.short_title(is_quick)),
         ours,
@@ -116,10 +116,6 @@ fn cells(comparison: &Comparison, verdict: &Verdict, is_quick: bool) -> Vec<Stri
         bound(row.figure, row.goal),
         verdict.text().to_owned(),
     ]
-}
-
-fn is_quiet(comparison: &Comparison) -> bool {
-    comparison.disturbance.is_none_or(|disturbance| disturbance.is_quiet())
 }
 
 fn notes(comparison: &Comparison, verdict: &Verdict) -> Vec<String> {
@@ -207,10 +203,7 @@ pub(super) fn json(sitting: &Sitting, comparisons: &[Comparison]) -> String {
         go: go.as_deref(),
         rows: comparisons.iter().map(|row| row_report(row, sitting.is_quick)).collect(),
     };
-    let mut text = serde_json::to_string_pretty(&report)
-        .expect("strings and finite numbers can be written as JSON");
-    text.push('\n');
-    text
+    json::pretty(&report)
 }
 
 fn row_report(comparison: &Comparison, is_quick: bool) -> RowReport {

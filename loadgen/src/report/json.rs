@@ -1,6 +1,7 @@
 //! Turns runs into a result file, and that into text.
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::Run;
 use super::result::{ResultFile, RunResult, SCHEMA, Settings, Times};
@@ -27,7 +28,12 @@ pub(crate) fn empty(settings: &Settings, machine: &Machine) -> ResultFile {
 
 /// Returns the whole file, ending with a newline.
 pub(crate) fn render(result: &ResultFile) -> String {
-    let mut text = serde_json::to_string_pretty(result)
+    pretty(result)
+}
+
+/// Any report of loadgen as JSON for people and tools, ending with a newline.
+pub(crate) fn pretty(report: &impl Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(report)
         .expect("strings, finite numbers and histograms can be written as JSON");
     text.push('\n');
     text

@@ -11,11 +11,8 @@ use super::pair::{self, Group};
 use super::quantity;
 use super::result::{ResultFile, Settings};
 use crate::machine::Machine;
-use crate::quiet::{Before, Disturbance};
+use crate::quiet::{self, Before, Disturbance};
 use crate::statistics;
-
-/// Marks a row that was measured while the machine was not quiet.
-const DISTURBED: &str = " !";
 
 const COLUMNS: [Column; 12] = [
     Column::new("scenario", Align::Left, 20, 0),
@@ -140,7 +137,7 @@ pub(crate) fn quiet_line(before: &Before, width: Option<usize>) -> String {
 }
 
 fn cells(group: &Group<'_>) -> Vec<String> {
-    let mark = if group.disturbance().is_some() { DISTURBED } else { "" };
+    let mark = quiet::mark(group.disturbance());
     let name = format!("{}{mark}", group.scenario());
     let passed = group.runs.iter().filter(|run| run.validated).count();
     let runs = match passed == group.runs.len() {
