@@ -66,13 +66,35 @@ fn finish(node: &Node, slot: &Slot, process: Option<Box<Process>>, outcome: Outc
 /// Steps 1 to 3, for a process that ran, one whose chunk failed or one that could not be made.
 pub(crate) fn retire(node: &Node, slot: &Slot, process: Option<Box<Process>>) -> Relations {
     let uniq = slot.uniq();
-    slot.stop_resolving();
+    let mut unread = slot.stop_resolving();
     if let Some(mut process) = process {
+        unread += process.unread();
+        if unread > 0 {
+            log_unread(node, &process, unread);
+        }
         process.forget_monitored();
         process.forget_questions();
     }
     slot.clear_process();
+    node.metrics.count_dead_letters(unread);
     relations::retire(&node.names, slot, uniq)
+}
+
+/// A sender is told only that its message was accepted.
+#[cold]
+fn log_unread(node: &Node, process: &Process, unread: usize) {
+    if !node.output.logs(Level::Debug) {
+        return;
+    }
+    let verb = if unread == 1 { "message was" } else { "messages were" };
+    node.output.log(&Record {
+        level: Level::Debug,
+        origin: Some(&process.origin()),
+        logger: b"",
+        message: format!("{unread} {verb} not read").as_bytes(),
+        fields: &[],
+        traceback: None,
+    });
 }
 
 /// Step 5.

@@ -17,7 +17,8 @@ macro_rules! counters {
         #[non_exhaustive]
         pub struct Metrics {
             $($(#[$doc])* pub $name: u64,)*
-            /// Messages that reached a slot whose process had just ended.
+            /// Messages that were accepted and will never be read: their process ended before it
+            /// took them, or gave up the channel that held them.
             pub dead_letters: u64,
             /// Definitions whose processes cannot be copied from a template: each is built,
             /// which takes longer. A log line at debug level says why.
@@ -96,8 +97,11 @@ pub(crate) struct SharedCounters {
 
 impl SharedCounters {
     /// Counts messages that were accepted and will never be read.
-    pub(crate) fn count_dead_letters(&self, count: u32) {
-        self.dead_letters.fetch_add(count.into(), Ordering::Relaxed);
+    #[inline]
+    pub(crate) fn count_dead_letters(&self, count: usize) {
+        if count > 0 {
+            self.dead_letters.fetch_add(count as u64, Ordering::Relaxed);
+        }
     }
 
     /// Counts a definition whose processes are built one by one.

@@ -335,16 +335,19 @@ impl Runtime {
     /// Frees processes that no worker ended; only when all workers are gone.
     fn drop_processes(&self) {
         for slot in self.node.slots.used() {
-            drop(slot.take_newborn());
+            let newborn = slot.take_newborn();
             let process = slot.process();
-            if process.is_null() {
+            if process.is_null() && newborn.is_none() {
                 continue;
             }
             slot.clear_process();
-            drop(slot.mailbox.user.close());
-            drop(slot.mailbox.events.close());
-            // SAFETY: no thread runs processes any more, and `spawn` leaked this box.
-            drop(unsafe { Box::from_raw(process) });
+            let mut unread = slot.stop_resolving();
+            if !process.is_null() {
+                // SAFETY: no thread runs processes any more, and `spawn` leaked this box.
+                let process = unsafe { Box::from_raw(process) };
+                unread += process.unread();
+            }
+            self.node.metrics.count_dead_letters(unread);
         }
     }
 }

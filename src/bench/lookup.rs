@@ -46,7 +46,7 @@ impl Slots {
     pub fn reuse(&self) {
         let slot = self.table.claim().expect("there are slots enough");
         slot.occupy(0);
-        slot.stop_resolving();
+        let _ = slot.stop_resolving();
         slot.state.transition_to_free();
         self.table.release(slot);
     }

@@ -315,12 +315,23 @@ impl Channel {
 }
 
 impl Channel {
-    /// Takes the channel apart into what it holds unread for a subscription, and whether that
-    /// still stands: one that was closed has been given up.
-    pub(crate) fn into_messages(self) -> Option<(MessageQueue, bool)> {
+    /// What it holds unread, if it is filled with messages.
+    pub(crate) fn into_messages(self) -> Option<MessageQueue> {
         match self.content {
-            Content::Messages(queue) => Some((queue, !self.closed)),
+            Content::Messages(queue) => Some(queue),
             _ => None,
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Messages that wait in it; events are none.
+    fn unread(&self) -> usize {
+        match &self.content {
+            Content::Messages(queue) if self.source != Source::Events => queue.len(),
+            _ => 0,
         }
     }
 }
@@ -369,6 +380,11 @@ impl Channels {
         let channel = self.list.get(id as usize).and_then(Option::as_deref);
         matches!(channel.map(|channel| &channel.source),
             Some(Source::Listener { topic: listened, .. }) if listened.as_slice() == topic)
+    }
+
+    /// Messages that wait in them.
+    pub(crate) fn unread(&self) -> usize {
+        self.list.iter().flatten().map(|channel| channel.unread()).sum()
     }
 
     /// Takes all channels out.

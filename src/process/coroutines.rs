@@ -72,6 +72,15 @@ impl Coroutines {
         messages.collect()
     }
 
+    /// Messages that coroutines were woken with and did not take.
+    pub(crate) fn unread(&self) -> usize {
+        let has_message = |coroutine: &&Coroutine| match &coroutine.wake {
+            Some(Wake::Message { message, .. }) => message.payload().is_some(),
+            _ => false,
+        };
+        self.list.iter().flatten().filter(has_message).count()
+    }
+
     /// Picks the index of the next coroutine, so that its state can be anchored under it.
     pub(crate) fn reserve(&mut self) -> CoroutineId {
         self.free.pop().unwrap_or_else(|| {

@@ -54,7 +54,7 @@ impl Pair {
 
     fn end_with(&self, uniq: u64, outcome: Outcome) {
         let slot = self.slot(uniq);
-        slot.stop_resolving();
+        let _ = slot.stop_resolving();
         let relations = relations::retire(&self.names, slot, uniq);
         let outcome = SharedOutcome::from(outcome);
         let from = ProcessId { uniq, host: 0 };
@@ -150,7 +150,7 @@ impl<'a> Watching<'a> {
     /// `death::end` of the watcher.
     fn end(self) {
         let watcher = self.pair.watcher;
-        self.pair.slot(watcher).stop_resolving();
+        let _ = self.pair.slot(watcher).stop_resolving();
         for target in self.subscriptions.monitored() {
             relations::forget(&self.pair.slots, watcher, target);
         }

@@ -35,6 +35,7 @@ pub(crate) mod subscriptions;
 pub(crate) mod timers;
 mod timeslice;
 pub(crate) mod traceback;
+mod unread;
 mod upgrade;
 
 pub(crate) use timeslice::{REDUCTIONS, Step, run_timeslice};
@@ -276,7 +277,7 @@ impl Process {
             if self.memory_limit() > 0 {
                 slot.mailbox.release_bytes(drained.stray_bytes);
             }
-            self.node.metrics.count_dead_letters(drained.strays);
+            self.node.metrics.count_dead_letters(drained.strays as usize);
         }
     }
 
@@ -404,14 +405,6 @@ impl Process {
                 Released::Channel(id) => self.drop_channel(id),
                 Released::Object(id) => drop(self.objects.remove(id)),
             }
-        }
-    }
-
-    fn drop_channel(&mut self, id: channel::ChannelId) {
-        if let Some(channel) = self.channels.remove(id)
-            && let channel::Source::Timer(number) = channel.source
-        {
-            self.timers.get_mut().stop(number);
         }
     }
 

@@ -157,11 +157,12 @@ impl Slot {
     }
 
     /// Ends what `occupy` began: the process resolves no more, and pushes fail from now on. By
-    /// the thread that holds the state.
-    pub(crate) fn stop_resolving(&self) {
+    /// the thread that holds the state. Returns how many messages nobody has looked at.
+    #[must_use]
+    pub(crate) fn stop_resolving(&self) -> usize {
         self.state.transition_to_exiting();
-        drop(self.mailbox.user.close());
         drop(self.mailbox.events.close());
+        self.mailbox.user.close().len()
     }
 
     /// The process, null if it is not made yet. Only for the thread that moved the state to running

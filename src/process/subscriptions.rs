@@ -76,6 +76,11 @@ impl Subscriptions {
         !self.pending.is_empty()
     }
 
+    /// Messages that no channel has.
+    pub(crate) fn unread(&self) -> usize {
+        self.pending.len() + self.others.get().map_or(0, |others| others.waiting.len())
+    }
+
     /// Whether to route what was drained before instead of a look into the mailbox, whose lines come
     /// from the cores of the senders each time: for one tick of the coarse clock, so that no event
     /// waits longer.

@@ -47,27 +47,14 @@ impl Process {
     /// Gives back what the old code had not read; what it had given up is lost.
     fn take_unread(&mut self) {
         let mut unread = self.coroutines.start_over();
-        let (mut lost, mut counted, mut lost_bytes) = (0, 0, 0);
         for channel in self.channels.start_over() {
-            let Some((mut queue, is_subscribed)) = channel.into_messages() else { continue };
-            let messages = std::iter::from_fn(|| queue.pop());
-            if is_subscribed {
-                unread.extend(messages);
-                continue;
-            }
-            for message in messages {
-                if let super::message::Content::User { payload, .. } = &message.content {
-                    lost += 1;
-                    counted += u32::from(message.is_counted());
-                    lost_bytes += payload.size();
-                }
+            if channel.is_closed() {
+                self.give_up(channel);
+            } else if let Some(mut queue) = channel.into_messages() {
+                unread.extend(std::iter::from_fn(|| queue.pop()));
             }
         }
         self.subscriptions.start_over(unread);
-        self.taken += counted;
-        self.taken_bytes += lost_bytes;
-        self.flush_taken();
-        self.node.metrics.count_dead_letters(lost);
     }
 
     pub(super) fn is_chunk_of_upgrade(&self) -> bool {
