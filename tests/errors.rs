@@ -249,3 +249,22 @@ fn s15_the_example_of_the_book() {
         assert(errors.is(e, errors.INVALID))
     "#);
 }
+
+/// Texts inside Lua are those of stock Lua; where an error leaves it, what may have been meant is
+/// said, too.
+#[test]
+fn s18_4_what_may_have_been_meant_is_said_where_an_error_leaves_lua() {
+    let main = r#"
+        local inside = select(2, pcall(function() process.sned() end))
+        equal(inside, "main.lua:2: attempt to call a nil value (field 'sned')")
+        local events = process.events()
+        local pid = assert(process.spawn_monitored("app:slip", "app:processes"))
+        local result = events:receive().result
+        equal(tostring(result.error),
+          "slip.lua:1: attempt to call a nil value (global 'sleep'); did you mean time.sleep?")
+        local value, err = process.exec("app:returned", "app:processes")
+        equal(err:message(), "attempt to call a nil value (field 'sned')")
+    "#;
+    let returned = "return nil, \"attempt to call a nil value (field 'sned')\"";
+    run_with(main, &[("slip", "sleep('1s')"), ("returned", returned)]);
+}

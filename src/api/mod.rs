@@ -67,3 +67,18 @@ macro_rules! function {
     };
 }
 pub(crate) use function;
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::process::hint;
+
+    #[test]
+    fn every_function_can_be_meant() {
+        let base = super::stdlib::BASE.iter().map(|(name, _)| *name);
+        let ours = [super::process::FUNCTIONS, super::channel::FUNCTIONS, super::debug::FUNCTIONS];
+        for name in base.chain(ours.into_iter().flatten().map(|(name, _)| *name)) {
+            let message = format!("attempt to call a nil value (field '{name}')");
+            assert!(hint::of(message.as_bytes()).ends_with(&format!("{name}?")), "{name}");
+        }
+    }
+}

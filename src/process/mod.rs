@@ -14,6 +14,7 @@ pub(crate) mod coroutines;
 pub(crate) mod definition;
 pub(crate) mod exit;
 mod heap_report;
+pub(crate) mod hint;
 pub(crate) mod links;
 #[cfg(all(test, loom))]
 mod loom_death;

@@ -4,6 +4,7 @@
 
 use super::definition::{Chunk, Definition};
 use super::exit::{Failure, Outcome};
+use super::hint;
 use super::shown::View;
 use super::traceback::{self, Wrapped};
 use crate::error::{ApiError, kind};
@@ -112,6 +113,10 @@ pub(crate) unsafe fn of_failure(
         Some(wrapped) if wrapped.is_in(&failure.message) => wrapped.before(&rendered),
         _ => rendered,
     });
+    // An error object says what its maker wanted it to say.
+    if failure.object.is_none() {
+        failure.message.extend(hint::of(&failure.message).into_bytes());
+    }
     failure
 }
 
