@@ -176,6 +176,7 @@ impl Process {
 
     /// Gives the process up until something arrives, when no coroutine is ready and nothing
     /// taken from the mailbox is left to be routed.
+    #[inline]
     fn rest_if_idle(&mut self) -> Rest {
         if self.subscriptions.has_pending() || self.vm.control().is_past_limit() {
             return Rest::Again;
@@ -195,10 +196,15 @@ impl Process {
 
     /// Tells senders how much memory is in use, at the end of a step, and collects if one of them
     /// found no room.
+    #[inline]
     fn report_heap(&mut self) {
-        if self.memory_limit() == 0 {
-            return;
+        if self.memory_limit() > 0 {
+            self.report_limited_heap();
         }
+    }
+
+    #[inline(never)]
+    fn report_limited_heap(&mut self) {
         loop {
             let control = self.vm.control();
             let may_hold_garbage = control.end_step();
