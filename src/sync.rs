@@ -1,7 +1,7 @@
 //! The one door to atomics, locks and threads: std, or loom when a model is checked.
 //!
 //! No other file names `std::sync::atomic`, so every protocol can run under loom with
-//! `RUSTFLAGS="--cfg loom" cargo test --release --lib loom_`.
+//! `RUSTFLAGS="--cfg loom" cargo test --profile model --lib loom_`.
 
 /// Always the standard one: shared ownership is no part of any protocol here, and loom's has
 /// neither weak references nor unsized contents.
