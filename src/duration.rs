@@ -51,6 +51,31 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
     i64::try_from(if negative { -total } else { total }).ok()
 }
 
+/// `90 sec`, `5`: what may have been meant by a text that is no duration, in the grammar. A bare
+/// number is taken for seconds.
+pub(crate) fn meant(text: &str) -> Option<String> {
+    const SPELLINGS: [(&str, &[&str]); 6] = [
+        ("ns", &["ns", "nsec", "nanosecond", "nanoseconds", "nanos"]),
+        ("us", &["us", "usec", "microsecond", "microseconds", "micros"]),
+        ("ms", &["ms", "msec", "msecs", "millisecond", "milliseconds", "millis"]),
+        ("s", &["", "s", "sec", "secs", "second", "seconds"]),
+        ("m", &["m", "min", "mins", "minute", "minutes"]),
+        ("h", &["h", "hr", "hrs", "hour", "hours"]),
+    ];
+    let text: String = text.to_lowercase().split_whitespace().collect();
+    let is_number = |c: char| c.is_ascii_digit() || c == '.';
+    let mut rest = text.as_str();
+    let mut meant = String::new();
+    while !rest.is_empty() {
+        let (number, after) = rest.split_at(rest.find(|c| !is_number(c)).unwrap_or(rest.len()));
+        let (word, after) = after.split_at(after.find(is_number).unwrap_or(after.len()));
+        let (unit, _) = SPELLINGS.iter().find(|(_, words)| words.contains(&word))?;
+        meant.extend([number, unit]);
+        rest = after;
+    }
+    parse(&meant).map(|_| meant)
+}
+
 /// Reads one part, such as `1.5h`, and returns its nanoseconds and the text behind it.
 fn parse_part(text: &str) -> Option<(i128, &str)> {
     let (whole, rest) = split_digits(text);
@@ -128,6 +153,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn other_spellings_are_understood_as_what_was_meant() {
+        for (text, expected) in [
+            ("3 sec", "3s"),
+            ("1 Hour 30 min", "1h30m"),
+            ("250 msec", "250ms"),
+            ("5", "5s"),
+            ("1.5 minutes", "1.5m"),
+        ] {
+            assert_eq!(meant(text).as_deref(), Some(expected), "{text}");
+        }
+        for text in ["", "soon", "-1s", "1 fortnight", "sec", "1..5s", "\u{663}s"] {
+            assert_eq!(meant(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn accepts_the_grammar() {

@@ -99,9 +99,19 @@ pub(super) fn spread_errors(
                     continue;
                 };
                 let root = roots.get(target).unwrap_or(target).clone();
-                let reason = entries[&root].problem.as_deref().unwrap_or_default();
-                let message = format!("needs {root}, which is in error: {reason}");
+                let cause = &entries[&root];
+                let reason = cause.problem.as_deref().unwrap_or_default();
+                let reason = format!("needs {root}, which is in error: {reason}");
+                // The cause has its own line.
+                let message = format!(
+                    "needs {root}, which is in error ({}:{})",
+                    cause.file.display(),
+                    cause.line
+                );
                 let line = entries[&id].line_of(target);
+                if let Some(entry) = entries.get_mut(&id) {
+                    entry.problem.get_or_insert(reason);
+                }
                 add_error(entries, &id, line, message, problems);
                 roots.insert(id, root);
             }

@@ -11,6 +11,7 @@ use super::index::Draft;
 use super::keys;
 use super::lifecycle::Lifecycle;
 use super::problem::Report;
+use super::requires;
 use super::section::{self, Section};
 use super::security::PolicyConfig;
 use super::source::{self, Origin, Owner};
@@ -235,8 +236,18 @@ impl Modules<'_> {
     /// Modules that have to be listed to be used.
     const OPTIONAL: [&'static str; 5] = ["time", "logger", "io", "ctx", "security"];
     /// Tables that every process has; listing them is allowed and changes nothing.
-    const ALWAYS: [&'static str; 9] =
-        ["process", "channel", "errors", "string", "table", "math", "utf8", "coroutine", "os"];
+    const ALWAYS: [&'static str; 10] = [
+        "process",
+        "channel",
+        "errors",
+        "string",
+        "table",
+        "math",
+        "utf8",
+        "coroutine",
+        "os",
+        "debug",
+    ];
 
     /// What to say of one that there is not.
     fn unknown(&self, name: &str) -> String {
@@ -283,10 +294,46 @@ impl Reader<'_, '_> {
             }
         };
         let (source, source_file, bytecode) = match loaded {
-            Some(loaded) => (loaded.text, loaded.file, loaded.bytecode),
+            Some(loaded) => {
+                self.check_requires(&loaded, &modules, &imports);
+                (loaded.text, loaded.file, loaded.bytecode)
+            }
             None => (Arc::default(), None, None),
         };
         Code { source, source_file, method, modules, imports, bytecode }
+    }
+
+    /// Warns of what the code requires and will not find.
+    fn check_requires(
+        &mut self,
+        loaded: &source::Loaded,
+        modules: &[String],
+        imports: &[(String, EntryId)],
+    ) {
+        let Ok(text) = std::str::from_utf8(&loaded.text) else { return };
+        if loaded.bytecode.is_none() {
+            return;
+        }
+        let own = || {
+            let aliases = imports.iter().map(|(alias, _)| alias);
+            modules.iter().chain(aliases).map(String::as_str).chain(Modules::ALWAYS)
+        };
+        for (line, name) in requires::find(text) {
+            if own().any(|known| known == name) {
+                continue;
+            }
+            let advice = match hint(name, own()) {
+                _ if self.modules.contains(name) => {
+                    format!("; list it under modules: of {}", self.draft.id)
+                }
+                none if none.is_empty() => {
+                    "; it is neither a module nor among the imports".to_owned()
+                }
+                hint => hint,
+            };
+            let message = format!("module {name:?} will not be found{advice}");
+            self.report.warning_in(loaded, line, message);
+        }
     }
 
     fn modules(&mut self) -> Vec<String> {
@@ -302,7 +349,10 @@ impl Reader<'_, '_> {
                     let message = self.modules.unknown(name);
                     self.report.error(item.line, message);
                 }
-                None => self.report.error(item.line, "a module must be named by text"),
+                None => {
+                    let message = format!("a module must be named by text, not {}", item.shown());
+                    self.report.error(item.line, message);
+                }
             }
         }
         modules
@@ -322,7 +372,9 @@ impl Reader<'_, '_> {
                     imports.push((alias.to_owned(), library));
                 }
                 None => {
-                    let message = format!("import {alias:?} must be the id of an entry");
+                    let given = node.shown();
+                    let message =
+                        format!("import {alias:?} must be the id of an entry, not {given}");
                     self.report.error(node.line, message);
                 }
             }
@@ -332,6 +384,7 @@ impl Reader<'_, '_> {
 
     fn host(&mut self) -> HostConfig {
         let host = self.fields.section("host", self.report);
+        let max_memory = host.bytes("max_memory", self.report).unwrap_or(0);
         let mut count = |key, least| host.count(key, least, self.report);
         HostConfig {
             workers: count("workers", 1),
@@ -339,7 +392,7 @@ impl Reader<'_, '_> {
             local_queue_size: count("local_queue_size", 1).unwrap_or(DEFAULT_LOCAL_QUEUE_SIZE),
             max_processes: count("max_processes", 0).unwrap_or(0),
             max_mailbox: count("max_mailbox", 0).unwrap_or(DEFAULT_MAX_MAILBOX),
-            max_memory: count("max_memory", 0).unwrap_or(0),
+            max_memory,
             lifecycle: Lifecycle::read(&self.fields, self.report, self.references),
         }
     }

@@ -15,6 +15,10 @@ use std::path::{Component, Path, PathBuf};
 /// memory.
 pub(super) const FILE_BYTES_MAX: u64 = 16 << 20;
 
+/// Most files and folders that are looked at, so that a slip such as `/` is an error and no long
+/// wait. Picked, unmeasured: far above any application.
+const VISITED_MAX: usize = 100_000;
+
 /// Where the files of an application are.
 pub(super) enum Files {
     /// Below a directory; the path is kept as it was given, for messages.
@@ -50,7 +54,7 @@ impl Files {
                 return (seen.cloned().collect(), Vec::new());
             }
         };
-        let mut walk = Walk::default();
+        let mut walk = Walk { may_visit: VISITED_MAX, ..Walk::default() };
         match root.canonicalize() {
             Ok(canonical) => walk.visit_directory(&canonical, &canonical, Path::new("")),
             Err(error) => walk.failed.push((PathBuf::new(), error)),
@@ -145,6 +149,9 @@ struct Walk {
     /// Canonical paths of everything visited. Links inside the root are followed, so this is what
     /// ends a cycle and keeps a file with two names from being loaded twice.
     visited: BTreeSet<PathBuf>,
+    /// How many more files and folders are looked at.
+    may_visit: usize,
+    is_full: bool,
 }
 
 impl Walk {
@@ -158,11 +165,25 @@ impl Walk {
         match names {
             Ok(names) => {
                 for name in names {
+                    if self.is_full(relative) {
+                        return;
+                    }
                     self.visit(root, &directory.join(&name), &relative.join(&name));
                 }
             }
             Err(error) => self.failed.push((relative.to_owned(), error)),
         }
+    }
+
+    /// Counts one more; that there is one too many is reported once, with the folder that it is in.
+    fn is_full(&mut self, relative: &Path) -> bool {
+        if self.may_visit == 0 {
+            let message = format!("more than {VISITED_MAX} files and folders below the root");
+            let is_told = !std::mem::replace(&mut self.is_full, true);
+            self.failed.extend(is_told.then(|| (relative.to_owned(), io::Error::other(message))));
+        }
+        self.may_visit = self.may_visit.saturating_sub(1);
+        self.is_full
     }
 
     fn visit(&mut self, root: &Path, path: &Path, relative: &Path) {
@@ -193,6 +214,22 @@ mod tests {
         let path = root.join(relative);
         fs::create_dir_all(path.parent().expect("has a parent")).expect("writable");
         fs::write(path, relative).expect("writable");
+    }
+
+    /// A slip such as `/` ends soon.
+    #[test]
+    fn a_tree_that_is_too_large_is_left() {
+        let folder = tempfile::tempdir().expect("temporary directory");
+        for file in 0..30 {
+            write(folder.path(), &format!("{}/{file}.yaml", file % 3));
+        }
+        let root = folder.path().canonicalize().expect("it is there");
+        for (may_visit, found) in [(33, 30), (32, 29), (5, 4)] {
+            let mut walk = Walk { may_visit, ..Walk::default() };
+            walk.visit_directory(&root, &root, Path::new(""));
+            assert_eq!(walk.found.len(), found);
+            assert_eq!(walk.failed.len(), usize::from(may_visit < 33));
+        }
     }
 
     fn found(root: &Path) -> Vec<String> {

@@ -121,7 +121,9 @@ fn read_requires(
                     requires.push(id);
                 }
                 None => {
-                    report.error(item.line, format!("lifecycle.{key} must list ids of entries"));
+                    let given = item.shown();
+                    let message = format!("lifecycle.{key} must list ids of entries, not {given}");
+                    report.error(item.line, message);
                 }
             }
         }

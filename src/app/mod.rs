@@ -27,6 +27,7 @@ mod lifecycle;
 mod node;
 mod problem;
 mod requirements;
+mod requires;
 mod scalar;
 mod section;
 mod security;

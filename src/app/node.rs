@@ -144,6 +144,26 @@ impl Node {
         }
     }
 
+    /// What messages show of it, so that a slip can be seen without the file.
+    pub(super) fn shown(&self) -> String {
+        /// Longer texts are cut off.
+        const SHOWN_MAX: usize = 40;
+        match &self.data {
+            Data::Null => "null".to_owned(),
+            Data::Boolean(flag) => flag.to_string(),
+            Data::Integer(number) => number.to_string(),
+            Data::Float(number) if number.is_finite() => number.to_string(),
+            Data::Float(number) => format!(".{number}").to_lowercase().replace(".-", "-."),
+            Data::String(text) if text.chars().nth(SHOWN_MAX).is_some() => {
+                let shown: String = text.chars().take(SHOWN_MAX).collect();
+                format!("{:?}", shown + "...")
+            }
+            Data::String(text) => format!("{text:?}"),
+            Data::Sequence(_) => "a list".to_owned(),
+            Data::Mapping(_) => "a mapping".to_owned(),
+        }
+    }
+
     /// Converts to plain data. Fails with the node that no Lua table can have as a key. A null in
     /// a list or mapping leaves its place empty, as `nil` does in Lua.
     pub(super) fn to_value(&self) -> Result<Value, &Node> {

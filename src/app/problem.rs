@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::EntryId;
 use super::scalar::Remark;
+use super::source::Loaded;
 use crate::output;
 use crate::vm::bytecode::SyntaxError;
 
@@ -105,6 +106,13 @@ impl<'a> Report<'a> {
 
     pub(super) fn warning(&mut self, line: u32, message: impl Into<String>) {
         self.push(Severity::Warning, self.file, line, message.into());
+    }
+
+    /// Warns of a line of an entry's Lua code, counted from 1.
+    pub(super) fn warning_in(&mut self, code: &Loaded, line: u32, message: String) {
+        let file = code.file.as_deref().unwrap_or(self.file);
+        let line = code.first_line.map_or(code.line, |first| first.saturating_add(line - 1));
+        self.push(Severity::Warning, file, line, message);
     }
 
     /// Returns the reason of the first error, if there was one.

@@ -11,6 +11,7 @@ use super::keys::{Inside, Key};
 use super::node::{Data, Node};
 use super::problem::{Report, Severity};
 use crate::duration;
+use crate::nearest::list;
 use crate::value::Value;
 
 /// A whole number of nanoseconds below that is hardly what was meant: a millisecond.
@@ -66,17 +67,23 @@ impl<'a> Section<'a> {
 
     /// Returns the mapping under a field, empty if there is none.
     pub(super) fn section(&self, key: &str, report: &mut Report<'_>) -> Section<'a> {
-        let fields = match self.get(key).map(|node| (&node.data, node.line)) {
-            None => Vec::new(),
-            Some((Data::Mapping(pairs), _)) => {
-                pairs.iter().map(|(key, value)| (key, value)).collect()
-            }
-            Some((_, line)) => {
-                report.error(line, format!("{} must be a mapping", self.name(key)));
-                Vec::new()
-            }
+        let Some(node) = self.get(key) else {
+            return self.below(key, Vec::new());
         };
-        self.below(key, fields)
+        let pairs = match &node.data {
+            Data::Mapping(pairs) => Some(pairs),
+            _ => None,
+        };
+        let expected = match self.inside(key) {
+            Inside::Block(keys) => {
+                format!("a mapping with keys of {}", list(keys.iter().map(|key| key.name)))
+            }
+            Inside::Names => "a mapping from names to ids, such as {json: app:json}".to_owned(),
+            _ => "a mapping".to_owned(),
+        };
+        let pairs = self.expect(pairs, key, node, &expected, report);
+        let fields = pairs.into_iter().flatten().map(|(key, value)| (key, value));
+        self.below(key, fields.collect())
     }
 
     /// Returns the mappings in a list, each with its line; an item that is none is reported.
@@ -84,7 +91,9 @@ impl<'a> Section<'a> {
         let mut sections = Vec::new();
         for item in self.list(key, report) {
             let Data::Mapping(pairs) = &item.data else {
-                report.error(item.line, format!("{} must list mappings", self.name(key)));
+                let message =
+                    format!("{} must list mappings, not {}", self.name(key), item.shown());
+                report.error(item.line, message);
                 continue;
             };
             let fields = pairs.iter().map(|(key, value)| (key, value)).collect();
@@ -139,6 +148,21 @@ impl<'a> Section<'a> {
         self.expect(count, key, node, &expected, report)
     }
 
+    /// Returns a whole number of bytes.
+    pub(super) fn bytes(&self, key: &str, report: &mut Report<'_>) -> Option<usize> {
+        let node = self.get(key)?;
+        let meant = node.as_str().and_then(bytes_meant);
+        let expected = match meant {
+            None => "a whole number of bytes".to_owned(),
+            Some(meant) => format!("a whole number of bytes, such as {meant}"),
+        };
+        let bytes = match node.data {
+            Data::Integer(number) => usize::try_from(number).ok(),
+            _ => None,
+        };
+        self.expect(bytes, key, node, &expected, report)
+    }
+
     /// Returns a number in a range.
     pub(super) fn number(
         &self,
@@ -183,8 +207,10 @@ impl<'a> Section<'a> {
             report.warning(node.line, message);
         }
         let length = nanos.and_then(|nanos| u64::try_from(nanos).ok()).map(Duration::from_nanos);
-        let expected = "a duration that is not negative, such as \"1m30s\"";
-        self.expect(length, key, node, expected, report).unwrap_or(default)
+        let meant = node.as_str().and_then(duration::meant);
+        let example = meant.as_deref().unwrap_or("1m30s");
+        let expected = format!("a duration that is not negative, such as {example:?}");
+        self.expect(length, key, node, &expected, report).unwrap_or(default)
     }
 
     /// Returns the entry that a field refers to, with the line of the reference.
@@ -220,12 +246,20 @@ impl<'a> Section<'a> {
         expected: &str,
         report: &mut Report<'_>,
     ) -> Option<T> {
-        // A number that is none has been reported as such.
-        let is_told = node.remark.as_ref().is_some_and(|one| one.severity == Severity::Error);
-        if read.is_none() && !is_told {
-            report.error(node.line, format!("{} must be {expected}", self.name(key)));
+        if read.is_none() {
+            self.refuse(key, node, expected, report);
         }
         read
+    }
+
+    /// Reports a value that is not what is expected of a field.
+    pub(super) fn refuse(&self, key: &str, node: &Node, expected: &str, report: &mut Report<'_>) {
+        // A number that is none has been reported as such.
+        let is_told = node.remark.as_ref().is_some_and(|one| one.severity == Severity::Error);
+        if !is_told {
+            let message = format!("{} must be {expected}, not {}", self.name(key), node.shown());
+            report.error(node.line, message);
+        }
     }
 
     fn place(&self) -> &str {
@@ -234,6 +268,22 @@ impl<'a> Section<'a> {
             name => name,
         }
     }
+}
+
+/// `64MB`: bytes as people write them elsewhere. Units are powers of 1024, as of memory.
+fn bytes_meant(text: &str) -> Option<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let unit = unit.trim().to_ascii_lowercase();
+    let unit = unit.strip_suffix('b').unwrap_or(&unit);
+    let power = match unit.strip_suffix('i').unwrap_or(unit) {
+        "" => 0,
+        "k" => 1,
+        "m" => 2,
+        "g" => 3,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(1024_u64.pow(power))
 }
 
 /// Converts a node to plain data; what cannot be converted is reported and becomes `Nil`.

@@ -130,7 +130,11 @@ fn references(section: &Section<'_>, key: &str, report: &mut Report<'_>) -> Vec<
         match section.read_reference(item) {
             Some(id) if references.iter().any(|(known, _)| *known == id) => {}
             Some(id) => references.push((id, item.line)),
-            None => report.error(item.line, format!("{} must list names", section.name(key))),
+            None => {
+                let message =
+                    format!("{} must list names, not {}", section.name(key), item.shown());
+                report.error(item.line, message);
+            }
         }
     }
     references
@@ -141,15 +145,16 @@ fn actor(security: &Section<'_>, report: &mut Report<'_>) -> Option<Arc<Actor>> 
     let actor = security.section("actor", report);
     // An empty id is legal, so this is not the reader of texts that must say something.
     let id = actor.get("id").and_then(Node::as_str);
-    if id.is_none() {
-        let line = actor.get("id").map_or(line, |node| node.line);
-        report.error(line, format!("{} must be text", actor.name("id")));
+    match actor.get("id") {
+        Some(node) if id.is_none() => actor.refuse("id", node, "text", report),
+        None => report.error(line, format!("{} is required", actor.name("id"))),
+        Some(_) => {}
     }
     let meta = match actor.get("meta") {
         None => Value::Table(Vec::new()),
         Some(node) if matches!(node.data, Data::Mapping(_)) => section::plain_data(node, report),
         Some(node) => {
-            report.error(node.line, format!("{} must be a mapping", actor.name("meta")));
+            actor.refuse("meta", node, "a mapping", report);
             return None;
         }
     };
@@ -179,8 +184,7 @@ fn patterns(
     let pattern = |item: &Node| {
         let text = item.as_str().filter(|text| !text.is_empty());
         if text.is_none() {
-            let message = format!("{name} must be a pattern or a list of patterns, as text");
-            report.error(item.line, message);
+            policy.refuse(key, item, "a pattern or a list of patterns, as text", report);
         }
         text.map(Pattern::new)
     };
@@ -198,7 +202,7 @@ fn effect(policy: &Section<'_>, line: u32, report: &mut Report<'_>) -> Option<Ef
         Some("allow") => Some(Effect::Allow),
         Some("deny") => Some(Effect::Deny),
         _ => {
-            report.error(node.line, format!("{} must be allow or deny", policy.name("effect")));
+            policy.refuse("effect", node, "allow or deny", report);
             None
         }
     }

@@ -40,6 +40,11 @@ pub(super) struct Loaded {
     pub(super) text: Arc<[u8]>,
     /// For messages; `None` if the text stands in the application file.
     pub(super) file: Option<PathBuf>,
+    /// The line of its file, or else of the application file, on which the text begins; `None` if its
+    /// lines are none of a file.
+    pub(super) first_line: Option<u32>,
+    /// The line of the field in the application file.
+    pub(super) line: u32,
     /// `None` if it does not compile, which has been reported.
     pub(super) bytecode: Option<Arc<Bytecode>>,
 }
@@ -76,7 +81,8 @@ pub(super) fn load(
             report.syntax_error(origin.file, line, place.path, &error);
         });
         let text = given.as_bytes().into();
-        return Some(Loaded { text, file: None, bytecode: bytecode.ok().map(Arc::new) });
+        let bytecode = bytecode.ok().map(Arc::new);
+        return Some(Loaded { text, file: None, first_line, line: node.line, bytecode });
     };
     let path = match resolve(name, origin.path) {
         Ok(path) => path,
@@ -101,7 +107,8 @@ pub(super) fn load(
     let bytecode = bytecode::compile(&text, Place { path: &shown, first_line: 1, mark })
         .map_err(|error| report.syntax_error(&file, None, &shown, &error));
     let bytecode = bytecode.ok().map(Arc::new);
-    Some(Loaded { text: text.into(), file: Some(file), bytecode })
+    let (file, first_line) = (Some(file), Some(1));
+    Some(Loaded { text: text.into(), file, first_line, line: node.line, bytecode })
 }
 
 /// Returns the path in a source that is meant to name a file and says so in another way than it

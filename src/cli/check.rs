@@ -3,11 +3,9 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::plan::{STATUS_ABSENT, STATUS_FAILED, is_absent};
 use crate::app::{Application, Severity};
 use crate::output;
-
-/// Exit status of an application that has errors.
-const STATUS_ERRORS: u8 = 1;
 
 /// What warnings count as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,13 +40,17 @@ pub(crate) fn check(
             counted(warnings, "warning", "warnings")
         ),
     };
-    let directory = output::one_line(directory.as_os_str().as_encoded_bytes());
-    writeln!(out, "{directory}: {entries}, {found}")?;
+    let shown = output::one_line(directory.as_os_str().as_encoded_bytes());
+    writeln!(out, "{shown}: {entries}, {found}")?;
     let failures = match strictness {
         Strictness::Warnings => errors,
         Strictness::Errors => errors + warnings,
     };
-    Ok(if failures > 0 { STATUS_ERRORS } else { 0 })
+    Ok(match failures {
+        0 => 0,
+        _ if is_absent(&application, directory) => STATUS_ABSENT,
+        _ => STATUS_FAILED,
+    })
 }
 
 fn counted(count: usize, singular: &str, plural: &str) -> String {
@@ -111,7 +113,7 @@ mod tests {
         for path in [directory.path().to_owned(), directory.path().join("missing")] {
             let mut output = Vec::new();
             let status = check(&path, Strictness::Warnings, &mut output);
-            assert_eq!(status.expect("writes to memory"), 1);
+            assert_eq!(status.expect("writes to memory"), STATUS_ABSENT);
             let output = String::from_utf8(output).expect("text");
             assert!(output.starts_with(&format!("{}: ", path.display())), "{output}");
             assert_eq!(output.lines().count(), 2);

@@ -25,8 +25,10 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Starts an application and runs it until all its services have ended, or one of its entries
+    #[command(after_help = RUN_STATUS)]
     Run(RunArguments),
     /// Reports every problem of an application as `file:line: message`
+    #[command(after_help = CHECK_STATUS)]
     Check {
         /// The application's folder
         app: PathBuf,
@@ -35,6 +37,18 @@ enum Command {
         strict: bool,
     },
 }
+
+const RUN_STATUS: &str = "Exit status:
+  0    what ran ended well
+  1    something failed, could not be started or could not be written
+  2    the command line cannot be understood or asks for what is not there
+  129, 130, 143    ended by SIGHUP, SIGINT (Ctrl-C), SIGTERM
+  141  nobody reads standard output any more";
+
+const CHECK_STATUS: &str = "Exit status:
+  0    no errors; with --strict, no warnings either
+  1    there are some
+  2    there is no application in that folder";
 
 /// Runs the command that the arguments ask for.
 pub fn main() -> ExitCode {

@@ -37,9 +37,9 @@ impl Plan {
     ) -> Result<Plan, Refusal> {
         let problems = application.problems();
         if application.defined_count() == 0 && !problems.is_empty() {
-            // The folder is missing, or has no application, or its files cannot be read.
-            let is_absent = problems.iter().all(|problem| problem.file == arguments.app);
-            let status = if is_absent { STATUS_ABSENT } else { STATUS_FAILED };
+            // What the problems say is why.
+            let status =
+                if is_absent(application, &arguments.app) { STATUS_ABSENT } else { STATUS_FAILED };
             return Err(Refusal { status, text: String::new() });
         }
         let warnings =
@@ -57,6 +57,14 @@ impl Plan {
             None => services(application, &arguments.app),
         }
     }
+}
+
+/// Whether there is no application at all: the folder is missing, or no file in it is of one.
+pub(super) fn is_absent(application: &Application, folder: &Path) -> bool {
+    let problems = application.problems();
+    application.defined_count() == 0
+        && !problems.is_empty()
+        && problems.iter().all(|problem| problem.file == folder)
 }
 
 fn absent(text: String) -> Refusal {
@@ -86,9 +94,18 @@ fn entry(application: &Application, id: &str, host: Option<&str>) -> Result<Plan
         }
         (None, _) => IMPLICIT_HOST,
     };
-    if !find(host).is_some_and(is_host) {
+    let Some(found) = find(host).filter(|entry| is_host(entry)) else {
         let known = known(application, host, is_host);
         return Err(absent(format!("{id}: host not found: {host}{known}")));
+    };
+    let why = match &found.problem {
+        Some(problem) => format!("is in error: {problem}"),
+        None if application.start_order().concat().contains(&found.id) => String::new(),
+        None => "does not start; give it `lifecycle: { auto_start: true }`".to_owned(),
+    };
+    if !why.is_empty() {
+        let text = format!("moonlet: {id}: its host {host} {why}");
+        return Err(Refusal { status: STATUS_FAILED, text });
     }
     Ok(Plan::Entry { id: id.to_owned(), host: host.to_owned() })
 }

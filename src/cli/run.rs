@@ -14,10 +14,10 @@ use signal_hook::consts::SIGPIPE;
 
 use super::plan::{Plan, STATUS_FAILED};
 use super::stops::Stops;
-use crate::app::{Application, Severity};
+use crate::app::{Application, Problem, Severity};
 use crate::error::Error;
 use crate::interrupt::Interrupt;
-use crate::output::{Level, LogFormat, Output, Settings};
+use crate::output::{Complaint, Field, Level, LogFormat, Output, Settings};
 use crate::runtime::{Builder, Runtime};
 use crate::value::Value;
 
@@ -92,24 +92,29 @@ enum End {
 /// Runs the application and answers with the exit status.
 pub(crate) fn run(arguments: RunArguments) -> ExitCode {
     let application = Application::load(&arguments.app, &[]);
-    let mut complaints: Vec<(Level, String)> = Vec::new();
+    let log_level = if arguments.verbose { Level::Debug } else { arguments.log_level };
+    let mut complaints = Vec::new();
     for problem in application.problems() {
         let level = match problem.severity {
             Severity::Error => Level::Error,
+            // Errors are why something does not run, so they are told in any case.
+            Severity::Warning if log_level > Level::Warn => continue,
             Severity::Warning => Level::Warn,
         };
-        complaints.push((level, problem.to_string()));
+        let place = place_of(problem);
+        complaints.push(Complaint { level, text: problem.to_string(), place });
     }
     let plan = match Plan::new(&application, &arguments) {
         Ok(plan) => plan,
         Err(refusal) => {
-            let text = (!refusal.text.is_empty()).then_some((Level::Error, refusal.text));
-            complaints.extend(text);
+            if !refusal.text.is_empty() {
+                complaints.push(Complaint::new(Level::Error, refusal.text));
+            }
             return give_up(&arguments, &complaints, refusal.status);
         }
     };
-    let fail = |text: String, mut complaints: Vec<(Level, String)>| {
-        complaints.push((Level::Error, format!("moonlet: {text}")));
+    let fail = |text: String, mut complaints: Vec<Complaint>| {
+        complaints.push(Complaint::new(Level::Error, format!("moonlet: {text}")));
         give_up(&arguments, &complaints, STATUS_FAILED)
     };
     let stops = match Stops::watch() {
@@ -121,7 +126,7 @@ pub(crate) fn run(arguments: RunArguments) -> ExitCode {
         .pinning(!arguments.no_pin)
         .plain_print(arguments.exec.is_some())
         .on_unread_output(stops.stop.clone())
-        .log_level(if arguments.verbose { Level::Debug } else { arguments.log_level })
+        .log_level(log_level)
         .log_format(arguments.log_format)
         .complaints(complaints)
         .strict_security(arguments.strict_security)
@@ -141,14 +146,24 @@ pub(crate) fn run(arguments: RunArguments) -> ExitCode {
     conclude(&runtime, &stops, end)
 }
 
+/// Where a problem was found, for programs that read the log.
+fn place_of(problem: &Problem) -> Vec<(&'static str, Field)> {
+    let file = problem.file.as_os_str().as_encoded_bytes().to_vec();
+    let mut place = Vec::new();
+    if let Some(id) = &problem.entry {
+        place.push(("entry", Field::Text(id.as_str().into())));
+    }
+    place.push(("file", Field::Text(file)));
+    place.extend(problem.line.map(|line| ("line", Field::Number(line.to_string()))));
+    place
+}
+
 /// Says why nothing is run.
-fn give_up(arguments: &RunArguments, complaints: &[(Level, String)], status: u8) -> ExitCode {
+fn give_up(arguments: &RunArguments, complaints: &[Complaint], status: u8) -> ExitCode {
     let settings = Settings { format: arguments.log_format, ..Settings::default() };
     let output = Output::new(settings);
     if output.start(Arc::new(|_, _| {})).is_ok() {
-        for (level, text) in complaints {
-            output.complain(*level, text, None);
-        }
+        complaints.iter().for_each(|complaint| output.complain_of(complaint));
         output.finish(&Interrupt::new(), &Interrupt::new());
         output.close();
     }
@@ -164,8 +179,10 @@ fn run_entry(
 ) -> End {
     let arguments: Vec<Value> = arguments.iter().map(|text| Value::from(text.as_str())).collect();
     let result = runtime.exec_until(entry, host, &arguments, &stops.stop);
-    if let Err(Error::Interrupted) = result {
-        runtime.stop_units(false, &stops.hurry, stops.hint());
+    match result {
+        Err(Error::Interrupted) => runtime.stop_units(false, &stops.hurry, stops.hint()),
+        // The services beside it are asked to stop as ever; the first signal ends that.
+        _ => runtime.stop_units(false, &stops.stop, stops.hint()),
     }
     runtime.halt_processes();
     let output = runtime.output();

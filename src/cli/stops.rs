@@ -57,6 +57,7 @@ impl Stops {
     /// How to end at once what is being stopped.
     pub(super) fn hint(&self) -> &'static str {
         match self.signal.load(Ordering::Relaxed) {
+            0 => "Ctrl-C ends it now",
             SIGINT => "Ctrl-C again ends it now",
             _ => "a signal ends it now",
         }

@@ -41,6 +41,7 @@ impl Field {
             Field::Nil => out.push_str("nil"),
             Field::Boolean(value) => out.push_str(if *value { "true" } else { "false" }),
             Field::Number(text) => out.push_str(text),
+            Field::Text(bytes) if reads_as_another(bytes) => push_quoted(out, bytes),
             Field::Text(bytes) => push_word(out, bytes),
             Field::Cut => {
                 out.push('{');
@@ -110,6 +111,12 @@ impl Field {
             }
         }
     }
+}
+
+/// Whether a text without quotes would be taken for a number, a boolean or nil.
+fn reads_as_another(bytes: &[u8]) -> bool {
+    let is_number = |text: &str| text.parse::<f64>().is_ok();
+    matches!(bytes, b"nil" | b"true" | b"false") || std::str::from_utf8(bytes).is_ok_and(is_number)
 }
 
 /// A key or a value of the text form: in quotes where it would not end where it ends, or could be
@@ -182,6 +189,10 @@ mod tests {
         for (bytes, as_text, as_json) in [
             (b"plain-1:x/y".as_slice(), "plain-1:x/y", r#""plain-1:x/y""#),
             (b"", r#""""#, r#""""#),
+            (b"12", r#""12""#, r#""12""#),
+            (b"-1e3", r#""-1e3""#, r#""-1e3""#),
+            (b"true", r#""true""#, r#""true""#),
+            (b"1.2.3", "1.2.3", r#""1.2.3""#),
             (b"a b", r#""a b""#, r#""a b""#),
             (b"a=b", r#""a=b""#, r#""a=b""#),
             (b"a\"b\\", r#""a\"b\\""#, r#""a\"b\\""#),

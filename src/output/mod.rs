@@ -17,6 +17,7 @@ mod stream;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
@@ -50,6 +51,23 @@ pub enum Level {
     Error,
     /// Nothing is logged.
     Off,
+}
+
+/// What a command has to say before anything runs.
+pub(crate) struct Complaint {
+    pub(crate) level: Level,
+    /// All of it, for people.
+    pub(crate) text: String,
+    /// Where it was found, beside the text for programs.
+    pub(crate) place: Vec<(&'static str, Field)>,
+}
+
+impl Complaint {
+    /// One that has no place.
+    #[cfg(feature = "cli")]
+    pub(crate) fn new(level: Level, text: String) -> Complaint {
+        Complaint { level, text, place: Vec::new() }
+    }
 }
 
 impl Level {
@@ -225,12 +243,32 @@ impl Output {
 
     /// Writes a line of the command for people among the log lines, whatever their level; for
     /// programs it is one of those.
+    #[cfg(feature = "cli")]
     pub(crate) fn complain(&self, level: Level, text: &str, traceback: Option<&str>) {
+        self.complain_with(level, text, traceback, &[]);
+    }
+
+    /// As [`Output::complain`], of something that has a place.
+    pub(crate) fn complain_of(&self, complaint: &Complaint) {
+        let rendered = |(name, field): &(&str, Field)| {
+            (name.as_bytes().to_vec(), Cow::Owned(field.render(self.format)))
+        };
+        let place: Vec<_> = complaint.place.iter().map(rendered).collect();
+        self.complain_with(complaint.level, &complaint.text, None, &place);
+    }
+
+    fn complain_with(
+        &self,
+        level: Level,
+        text: &str,
+        traceback: Option<&str>,
+        fields: &[(Vec<u8>, Cow<'_, str>)],
+    ) {
         let line = match self.format {
             LogFormat::Text => (with_traceback(text, traceback) + "\n").into_bytes(),
             LogFormat::Json => {
                 let text = text.strip_prefix("moonlet: ").unwrap_or(text);
-                self.rendered(&Record { traceback, ..Record::of_runtime(level, text) })
+                self.rendered(&Record { traceback, fields, ..Record::of_runtime(level, text) })
             }
         };
         let _ = self.log.push(&line, IfFull::Overflow);

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::node::Node;
 use crate::node_name;
-use crate::output::{Level, LogFormat, Output, PrintMode, Settings};
+use crate::output::{Complaint, Level, LogFormat, Output, PrintMode, Settings};
 use crate::scheduler::{Scheduler, cores, monitor, worker};
 use crate::supervisor::{Event, Supervisor};
 use crate::sync::{Arc, Mutex};
@@ -25,7 +25,7 @@ pub struct Builder {
     node_id: String,
     application: Option<Application>,
     output: Settings,
-    complaints: Vec<(Level, String)>,
+    complaints: Vec<Complaint>,
     script_arguments: Vec<String>,
     reductions: Option<u32>,
     strict_security: bool,
@@ -110,7 +110,7 @@ impl Builder {
 
     /// Sets what the log says before anything else.
     #[cfg(feature = "cli")]
-    pub(crate) fn complaints(mut self, complaints: Vec<(Level, String)>) -> Self {
+    pub(crate) fn complaints(mut self, complaints: Vec<Complaint>) -> Self {
         self.complaints = complaints;
         self
     }
@@ -141,9 +141,7 @@ impl Builder {
         let preempts = !self.no_preemption && cfg!(target_os = "linux");
         let (scheduler, queues) = Scheduler::new(workers);
         let output = Output::new(self.output);
-        for (level, text) in &self.complaints {
-            output.complain(*level, text, None);
-        }
+        self.complaints.iter().for_each(|complaint| output.complain_of(complaint));
         let application = self.application.unwrap_or_else(|| Application::from_files([], &[]));
         let mut node =
             Node::new(self.node_id, application, scheduler, output, self.script_arguments);

@@ -129,6 +129,9 @@ fn json_lines_are_objects_with_types() {
     let [problem, line, failure] = &lines[..] else { panic!("{log}") };
     assert_eq!((&problem["level"], &problem["logger"]), (&"error".into(), &"moonlet".into()));
     assert!(problem["message"].as_str().expect("text").contains("bad.lua:1: "), "{problem}");
+    let place = &problem["fields"];
+    assert_eq!((&place["entry"], &place["line"]), (&"app:bad".into(), &1.into()), "{problem}");
+    assert!(place["file"].as_str().expect("text").ends_with("bad.lua"), "{problem}");
     for (key, value) in [
         ("level", "warn"),
         ("entry", "app:main"),
@@ -157,6 +160,18 @@ fn the_level_decides_what_is_written() {
         for (index, word) in ["one", "two", "three", "four"].into_iter().enumerate() {
             assert_eq!(log.contains(word), index >= from, "{level}: {log}");
         }
+    }
+}
+
+#[test]
+fn warnings_about_files_are_lines_of_their_level_and_errors_are_told_in_any_case() {
+    let odd = "name: odd, kind: store.memory";
+    let folder = Folder::with(&[("main", "print('ran')"), ("bad", "= =")], &[odd]);
+    for (level, is_warned) in [("warn", true), ("error", false), ("off", false)] {
+        let ended = folder.run_main(&["--log-level", level]).with_status(0);
+        let log = &ended.stderr;
+        assert_eq!(log.contains("unknown kind \"store.memory\""), is_warned, "{level}: {log}");
+        assert!(log.contains("bad.lua:1: "), "{level}: {log}");
     }
 }
 

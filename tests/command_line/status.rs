@@ -151,3 +151,44 @@ fn a_hangup_is_ignored_by_who_was_started_so() {
     running.signal("HUP");
     assert_eq!(running.finish().with_status(0).stdout, "ready\nwent on\n");
 }
+
+#[test]
+fn a_host_that_does_not_run_is_named_with_the_reason() {
+    for (fields, reason) in [
+        ("kind: process.host", "does not start; give it `lifecycle: { auto_start: true }`"),
+        ("kind: process.host, host: { workers: none }", "is in error: host.workers must be"),
+    ] {
+        let folder = Folder::with(&[MAIN], &[&format!("name: h, {fields}")]);
+        let ended = folder.run_main(&[]).with_status(1);
+        let said = format!("moonlet: app:main: its host app:h {reason}");
+        assert!(ended.stderr.contains(&said), "{}", ended.stderr);
+        assert_eq!(ended.stdout, "");
+    }
+    let needed = "name: other, kind: process.host, \
+        lifecycle: { auto_start: true, requires: [h] }";
+    let folder = Folder::with(&[MAIN], &["name: h, kind: process.host", needed]);
+    folder.run_main(&["--host", "app:h"]).with_status(0);
+}
+
+#[test]
+fn services_beside_an_entry_are_asked_to_stop_when_it_has_ended() {
+    let saver = "local asked = process.events():receive() print('saved on ' .. asked.kind)";
+    let service = "name: service, kind: process.service, process: saver, host: processes, \
+        lifecycle: { auto_start: true }";
+    let folder =
+        Folder::with(&[("main", "time.sleep('50ms')"), ("saver", saver)], &[HOST, service]);
+    let ended = folder.run_main(&[]).with_status(0);
+    assert_eq!(ended.stdout, "saved on pid.cancel\n");
+    let deaf = folder_with_a_deaf_service();
+    let mut running = deaf.start(&["-x", "app:main"]);
+    running.wait_for("stopping app:service, up to 10 s; Ctrl-C ends it now");
+    running.interrupt();
+    running.finish().with_status(130);
+}
+
+fn folder_with_a_deaf_service() -> Folder {
+    let service = "name: service, kind: process.service, process: deaf, host: processes, \
+        lifecycle: { auto_start: true }";
+    let processes = [("main", "time.sleep('50ms')"), ("deaf", "time.sleep('1h')")];
+    Folder::with(&processes, &[HOST, service])
+}

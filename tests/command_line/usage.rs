@@ -22,6 +22,9 @@ fn help_goes_to_standard_output() {
     }
     let check = ended(&["check", "--help"]).with_status(0);
     assert!(check.stdout.contains("file:line: message"), "{}", check.stdout);
+    for help in [&run.stdout, &check.stdout] {
+        assert!(help.contains("Exit status:\n  0  "), "{help}");
+    }
     let version = ended(&["--version"]).with_status(0);
     assert_eq!(version.stdout, concat!("moonlet ", env!("CARGO_PKG_VERSION"), "\n"));
 }

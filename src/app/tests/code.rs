@@ -113,6 +113,38 @@ fn bytecode_is_no_source() {
 }
 
 #[test]
+fn what_code_requires_and_does_not_list_is_told() {
+    let application = many_files(&[
+        (
+            "_index.yaml",
+            "namespace: app\nentries:\n\
+             - {name: p, kind: process.lua, source: 'file://p.lua', modules: [time], \
+             imports: {queue: q}}\n\
+             - {name: q, kind: library.lua, source: return 1}\n\
+             - name: r\n  kind: process.lua\n  source: |\n    return require('time')\n",
+        ),
+        (
+            "p.lua",
+            "local time, logger = require('time'), require('logger')\n\
+             local queue, string = require('queue'), require('string')\n\
+             local near, far = require('queeu'), require('socket.http')\n",
+        ),
+    ]);
+    assert_eq!(
+        problems(&application),
+        [
+            "_index.yaml:8: warning: module \"time\" will not be found; list it under modules: of \
+             app:r",
+            "p.lua:1: warning: module \"logger\" will not be found; list it under modules: of app:p",
+            "p.lua:3: warning: module \"queeu\" will not be found; did you mean queue?",
+            "p.lua:3: warning: module \"socket.http\" will not be found; it is neither a module \
+             nor among the imports",
+        ]
+    );
+    assert!(entry(&application, "app:p").problem.is_none());
+}
+
+#[test]
 fn a_source_is_required_and_must_be_text() {
     let application = one_file("- name: p\n  kind: process.lua\n");
     assert_problem(&application, "_index.yaml:3: source is required");

@@ -1,0 +1,168 @@
+//! What Lua code asks for by `require("name")`, found without running it.
+//!
+//! Only calls with a name that stands there are seen, which are nearly all. The reader knows no more
+//! of Lua than where texts and comments end; the compiler has accepted the code before.
+
+/// Lists the names that code requires, each with its line in the code, from 1.
+pub(super) fn find(code: &str) -> Vec<(u32, &str)> {
+    let mut reader = Reader { code, position: 0, line: 1 };
+    let (mut found, mut before) = (Vec::new(), Token::Other);
+    while let Some(token) = reader.next() {
+        // A field or a method of that name is another function.
+        if token == Token::Name("require") && !matches!(before, Token::Mark(b'.' | b':')) {
+            found.extend(reader.clone().argument());
+        }
+        before = token;
+    }
+    found
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Token<'a> {
+    Name(&'a str),
+    /// What stands between the quotes or brackets.
+    Text(&'a str),
+    Mark(u8),
+    Other,
+}
+
+#[derive(Clone)]
+struct Reader<'a> {
+    code: &'a str,
+    position: usize,
+    line: u32,
+}
+
+impl<'a> Reader<'a> {
+    /// The name in the call that follows, with its line.
+    fn argument(mut self) -> Option<(u32, &'a str)> {
+        let mut token = self.next()?;
+        if token == Token::Mark(b'(') {
+            token = self.next()?;
+        }
+        match token {
+            Token::Text(name) if !name.contains('\\') => Some((self.line, name)),
+            _ => None,
+        }
+    }
+
+    fn rest(&self) -> &'a str {
+        &self.code[self.position..]
+    }
+
+    /// Goes on by so many bytes and returns them.
+    fn take(&mut self, count: usize) -> &'a str {
+        let taken = &self.rest()[..count];
+        let lines = taken.bytes().filter(|byte| *byte == b'\n').count();
+        self.line = self.line.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX));
+        self.position += count;
+        taken
+    }
+
+    fn next(&mut self) -> Option<Token<'a>> {
+        loop {
+            let blank = self.rest().len() - self.rest().trim_start().len();
+            self.take(blank);
+            if !self.rest().starts_with("--") {
+                break;
+            }
+            self.take(2);
+            if self.bracketed().is_none() {
+                self.take(self.rest().find('\n').unwrap_or(self.rest().len()));
+            }
+        }
+        let first = *self.rest().as_bytes().first()?;
+        if let Some(text) = self.bracketed() {
+            return Some(Token::Text(text));
+        }
+        Some(match first {
+            b'"' | b'\'' => self.quoted(first),
+            _ if is_of_name(&first) => {
+                let length = self.rest().bytes().take_while(is_of_name).count();
+                Token::Name(self.take(length))
+            }
+            _ if first.is_ascii() => {
+                self.take(1);
+                Token::Mark(first)
+            }
+            _ => {
+                let length = self.rest().chars().next().map_or(1, char::len_utf8);
+                self.take(length);
+                Token::Other
+            }
+        })
+    }
+
+    fn quoted(&mut self, quote: u8) -> Token<'a> {
+        let (mut length, mut is_escaped) = (1, false);
+        for byte in self.rest().bytes().skip(1) {
+            if byte == quote && !is_escaped {
+                break;
+            }
+            is_escaped = byte == b'\\' && !is_escaped;
+            length += 1;
+        }
+        let text = &self.take(length)[1..];
+        self.take(usize::from(!self.rest().is_empty()));
+        Token::Text(text)
+    }
+
+    /// A text or comment in long brackets, `[[ ]]` or `[==[ ]==]`, if one begins here.
+    fn bracketed(&mut self) -> Option<&'a str> {
+        let level = self.rest().strip_prefix('[')?.bytes().take_while(|b| *b == b'=').count();
+        if !self.rest()[level + 1..].starts_with('[') {
+            return None;
+        }
+        let end = format!("]{}]", "=".repeat(level));
+        self.take(level + 2);
+        let text = self.take(self.rest().find(&end).unwrap_or(self.rest().len()));
+        self.take(end.len().min(self.rest().len()));
+        Some(text)
+    }
+}
+
+fn is_of_name(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || *byte == b'_'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_with_a_name_are_found() {
+        let code = "local a = require('a')\nlocal b = require \"b\"\n\nrequire(\n[[c]])\n\
+                    local d <const>, e = require[==[d]==], pcall(require, 'e')\n\
+                    return require('f').g('x'), { require = require \"h\" }";
+        let expected = [(1, "a"), (2, "b"), (5, "c"), (6, "d"), (7, "f"), (7, "h")];
+        assert_eq!(find(code), expected);
+    }
+
+    #[test]
+    fn what_is_no_call_is_not() {
+        for code in [
+            "-- require('a')",
+            "--[[ require('a')\n require('b') ]] x()",
+            "--[==[ ]] require('a') ]==]",
+            "local t = \"require('a')\" .. 'require(\"b\")' .. [[require('c')]]",
+            "local t = 'it\\'s require(\"a\")' .. \"\\\\\"",
+            "t.require('a') t:require('b') my_require('c') require_('d')",
+            "require(name)",
+            "local require = nil",
+            "require('\\97')",
+            "require",
+            "",
+            "\u{e9}\u{1f319}",
+        ] {
+            assert_eq!(find(code), [], "{code}");
+        }
+    }
+
+    /// It sees only code that compiles, but must end on any.
+    #[test]
+    fn any_text_has_an_end() {
+        for code in ["\"", "'\\", "[[", "--[[", "[=", "[", "require(", "require('", "--", "\\"] {
+            find(code);
+        }
+    }
+}
