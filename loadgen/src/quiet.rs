@@ -5,12 +5,16 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 
+use crate::report::metric::Metric;
+
 /// Before a sitting: the share of the last ten seconds in which some thread waited for a core,
 const PRESSURE_MAX: f64 = 0.01;
 /// and threads that ran or waited for a core, on average of the last minute.
 const LOAD_MAX: f64 = 0.5;
 /// During it: processor time of others, or stolen, as a share of what all cores could give.
 const SHARE_MAX: f64 = 0.02;
+/// The same where the worst hundredth of all times is looked at, which half of that makes.
+const TAIL_SHARE_MAX: f64 = 0.005;
 
 /// The machine just before a sitting. Absent is what this system does not tell.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -65,14 +69,29 @@ impl Before {
 }
 
 impl Disturbance {
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.others < SHARE_MAX && self.stolen < SHARE_MAX
+    /// Whether it leaves such a figure as it is.
+    pub(crate) fn is_quiet_for(&self, figure: Metric) -> bool {
+        let limit = match figure {
+            Metric::P99 => TAIL_SHARE_MAX,
+            _ => SHARE_MAX,
+        };
+        self.others < limit && self.stolen < limit
     }
 
     /// `others had 5.1 %, the host 0.2 % of the processor time`.
     pub(crate) fn text(&self) -> String {
         let (others, stolen) = (self.others * 100.0, self.stolen * 100.0);
         format!("other programs had {others:.1} %, the host {stolen:.1} % of the processor time")
+    }
+
+    /// The worst of all that did not leave their figures as they are.
+    pub(crate) fn worst_of(
+        all: impl IntoIterator<Item = (Option<Disturbance>, Metric)>,
+    ) -> Option<Disturbance> {
+        let loud = |(one, figure): (Option<Disturbance>, Metric)| {
+            one.filter(|disturbance| !disturbance.is_quiet_for(figure))
+        };
+        Disturbance::worst(all.into_iter().filter_map(loud))
     }
 
     /// The greater of both in each respect, of several measurements.
@@ -85,10 +104,13 @@ impl Disturbance {
 }
 
 /// What stands behind the name of a row that was measured while the machine was not quiet.
-pub(crate) fn mark(disturbance: Option<Disturbance>) -> &'static str {
-    match disturbance.is_none_or(|disturbance| disturbance.is_quiet()) {
+pub(crate) const MARK: &str = " !";
+
+/// [`MARK`] or nothing.
+pub(crate) fn mark(disturbance: Option<Disturbance>, figure: Metric) -> &'static str {
+    match disturbance.is_none_or(|disturbance| disturbance.is_quiet_for(figure)) {
         true => "",
-        false => " !",
+        false => MARK,
     }
 }
 
@@ -159,8 +181,15 @@ mod tests {
         assert_eq!(Before::default().complaint(), None);
         let busy = Before { pressure: Some(0.3), load: Some(2.0) }.complaint().unwrap();
         assert!(busy.contains("30 %") && busy.contains("2.00"), "{busy}");
-        assert!(Disturbance { others: 0.019, stolen: 0.0 }.is_quiet());
-        assert!(!Disturbance { others: 0.0, stolen: 0.02 }.is_quiet());
+        let others = |others| Disturbance { others, stolen: 0.0 };
+        assert!(others(0.019).is_quiet_for(Metric::Rate));
+        assert!(!Disturbance { others: 0.0, stolen: 0.02 }.is_quiet_for(Metric::Rate));
+        assert!(
+            others(0.004).is_quiet_for(Metric::P99) && !others(0.005).is_quiet_for(Metric::P99)
+        );
+        let all = [(Some(others(0.01)), Metric::Rate), (Some(others(0.007)), Metric::P99)];
+        assert_eq!(Disturbance::worst_of(all), Some(others(0.007)));
+        assert_eq!(Disturbance::worst_of([(None, Metric::P99)]), None);
     }
 
     #[cfg(target_os = "linux")]

@@ -18,6 +18,7 @@ use crate::print::{Printer, Target};
 use crate::progress;
 use crate::quiet::{self, Before, Disturbance, Meter};
 use crate::report::grid::{self, Align, Column, Grid, wrapped};
+use crate::report::metric::Metric;
 use crate::report::{json, label, quantity, table};
 use crate::scenario::{self, Parameter, Scenario};
 use crate::session::{Problem, Session};
@@ -241,8 +242,8 @@ fn measure_all(session: &Session, args: &ScalingArgs) -> Result<bool, String> {
         targets::write(&args.out.join("scaling.json"), &json::pretty(&report))?;
     }
     bar.finish_and_clear();
-    let disturbed = Disturbance::worst(rows.iter().filter_map(|row| row.disturbance));
-    if let Some(worst) = disturbed.filter(|worst| !worst.is_quiet()) {
+    let disturbed = rows.iter().map(|row| (row.disturbance, Metric::Rate));
+    if let Some(worst) = Disturbance::worst_of(disturbed) {
         printer.print(&wrapped(&format!("! not quiet: {} at worst", worst.text()), width));
     }
     below.iter().for_each(|line| eprintln!("loadgen: {line}"));
@@ -341,7 +342,7 @@ fn columns(workers: &[usize]) -> Vec<Column> {
 }
 
 fn cells(row: &Row) -> Vec<String> {
-    let mark = quiet::mark(row.disturbance);
+    let mark = quiet::mark(row.disturbance, Metric::Rate);
     let mut cells = vec![format!("{}{mark}", row.scenario), row.unit.to_owned()];
     for point in &row.points {
         let rate = median(&point.rates_per_s).unwrap_or(0.0);

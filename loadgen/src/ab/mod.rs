@@ -1,9 +1,10 @@
 //! `loadgen ab`: two builds of loadgen, run in turn, so that what the machine does meanwhile hits
 //! both alike.
 //!
-//! The order is A B, B A, A B and so on: each pair is two runs one directly after the other, and the
-//! neighbours of two pairs are the same build twice, which makes an A-A comparison of the same
-//! sitting without further runs.
+//! A pair is some rounds of old, new and old again, each round in another order, and of each of the
+//! three the best run counts: other programs, and other machines on the same host, only ever take,
+//! and rounds of a second are near enough to meet the same. New by old is the change, old again by
+//! old what the machine makes of none.
 
 mod report;
 mod series;
@@ -15,7 +16,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 
 use self::report::{Rows, Sitting};
-use self::series::Series;
+use self::series::{Series, Side};
 use crate::args::{Sizes, chosen_or, scenario_parser};
 use crate::child::{self, Plan};
 use crate::compare::threshold::Threshold;
@@ -29,7 +30,7 @@ use crate::session::{Problem, Session};
 use crate::statistics::PAIRS_MIN;
 use crate::targets;
 
-/// Pairs of runs unless the command line says how many.
+/// Pairs unless the command line says how many.
 const PAIRS: u64 = 10;
 
 /// A rate that fell by more than this fails the comparison.
@@ -37,11 +38,12 @@ const DEFAULT_LIMIT: &str = "rate<-2%";
 
 /// Compare two builds
 ///
-/// Runs two builds of loadgen in turn, each run in a process of its own, and shows for each scenario
-/// the median of the ratios of the pairs, NEW by OLD, with the interval in which it lies with 95 %
-/// (bootstrap), beside what neighbouring runs of one and the same build differ by: the noise. A
-/// change is faster, slower, or within noise, which is where the interval holds 1 or the change is
-/// smaller than the noise. Give the same build twice to see what this machine makes of nothing.
+/// Runs two builds of loadgen in turn, each run in a process of its own: three rounds of old, new and
+/// old again are a pair, of which the best run of each counts. Shows for each scenario the median of
+/// the ratios of the pairs, NEW by OLD, with the interval in which it lies with 95 % (bootstrap),
+/// beside that of OLD by itself: the noise. A change is faster, slower, or within noise, which is
+/// where the interval holds 1 or the change is smaller than the noise. Runs are shorter than those of
+/// loadgen itself, unless sizes are given.
 ///
 /// Rates decide, memory where that is measured, and at a given rate of requests the median latency.
 /// Exit status: 0; 1 if the whole interval of a figure lies beyond a limit, or a run fails; 2 if
@@ -60,7 +62,7 @@ pub(crate) struct AbArgs {
     #[arg(value_name = "SCENARIO", value_parser = scenario_parser())]
     chosen: Vec<&'static Scenario>,
 
-    /// Runs of each build, in pairs; thirty see half of the change that ten see
+    /// Pairs, of nine runs each; thirty see half of the change that ten see
     #[arg(long, value_name = "N", default_value_t = PAIRS,
         value_parser = clap::value_parser!(u64).range(PAIRS_MIN as u64..=1000))]
     runs: u64,
@@ -112,7 +114,8 @@ fn compare(
     let mut printer = Printer::new(Target::Stdout);
     let table = report::Table::new();
     printer.print(&table.head(&sitting));
-    let bar = progress::bar(false, scenarios.len() as u64 * args.runs * 2);
+    let rounds: u64 = scenarios.iter().map(|scenario| scenario.comparison.rounds).sum();
+    let bar = progress::bar(false, rounds * args.runs * 3);
     let (mut beyond, mut failed) = (Vec::new(), false);
     for scenario in scenarios {
         let measured = measure(session, args, scenario, &builds, &bar);
@@ -147,7 +150,7 @@ fn measure(
     builds: &[Build; 2],
     bar: &ProgressBar,
 ) -> Result<Rows, String> {
-    let sizes = scenario.resolve(&args.sizes);
+    let sizes = scenario.resolve_compared(&args.sizes);
     let given = args.sizes.rates();
     let comparison = &scenario.comparison;
     let plan = Plan {
@@ -159,15 +162,20 @@ fn measure(
     };
     let mut series: Vec<_> = comparison.metrics.iter().map(|metric| Series::new(*metric)).collect();
     let meter = Meter::read();
-    for (pair, side) in series::order(args.runs) {
-        let (build, name) = (&builds[side.index()], side.name());
+    for (pair, side) in series::order(args.runs, comparison.rounds) {
+        let build = &builds[usize::from(side == Side::New)];
+        let name = side.name();
         bar.set_message(format!("{}, pair {} of {}: {name}", scenario.name, pair + 1, args.runs));
         let figures = child::run(session, &build.program, &plan)
             .map_err(|error| format!("{name}, run {}: {error}", pair + 1))?;
         for series in &mut series {
             let value = figures.value_of(series.metric).filter(|value| *value > 0.0);
             let heading = series.metric.heading();
-            series.push(side, value.ok_or_else(|| format!("{name}: no {heading} in its result"))?);
+            series.push(
+                pair,
+                side,
+                value.ok_or_else(|| format!("{name}: no {heading} in its result"))?,
+            );
         }
         bar.inc(1);
     }

@@ -18,7 +18,7 @@ use crate::scenario::{Parameters, Scenario};
 use crate::statistics::Verdict;
 
 /// Raised when a key changes its meaning or goes away; new keys do not count.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 const COLUMNS: [Column; 8] = [
     Column::new("scenario", Align::Left, 20, 0),
@@ -84,14 +84,14 @@ impl Table {
         let [old, new] = &sitting.builds;
         let machine = format!("{model}, {cores} cores, Linux {kernel} {arch}");
         let placement = sitting.placement.text();
-        let builds = format!("old {old}; new {new}; {} pairs of runs", sitting.pairs);
+        let builds = format!("old {old}; new {new}; {} pairs", sitting.pairs);
         let lines = [machine, placement, builds].map(|line| wrapped(&line, self.width));
         let quiet = table::quiet_line(&sitting.before, self.width);
         format!("{}{quiet}{}\n", lines.concat(), style(self.grid.heading()).bold())
     }
 
     pub(super) fn rows(&self, rows: &Rows) -> String {
-        let mark = quiet::mark(rows.disturbance);
+        let mark = quiet::mark(rows.disturbance, rows.scenario.headline);
         let mut label = format!("{}{mark}", rows.scenario.name);
         let mut text = String::new();
         for series in &rows.series {
@@ -122,11 +122,11 @@ impl Table {
     }
 
     pub(super) fn foot(&self, sitting: &Sitting) -> String {
-        let note = "ratio: the median of new / old of the pairs; noise: by how much one build \
-                    differs from itself";
+        let note = "ratio: the median of new / old of the pairs, by the best run of each in a pair; \
+                    noise: by how much old differs from old again";
         let mut text = wrapped(note, self.width);
-        let worst = Disturbance::worst(sitting.rows.iter().filter_map(|rows| rows.disturbance));
-        if let Some(worst) = worst.filter(|worst| !worst.is_quiet()) {
+        let all = sitting.rows.iter().map(|rows| (rows.disturbance, rows.scenario.headline));
+        if let Some(worst) = Disturbance::worst_of(all) {
             text.push_str(&wrapped(&format!("! not quiet: {} at worst", worst.text()), self.width));
         }
         text
@@ -150,14 +150,15 @@ struct RowReport {
     scenario: &'static str,
     params: BTreeMap<&'static str, u64>,
     figure: &'static str,
-    /// In the order of the pairs.
+    /// In the order of the pairs, of each the best run.
     old: Vec<f64>,
     new: Vec<f64>,
     /// New by old: the median of the pairs and its interval.
     ratio: Option<f64>,
     low: Option<f64>,
     high: Option<f64>,
-    /// By which share neighbouring runs of one build differ.
+    /// The old build once more, and by which share it differs from itself.
+    again: Vec<f64>,
     noise: Option<f64>,
     verdict: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -192,6 +193,7 @@ fn row_reports(rows: &Rows) -> Vec<RowReport> {
             figure: series.metric.name(),
             old: series.of(Side::Old),
             new: series.of(Side::New),
+            again: series.of(Side::Again),
             ratio: estimate.map(|estimate| estimate.median),
             low: estimate.map(|estimate| estimate.low),
             high: estimate.map(|estimate| estimate.high),

@@ -3,78 +3,85 @@
 use crate::report::metric::Metric;
 use crate::statistics::{self, Change};
 
-/// One of the two programs that are compared.
+/// What runs in turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Old,
     New,
+    /// The old one once more, which says what the machine makes of no change.
+    Again,
 }
 
 impl Side {
-    pub(super) fn index(self) -> usize {
-        match self {
-            Side::Old => 0,
-            Side::New => 1,
-        }
-    }
+    const ALL: [Side; 3] = [Side::Old, Side::New, Side::Again];
 
     pub(super) fn name(self) -> &'static str {
-        ["old", "new"][self.index()]
+        match self {
+            Side::Old | Side::Again => "old",
+            Side::New => "new",
+        }
     }
 }
 
-/// Which side runs next, with the number of its pair: each pair the other way round than the one
-/// before it.
-pub(super) fn order(pairs: u64) -> impl Iterator<Item = (u64, Side)> {
-    (0..pairs).flat_map(|pair| {
-        let sides = match pair.is_multiple_of(2) {
-            true => [Side::Old, Side::New],
-            false => [Side::New, Side::Old],
-        };
-        sides.map(|side| (pair, side))
+/// Which side runs next, with the number of its pair. A pair has so many rounds of all sides, each
+/// the other way round than the one before.
+pub(super) fn order(pairs: u64, rounds: u64) -> impl Iterator<Item = (u64, Side)> {
+    (0..pairs * rounds).flat_map(move |round| {
+        let mut sides = Side::ALL;
+        // Odd, so that no side is always the one that runs behind a pause.
+        sides.rotate_left((round / 2 % 3) as usize);
+        if !round.is_multiple_of(2) {
+            sides.reverse();
+        }
+        sides.map(|side| (round / rounds, side))
     })
 }
 
-/// The values of a figure, as they came.
+/// The values of a figure: of each pair the best of each side. What else happens on a machine only
+/// ever takes, so of runs that are as near to each other as these the best is the truest.
 #[derive(Debug)]
 pub(super) struct Series {
     pub(super) metric: Metric,
-    values: Vec<(Side, f64)>,
+    best: Vec<[Option<f64>; 3]>,
 }
 
 impl Series {
     pub(super) fn new(metric: Metric) -> Series {
-        Series { metric, values: Vec::new() }
+        Series { metric, best: Vec::new() }
     }
 
-    /// Takes the next value, in the order of [`order`]; above zero.
-    pub(super) fn push(&mut self, side: Side, value: f64) {
-        self.values.push((side, value));
+    /// Takes a value of a pair; above zero.
+    pub(super) fn push(&mut self, pair: u64, side: Side, value: f64) {
+        let pair = pair as usize;
+        if self.best.len() <= pair {
+            self.best.resize(pair + 1, [None; 3]);
+        }
+        let best = &mut self.best[pair][side as usize];
+        let is_better = |best: f64| match self.metric.is_better_high() {
+            true => value > best,
+            false => value < best,
+        };
+        if best.is_none_or(is_better) {
+            *best = Some(value);
+        }
     }
 
     pub(super) fn of(&self, side: Side) -> Vec<f64> {
-        let own = self.values.iter().filter(|(of, _)| *of == side);
-        own.map(|(_, value)| *value).collect()
+        self.best.iter().filter_map(|pair| pair[side as usize]).collect()
     }
 
     pub(super) fn median(&self, side: Side) -> Option<f64> {
         statistics::median(&self.of(side))
     }
 
-    /// New by old of each pair.
-    pub(super) fn ratios(&self) -> Vec<f64> {
-        self.of(Side::New).iter().zip(self.of(Side::Old)).map(|(new, old)| new / old).collect()
-    }
-
-    /// What a build has with itself: the ratios of neighbours of the same side.
-    pub(super) fn neighbours(&self) -> Vec<f64> {
-        let neighbours = self.values.windows(2).filter(|pair| pair[0].0 == pair[1].0);
-        neighbours.map(|pair| pair[1].1 / pair[0].1).collect()
+    /// One side by the old one, of each pair.
+    fn ratios(&self, side: Side) -> Vec<f64> {
+        self.of(side).iter().zip(self.of(Side::Old)).map(|(value, old)| value / old).collect()
     }
 
     pub(super) fn change(&self) -> Option<Change> {
-        let estimate = statistics::of_values(&self.ratios())?;
-        Some(Change { estimate, noise: statistics::noise(&self.neighbours())? })
+        let estimate = statistics::of_values(&self.ratios(Side::New))?;
+        Some(Change { estimate, noise: statistics::noise(&self.ratios(Side::Again))? })
     }
 }
 
@@ -83,35 +90,56 @@ mod tests {
     use super::*;
     use crate::statistics::Verdict;
 
-    fn series(pairs: u64, value: impl Fn(u64, Side) -> f64) -> Series {
+    fn series(pairs: u64, rounds: u64, value: impl Fn(u64, Side) -> f64) -> Series {
         let mut series = Series::new(Metric::Rate);
-        order(pairs).for_each(|(pair, side)| series.push(side, value(pair, side)));
+        for (number, (pair, side)) in order(pairs, rounds).enumerate() {
+            series.push(pair, side, value(number as u64, side));
+        }
         series
     }
 
     #[test]
-    fn sides_take_turns_and_neighbours_are_the_same() {
-        let order: Vec<_> = order(4).map(|(pair, side)| (pair, side.index())).collect();
-        let expected = [(0, 0), (0, 1), (1, 1), (1, 0), (2, 0), (2, 1), (3, 1), (3, 0)];
-        assert_eq!(order, expected);
-        let series = series(4, |pair, _| 2_f64.powi(pair as i32));
-        assert_eq!(series.ratios(), [1.0; 4]);
-        assert_eq!(series.neighbours(), [2.0; 3]);
+    fn sides_take_turns_and_none_has_a_place_of_its_own() {
+        let order: Vec<_> = order(2, 3).map(|(pair, side)| (pair, side as usize)).collect();
+        assert_eq!(order[..6], [(0, 0), (0, 1), (0, 2), (0, 2), (0, 1), (0, 0)]);
+        assert_eq!(order[6..12], [(0, 1), (0, 2), (0, 0), (1, 0), (1, 2), (1, 1)]);
+        for side in 0..3 {
+            assert_eq!(order.iter().filter(|(_, of)| *of == side).count(), 6);
+            for place in 0..3 {
+                let here = order.iter().skip(place).step_by(3).filter(|(_, of)| *of == side);
+                assert_eq!(here.count(), 2, "side {side}, place {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_best_of_a_pair_counts() {
+        for (metric, best) in [(Metric::Rate, 3.0), (Metric::P50, 1.0)] {
+            let mut series = Series::new(metric);
+            for value in [2.0, 3.0, 1.0] {
+                series.push(0, Side::Old, value);
+                series.push(1, Side::New, 2.0 * value);
+            }
+            assert_eq!(series.of(Side::Old), [best]);
+            assert_eq!(series.of(Side::New), [2.0 * best]);
+        }
     }
 
     #[test]
     fn a_machine_that_slows_down_is_no_change() {
-        let series = series(10, |pair, side| 100.0 - 2.0 * pair as f64 - side.index() as f64 * 0.1);
+        let series = series(10, 3, |number, _| 100.0 - 0.2 * number as f64);
         assert_eq!(series.change().unwrap().verdict(true), Verdict::WithinNoise);
     }
 
     #[test]
     fn a_slower_build_is_found_in_noise() {
-        // Two percent of noise, five of change.
-        let wave =
-            |pair: u64, side: Side| f64::from((pair * 7 + side.index() as u64 * 3) as u32 % 5);
-        let series = series(10, |pair, side| {
-            (100.0 - wave(pair, side) / 2.0) * if side == Side::New { 0.95 } else { 1.0 }
+        // A third of the runs lose a fifth, all lose up to two percent; five of change.
+        let noise = |number: u64| {
+            let disturbed = if number * 7 % 3 == 0 { 0.8 } else { 1.0 };
+            disturbed * (1.0 - (number * 5 % 7) as f64 * 0.003)
+        };
+        let series = series(10, 3, |number, side| {
+            100.0 * noise(number) * if side == Side::New { 0.95 } else { 1.0 }
         });
         let change = series.change().unwrap();
         assert_eq!(change.verdict(true), Verdict::Worse, "{change:?}");

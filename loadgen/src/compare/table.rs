@@ -8,7 +8,7 @@ use crate::quiet::Disturbance;
 use crate::report::grid::{Align, Column, Grid, wrapped};
 use crate::report::label;
 use crate::report::metric::Metric;
-use crate::report::pair::{Group, Pair, Pairing};
+use crate::report::pair::{self, Group, Pair, Pairing};
 use crate::report::quantity;
 use crate::report::result::ResultFile;
 
@@ -102,8 +102,8 @@ fn push_remarks(
         if let Some(complaint) = result.before.complaint() {
             note(&format!("{side}: the machine was not quiet: {complaint}"));
         }
-        let worst = result.runs.iter().filter_map(|run| run.disturbance);
-        if let Some(worst) = Disturbance::worst(worst).filter(|worst| !worst.is_quiet()) {
+        let groups = pair::groups(result);
+        if let Some(worst) = Disturbance::worst(groups.iter().filter_map(Group::disturbance)) {
             note(&format!("{side}: {} at worst", worst.text()));
         }
     }

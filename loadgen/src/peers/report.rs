@@ -104,7 +104,7 @@ fn cells(comparison: &Comparison, verdict: &Verdict, is_quick: bool) -> Vec<Stri
         Figure::StealShare => figure(Side::Workers(2)),
         _ => figure(Side::Moonlet),
     };
-    let mark = quiet::mark(comparison.disturbance);
+    let mark = quiet::mark(comparison.disturbance, row.figure.metric());
     vec![
         format!("{}{mark}", row.short_title(is_quick)),
         ours,
@@ -134,7 +134,8 @@ fn notes(comparison: &Comparison, verdict: &Verdict) -> Vec<String> {
     if let Some(reason) = verdict.reason() {
         notes.push(format!("{}: {reason}", verdict.text().to_lowercase()));
     }
-    if let Some(disturbance) = comparison.disturbance.filter(|one| !one.is_quiet()) {
+    let disturbance = [(comparison.disturbance, row.figure.metric())];
+    if let Some(disturbance) = Disturbance::worst_of(disturbance) {
         notes.push(format!("! not quiet: {}", disturbance.text()));
     }
     notes

@@ -61,7 +61,7 @@ pub(super) enum Bound {
 
 const KIBIBYTE: f64 = 1024.0;
 
-/// Every row, in the order of the design.
+/// Every row. Those that free gigabytes come last, for the reason that `scenario::ALL` gives.
 pub(super) const ALL: &[Row] = &[
     Row {
         scenario: "ping_pong",
@@ -118,15 +118,6 @@ pub(super) const ALL: &[Row] = &[
         standing: Standing::Always,
     },
     Row {
-        scenario: "idle_memory",
-        sizes: &[(Count, 25_000)],
-        quick: &[(Count, 5000)],
-        figure: Figure::BytesPerProcess,
-        must: Bound::AtMost(9.0 * KIBIBYTE),
-        goal: Bound::AtMost(8.5 * KIBIBYTE),
-        standing: Standing::Promised,
-    },
-    Row {
         scenario: "latency_under_load",
         sizes: &[(Busy, 64), (Rounds, 1000)],
         quick: &[(Busy, 64), (Rounds, 100)],
@@ -152,6 +143,15 @@ pub(super) const ALL: &[Row] = &[
         must: Bound::Share(0.95),
         goal: Bound::Share(0.98),
         standing: Standing::Always,
+    },
+    Row {
+        scenario: "idle_memory",
+        sizes: &[(Count, 25_000)],
+        quick: &[(Count, 5000)],
+        figure: Figure::BytesPerProcess,
+        must: Bound::AtMost(9.0 * KIBIBYTE),
+        goal: Bound::AtMost(8.5 * KIBIBYTE),
+        standing: Standing::Promised,
     },
     Row {
         scenario: "ring",

@@ -59,17 +59,21 @@ impl<'a> Group<'a> {
     /// The passed run that stands for the group where a whole run is shown, its histogram, its
     /// counters: the one with the median of what the scenario is about (the lower one of two).
     pub(crate) fn shown(&self) -> Option<&'a RunResult> {
-        let headline = scenario::find(self.scenario()).map_or(Metric::Rate, |known| known.headline);
+        let headline = self.headline();
         let value = |run: &RunResult| headline.value_of(run).unwrap_or(0.0);
         let mut passed: Vec<_> = self.runs.iter().copied().filter(|run| run.validated).collect();
         passed.sort_by(|a, b| value(a).total_cmp(&value(b)));
         passed.get(passed.len().saturating_sub(1) / 2).copied()
     }
 
+    /// The figure that the scenario is about.
+    fn headline(&self) -> Metric {
+        scenario::find(self.scenario()).map_or(Metric::Rate, |known| known.headline)
+    }
+
     /// The worst that happened during the runs, if the machine was not quiet.
     pub(crate) fn disturbance(&self) -> Option<Disturbance> {
-        let all = self.runs.iter().filter_map(|run| run.disturbance);
-        Disturbance::worst(all).filter(|worst| !worst.is_quiet())
+        Disturbance::worst_of(self.runs.iter().map(|run| (run.disturbance, self.headline())))
     }
 
     /// What a failed run said.

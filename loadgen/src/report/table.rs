@@ -137,7 +137,7 @@ pub(crate) fn quiet_line(before: &Before, width: Option<usize>) -> String {
 }
 
 fn cells(group: &Group<'_>) -> Vec<String> {
-    let mark = quiet::mark(group.disturbance());
+    let mark = if group.disturbance().is_some() { quiet::MARK } else { "" };
     let name = format!("{}{mark}", group.scenario());
     let passed = group.runs.iter().filter(|run| run.validated).count();
     let runs = match passed == group.runs.len() {

@@ -8,7 +8,7 @@ pub(crate) static SCENARIO: Scenario = Scenario {
     summary: "SENDERS processes send COUNT messages each to one",
     unit: "messages",
     headline: Metric::Rate,
-    comparison: Comparison::RATE,
+    comparison: Comparison::of_rate(&[(Parameter::Count, 100_000)]),
     parameters: &[(Parameter::Senders, 8), (Parameter::Count, 500_000)],
     run: |engine, parameters, _| exec(engine, "loadgen.fan_in:main", parameters),
 };

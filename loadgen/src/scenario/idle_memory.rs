@@ -17,7 +17,13 @@ pub(crate) static SCENARIO: Scenario = Scenario {
     summary: "COUNT processes of each kind wait for a message, then answer it",
     unit: "wake-ups",
     headline: Metric::Memory,
-    comparison: Comparison { metrics: &[Metric::Memory], rates: &[], warms_up: false },
+    comparison: Comparison {
+        metrics: &[Metric::Memory],
+        rates: &[],
+        rounds: 1,
+        sizes: &[(Parameter::Count, 5000)],
+        warms_up: false,
+    },
     parameters: &[(Parameter::Count, 25_000)],
     run,
 };

@@ -10,7 +10,13 @@ pub(crate) static SCENARIO: Scenario = Scenario {
     summary: "round trips at a fixed rate while BUSY processes compute",
     unit: "round trips",
     headline: Metric::P99,
-    comparison: Comparison { metrics: &[Metric::P50, Metric::P99], rates: &[], warms_up: false },
+    comparison: Comparison {
+        metrics: &[Metric::P50, Metric::P99],
+        rates: &[],
+        rounds: Comparison::ROUNDS,
+        sizes: &[(Parameter::Rounds, 300)],
+        warms_up: false,
+    },
     parameters: &[(Parameter::Busy, 64), (Parameter::Rounds, 1000)],
     run: |engine, parameters, _| exec(engine, "loadgen.latency_under_load:main", parameters),
 };

@@ -22,6 +22,8 @@ pub(crate) static SCENARIO: Scenario = Scenario {
     comparison: Comparison {
         metrics: &[Metric::P50, Metric::P99],
         rates: &[COMPARED_RATE],
+        rounds: Comparison::ROUNDS,
+        sizes: &[(Parameter::Millis, 300)],
         warms_up: true,
     },
     parameters: &[(Parameter::Servers, 8), (Parameter::Millis, 1000)],

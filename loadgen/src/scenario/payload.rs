@@ -15,7 +15,7 @@ pub(crate) static SCENARIO: Scenario = Scenario {
     summary: "COUNT messages of each size and kind, fewer of large ones, to 1 and 100 receivers",
     unit: "messages",
     headline: Metric::Rate,
-    comparison: Comparison::RATE,
+    comparison: Comparison::of_rate(&[(Parameter::Count, 2000)]),
     parameters: &[(Parameter::Count, 50_000)],
     run,
 };

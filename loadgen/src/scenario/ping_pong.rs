@@ -8,7 +8,7 @@ pub(crate) static SCENARIO: Scenario = Scenario {
     summary: "one message back and forth in each of PAIRS pairs",
     unit: "messages",
     headline: Metric::Rate,
-    comparison: Comparison::RATE,
+    comparison: Comparison::of_rate(&[(Parameter::Rounds, 4000)]),
     parameters: &[(Parameter::Pairs, 100), (Parameter::Rounds, 20_000)],
     run: |engine, parameters, _| exec(engine, "loadgen.ping_pong:main", parameters),
 };

@@ -9,7 +9,7 @@ pub(crate) static SCENARIO: Scenario = Scenario {
     summary: "one token makes HOPS hops around SIZE processes while WAITING others wait",
     unit: "hops",
     headline: Metric::Rate,
-    comparison: Comparison::RATE,
+    comparison: Comparison::of_rate(&[(Parameter::Hops, 500_000)]),
     parameters: &[(Parameter::Size, 1000), (Parameter::Hops, 3_000_000), (Parameter::Waiting, 0)],
     run: |engine, parameters, _| exec(engine, "loadgen.ring:main", parameters),
 };

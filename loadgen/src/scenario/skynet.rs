@@ -10,7 +10,7 @@ pub(crate) static SCENARIO: Scenario = Scenario {
     summary: "tree of ten-fold spawns down to LEAVES leaves",
     unit: "leaves",
     headline: Metric::Rate,
-    comparison: Comparison::RATE,
+    comparison: Comparison::of_rate(&[]),
     parameters: &[(Parameter::Leaves, 100_000)],
     run: |engine, parameters, _| exec(engine, "loadgen.skynet:main", parameters),
 };

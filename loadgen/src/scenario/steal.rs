@@ -8,7 +8,7 @@ pub(crate) static SCENARIO: Scenario = Scenario {
     summary: "TASKS processes, started by one, compute fib(N)",
     unit: "tasks",
     headline: Metric::Rate,
-    comparison: Comparison::RATE,
+    comparison: Comparison::of_rate(&[(Parameter::Tasks, 80)]),
     parameters: &[(Parameter::Tasks, 200), (Parameter::N, 24)],
     run: |engine, parameters, _| exec(engine, "loadgen.steal:main", parameters),
 };

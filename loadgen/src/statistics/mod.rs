@@ -5,7 +5,7 @@
 //! the change, and a bootstrap (Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993,
 //! chapter 13: percentile intervals) says between which bounds it lies in 95 of 100 sittings. How
 //! much the machine changes what the *same* program gives is measured in the same sitting, by the
-//! ratios of neighbouring runs of it, A-A; a change that is no larger says nothing.
+//! ratios of runs of it that are as near, A-A; a change that is no larger says nothing.
 
 mod bootstrap;
 mod judge;
