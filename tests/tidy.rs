@@ -56,6 +56,7 @@ const UNSAFE: &[&str] = &[
     "src/runtime.rs",
     "src/scheduler/alarm.rs",
     "src/scheduler/monitor.rs",
+    "src/scheduler/signal.rs",
     "src/scheduler/worker.rs",
     "src/spawn.rs",
     "src/spawn/copied/life.rs",

@@ -170,9 +170,9 @@ impl Builder {
                 {
                     node.output.say(Level::Warn, "cannot pin a worker to its core");
                 }
-                monitor::announce(&node.scheduler.workers[index]);
+                node.scheduler.workers[index].thread.announce();
                 worker::run(node.clone(), index, queue, preempts);
-                monitor::withdraw(&node.scheduler.workers[index]);
+                node.scheduler.workers[index].thread.withdraw();
             })?;
         }
         runtime

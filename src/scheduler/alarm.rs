@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn it_asks_the_running_step_to_end_when_it_was_set_to_last() {
         preempt::install_handler().unwrap();
-        crate::scheduler::monitor::let_signals_in();
+        crate::scheduler::signal::let_in();
         let (alarm, clock) = (Alarm::new(), Clock::new());
         let later = |millis: u64| clock.now() + millis * 1_000_000;
         preempt::begin_step(1);

@@ -2,8 +2,8 @@
 //!
 //! The worker loop (`worker.rs`) reads as find work, execute, else park. Queues are in
 //! `run_queue.rs`, the park/notify protocol in `idle.rs` with its argument in `README.md`, the
-//! thread that ends long slices in `monitor.rs`, what ends one for a timer in `alarm.rs`, timers in
-//! `timer.rs`, the choice and pinning of cores in `cores.rs`.
+//! thread that ends long slices in `monitor.rs` by the signal of `signal.rs`, what ends one for a timer
+//! in `alarm.rs`, timers in `timer.rs`, the choice and pinning of cores in `cores.rs`.
 
 mod alarm;
 pub(crate) mod cores;
@@ -13,6 +13,7 @@ mod loom_idle;
 pub(crate) mod monitor;
 pub(crate) mod park;
 pub(crate) mod run_queue;
+mod signal;
 pub(crate) mod timer;
 pub(crate) mod worker;
 
@@ -28,6 +29,7 @@ use idle::Idle;
 use monitor::{Monitor, PATIENCE_NS};
 use park::Parker;
 use run_queue::{RunQueue, Stealers};
+use signal::Target;
 
 /// Index of a slot whose state is *scheduled*; the queues mark some, see `run_queue.rs`.
 pub(crate) type Runnable = u32;
@@ -49,8 +51,8 @@ pub(crate) struct WorkerShared {
     pub(crate) spent_since: AtomicU64,
     /// When its earliest timer is due, `u64::MAX` for none; written by the worker.
     pub(crate) next_due: AtomicU64,
-    /// Its thread, for signals; 0 until it runs and after it ended.
-    pub(crate) thread: AtomicU64,
+    /// Its thread, for signals.
+    pub(crate) thread: Target,
 }
 
 impl WorkerShared {
@@ -86,7 +88,7 @@ impl Scheduler {
                 is_spawning: AtomicBool::new(false),
                 spent_since: AtomicU64::new(u64::MAX),
                 next_due: AtomicU64::new(u64::MAX),
-                thread: AtomicU64::new(0),
+                thread: Target::new(),
             })
         });
         let scheduler = Scheduler {
@@ -130,7 +132,7 @@ impl Scheduler {
     fn preempt_spent(&self, clock: &Clock) {
         let now = clock.now();
         if let Some(worker) = self.workers.iter().find(|worker| worker.should_make_room(|| now)) {
-            monitor::signal(worker);
+            worker.thread.signal();
         }
     }
 
@@ -234,7 +236,7 @@ impl Scheduler {
             // Acquire pairs with the Release of the worker at the begin of a step.
             let step = worker.step.load(Ordering::Acquire);
             if step != 0 && worker.running.load(Ordering::Relaxed) == slot {
-                monitor::signal(worker);
+                worker.thread.signal();
             }
         }
     }

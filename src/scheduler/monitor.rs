@@ -121,7 +121,7 @@ pub(crate) fn run(node: &Node, preempts: bool) {
             if step == 0 || step != seen.step {
                 *seen = Seen::new(step, now);
             } else if must_end(node, worker, seen, is_unfair, now) {
-                signal(worker);
+                worker.thread.signal();
                 seen.signalled(now);
             }
         }
@@ -185,22 +185,6 @@ fn is_killed(node: &Node, worker: &WorkerShared, now: u64) -> bool {
     slot.kill.load(Ordering::Relaxed) != KILL_NONE
 }
 
-/// Interrupts a worker's thread; nothing where there are no signals.
-pub(crate) fn signal(worker: &WorkerShared) {
-    // Acquire pairs with the Release of `announce`.
-    let thread = worker.thread.load(Ordering::Acquire);
-    if thread == 0 {
-        return;
-    }
-    #[cfg(target_os = "linux")]
-    // SAFETY: a worker clears `thread` before its thread ends (`WorkerThread`), and the runtime
-    // joins workers only after that; a thread that ended in between still has its id until it
-    // is joined.
-    unsafe {
-        libc::pthread_kill(thread as libc::pthread_t, libc::SIGURG);
-    }
-}
-
 /// Lets this thread sleep as long as it asks for: Linux may add 50 microseconds otherwise.
 pub(crate) fn wake_in_time() {
     #[cfg(target_os = "linux")]
@@ -224,33 +208,4 @@ fn come_first() {
             libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0);
         }
     }
-}
-
-/// Makes this thread known as the worker's, so that it can be signalled.
-pub(crate) fn announce(worker: &WorkerShared) {
-    #[cfg(target_os = "linux")]
-    {
-        let_signals_in();
-        // SAFETY: has no conditions.
-        let thread = unsafe { libc::pthread_self() };
-        // Release pairs with the Acquire of `signal`.
-        worker.thread.store(thread as u64, Ordering::Release);
-    }
-}
-
-/// Lets the signal that ends steps interrupt this thread.
-#[cfg(target_os = "linux")]
-pub(super) fn let_signals_in() {
-    // SAFETY: the set is initialised by sigemptyset before it is used.
-    unsafe {
-        let mut signals: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&mut signals);
-        libc::sigaddset(&mut signals, libc::SIGURG);
-        libc::pthread_sigmask(libc::SIG_UNBLOCK, &signals, std::ptr::null_mut());
-    }
-}
-
-/// Takes [`announce`] back before the thread ends.
-pub(crate) fn withdraw(worker: &WorkerShared) {
-    worker.thread.store(0, Ordering::Release);
 }
