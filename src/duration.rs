@@ -62,7 +62,15 @@ pub(crate) fn meant(text: &str) -> Option<String> {
         ("m", &["m", "min", "mins", "minute", "minutes"]),
         ("h", &["h", "hr", "hrs", "hour", "hours"]),
     ];
-    let text: String = text.to_lowercase().split_whitespace().collect();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let ends_in_digit = |word: &str| word.ends_with(|c: char| c.is_ascii_digit());
+    if words
+        .windows(2)
+        .any(|pair| ends_in_digit(pair[0]) && pair[1].starts_with(|c: char| c.is_ascii_digit()))
+    {
+        return None;
+    }
+    let text = words.concat().to_lowercase();
     let is_number = |c: char| c.is_ascii_digit() || c == '.';
     let mut rest = text.as_str();
     let mut meant = String::new();
@@ -165,7 +173,9 @@ mod tests {
         ] {
             assert_eq!(meant(text).as_deref(), Some(expected), "{text}");
         }
-        for text in ["", "soon", "-1s", "1 fortnight", "sec", "1..5s", "\u{663}s"] {
+        for text in
+            ["", "soon", "-1s", "1 30", "1 5 min", "1 fortnight", "sec", "1..5s", "\u{663}s"]
+        {
             assert_eq!(meant(text), None, "{text}");
         }
     }

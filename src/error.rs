@@ -54,9 +54,6 @@ impl ApiError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The application has an error in an entry that is needed; the text says where and what.
-    #[error("{0}")]
-    Application(String),
     /// The process API refused: its kind (such as `NotFound`) and its message.
     #[error("{message}")]
     Refused {

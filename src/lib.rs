@@ -11,7 +11,7 @@
 //!                   source: return function(x) return 2 * x end\n"),
 //! ];
 //! let files = files.map(|(path, text)| (path.into(), text.as_bytes().to_vec()));
-//! let application = moonlet::Application::from_files(files, &[]);
+//! let application = moonlet::Application::from_files(files);
 //! let runtime = moonlet::Builder::new().workers(1).application(application).start()?;
 //! let value = runtime.exec("app:double", "app:processes", &[21.into()])?;
 //! assert_eq!(value.as_i64(), Some(42));

@@ -20,7 +20,7 @@ pub(crate) fn start(definitions: &[(&str, &str)]) -> Runtime {
         files.push((format!("{name}.lua").into(), source.as_bytes().to_vec()));
     }
     files.push(("_index.yaml".into(), index.into_bytes()));
-    let application = Application::from_files(files, &[]);
+    let application = Application::from_files(files);
     assert!(application.problems().is_empty(), "{:?}", application.problems());
     let builder = Builder::new().workers(1).log_level(Level::Error);
     builder.application(application).start().expect("the runtime starts")

@@ -21,7 +21,7 @@ impl Engine {
     ) -> Result<Engine, String> {
         let files =
             files.iter().map(|(path, content)| (PathBuf::from(path), content.as_bytes().to_vec()));
-        let application = Application::from_files(files, &[]);
+        let application = Application::from_files(files);
         if let Some(problem) = application.problems().first() {
             return Err(problem.to_string());
         }

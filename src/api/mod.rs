@@ -77,7 +77,7 @@ mod tests {
         let base = super::stdlib::BASE.iter().map(|(name, _)| *name);
         let ours = [super::process::FUNCTIONS, super::channel::FUNCTIONS, super::debug::FUNCTIONS];
         for name in base.chain(ours.into_iter().flatten().map(|(name, _)| *name)) {
-            let message = format!("attempt to call a nil value (field '{name}')");
+            let message = format!("attempt to call a nil value (global '{name}')");
             assert!(hint::of(message.as_bytes()).ends_with(&format!("{name}?")), "{name}");
         }
     }

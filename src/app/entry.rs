@@ -19,8 +19,6 @@ use crate::nearest::{hint, list};
 use crate::value::Value;
 use crate::vm::bytecode::Bytecode;
 
-const DEFAULT_QUEUE_SIZE: usize = 1024;
-const DEFAULT_LOCAL_QUEUE_SIZE: usize = 256;
 const DEFAULT_MAX_MAILBOX: usize = 1_000_000;
 
 /// One item of an application.
@@ -101,8 +99,6 @@ pub(crate) struct Code {
 pub(crate) struct HostConfig {
     /// How many of its processes may run at once; `None` is one per usable core.
     pub(crate) workers: Option<usize>,
-    pub(crate) queue_size: usize,
-    pub(crate) local_queue_size: usize,
     pub(crate) max_processes: usize,
     pub(crate) max_mailbox: usize,
     /// Bytes of Lua memory per process.
@@ -114,8 +110,6 @@ impl Default for HostConfig {
     fn default() -> HostConfig {
         HostConfig {
             workers: None,
-            queue_size: DEFAULT_QUEUE_SIZE,
-            local_queue_size: DEFAULT_LOCAL_QUEUE_SIZE,
             max_processes: 0,
             max_mailbox: DEFAULT_MAX_MAILBOX,
             max_memory: 0,
@@ -166,7 +160,6 @@ pub(super) fn read(
     draft: &Draft,
     number: u32,
     origin: &Origin<'_>,
-    modules: &Modules<'_>,
     mut report: Report<'_>,
 ) -> Entry {
     let mut references = Vec::new();
@@ -181,7 +174,6 @@ pub(super) fn read(
         draft,
         number,
         origin,
-        modules,
         report: &mut report,
         references: &mut references,
     };
@@ -226,45 +218,23 @@ pub(super) fn read(
     }
 }
 
-/// Names that `require` may find besides imports.
-pub(super) struct Modules<'a> {
-    /// What the embedding program adds.
-    pub(super) extra: &'a [String],
+/// Modules that have to be listed to be used.
+const OPTIONAL: [&str; 5] = ["time", "logger", "io", "ctx", "security"];
+/// Tables that every process has; listing them is allowed and changes nothing.
+const ALWAYS: [&str; 10] =
+    ["process", "channel", "errors", "string", "table", "math", "utf8", "coroutine", "os", "debug"];
+
+fn is_module(name: &str) -> bool {
+    OPTIONAL.contains(&name) || ALWAYS.contains(&name)
 }
 
-impl Modules<'_> {
-    /// Modules that have to be listed to be used.
-    const OPTIONAL: [&'static str; 5] = ["time", "logger", "io", "ctx", "security"];
-    /// Tables that every process has; listing them is allowed and changes nothing.
-    const ALWAYS: [&'static str; 10] = [
-        "process",
-        "channel",
-        "errors",
-        "string",
-        "table",
-        "math",
-        "utf8",
-        "coroutine",
-        "os",
-        "debug",
-    ];
-
-    /// What to say of one that there is not.
-    fn unknown(&self, name: &str) -> String {
-        let extra = self.extra.iter().map(String::as_str);
-        let known: Vec<_> = Self::OPTIONAL.into_iter().chain(extra).collect();
-        let advice = match hint(name, known.iter().copied().chain(Self::ALWAYS)) {
-            none if none.is_empty() => format!("; there are {}", list(known.into_iter())),
-            hint => hint,
-        };
-        format!("unknown module {name:?}{advice}")
-    }
-
-    fn contains(&self, name: &str) -> bool {
-        Self::OPTIONAL.contains(&name)
-            || Self::ALWAYS.contains(&name)
-            || self.extra.iter().any(|extra| extra == name)
-    }
+/// What to say of a module that there is not.
+fn unknown_module(name: &str) -> String {
+    let advice = match hint(name, OPTIONAL.into_iter().chain(ALWAYS)) {
+        none if none.is_empty() => format!("; there are {}", list(OPTIONAL.into_iter())),
+        hint => hint,
+    };
+    format!("unknown module {name:?}{advice}")
 }
 
 /// Reads the fields of one entry by kind.
@@ -273,7 +243,6 @@ struct Reader<'a, 'r> {
     draft: &'a Draft,
     number: u32,
     origin: &'a Origin<'a>,
-    modules: &'a Modules<'a>,
     report: &'a mut Report<'r>,
     references: &'a mut Vec<(EntryId, u32)>,
 }
@@ -295,7 +264,10 @@ impl Reader<'_, '_> {
         };
         let (source, source_file, bytecode) = match loaded {
             Some(loaded) => {
-                self.check_requires(&loaded, &modules, &imports);
+                // What is wrong with the lists themselves has been told.
+                if !self.report.has_errors() {
+                    self.check_requires(&loaded, &modules, &imports);
+                }
                 (loaded.text, loaded.file, loaded.bytecode)
             }
             None => (Arc::default(), None, None),
@@ -311,19 +283,16 @@ impl Reader<'_, '_> {
         imports: &[(String, EntryId)],
     ) {
         let Ok(text) = std::str::from_utf8(&loaded.text) else { return };
-        if loaded.bytecode.is_none() {
-            return;
-        }
         let own = || {
             let aliases = imports.iter().map(|(alias, _)| alias);
-            modules.iter().chain(aliases).map(String::as_str).chain(Modules::ALWAYS)
+            modules.iter().chain(aliases).map(String::as_str).chain(ALWAYS)
         };
         for (line, name) in requires::find(text) {
             if own().any(|known| known == name) {
                 continue;
             }
             let advice = match hint(name, own()) {
-                _ if self.modules.contains(name) => {
+                _ if is_module(name) => {
                     format!("; list it under modules: of {}", self.draft.id)
                 }
                 none if none.is_empty() => {
@@ -340,13 +309,13 @@ impl Reader<'_, '_> {
         let mut modules: Vec<String> = Vec::new();
         for item in self.fields.list("modules", self.report) {
             match item.as_str() {
-                Some(name) if self.modules.contains(name) => {
+                Some(name) if is_module(name) => {
                     if modules.iter().all(|known| known != name) {
                         modules.push(name.to_owned());
                     }
                 }
                 Some(name) => {
-                    let message = self.modules.unknown(name);
+                    let message = unknown_module(name);
                     self.report.error(item.line, message);
                 }
                 None => {
@@ -362,7 +331,7 @@ impl Reader<'_, '_> {
         let mut imports = Vec::new();
         let section = self.fields.section("imports", self.report);
         for (alias, node) in section.named(self.report) {
-            if self.modules.contains(alias) {
+            if is_module(alias) {
                 let message = format!("import alias {alias:?} is the name of a module");
                 self.report.error(node.line, message);
             }
@@ -384,12 +353,16 @@ impl Reader<'_, '_> {
 
     fn host(&mut self) -> HostConfig {
         let host = self.fields.section("host", self.report);
+        for key in ["queue_size", "local_queue_size"] {
+            if let (Some(node), Some(_)) = (host.get(key), host.count(key, 1, self.report)) {
+                let message = format!("host.{key} has no effect: run queues grow as they must");
+                self.report.warning(node.line, message);
+            }
+        }
         let max_memory = host.bytes("max_memory", self.report).unwrap_or(0);
         let mut count = |key, least| host.count(key, least, self.report);
         HostConfig {
             workers: count("workers", 1),
-            queue_size: count("queue_size", 1).unwrap_or(DEFAULT_QUEUE_SIZE),
-            local_queue_size: count("local_queue_size", 1).unwrap_or(DEFAULT_LOCAL_QUEUE_SIZE),
             max_processes: count("max_processes", 0).unwrap_or(0),
             max_mailbox: count("max_mailbox", 0).unwrap_or(DEFAULT_MAX_MAILBOX),
             max_memory,

@@ -51,7 +51,7 @@ pub use self::problem::{Problem, Severity};
 /// ```
 /// let index = "{namespace: app, name: main, kind: process.lua, source: return print}";
 /// let files = [("_index.yaml".into(), index.into())];
-/// let application = moonlet::Application::from_files(files, &[]);
+/// let application = moonlet::Application::from_files(files);
 /// for problem in application.problems() {
 ///     eprintln!("{problem}");
 /// }
@@ -66,22 +66,18 @@ pub struct Application {
 }
 
 impl Application {
-    /// Loads the application below a directory. Code may use the modules named in `extra_modules`
-    /// besides those of the runtime.
+    /// Loads the application below a directory.
     ///
     /// What is wrong is listed by [`problems`](Self::problems), a missing directory included.
-    pub fn load(root: impl AsRef<Path>, extra_modules: &[String]) -> Application {
+    pub fn load(root: impl AsRef<Path>) -> Application {
         let root = root.as_ref();
-        assemble(&Files::Disk { root: root.to_owned() }, root, extra_modules)
+        assemble(&Files::Disk { root: root.to_owned() }, root)
     }
 
     /// Builds an application from files in memory, given by their paths relative to its root. The
     /// rules are those of [`load`](Self::load).
-    pub fn from_files(
-        files: impl IntoIterator<Item = (PathBuf, Vec<u8>)>,
-        extra_modules: &[String],
-    ) -> Application {
-        assemble(&Files::from_memory(files), Path::new("."), extra_modules)
+    pub fn from_files(files: impl IntoIterator<Item = (PathBuf, Vec<u8>)>) -> Application {
+        assemble(&Files::from_memory(files), Path::new("."))
     }
 
     /// Lists everything that is wrong, sorted by file and line.
@@ -117,7 +113,7 @@ impl Application {
     }
 }
 
-fn assemble(files: &Files, root: &Path, extra_modules: &[String]) -> Application {
+fn assemble(files: &Files, root: &Path) -> Application {
     let mut entries = Entries::new();
     let mut problems = Vec::new();
     let (candidates, failed) = files.candidates();
@@ -129,7 +125,7 @@ fn assemble(files: &Files, root: &Path, extra_modules: &[String]) -> Application
     for path in &candidates {
         if let Some(index) = index::read(files, path, &mut problems) {
             file_count += 1;
-            add_entries(&index, files, extra_modules, &mut entries, &mut problems);
+            add_entries(&index, files, &mut entries, &mut problems);
         }
     }
     let defined_count = entries.len();
@@ -151,18 +147,16 @@ fn assemble(files: &Files, root: &Path, extra_modules: &[String]) -> Application
 fn add_entries(
     index: &index::Index,
     files: &Files,
-    extra_modules: &[String],
     entries: &mut Entries,
     problems: &mut Vec<Problem>,
 ) {
     let origin = source::Origin { files, path: &index.path, file: &index.file, text: &index.text };
-    let modules = entry::Modules { extra: extra_modules };
     for draft in &index.drafts {
         let mut report = problem::Report::new(&index.file, &draft.id, problems);
         let number = u32::try_from(entries.len()).unwrap_or(u32::MAX);
         match entries.entry(draft.id.clone()) {
             btree_map::Entry::Vacant(place) => {
-                place.insert(entry::read(draft, number, &origin, &modules, report));
+                place.insert(entry::read(draft, number, &origin, report));
             }
             btree_map::Entry::Occupied(taken) => {
                 let (id, first) = (&draft.id, taken.get());

@@ -152,7 +152,7 @@ impl Node {
             Data::Null => "null".to_owned(),
             Data::Boolean(flag) => flag.to_string(),
             Data::Integer(number) => number.to_string(),
-            Data::Float(number) if number.is_finite() => number.to_string(),
+            Data::Float(number) if number.is_finite() => format!("{number:?}"),
             Data::Float(number) => format!(".{number}").to_lowercase().replace(".-", "-."),
             Data::String(text) if text.chars().nth(SHOWN_MAX).is_some() => {
                 let shown: String = text.chars().take(SHOWN_MAX).collect();

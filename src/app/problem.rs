@@ -115,6 +115,11 @@ impl<'a> Report<'a> {
         self.push(Severity::Warning, file, line, message);
     }
 
+    /// Tells whether there was an error so far.
+    pub(super) fn has_errors(&self) -> bool {
+        self.reason.is_some()
+    }
+
     /// Returns the reason of the first error, if there was one.
     pub(super) fn into_reason(self) -> Option<String> {
         self.reason

@@ -8,9 +8,13 @@ pub(super) fn find(code: &str) -> Vec<(u32, &str)> {
     let mut reader = Reader { code, position: 0, line: 1 };
     let (mut found, mut before) = (Vec::new(), Token::Other);
     while let Some(token) = reader.next() {
-        // A field or a method of that name is another function.
-        if token == Token::Name("require") && !matches!(before, Token::Mark(b'.' | b':')) {
-            found.extend(reader.clone().argument());
+        if token == Token::Name("require") {
+            // A field or a method of that name is another function, and so is one that is declared.
+            match before {
+                Token::Mark(b'.' | b':') => {}
+                Token::Name("function" | "local") => return Vec::new(),
+                _ => found.extend(reader.clone().argument()),
+            }
         }
         before = token;
     }
@@ -34,16 +38,17 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// The name in the call that follows, with its line.
+    /// The name in the call that follows, with its line; nothing if it is put together there.
     fn argument(mut self) -> Option<(u32, &'a str)> {
         let mut token = self.next()?;
-        if token == Token::Mark(b'(') {
+        let is_in_brackets = token == Token::Mark(b'(');
+        if is_in_brackets {
             token = self.next()?;
         }
-        match token {
-            Token::Text(name) if !name.contains('\\') => Some((self.line, name)),
-            _ => None,
-        }
+        let Token::Text(name) = token else { return None };
+        let line = self.line;
+        let is_whole = !is_in_brackets || self.next() == Some(Token::Mark(b')'));
+        (is_whole && !name.contains('\\')).then_some((line, name))
     }
 
     fn rest(&self) -> &'a str {
@@ -68,7 +73,7 @@ impl<'a> Reader<'a> {
             }
             self.take(2);
             if self.bracketed().is_none() {
-                self.take(self.rest().find('\n').unwrap_or(self.rest().len()));
+                self.take(self.rest().find(['\n', '\r']).unwrap_or(self.rest().len()));
             }
         }
         let first = *self.rest().as_bytes().first()?;
@@ -80,6 +85,12 @@ impl<'a> Reader<'a> {
             _ if is_of_name(&first) => {
                 let length = self.rest().bytes().take_while(is_of_name).count();
                 Token::Name(self.take(length))
+            }
+            // Concatenation and labels, not the marks in front of a field or a method.
+            b'.' | b':' if self.rest().as_bytes().get(1) == Some(&first) => {
+                let length = self.rest().bytes().take_while(|byte| *byte == first).count();
+                self.take(length);
+                Token::Other
             }
             _ if first.is_ascii() => {
                 self.take(1);
@@ -133,8 +144,10 @@ mod tests {
     fn calls_with_a_name_are_found() {
         let code = "local a = require('a')\nlocal b = require \"b\"\n\nrequire(\n[[c]])\n\
                     local d <const>, e = require[==[d]==], pcall(require, 'e')\n\
-                    return require('f').g('x'), { require = require \"h\" }";
-        let expected = [(1, "a"), (2, "b"), (5, "c"), (6, "d"), (7, "f"), (7, "h")];
+                    return require('f').g('x'), { require = require \"h\" }, 'x' .. require('i')\n\
+                    ::again:: require('j')";
+        let expected =
+            [(1, "a"), (2, "b"), (5, "c"), (6, "d"), (7, "f"), (7, "h"), (7, "i"), (8, "j")];
         assert_eq!(find(code), expected);
     }
 
@@ -147,7 +160,10 @@ mod tests {
             "local t = \"require('a')\" .. 'require(\"b\")' .. [[require('c')]]",
             "local t = 'it\\'s require(\"a\")' .. \"\\\\\"",
             "t.require('a') t:require('b') my_require('c') require_('d')",
-            "require(name)",
+            "require(name) require('app.' .. name) require('a' or b) require('a', b)",
+            "local function require(name) end require('a')",
+            "function require(name) end require('a')",
+            "-- a\rlocal require = x require('b')",
             "local require = nil",
             "require('\\97')",
             "require",

@@ -20,7 +20,7 @@ impl Vms {
                      source: 'file://main.lua', modules: [time] }\n";
         let files = [("_index.yaml", index), ("main.lua", source)];
         let files = files.map(|(path, text)| (path.into(), text.as_bytes().to_vec()));
-        let application = Application::from_files(files, &[]);
+        let application = Application::from_files(files);
         let definition = loader::definitions(&application).remove(&b"app:main"[..])?.ok()?;
         prepare::vm(&definition, 0, HASH_SEED, |_| {})?;
         let has_template = definition.template.get().is_some_and(Result::is_ok);

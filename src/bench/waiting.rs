@@ -66,7 +66,7 @@ impl Waiting {
         }
         files.push((PathBuf::from("_index.yaml"), index.into_bytes()));
         let output = Output::new(Settings { level: Level::Error, ..Settings::default() });
-        let application = Application::from_files(files, &[]);
+        let application = Application::from_files(files);
         let node = Node::new(String::new(), application, Scheduler::new(1).0, output, Vec::new());
         node.hosts().iter().for_each(|host| host.set_state(HostState::Running));
         Waiting { node: Arc::new(node) }

@@ -21,7 +21,7 @@ pub(crate) fn check(
     strictness: Strictness,
     out: &mut dyn Write,
 ) -> io::Result<u8> {
-    let application = Application::load(directory, &[]);
+    let application = Application::load(directory);
     for problem in application.problems() {
         writeln!(out, "{problem}")?;
     }

@@ -91,14 +91,14 @@ enum End {
 
 /// Runs the application and answers with the exit status.
 pub(crate) fn run(arguments: RunArguments) -> ExitCode {
-    let application = Application::load(&arguments.app, &[]);
+    let application = Application::load(&arguments.app);
     let log_level = if arguments.verbose { Level::Debug } else { arguments.log_level };
     let mut complaints = Vec::new();
     for problem in application.problems() {
         let level = match problem.severity {
             Severity::Error => Level::Error,
-            // Errors are why something does not run, so they are told in any case.
-            Severity::Warning if log_level > Level::Warn => continue,
+            // What keeps something from running is told in any case.
+            Severity::Warning if log_level > Level::Warn && !arguments.strict => continue,
             Severity::Warning => Level::Warn,
         };
         let place = place_of(problem);
@@ -179,23 +179,26 @@ fn run_entry(
 ) -> End {
     let arguments: Vec<Value> = arguments.iter().map(|text| Value::from(text.as_str())).collect();
     let result = runtime.exec_until(entry, host, &arguments, &stops.stop);
-    match result {
-        Err(Error::Interrupted) => runtime.stop_units(false, &stops.hurry, stops.hint()),
-        // The services beside it are asked to stop as ever; the first signal ends that.
-        _ => runtime.stop_units(false, &stops.stop, stops.hint()),
-    }
-    runtime.halt_processes();
     let output = runtime.output();
-    match result {
-        Ok(_) => return End::Done,
-        Err(Error::Interrupted) => return End::Stopped,
+    let end = match &result {
+        Ok(_) => End::Done,
+        Err(Error::Interrupted) => End::Stopped,
         Err(Error::Failed { message, traceback, .. }) => {
             let text = format!("moonlet: {entry} failed: {message}");
             output.complain(Level::Error, &text, traceback.as_deref());
+            End::Failed
         }
-        Err(error) => output.complain(Level::Error, &format!("moonlet: {entry}: {error}"), None),
-    }
-    End::Failed
+        Err(error) => {
+            output.complain(Level::Error, &format!("moonlet: {entry}: {error}"), None);
+            End::Failed
+        }
+    };
+    // The services beside it are asked to stop as ever. The first signal ends that if it was not the
+    // reason.
+    let hurry = if end == End::Stopped { &stops.hurry } else { &stops.stop };
+    runtime.stop_units(false, hurry, stops.hint());
+    runtime.halt_processes();
+    end
 }
 
 fn run_services(runtime: &Runtime, stops: &Stops) -> End {

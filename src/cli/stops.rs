@@ -36,6 +36,10 @@ impl Stops {
                 match count {
                     1 => {
                         first.store(signal, Ordering::Relaxed);
+                        // What stops already, because its output broke, is hurried.
+                        if stop.is_raised() {
+                            hurry.raise();
+                        }
                         stop.raise();
                     }
                     2 => hurry.raise(),

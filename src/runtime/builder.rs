@@ -142,7 +142,7 @@ impl Builder {
         let (scheduler, queues) = Scheduler::new(workers);
         let output = Output::new(self.output);
         self.complaints.iter().for_each(|complaint| output.complain_of(complaint));
-        let application = self.application.unwrap_or_else(|| Application::from_files([], &[]));
+        let application = self.application.unwrap_or_else(|| Application::from_files([]));
         let mut node =
             Node::new(self.node_id, application, scheduler, output, self.script_arguments);
         node.is_strict = self.strict_security;

@@ -66,7 +66,7 @@ fn a_missing_folder() {
     let folder = Folder::new(&[]);
     let missing = folder.path().join("missing");
     let root = missing.to_str().expect("a temporary path is text");
-    let (problems, closing) = report_of(ended(&["check", root]).with_status(1), root);
+    let (problems, closing) = report_of(ended(&["check", root]).with_status(2), root);
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert_eq!((problems[0].0.as_str(), problems[0].1), ("", 0));
     assert_eq!(closing, ": 0 entries, 1 error");
@@ -77,14 +77,16 @@ fn a_file_instead_of_a_folder() {
     let folder = Folder::new(&[("_index.yaml", "namespace: app\n")]);
     let file = folder.path().join("_index.yaml");
     let root = file.to_str().expect("a temporary path is text");
-    let (problems, _) = report_of(ended(&["check", root]).with_status(1), root);
+    let (problems, _) = report_of(ended(&["check", root]).with_status(2), root);
     assert_eq!(problems.len(), 1, "{problems:?}");
 }
 
 #[test]
 fn an_empty_folder() {
-    one_problem(&[], "", 0, "");
-    one_problem(&[("main.lua", "return 1")], "", 0, "");
+    for files in [&[][..], &[("main.lua", "return 1")]] {
+        let (problems, _) = checked(files, 2);
+        assert!(matches!(&problems[..], [(file, 0, _)] if file.is_empty()), "{problems:?}");
+    }
 }
 
 #[test]
@@ -95,8 +97,12 @@ fn broken_yaml() {
     assert_eq!(problems[0].0, "_index.yaml");
     assert!((3..=4).contains(&problems[0].1), "{problems:?}");
     for odd in ["", "\0", "\t", "[", "- 1", "17", "a: b: c", "&a *a", "*a", "\u{feff}", "{{{{"] {
-        let (problems, _) = checked(&[("_index.yaml", odd)], 1);
-        assert!(!problems.is_empty(), "{odd:?}");
+        let folder = Folder::new(&[("_index.yaml", odd)]);
+        let root = folder.path().to_str().expect("a temporary path is text");
+        let ended = ended(&["check", root]);
+        // What can be read and is none of an application is no application.
+        assert!(matches!(ended.status, Some(1 | 2)), "{odd:?}: {ended:?}");
+        assert!(!report_of(ended, root).0.is_empty(), "{odd:?}");
     }
 }
 

@@ -172,6 +172,8 @@ fn warnings_about_files_are_lines_of_their_level_and_errors_are_told_in_any_case
         let log = &ended.stderr;
         assert_eq!(log.contains("unknown kind \"store.memory\""), is_warned, "{level}: {log}");
         assert!(log.contains("bad.lua:1: "), "{level}: {log}");
+        let refused = folder.run_main(&["--strict", "--log-level", level]).with_status(1).stderr;
+        assert!(refused.contains("unknown kind") && refused.contains("--strict"), "{refused}");
     }
 }
 

@@ -176,7 +176,8 @@ fn flush_says_that_nothing_can_be_written() {
     command.arg("run").arg(folder.path());
     command.stdin(Stdio::piped()).stdout(full()).stderr(Stdio::piped());
     let ended = Running::redirected(&mut command).finish().with_status(1);
-    let said = "flushed kind=Unavailable ok=nil text=\"cannot write to standard output: No space";
+    let said =
+        "flushed kind=Unavailable ok=\"nil\" text=\"cannot write to standard output: No space";
     assert!(ended.stderr.contains(said), "{}", ended.stderr);
 }
 

@@ -170,25 +170,36 @@ fn a_host_that_does_not_run_is_named_with_the_reason() {
     folder.run_main(&["--host", "app:h"]).with_status(0);
 }
 
+/// An application of main, which ends when the service beside it is ready, and that.
+fn with_service(service: &str) -> Folder {
+    let main = "repeat time.sleep('1ms') until process.registry.lookup('ready')";
+    let service =
+        format!("local events = process.events() process.registry.register('ready') {service}");
+    let entry = "name: service, kind: process.service, process: body, host: processes, \
+        lifecycle: { auto_start: true }";
+    Folder::with(&[("main", main), ("body", &service)], &[HOST, entry])
+}
+
 #[test]
 fn services_beside_an_entry_are_asked_to_stop_when_it_has_ended() {
-    let saver = "local asked = process.events():receive() print('saved on ' .. asked.kind)";
-    let service = "name: service, kind: process.service, process: saver, host: processes, \
-        lifecycle: { auto_start: true }";
-    let folder =
-        Folder::with(&[("main", "time.sleep('50ms')"), ("saver", saver)], &[HOST, service]);
-    let ended = folder.run_main(&[]).with_status(0);
+    let saves = with_service("print('saved on ' .. events:receive().kind)");
+    let ended = saves.run_main(&[]).with_status(0);
     assert_eq!(ended.stdout, "saved on pid.cancel\n");
-    let deaf = folder_with_a_deaf_service();
+    let deaf = with_service("time.sleep('1h')");
     let mut running = deaf.start(&["-x", "app:main"]);
     running.wait_for("stopping app:service, up to 10 s; Ctrl-C ends it now");
     running.interrupt();
     running.finish().with_status(130);
 }
 
-fn folder_with_a_deaf_service() -> Folder {
-    let service = "name: service, kind: process.service, process: deaf, host: processes, \
-        lifecycle: { auto_start: true }";
-    let processes = [("main", "time.sleep('50ms')"), ("deaf", "time.sleep('1h')")];
-    Folder::with(&processes, &[HOST, service])
+#[test]
+fn a_failure_is_told_before_services_are_waited_for() {
+    let deaf = with_service("time.sleep('1h')");
+    let failing = "return function() error('broken') end";
+    std::fs::write(deaf.path().join("main.lua"), failing).expect("writable");
+    let mut running = deaf.start(&["-x", "app:main"]);
+    running.wait_for("moonlet: app:main failed: main.lua:1: broken");
+    running.wait_for("stopping app:service");
+    running.interrupt();
+    running.finish().with_status(1);
 }

@@ -140,7 +140,10 @@ fn s14_3_a_policy_in_error_does_not_exist() {
     .load();
     let problems: Vec<String> = application.problems().iter().map(ToString::to_string).collect();
     assert_eq!(problems.len(), 2, "{problems:?}");
-    assert!(problems[0].ends_with("policy.effect must be allow or deny"), "{problems:?}");
+    assert!(
+        problems[0].ends_with("policy.effect must be allow or deny, not \"maybe\""),
+        "{problems:?}"
+    );
     assert!(problems[1].ends_with("expressions are not supported"), "{problems:?}");
     let runtime = crate::support::start(application);
     crate::support::exec(&runtime, "app:main", &[]);

@@ -27,9 +27,9 @@ entries:
   - { name: processes, kind: process.host, lifecycle: { auto_start: true } }
   - { name: helpers, kind: library.lua, source: "file:///spec.lua", modules: [time, security] }
   - { name: runner, kind: process.lua, source: "file:///runner.lua", modules: [time],
-      imports: { cases: cases } }
+      imports: { cases: cases, spec: helpers } }
   - { name: case, kind: process.lua, source: "file:///runner.lua", method: case,
-      modules: [time, ctx, security, logger], imports: { cases: cases } }
+      modules: [time, ctx, security, logger], imports: { cases: cases, spec: helpers } }
   - { name: part, kind: process.lua, source: "file:///runner.lua", method: part,
       modules: [time, ctx, security, logger], imports: { cases: cases, spec: helpers } }
 "#;
@@ -59,7 +59,7 @@ fn load(section: &str) -> Application {
     for (name, text) in [("_spec.yaml", INDEX), ("runner.lua", RUNNER), ("spec.lua", SPEC)] {
         files.push((name.into(), text.as_bytes().to_vec()));
     }
-    let application = Application::from_files(files, &[]);
+    let application = Application::from_files(files);
     // A section may be about broken entries: those say so in their names.
     for problem in application.problems() {
         let text = problem.to_string();

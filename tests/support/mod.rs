@@ -83,7 +83,7 @@ impl App {
     pub(crate) fn load(mut self) -> Application {
         let index = format!("namespace: app\nentries:\n{}", self.entries);
         self.files.push(("_index.yaml".into(), index.into_bytes()));
-        Application::from_files(self.files, &[])
+        Application::from_files(self.files)
     }
 
     /// Starts the application, which must have no problems.

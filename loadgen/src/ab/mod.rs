@@ -38,8 +38,8 @@ const DEFAULT_LIMIT: &str = "rate<-2%";
 
 /// Compare two builds
 ///
-/// Runs two builds of loadgen in turn, each run in a process of its own: three rounds of old, new and
-/// old again are a pair, of which the best run of each counts. Shows for each scenario the median of
+/// Runs two builds of loadgen in turn, each run in a process of its own: up to three rounds of old, new
+/// and old again are a pair, of which the best run of each counts. Shows for each scenario the median of
 /// the ratios of the pairs, NEW by OLD, with the interval in which it lies with 95 % (bootstrap),
 /// beside that of OLD by itself: the noise. A change is faster, slower, or within noise, which is
 /// where the interval holds 1 or the change is smaller than the noise. Runs are shorter than those of
@@ -62,7 +62,7 @@ pub(crate) struct AbArgs {
     #[arg(value_name = "SCENARIO", value_parser = scenario_parser())]
     chosen: Vec<&'static Scenario>,
 
-    /// Pairs, of nine runs each; thirty see half of the change that ten see
+    /// Pairs, of up to nine runs each; thirty see half of the change that ten see
     #[arg(long, value_name = "N", default_value_t = PAIRS,
         value_parser = clap::value_parser!(u64).range(PAIRS_MIN as u64..=1000))]
     runs: u64,
@@ -167,7 +167,7 @@ fn measure(
         let name = side.name();
         bar.set_message(format!("{}, pair {} of {}: {name}", scenario.name, pair + 1, args.runs));
         let figures = child::run(session, &build.program, &plan)
-            .map_err(|error| format!("{name}, run {}: {error}", pair + 1))?;
+            .map_err(|error| format!("{name}, pair {}: {error}", pair + 1))?;
         for series in &mut series {
             let value = figures.value_of(series.metric).filter(|value| *value > 0.0);
             let heading = series.metric.heading();

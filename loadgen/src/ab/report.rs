@@ -122,8 +122,8 @@ impl Table {
     }
 
     pub(super) fn foot(&self, sitting: &Sitting) -> String {
-        let note = "ratio: the median of new / old of the pairs, by the best run of each in a pair; \
-                    noise: by how much old differs from old again";
+        let note = "ratio: the median of new / old of the pairs, by the best run of each in a \
+                    pair; noise: by how much old differs from old again";
         let mut text = wrapped(note, self.width);
         let all = sitting.rows.iter().map(|rows| (rows.disturbance, rows.scenario.headline));
         if let Some(worst) = Disturbance::worst_of(all) {

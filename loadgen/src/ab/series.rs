@@ -23,12 +23,12 @@ impl Side {
     }
 }
 
-/// Which side runs next, with the number of its pair. A pair has so many rounds of all sides, each
-/// the other way round than the one before.
+/// Which side runs next, with the number of its pair. A pair has so many rounds of all sides: each
+/// second round is the one before reversed, and after two the sides move on by one, so that none
+/// always runs behind a pause, or behind the same other.
 pub(super) fn order(pairs: u64, rounds: u64) -> impl Iterator<Item = (u64, Side)> {
     (0..pairs * rounds).flat_map(move |round| {
         let mut sides = Side::ALL;
-        // Odd, so that no side is always the one that runs behind a pause.
         sides.rotate_left((round / 2 % 3) as usize);
         if !round.is_multiple_of(2) {
             sides.reverse();
@@ -135,7 +135,7 @@ mod tests {
     fn a_slower_build_is_found_in_noise() {
         // A third of the runs lose a fifth, all lose up to two percent; five of change.
         let noise = |number: u64| {
-            let disturbed = if number * 7 % 3 == 0 { 0.8 } else { 1.0 };
+            let disturbed = if (number * 7).is_multiple_of(3) { 0.8 } else { 1.0 };
             disturbed * (1.0 - (number * 5 % 7) as f64 * 0.003)
         };
         let series = series(10, 3, |number, side| {

@@ -15,7 +15,7 @@ pub(crate) enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Change {
     pub(crate) estimate: Estimate,
-    /// By which share neighbouring runs of one program differ: 0.1 is ten percent up, or down to
+    /// By which share runs of one program differ: 0.1 is ten percent up, or down to
     /// 1 / 1.1.
     pub(crate) noise: f64,
 }
@@ -46,8 +46,7 @@ impl Verdict {
     }
 }
 
-/// How far the interval of A-A ratios reaches, up or down, these being of neighbouring runs; none of
-/// nothing.
+/// How far the interval of A-A ratios reaches, up or down; none of nothing.
 pub(crate) fn noise(ratios: &[f64]) -> Option<f64> {
     let Estimate { low, high, .. } = of_few(ratios)?;
     Some(high.max(1.0 / low).max(1.0) - 1.0)

@@ -54,7 +54,7 @@ fn a_link_does_not_lead_out_of_the_root() {
     let index = "namespace: app\nname: p\nkind: process.lua\nsource: file://link.lua\n";
     fs::write(root.join("_index.yaml"), index).expect("writable");
     symlink(outside.path().join("secret.lua"), root.join("link.lua")).expect("link");
-    let application = Application::load(root, &[]);
+    let application = Application::load(root);
     assert_eq!(application.problems().len(), 1);
     assert!(problems(&application)[0].contains("leads out of the application's root"));
     assert!(code(&application, "app:p").source.is_empty());
@@ -63,7 +63,7 @@ fn a_link_does_not_lead_out_of_the_root() {
     fs::create_dir(root.join(".data")).expect("writable");
     fs::write(root.join(".data/real.lua"), "return 1").expect("writable");
     symlink(".data/real.lua", root.join("link.lua")).expect("link");
-    assert_clean(&Application::load(root, &[]));
+    assert_clean(&Application::load(root));
 }
 
 #[test]
@@ -135,7 +135,8 @@ fn what_code_requires_and_does_not_list_is_told() {
         [
             "_index.yaml:8: warning: module \"time\" will not be found; list it under modules: of \
              app:r",
-            "p.lua:1: warning: module \"logger\" will not be found; list it under modules: of app:p",
+            "p.lua:1: warning: module \"logger\" will not be found; list it under modules: of \
+             app:p",
             "p.lua:3: warning: module \"queeu\" will not be found; did you mean queue?",
             "p.lua:3: warning: module \"socket.http\" will not be found; it is neither a module \
              nor among the imports",
@@ -159,31 +160,33 @@ fn a_source_is_required_and_must_be_text() {
 #[test]
 fn the_method_must_be_text() {
     let application = one_file("- name: p\n  kind: process.lua\n  source: return 1\n  method: 5\n");
-    assert_problem(&application, "_index.yaml:6: method must be non-empty text");
+    assert_problem(&application, "_index.yaml:6: method must be non-empty text, not 5");
 }
 
 #[test]
-fn modules_are_those_of_the_runtime_of_the_embedder_and_the_tables_always_there() {
+fn modules_are_those_of_the_runtime_and_the_tables_always_there() {
     let entries = |modules: &str| {
         one_file(&format!(
             "- name: p\n  kind: process.lua\n  source: return 1\n  modules: {modules}\n"
         ))
     };
-    let application =
-        entries("[time, logger, io, ctx, security, metrics, process, string, os, time]");
+    let application = entries("[time, logger, io, ctx, security, process, string, os, time]");
     assert_clean(&application);
     let modules = &code(&application, "app:p").modules;
-    assert_eq!(modules.len(), 9, "a repeated name counts once: {modules:?}");
-    let known = "time, logger, io, ctx, security, metrics";
-    let text = format!("_index.yaml:6: unknown module \"debug\"; there are {known}");
-    assert_problem(&entries("[time, debug]"), &text);
+    assert_eq!(modules.len(), 8, "a repeated name counts once: {modules:?}");
+    let known = "time, logger, io, ctx, security";
+    let text = format!("_index.yaml:6: unknown module \"database\"; there are {known}");
+    assert_problem(&entries("[time, database]"), &text);
     assert_problem(
         &entries("[tiem]"),
         "_index.yaml:6: unknown module \"tiem\"; did you mean time?",
     );
-    assert_problem(&entries("[[time]]"), "_index.yaml:6: a module must be named by text");
-    assert_problem(&entries("time"), "_index.yaml:6: modules must be a list");
-    assert!(entry(&entries("[debug]"), "app:p").problem.is_some());
+    assert_problem(
+        &entries("[[time]]"),
+        "_index.yaml:6: a module must be named by text, not a list",
+    );
+    assert_problem(&entries("time"), "_index.yaml:6: modules must be a list, not \"time\"");
+    assert!(entry(&entries("[database]"), "app:p").problem.is_some());
 }
 
 #[test]
@@ -205,15 +208,22 @@ fn imports_that_cannot_be_read_are_reported() {
              source: return 1\n  imports: {imports}\n"
         ))
     };
-    for alias in ["time", "string", "metrics"] {
+    for alias in ["time", "string"] {
         let message = format!("_index.yaml:9: import alias {alias:?} is the name of a module");
         assert_problem(&entries(&format!("{{{alias}: l}}")), &message);
     }
-    assert_problem(&entries("[l]"), "_index.yaml:9: imports must be a mapping");
-    assert_problem(&entries("{a: 5}"), "_index.yaml:9: import \"a\" must be the id of an entry");
+    assert_problem(
+        &entries("[l]"),
+        "_index.yaml:9: imports must be a mapping from names to ids, such as {json: app:json}, \
+         not a list",
+    );
+    assert_problem(
+        &entries("{a: 5}"),
+        "_index.yaml:9: import \"a\" must be the id of an entry, not 5",
+    );
     assert_problem(
         &entries("{a: 'x y'}"),
-        "_index.yaml:9: import \"a\" must be the id of an entry",
+        "_index.yaml:9: import \"a\" must be the id of an entry, not \"x y\"",
     );
     assert_problem(&entries("{5: l}"), "_index.yaml:9: a name in imports must be text");
 }
@@ -264,16 +274,16 @@ fn a_folder_in_the_place_of_a_file_and_the_reverse_are_told() {
     let index =
         "namespace: app\nentries:\n- {name: p, kind: process.lua, source: \"file://lib\"}\n";
     std::fs::write(root.join("_index.yaml"), index).expect("writable");
-    let texts = problems(&Application::load(root, &[]));
+    let texts = problems(&Application::load(root));
     assert!(texts[0].ends_with("that is a folder, not a file"), "{texts:?}");
     let file = root.join("_index.yaml");
-    let texts = problems(&Application::load(&file, &[]));
+    let texts = problems(&Application::load(&file));
     let expected = format!(
         "{}: that is a file; give the application's folder, which may be {}",
         file.display(),
         root.display()
     );
     assert_eq!(texts, [expected]);
-    let texts = problems(&Application::load(root.join("none"), &[]));
+    let texts = problems(&Application::load(root.join("none")));
     assert!(texts[0].ends_with("none: there is no such folder"), "{texts:?}");
 }

@@ -59,7 +59,7 @@ fn hostile_files_are_reported() {
 #[test]
 fn a_file_that_is_not_utf8_is_reported_with_its_line() {
     let text = b"namespace: app\nentries:\n- name: \xff\n".to_vec();
-    let application = Application::from_files([("x.yaml".into(), text)], &[]);
+    let application = Application::from_files([("x.yaml".into(), text)]);
     assert_problem(&application, "x.yaml:3: the file is not UTF-8");
 }
 
@@ -253,7 +253,7 @@ fn anchors_and_merges_are_resolved() {
          entries:\n- <<: *base\n  name: a\n- name: b\n  kind: process.host\n  host: *limits\n",
     )]);
     // A value behind an alias is reported where it is written.
-    let message = "x.yaml:5: host.workers must be a whole number of at least 1";
+    let message = "x.yaml:5: host.workers must be a whole number of at least 1, not 0";
     assert_eq!(problems(&application), [message, message]);
 }
 

@@ -28,8 +28,6 @@ fn defaults_of_a_host() {
     let application = host("");
     let expected = HostConfig {
         workers: None,
-        queue_size: 1024,
-        local_queue_size: 256,
         max_processes: 0,
         max_mailbox: 1_000_000,
         max_memory: 0,
@@ -45,9 +43,12 @@ fn fields_of_a_host() {
         "  host: {workers: 4, queue_size: 1, local_queue_size: 2, max_processes: 3, \
          max_mailbox: 0, max_memory: 65536}\n",
     );
-    assert_clean(&application);
+    let no_effect = |key| {
+        format!("_index.yaml:5: warning: host.{key} has no effect: run queues grow as they must")
+    };
+    assert_eq!(problems(&application), [no_effect("local_queue_size"), no_effect("queue_size")]);
     let host = host_config(&application, "app:h");
-    assert_eq!((host.workers, host.queue_size, host.local_queue_size), (Some(4), 1, 2));
+    assert_eq!(host.workers, Some(4));
     assert_eq!((host.max_processes, host.max_mailbox, host.max_memory), (3, 0, 65536));
 }
 
@@ -65,12 +66,28 @@ fn bad_numbers_of_a_host() {
         ("max_memory: 1e3", 0),
     ] {
         let application = host(&format!("  host:\n    {field}\n"));
-        let name = field.split(':').next().expect("a name");
-        let message = format!("host.{name} must be a whole number of at least {least}");
+        let (name, given) = field.split_once(": ").expect("a name");
+        let expected = match name {
+            "max_memory" => "a whole number of bytes".to_owned(),
+            _ => format!("a whole number of at least {least}"),
+        };
+        let given = given.replace('\'', "\"").replace("1e3", "1000.0");
+        let message = format!("host.{name} must be {expected}, not {given}");
         assert_problem(&application, &format!("_index.yaml:6: {message}"));
         assert_eq!(entry(&application, "app:h").problem.as_deref(), Some(message.as_str()));
     }
-    assert_problem(&host("  host: 4\n"), "_index.yaml:5: host must be a mapping");
+    let keys = "workers, queue_size, local_queue_size, max_processes, max_mailbox, max_memory";
+    assert_problem(
+        &host("  host: 4\n"),
+        &format!("_index.yaml:5: host must be a mapping with keys of {keys}, not 4"),
+    );
+    for (given, meant) in [("64MB", 67_108_864), ("2 GiB", 2_147_483_648_u64), ("10k", 10_240)] {
+        let expected = format!(
+            "_index.yaml:6: host.max_memory must be a whole number of bytes, such as {meant}, not \
+             {given:?}"
+        );
+        assert_problem(&host(&format!("  host:\n    max_memory: {given}\n")), &expected);
+    }
 }
 
 #[test]
@@ -107,36 +124,44 @@ fn fields_of_a_lifecycle() {
 
 #[test]
 fn bad_values_of_a_lifecycle() {
-    let duration = "must be a duration that is not negative, such as \"1m30s\"";
+    let duration = |given: &str| {
+        format!("must be a duration that is not negative, such as \"1m30s\", not {given}")
+    };
+    let meant = "must be a duration that is not negative, such as";
     for (field, message) in [
-        ("auto_start: 'true'", "lifecycle.auto_start must be true or false".to_owned()),
+        (
+            "auto_start: 'true'",
+            "lifecycle.auto_start must be true or false, not \"true\"".to_owned(),
+        ),
         ("stop_timeout: 5000000", String::new()),
-        ("stop_timeout: '5'", format!("lifecycle.stop_timeout {duration}")),
-        ("start_timeout: -1s", format!("lifecycle.start_timeout {duration}")),
-        ("stable_threshold: 1.5", format!("lifecycle.stable_threshold {duration}")),
-        ("restart: {max_delay: 1d}", format!("lifecycle.restart.max_delay {duration}")),
+        ("stop_timeout: '5'", format!("lifecycle.stop_timeout {meant} \"5s\", not \"5\"")),
+        ("start_timeout: 3 sec", format!("lifecycle.start_timeout {meant} \"3s\", not \"3 sec\"")),
+        ("start_timeout: -1s", format!("lifecycle.start_timeout {}", duration("\"-1s\""))),
+        ("stable_threshold: 1.5", format!("lifecycle.stable_threshold {}", duration("1.5"))),
+        ("restart: {max_delay: 1d}", format!("lifecycle.restart.max_delay {}", duration("\"1d\""))),
         (
             "restart: {backoff_factor: 0.5}",
-            "lifecycle.restart.backoff_factor must be a number of at least 1".to_owned(),
+            "lifecycle.restart.backoff_factor must be a number of at least 1, not 0.5".to_owned(),
         ),
         (
             "restart: {backoff_factor: .inf}",
-            "lifecycle.restart.backoff_factor must be a number of at least 1".to_owned(),
+            "lifecycle.restart.backoff_factor must be a number of at least 1, not .inf".to_owned(),
         ),
         (
             "restart: {jitter: 1.1}",
-            "lifecycle.restart.jitter must be a number from 0 to 1".to_owned(),
+            "lifecycle.restart.jitter must be a number from 0 to 1, not 1.1".to_owned(),
         ),
         (
             "restart: {jitter: .nan}",
-            "lifecycle.restart.jitter must be a number from 0 to 1".to_owned(),
+            "lifecycle.restart.jitter must be a number from 0 to 1, not .nan".to_owned(),
         ),
         (
             "restart: {max_attempts: -1}",
-            "lifecycle.restart.max_attempts must be a whole number of at least 0".to_owned(),
+            "lifecycle.restart.max_attempts must be a whole number of at least 0, not -1"
+                .to_owned(),
         ),
-        ("requires: app:x", "lifecycle.requires must be a list".to_owned()),
-        ("depends_on: [5]", "lifecycle.depends_on must list ids of entries".to_owned()),
+        ("requires: app:x", "lifecycle.requires must be a list, not \"app:x\"".to_owned()),
+        ("depends_on: [5]", "lifecycle.depends_on must list ids of entries, not 5".to_owned()),
     ] {
         let application = host(&format!("  lifecycle:\n    {field}\n"));
         if message.is_empty() {
@@ -145,7 +170,9 @@ fn bad_values_of_a_lifecycle() {
             assert_problem(&application, &format!("_index.yaml:6: {message}"));
         }
     }
-    assert_problem(&host("  lifecycle: true\n"), "_index.yaml:5: lifecycle must be a mapping");
+    let [problem] = &problems(&host("  lifecycle: true\n"))[..] else { panic!("one problem") };
+    let expected = "_index.yaml:5: lifecycle must be a mapping with keys of auto_start, ";
+    assert!(problem.starts_with(expected) && problem.ends_with(", not true"), "{problem}");
 }
 
 #[test]
@@ -183,7 +210,10 @@ fn a_service_needs_a_process_and_a_host() {
     let application = one_file("- name: s\n  kind: process.service\n  host: {workers: 1}\n");
     assert_eq!(
         problems(&application),
-        ["_index.yaml:3: process is required", "_index.yaml:5: host must be the id of an entry",]
+        [
+            "_index.yaml:3: process is required",
+            "_index.yaml:5: host must be the id of an entry, not a mapping",
+        ]
     );
     let entry = entry(&application, "app:s");
     assert!(matches!(entry.kind, Kind::Broken(_)) && entry.problem.is_some());
@@ -197,7 +227,7 @@ fn the_input_of_a_service_must_be_a_list_of_plain_data() {
              kind: process.service\n  process: p\n  host: processes\n  input: {input}\n"
         ))
     };
-    assert_problem(&service("5"), "_index.yaml:10: input must be a list");
+    assert_problem(&service("5"), "_index.yaml:10: input must be a list, not 5");
     let message = "_index.yaml:10: a key must not be null or not-a-number";
     assert_problem(&service("[{~: 1}]"), message);
 }

@@ -16,7 +16,7 @@ fn one_file(entries: &str) -> Application {
 
 fn many_files(files: &[(&str, &str)]) -> Application {
     let files = files.iter().map(|(path, text)| ((*path).into(), text.as_bytes().to_vec()));
-    Application::from_files(files, &["metrics".to_owned()])
+    Application::from_files(files)
 }
 
 fn id(text: &str) -> EntryId {

@@ -56,8 +56,7 @@ fn an_import_must_be_a_library() {
         [
             "_index.yaml:3: imported library app:missing does not exist; there is none",
             "_index.yaml:4: app:p is a process.lua, not a library.lua",
-            "_index.yaml:4: needs app:p, which is in error: imported library app:missing does not \
-             exist; there is none",
+            "_index.yaml:4: needs app:p, which is in error (_index.yaml:3)",
         ]
     );
     assert_eq!(reason(&application, "app:q"), "app:p is a process.lua, not a library.lua");
@@ -75,8 +74,7 @@ fn an_import_cycle_is_an_error_of_its_members_and_of_who_needs_them() {
     assert_eq!(
         problems(&application),
         [
-            "_index.yaml:3: needs app:a, which is in error: imports form a cycle: app:a -> app:b \
-             -> app:a",
+            "_index.yaml:3: needs app:a, which is in error (_index.yaml:4)",
             "_index.yaml:4: imports form a cycle: app:a -> app:b -> app:a",
             "_index.yaml:5: imports form a cycle: app:b -> app:a -> app:b",
             "_index.yaml:6: imports form a cycle: app:own -> app:own",
@@ -210,8 +208,7 @@ fn requirements_must_exist() {
         problems(&application),
         [
             "_index.yaml:3: required entry app:gone does not exist; there are app:a, app:b, app:c",
-            "_index.yaml:4: needs app:a, which is in error: required entry app:gone does not \
-             exist; there are app:a, app:b, app:c",
+            "_index.yaml:4: needs app:a, which is in error (_index.yaml:3)",
         ]
     );
     assert_eq!(levels(&application), [["c"]]);
@@ -230,8 +227,7 @@ fn a_cycle_of_requirements_is_an_error_and_the_others_start() {
         [
             "_index.yaml:3: requirements form a cycle: app:a -> app:b -> app:a",
             "_index.yaml:4: requirements form a cycle: app:b -> app:a -> app:b",
-            "_index.yaml:5: needs app:a, which is in error: requirements form a cycle: app:a -> \
-             app:b -> app:a",
+            "_index.yaml:5: needs app:a, which is in error (_index.yaml:3)",
         ]
     );
     assert_eq!(levels(&application), [["d"]]);

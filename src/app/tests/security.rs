@@ -94,7 +94,9 @@ fn actions_resources_and_effect_are_required() {
     assert!(matches!(entry(&none, "app:p").kind, Kind::Broken(_)));
     let text = one_file("- name: p\n  kind: security.policy\n  policy: all\n");
     assert_eq!(problems(&text)[2], "_index.yaml:5: policy.effect is required");
-    assert_eq!(entry(&text, "app:p").problem.as_deref(), Some("policy must be a mapping"));
+    let reason = "policy must be a mapping with keys of actions, resources, effect, conditions, \
+                  not \"all\"";
+    assert_eq!(entry(&text, "app:p").problem.as_deref(), Some(reason));
 }
 
 #[test]
@@ -105,19 +107,35 @@ fn patterns_must_be_there_and_be_texts() {
         };
         let none = format!("policy.{name} must have at least one pattern");
         assert_refused(&given("[]"), &[(8, &none)]);
-        let text = format!("policy.{name} must be a pattern or a list of patterns, as text");
-        for value in ["''", "5", "{a: b}", "[x, '']", "[true]", "[[x]]"] {
-            assert_refused(&given(value), &[(8, &text)]);
+        let text = |given| {
+            format!("policy.{name} must be a pattern or a list of patterns, as text, not {given}")
+        };
+        for (value, wrong) in [
+            ("''", "\"\""),
+            ("5", "5"),
+            ("{a: b}", "a mapping"),
+            ("[x, '']", "\"\""),
+            ("[true]", "true"),
+            ("[[x]]", "a list"),
+        ] {
+            assert_refused(&given(value), &[(8, &text(wrong))]);
         }
-        assert_refused(&given("[1, 2]"), &[(8, &text), (8, &text)]);
+        assert_refused(&given("[1, 2]"), &[(8, &text("1")), (8, &text("2"))]);
     }
 }
 
 #[test]
 fn the_effect_is_one_of_two() {
-    for value in ["Allow", "permit", "true", "[allow]", "''"] {
+    for (value, shown) in [
+        ("Allow", "\"Allow\""),
+        ("permit", "\"permit\""),
+        ("true", "true"),
+        ("[allow]", "a list"),
+        ("''", "\"\""),
+    ] {
         let application = policy(&["actions: a", "resources: r", &format!("effect: {value}")]);
-        assert_refused(&application, &[(8, "policy.effect must be allow or deny")]);
+        let message = format!("policy.effect must be allow or deny, not {shown}");
+        assert_refused(&application, &[(8, &message)]);
     }
 }
 
@@ -128,8 +146,14 @@ fn conditions_are_checked() {
     let unknown = format!("policy.conditions.operator: unknown operator \"equals\": {operators}");
     for (fields, message) in [
         ("{operator: eq, value: 1}", "policy.conditions.field is required"),
-        ("{field: '', operator: eq, value: 1}", "policy.conditions.field must be non-empty text"),
-        ("{field: 7, operator: eq, value: 1}", "policy.conditions.field must be non-empty text"),
+        (
+            "{field: '', operator: eq, value: 1}",
+            "policy.conditions.field must be non-empty text, not \"\"",
+        ),
+        (
+            "{field: 7, operator: eq, value: 1}",
+            "policy.conditions.field must be non-empty text, not 7",
+        ),
         ("{field: a, value: 1}", "policy.conditions.operator is required"),
         ("{field: a, operator: equals, value: 1}", &unknown),
         (
@@ -142,7 +166,7 @@ fn conditions_are_checked() {
         ),
         (
             "{field: a, operator: eq, value_from: 5}",
-            "policy.conditions.value_from must be non-empty text",
+            "policy.conditions.value_from must be non-empty text, not 5",
         ),
         (
             "{field: a, operator: in, value: {x: y}}",
@@ -152,12 +176,15 @@ fn conditions_are_checked() {
             "{field: a, operator: matches, value: 1}",
             "policy.conditions.value: operator matches needs a text",
         ),
-        ("text", "policy.conditions must list mappings"),
+        ("text", "policy.conditions must list mappings, not \"text\""),
     ] {
         let application = complete(&["conditions:", &format!("- {fields}")]);
         assert_refused(&application, &[(10, message)]);
     }
-    assert_refused(&complete(&["conditions: x"]), &[(9, "policy.conditions must be a list")]);
+    assert_refused(
+        &complete(&["conditions: x"]),
+        &[(9, "policy.conditions must be a list, not \"x\"")],
+    );
 }
 
 #[test]
@@ -176,11 +203,9 @@ fn groups_are_a_list_of_names() {
              allow}}\n  groups: {groups}\n"
         ))
     };
-    assert_refused(&groups("workers"), &[(6, "groups must be a list")]);
-    assert_refused(
-        &groups("[5, '']"),
-        &[(6, "groups must list names"), (6, "groups must list names")],
-    );
+    assert_refused(&groups("workers"), &[(6, "groups must be a list, not \"workers\"")]);
+    assert_refused(&groups("[5, r]"), &[(6, "groups must list names, not 5")]);
+    assert_refused(&groups("['']"), &[(6, "groups must list names, not \"\"")]);
 }
 
 #[test]
@@ -273,13 +298,19 @@ fn a_reference_that_leads_nowhere_is_reported_and_the_service_starts() {
 #[test]
 fn a_security_block_that_cannot_be_read_puts_the_service_in_error() {
     for (line, message) in [
-        ("actor: svc", "lifecycle.security.actor must be a mapping"),
-        ("actor: {id: 5}", "lifecycle.security.actor.id must be text"),
-        ("actor: {meta: {}}", "lifecycle.security.actor.id must be text"),
-        ("actor: {id: x, meta: [1]}", "lifecycle.security.actor.meta must be a mapping"),
-        ("groups: workers", "lifecycle.security.groups must be a list"),
-        ("groups: [5]", "lifecycle.security.groups must list names"),
-        ("policies: ['a b']", "lifecycle.security.policies must list names"),
+        (
+            "actor: svc",
+            "lifecycle.security.actor must be a mapping with keys of id, meta, not \"svc\"",
+        ),
+        ("actor: {id: 5}", "lifecycle.security.actor.id must be text, not 5"),
+        ("actor: {meta: {}}", "lifecycle.security.actor.id is required"),
+        (
+            "actor: {id: x, meta: [1]}",
+            "lifecycle.security.actor.meta must be a mapping, not a list",
+        ),
+        ("groups: workers", "lifecycle.security.groups must be a list, not \"workers\""),
+        ("groups: [5]", "lifecycle.security.groups must list names, not 5"),
+        ("policies: ['a b']", "lifecycle.security.policies must list names, not \"a b\""),
     ] {
         let (_, problems) = security(&[line]);
         assert_eq!(problems[0], format!("_index.yaml:13: {message}"), "{line}");
