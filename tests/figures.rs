@@ -42,8 +42,8 @@ const SHOWN: [Shown; 3] = [
     },
     Shown {
         scenario: "idle_memory",
-        size: ("count", 100_000),
-        title: "Bytes per waiting process (less is better)",
+        size: ("count", 25_000),
+        title: "Bytes per waiting process, given a PID (less is better)",
         is_memory: true,
     },
 ];
