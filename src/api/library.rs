@@ -472,7 +472,7 @@ fn not_found(name: &str, chunk: &Chunk) -> String {
         own.chain(Module::ALL.map(Module::name)).chain(LIBRARIES.iter().map(|(name, _)| *name))
     };
     let advice = match (Module::named(name), nearest::nearest(name, known())) {
-        (Some(_), _) => format!(": it exists, list it under modules: of {}", chunk.id),
+        (Some(_), _) => format!(": list it under modules: of {}", chunk.id),
         (None, Some(near)) => format!(": did you mean '{near}'?"),
         (None, None) => format!(": neither a module nor among the imports: of {}", chunk.id),
     };

@@ -103,11 +103,12 @@ pub(super) fn spread_errors(
                 let reason = cause.problem.as_deref().unwrap_or_default();
                 let reason = format!("needs {root}, which is in error: {reason}");
                 // The cause has its own line.
-                let message = format!(
-                    "needs {root}, which is in error ({}:{})",
-                    cause.file.display(),
-                    cause.line
-                );
+                let (file, line) = match &cause.problem_at {
+                    Some((file, line)) => (file, *line),
+                    None => (&cause.file, cause.line),
+                };
+                let message =
+                    format!("needs {root}, which is in error ({}:{line})", file.display());
                 let line = entries[&id].line_of(target);
                 if let Some(entry) = entries.get_mut(&id) {
                     entry.problem.get_or_insert(reason);
@@ -160,6 +161,7 @@ pub(super) fn add_error(
         return;
     };
     entry.problem.get_or_insert_with(|| message.clone());
+    entry.problem_at.get_or_insert_with(|| (entry.file.clone(), line));
     problems.push(Problem {
         severity: Severity::Error,
         file: entry.file.clone(),

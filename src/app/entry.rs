@@ -34,6 +34,8 @@ pub(crate) struct Entry {
     pub(crate) meta: Value,
     /// Why the entry cannot be used, if it cannot.
     pub(crate) problem: Option<String>,
+    /// Where that is, for messages about what depends on the entry.
+    pub(super) problem_at: Option<(PathBuf, u32)>,
     /// Lines of the references to other entries, for problems found when they are resolved.
     pub(super) references: Vec<(EntryId, u32)>,
 }
@@ -207,13 +209,15 @@ pub(super) fn read(
     if draft.meta.is_none() {
         report.error(draft.line, "meta must be a mapping of plain data");
     }
+    let (problem, problem_at) = report.into_reason().unzip();
     Entry {
         id: draft.id.clone(),
         kind,
         file: origin.file.to_owned(),
         line: draft.line,
         meta: draft.meta.clone().unwrap_or(Value::Table(Vec::new())),
-        problem: report.into_reason(),
+        problem,
+        problem_at,
         references,
     }
 }

@@ -64,7 +64,7 @@ pub(super) struct Report<'a> {
     file: &'a Path,
     id: &'a EntryId,
     problems: &'a mut Vec<Problem>,
-    reason: Option<String>,
+    reason: Option<(String, (PathBuf, u32))>,
 }
 
 impl<'a> Report<'a> {
@@ -74,7 +74,7 @@ impl<'a> Report<'a> {
 
     pub(super) fn error(&mut self, line: u32, message: impl Into<String>) {
         let message = message.into();
-        self.reason.get_or_insert_with(|| message.clone());
+        self.reason.get_or_insert_with(|| (message.clone(), (self.file.to_owned(), line)));
         self.push(Severity::Error, self.file, line, message);
     }
 
@@ -88,7 +88,10 @@ impl<'a> Report<'a> {
         shown: &str,
         error: &SyntaxError,
     ) {
-        self.reason.get_or_insert_with(|| format!("{shown}:{}: {}", error.line, error.message));
+        self.reason.get_or_insert_with(|| {
+            let reason = format!("{shown}:{}: {}", error.line, error.message);
+            (reason, (file.to_owned(), line.unwrap_or(error.line)))
+        });
         let message = match line {
             Some(_) => format!("in line {} of the source: {}", error.line, error.message),
             None => error.message.clone(),
@@ -120,8 +123,8 @@ impl<'a> Report<'a> {
         self.reason.is_some()
     }
 
-    /// Returns the reason of the first error, if there was one.
-    pub(super) fn into_reason(self) -> Option<String> {
+    /// Returns the reason of the first error and where it is, if there was one.
+    pub(super) fn into_reason(self) -> Option<(String, (PathBuf, u32))> {
         self.reason
     }
 

@@ -34,6 +34,7 @@ pub(super) fn add_implicit_host(entries: &mut Entries, root: &Path) {
         line: 1,
         meta: Value::Table(Vec::new()),
         problem: None,
+        problem_at: None,
         references: Vec::new(),
     };
     entries.insert(id, host);

@@ -152,15 +152,15 @@ impl<'a> Section<'a> {
     pub(super) fn bytes(&self, key: &str, report: &mut Report<'_>) -> Option<usize> {
         let node = self.get(key)?;
         let meant = node.as_str().and_then(bytes_meant);
-        let expected = match meant {
-            None => "a whole number of bytes".to_owned(),
-            Some(meant) => format!("a whole number of bytes, such as {meant}"),
-        };
         let bytes = match node.data {
             Data::Integer(number) => usize::try_from(number).ok(),
             _ => None,
         };
-        self.expect(bytes, key, node, &expected, report)
+        if bytes.is_none() {
+            let meant = meant.map(|meant| meant.to_string());
+            self.refuse_for(key, node, "a whole number of bytes", meant.as_deref(), report);
+        }
+        bytes
     }
 
     /// Returns a number in a range.
@@ -207,10 +207,12 @@ impl<'a> Section<'a> {
             report.warning(node.line, message);
         }
         let length = nanos.and_then(|nanos| u64::try_from(nanos).ok()).map(Duration::from_nanos);
-        let meant = node.as_str().and_then(duration::meant);
-        let example = meant.as_deref().unwrap_or("1m30s");
-        let expected = format!("a duration that is not negative, such as {example:?}");
-        self.expect(length, key, node, &expected, report).unwrap_or(default)
+        if length.is_none() {
+            let meant = node.as_str().and_then(duration::meant);
+            let expected = "a duration that is not negative, such as 1m30s";
+            self.refuse_for(key, node, expected, meant.as_deref(), report);
+        }
+        length.unwrap_or(default)
     }
 
     /// Returns the entry that a field refers to, with the line of the reference.
@@ -254,11 +256,24 @@ impl<'a> Section<'a> {
 
     /// Reports a value that is not what is expected of a field.
     pub(super) fn refuse(&self, key: &str, node: &Node, expected: &str, report: &mut Report<'_>) {
+        self.refuse_for(key, node, expected, None, report);
+    }
+
+    /// As [`Section::refuse`], with what may have been meant.
+    fn refuse_for(
+        &self,
+        key: &str,
+        node: &Node,
+        expected: &str,
+        meant: Option<&str>,
+        report: &mut Report<'_>,
+    ) {
         // A number that is none has been reported as such.
         let is_told = node.remark.as_ref().is_some_and(|one| one.severity == Severity::Error);
         if !is_told {
-            let message = format!("{} must be {expected}, not {}", self.name(key), node.shown());
-            report.error(node.line, message);
+            let hint = meant.map_or(String::new(), |meant| format!("; did you mean {meant}?"));
+            let (name, given) = (self.name(key), node.shown());
+            report.error(node.line, format!("{name} must be {expected}, not {given}{hint}"));
         }
     }
 

@@ -77,6 +77,9 @@ fn entry(application: &Application, id: &str, host: Option<&str>) -> Result<Plan
     if !found.is_some_and(|entry| matches!(entry.kind, Kind::Process(_))) {
         let known = known(application, id, |entry| matches!(entry.kind, Kind::Process(_)));
         let why = match found {
+            Some(Entry { kind: Kind::Other, .. }) => {
+                "its kind is unknown here, and -x runs a process.lua".to_owned()
+            }
             Some(entry) => format!("is a {}, and -x runs a process.lua", entry.kind.name()),
             None => "process definition not found".to_owned(),
         };

@@ -83,8 +83,8 @@ fn bad_numbers_of_a_host() {
     );
     for (given, meant) in [("64MB", 67_108_864), ("2 GiB", 2_147_483_648_u64), ("10k", 10_240)] {
         let expected = format!(
-            "_index.yaml:6: host.max_memory must be a whole number of bytes, such as {meant}, not \
-             {given:?}"
+            "_index.yaml:6: host.max_memory must be a whole number of bytes, not {given:?}; did you \
+             mean {meant}?"
         );
         assert_problem(&host(&format!("  host:\n    max_memory: {given}\n")), &expected);
     }
@@ -125,17 +125,17 @@ fn fields_of_a_lifecycle() {
 #[test]
 fn bad_values_of_a_lifecycle() {
     let duration = |given: &str| {
-        format!("must be a duration that is not negative, such as \"1m30s\", not {given}")
+        format!("must be a duration that is not negative, such as 1m30s, not {given}")
     };
-    let meant = "must be a duration that is not negative, such as";
+    let meant = |given: &str, meant| format!("{}; did you mean {meant}?", duration(given));
     for (field, message) in [
         (
             "auto_start: 'true'",
             "lifecycle.auto_start must be true or false, not \"true\"".to_owned(),
         ),
         ("stop_timeout: 5000000", String::new()),
-        ("stop_timeout: '5'", format!("lifecycle.stop_timeout {meant} \"5s\", not \"5\"")),
-        ("start_timeout: 3 sec", format!("lifecycle.start_timeout {meant} \"3s\", not \"3 sec\"")),
+        ("stop_timeout: '5'", format!("lifecycle.stop_timeout {}", meant("\"5\"", "5s"))),
+        ("start_timeout: 3 sec", format!("lifecycle.start_timeout {}", meant("\"3 sec\"", "3s"))),
         ("start_timeout: -1s", format!("lifecycle.start_timeout {}", duration("\"-1s\""))),
         ("stable_threshold: 1.5", format!("lifecycle.stable_threshold {}", duration("1.5"))),
         ("restart: {max_delay: 1d}", format!("lifecycle.restart.max_delay {}", duration("\"1d\""))),
