@@ -83,8 +83,8 @@ fn bad_numbers_of_a_host() {
     );
     for (given, meant) in [("64MB", 67_108_864), ("2 GiB", 2_147_483_648_u64), ("10k", 10_240)] {
         let expected = format!(
-            "_index.yaml:6: host.max_memory must be a whole number of bytes, not {given:?}; did you \
-             mean {meant}?"
+            "_index.yaml:6: host.max_memory must be a whole number of bytes, not {given:?}; did \
+             you mean {meant}?"
         );
         assert_problem(&host(&format!("  host:\n    max_memory: {given}\n")), &expected);
     }
