@@ -223,19 +223,19 @@ pub(super) fn read(
 }
 
 /// Modules that have to be listed to be used.
-const OPTIONAL: [&str; 5] = ["time", "logger", "io", "ctx", "security"];
+pub(crate) const MODULES: [&str; 5] = ["time", "logger", "io", "ctx", "security"];
 /// Tables that every process has; listing them is allowed and changes nothing.
-const ALWAYS: [&str; 10] =
+pub(crate) const TABLES: [&str; 10] =
     ["process", "channel", "errors", "string", "table", "math", "utf8", "coroutine", "os", "debug"];
 
 fn is_module(name: &str) -> bool {
-    OPTIONAL.contains(&name) || ALWAYS.contains(&name)
+    MODULES.contains(&name) || TABLES.contains(&name)
 }
 
 /// What to say of a module that there is not.
 fn unknown_module(name: &str) -> String {
-    let advice = match hint(name, OPTIONAL.into_iter().chain(ALWAYS)) {
-        none if none.is_empty() => format!("; there are {}", list(OPTIONAL.into_iter())),
+    let advice = match hint(name, MODULES.into_iter().chain(TABLES)) {
+        none if none.is_empty() => format!("; there are {}", list(MODULES.into_iter())),
         hint => hint,
     };
     format!("unknown module {name:?}{advice}")
@@ -289,7 +289,7 @@ impl Reader<'_, '_> {
         let Ok(text) = std::str::from_utf8(&loaded.text) else { return };
         let own = || {
             let aliases = imports.iter().map(|(alias, _)| alias);
-            modules.iter().chain(aliases).map(String::as_str).chain(ALWAYS)
+            modules.iter().chain(aliases).map(String::as_str).chain(TABLES)
         };
         for (line, name) in requires::find(text) {
             if own().any(|known| known == name) {

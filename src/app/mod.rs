@@ -40,7 +40,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use self::dependencies::Entries;
-pub(crate) use self::entry::{Code, Entry, HostConfig, Kind, ServiceConfig};
+pub(crate) use self::entry::{Code, Entry, HostConfig, Kind, MODULES, ServiceConfig, TABLES};
 pub use self::entry_id::EntryId;
 use self::files::Files;
 pub(crate) use self::lifecycle::{Lifecycle, Restart};

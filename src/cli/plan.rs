@@ -102,11 +102,11 @@ fn entry(application: &Application, id: &str, host: Option<&str>) -> Result<Plan
         return Err(absent(format!("{id}: host not found: {host}{known}")));
     };
     let why = match &found.problem {
-        Some(problem) => format!("is in error: {problem}"),
-        None if application.start_order().concat().contains(&found.id) => String::new(),
-        None => "does not start; give it `lifecycle: { auto_start: true }`".to_owned(),
+        Some(problem) => Some(format!("is in error: {problem}")),
+        None if application.start_order().concat().contains(&found.id) => None,
+        None => Some("does not start; give it `lifecycle: { auto_start: true }`".to_owned()),
     };
-    if !why.is_empty() {
+    if let Some(why) = why {
         let text = format!("moonlet: {id}: its host {host} {why}");
         return Err(Refusal { status: STATUS_FAILED, text });
     }

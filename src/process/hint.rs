@@ -1,6 +1,7 @@
 //! What somebody may have meant whose code called or indexed nil. It is said where an error leaves
 //! Lua; inside, texts are those of stock Lua.
 
+use crate::app::{MODULES, TABLES};
 use crate::nearest::nearest;
 
 /// What scripts call most, as it is called.
@@ -48,26 +49,6 @@ const ABSENT: &[(&str, &str)] = &[
     ("warn", "use the module logger"),
 ];
 
-/// What can be indexed; the first of them have to be listed by an entry.
-const TABLES: [&str; 15] = [
-    "time",
-    "logger",
-    "io",
-    "ctx",
-    "security",
-    "process",
-    "channel",
-    "errors",
-    "string",
-    "table",
-    "math",
-    "utf8",
-    "coroutine",
-    "os",
-    "debug",
-];
-const LISTED: usize = 5;
-
 /// What to say behind a message, with the separator in front; nothing for most.
 pub(crate) fn of(message: &[u8]) -> String {
     let advice = std::str::from_utf8(message).ok().and_then(|text| {
@@ -105,10 +86,11 @@ fn called(kind: &str, name: &str) -> Option<String> {
 }
 
 fn indexed(name: &str) -> Option<String> {
-    if TABLES[..LISTED].contains(&name) {
+    if MODULES.contains(&name) {
         return Some(format!("list {name} under modules: of the entry"));
     }
-    nearest(name, TABLES).map(|near| format!("did you mean {near}?"))
+    let known = MODULES.into_iter().chain(TABLES);
+    nearest(name, known).map(|near| format!("did you mean {near}?"))
 }
 
 #[cfg(all(test, not(loom)))]
