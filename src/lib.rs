@@ -18,33 +18,59 @@
 //! # Ok::<(), moonlet::Error>(())
 //! ```
 //!
-//! # Code map
+//! # Floors
 //!
-//! | where | what |
+//! A module refers to modules on the floors below its own, never upward; those on one floor know
+//! nothing of each other. `cargo test --test tidy -- --nocapture` draws the arrows.
+//!
+//! | floor | what |
 //! |---|---|
-//! | `runtime`, `cli` | starting and stopping a node, from a program or the command line |
-//! | `app`, `loader`, `supervisor` | applications on disk, their code, their services |
+//! | `cli` `bench` `copied` | the command; what `benches/` measures of the inside; a large test |
+//! | `runtime` | making a node with its threads, calling it from a program, stopping it |
+//! | `supervisor` `loader` | services: start, restart, stop; from an application to definitions |
 //! | `api` | what scripts can call, a file per family |
-//! | `spawn`, `upgrade`, `death` | the turns of a process's life, step by step; images to start from |
-//! | `node`, `node_name`, `host`, `lasting` | what all processes share, domains with limits; references to that |
-//! | `scheduler` | workers, run queues, parking, timers, the monitor that ends long slices |
-//! | `process` | one process: state word, mailbox, channels, coroutines, a time slice |
+//! | `worker` | a worker's loop: find work, execute, park; the monitor that ends long slices |
+//! | `process` | a whole process and the turns of its life: spawn, time slice, upgrade, death |
+//! | `node` | what all processes share: definitions, hosts, streams; the one delivery |
+//! | `slot` `coroutines` `scheduler` | a process from outside, for any thread; from inside, for its worker; run queues of slot numbers |
+//! | `message` | messages, the mailbox, outcomes, contexts, limits |
+//! | `payload` | Lua values as owned bytes, and back |
+//! | `app` | applications on disk |
 //! | `security` | policies, who acts under which of them, and what that allows |
-//! | `payload` | Lua values to owned bytes and back |
-//! | `vm` | the only code that knows Lua's C API |
-//! | `clock`, `sync`, `output`, `metrics`, `prefetch` | time and randomness, atomics, lines out and in, counters, cache |
-//! | `nearest` | what somebody may have meant |
-//! | `bench` | what `benches/` measures of the inside |
+//! | `vm/image` | VMs made by copying |
+//! | `vm/lua` | a VM: its stack, calls into it, preemption, its control block |
+//! | `vm/memory` | the memory of VMs |
+//! | `calendar` `metrics` | layouts of times, durations; counters |
+//! | `clock` `depth` `error` `escape` `nearest` `pid` `prefetch` `shared_bytes` `value` | the ground |
+//! | `sync` | the one door to atomics and locks, std's or a model checker's |
 //!
 //! # The way of one message
 //!
-//! `api/send` reads the arguments and resolves the destination -> `payload/encode` copies the
-//! values -> `process/slot` finds the slot; a receiver that waits is handed the message there
-//! (`node` hand_over), else it reserves a place -> `process/mailbox` push ->
-//! `process/state` (must I schedule?) -> `scheduler/mod` schedule -> `run_queue` or injector ->
-//! `idle` (whom to wake?) -> `park` -> `worker` find_work, execute -> `process/timeslice`
-//! run_timeslice, drain -> `vm/resume` -> `api/channel`, `payload/decode` onto the receiver's
-//! stack.
+//! | file | function | step |
+//! |---|---|---|
+//! | `api/send` | `send_inner` | reads the arguments, resolves the destination |
+//! | `payload/encode` | `encode_into` | copies the values into the message |
+//! | `node/delivery` | `send` | finds the slot; hands the message to a receiver that waits for it, or reserves a place in its mailbox |
+//! | `slot/places`, `message/mailbox` | `push` | appends to the lane |
+//! | `slot/state` | `notify` | must the receiver be scheduled? |
+//! | `scheduler/mod` | `schedule` | into the worker's LIFO slot, or the injector; wakes a worker |
+//! | `worker/mod` | `find_work`, `execute` | takes the slot, moves its state to running |
+//! | `process/timeslice` | `run_timeslice` | drains the mailbox (`coroutines/subscriptions`), resumes the coroutine that waits |
+//! | `vm/lua/resume` | `resume` | enters Lua |
+//! | `api/inbox`, `payload/decode` | `push_delivery` | pushes the values onto the receiver's stack |
+//!
+//! # The way of one spawn
+//!
+//! | file | function | step |
+//! |---|---|---|
+//! | `api/spawn` | `run` | reads the arguments, asks for permissions |
+//! | `process/spawn/mod` | `spawn` | takes one of four ways, said there |
+//! | `process/spawn/place` | `claim` | finds the definition, counts on the host, claims a slot |
+//! | `process/spawn/deferred` | `defer` | leaves a request in the slot, if an image of a process past its chunks is there (`ready`) |
+//! | `process/spawn/start` | `start`, `relate`, `run_main` | monitor, link, first messages, name; schedules the slot |
+//! | `worker/mod` | `execute` | takes the slot |
+//! | `process/spawn/deferred` | `process_of` | builds the process: a copy of the image (`vm/image/template`) |
+//! | `process/timeslice` | `run_timeslice` | runs main |
 //!
 //! # Invariants
 //!
@@ -57,23 +83,22 @@ mod api;
 mod app;
 #[doc(hidden)]
 pub mod bench;
+mod calendar;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
 mod clock;
-mod death;
-mod duration;
+#[cfg(all(test, not(loom)))]
+mod copied;
+mod coroutines;
+mod depth;
 mod error;
-mod host;
-mod interrupt;
-mod lasting;
-mod layout;
+mod escape;
 mod loader;
+mod message;
 mod metrics;
 mod nearest;
 mod node;
-mod node_name;
-mod output;
 mod payload;
 mod pid;
 mod prefetch;
@@ -81,19 +106,19 @@ mod process;
 mod runtime;
 mod scheduler;
 mod security;
-mod spawn;
+mod shared_bytes;
+mod slot;
 mod supervisor;
 mod sync;
-mod tickets;
-mod upgrade;
 mod value;
 mod vm;
+mod worker;
 
 pub use app::{Application, EntryId, Problem, Severity};
 pub use error::Error;
-pub use interrupt::Interrupt;
 pub use metrics::Metrics;
-pub use output::{Level, LogFormat};
+pub use node::interrupt::Interrupt;
+pub use node::output::{Level, LogFormat};
 pub use pid::Pid;
 pub use runtime::{Builder, Runtime};
 pub use supervisor::ServiceState;

@@ -1,16 +1,15 @@
 //! From the entries of an application to definitions that can be spawned and policies that hold.
 
-use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use crate::api::{self, Module};
-use crate::app::{Application, Code, Entry, EntryId, Kind};
-use crate::node::Loaded;
-use crate::process::definition::{Chunk, Definition, Filled, Preset, ReadyImage};
+use crate::api;
+use crate::app::{Application, Code, Entry, EntryId, Kind, Module};
+use crate::node::definition::{Chunk, Definition, Filled, Preset, ReadyImage};
+use crate::node::{Definitions, Loaded};
 use crate::security::Catalog;
 
 /// Every `process.lua` entry, by id; one in error with the reason.
-pub(crate) fn definitions(application: &Application) -> HashMap<Vec<u8>, Loaded> {
+pub(crate) fn definitions(application: &Application) -> Definitions {
     let processes = application.entries().filter_map(|entry| match &entry.kind {
         Kind::Process(code) => Some((entry, code)),
         _ => None,
@@ -57,6 +56,7 @@ fn load(application: &Application, entry: &Entry, code: &Code) -> Loaded {
         chunks,
         globals,
         filled: Filled::new(),
+        prepare: api::prepare_vm,
         template: OnceLock::new(),
         ready: ReadyImage::default(),
     };

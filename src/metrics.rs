@@ -3,7 +3,6 @@
 //! Each worker writes its own set, on its own cache lines, so counting costs an uncontended
 //! store; reading sums them up.
 
-use crate::output::Output;
 use crate::sync::{AtomicU64, Ordering};
 
 macro_rules! counters {
@@ -30,7 +29,7 @@ macro_rules! counters {
         }
 
         impl WorkerCounters {
-            fn add_to(&self, sum: &mut Metrics) {
+            pub(crate) fn add_to(&self, sum: &mut Metrics) {
                 $(sum.$name += self.$name.get();)*
             }
         }
@@ -96,6 +95,11 @@ pub(crate) struct SharedCounters {
 }
 
 impl SharedCounters {
+    pub(crate) fn add_to(&self, sum: &mut Metrics) {
+        sum.dead_letters += self.dead_letters.load(Ordering::Relaxed);
+        sum.refused_templates += self.refused_templates.load(Ordering::Relaxed);
+    }
+
     /// Counts messages that were accepted and will never be read.
     #[inline]
     pub(crate) fn count_dead_letters(&self, count: usize) {
@@ -108,23 +112,4 @@ impl SharedCounters {
     pub(crate) fn count_refused_template(&self) {
         self.refused_templates.fetch_add(1, Ordering::Relaxed);
     }
-}
-
-/// Sums up.
-pub(crate) fn collect<'a>(
-    workers: impl Iterator<Item = &'a WorkerCounters>,
-    shared: &SharedCounters,
-    output: &Output,
-) -> Metrics {
-    let mut sum = Metrics {
-        dead_letters: shared.dead_letters.load(Ordering::Relaxed),
-        refused_templates: shared.refused_templates.load(Ordering::Relaxed),
-        lost_log_lines: output.lost_log_lines(),
-        lost_output_bytes: output.lost_output_bytes(),
-        ..Metrics::default()
-    };
-    for worker in workers {
-        worker.add_to(&mut sum);
-    }
-    sum
 }

@@ -20,24 +20,24 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::error::Error;
-use crate::interrupt::Interrupt;
-use crate::metrics::{self, Metrics};
+use crate::error::{ApiError, Error};
+use crate::message::context::Inherited;
+use crate::message::exit::{Outcome, Watcher};
+use crate::message::{Answer, Content, Message, Topic};
+use crate::metrics::Metrics;
 use crate::node::Node;
+use crate::node::interrupt::Interrupt;
 #[cfg(feature = "cli")]
-use crate::output::Output;
+use crate::node::output::Output;
+use crate::node::tickets::Notice;
 use crate::payload;
 use crate::pid::{self, Pid, ProcessId};
-use crate::process::context::Inherited;
-use crate::process::exit::{Outcome, Watcher};
-use crate::process::message::{Answer, Content, Message, Topic};
-use crate::scheduler::worker;
-use crate::spawn::{self, Relation, Request};
+use crate::process::spawn::{self, Relation, Request};
+use crate::process::tenant::{take_process, take_request};
 use crate::supervisor::{Event, ServiceState, Stop, Supervisor};
 use crate::sync::{Arc, Mutex, lock};
-use crate::tickets::Notice;
 use crate::value::Value;
-use crate::vm::control::KILL_TERMINATED;
+use crate::vm::lua::control::KILL_TERMINATED;
 pub use builder::Builder;
 
 /// How long a stopping runtime waits for its workers before it leaves stuck ones behind.
@@ -103,7 +103,7 @@ impl std::fmt::Debug for Runtime {
 impl Runtime {
     fn start_output(&self) -> Result<(), Error> {
         let node = Arc::downgrade(&self.node);
-        let tell = move |asker: crate::output::Asker, line| {
+        let tell = move |asker: crate::node::output::Asker, line| {
             if let Some(node) = node.upgrade() {
                 let answer = Answer::Output(line);
                 node.deliver_event(asker.uniq, Content::Answer { token: asker.token, answer });
@@ -129,13 +129,12 @@ impl Runtime {
 
     /// Returns the sums of the scheduler's counters.
     pub fn metrics(&self) -> Metrics {
-        let workers = self.node.scheduler.workers.iter().map(|worker| &worker.counters);
-        metrics::collect(workers, &self.node.metrics, &self.node.output)
+        self.node.metrics()
     }
 
     /// Returns how many processes live, on all hosts.
     pub fn process_count(&self) -> usize {
-        self.node.hosts().iter().map(crate::host::Host::processes).sum()
+        self.node.hosts().iter().map(crate::node::host::Host::processes).sum()
     }
 
     /// Starts a process and returns once its chunk is over.
@@ -196,26 +195,16 @@ impl Runtime {
     /// [`Error::Refused`] if there is no such process, its mailbox is full, or the message does not
     /// fit into what its host's `max_memory` leaves.
     pub fn send(&self, destination: &str, topic: &str, values: &[Value]) -> Result<(), Error> {
-        let refused = |kind: &str, message: &str| Error::Refused {
-            kind: kind.to_owned(),
-            message: message.to_owned(),
-        };
-        let gone = || refused(crate::error::kind::NOT_FOUND, "process not found");
+        let gone = || ApiError::not_found("process not found");
         let node = &self.node;
         let target = match pid::parse(destination.as_bytes()) {
             Ok(pid) => node.resolve_pid(pid).map_err(|_| gone())?,
             Err(_) => node.names.lookup(&node.slots, destination.as_bytes()).ok_or_else(gone)?,
         };
-        let slot = node.slots.find(target.uniq).ok_or_else(gone)?;
-        let payload = payload::from_values(values);
-        let limits = &node.host(target.host).limits;
-        slot.reserve(1, payload.size(), limits).map_err(|reason| {
-            let error = node.refuse(slot, target.uniq, reason);
-            refused(error.kind, &error.message)
-        })?;
         let topic = Topic::from_slice(topic.as_bytes());
-        let content = Content::User { from: None, topic, payload };
-        node.deliver(slot, Message::new(target.uniq, content)).map_err(|_| gone())
+        let content = Content::User { from: None, topic, payload: payload::from_values(values) };
+        node.send(target, Message::new(target.uniq, content))?;
+        Ok(())
     }
 
     /// Waits until no service runs or will run again, or `interrupt` is raised; false then.
@@ -299,11 +288,11 @@ impl Runtime {
         }
         self.supervisor.tell(Event::Quit);
         for host in self.node.hosts() {
-            host.set_state(crate::host::HostState::Stopping);
+            host.set_state(crate::node::host::HostState::Stopping);
         }
         self.kill_all();
         self.node.scheduler.stop();
-        let is_worker = worker::is_current(&self.node.scheduler);
+        let is_worker = self.node.scheduler.current_worker().is_some();
         let deadline = Instant::now() + WORKER_STOP_LIMIT;
         let mut all_ended = !is_worker;
         for thread in std::mem::take(&mut *lock(&self.threads)) {
@@ -335,18 +324,13 @@ impl Runtime {
     /// Frees processes that no worker ended; only when all workers are gone.
     fn drop_processes(&self) {
         for slot in self.node.slots.used() {
-            let newborn = slot.take_newborn();
-            let process = slot.process();
-            if process.is_null() && newborn.is_none() {
+            // SAFETY: no thread runs processes any more.
+            let process = unsafe { take_process(slot) };
+            if process.is_none() && take_request(slot).is_none() {
                 continue;
             }
-            slot.clear_process();
             let mut unread = slot.stop_resolving();
-            if !process.is_null() {
-                // SAFETY: no thread runs processes any more, and `spawn` leaked this box.
-                let process = unsafe { Box::from_raw(process) };
-                unread += process.unread();
-            }
+            unread += process.map_or(0, |process| process.unread());
             self.node.metrics.count_dead_letters(unread);
         }
     }

@@ -21,6 +21,8 @@ pub(crate) use loom::sync::{
 
 /// Atomics that a signal handler reads, or that live in a `static`: always the real ones.
 pub(crate) mod signal {
+    #[cfg(feature = "cli")]
+    pub(crate) use std::sync::atomic::AtomicI32;
     pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 }
 

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group};
-use moonlet::bench::{Injector, RunQueue, State, Wheel};
+use moonlet::bench::{Injector, RunQueue, State, TimerHeap};
 
 /// Processes that a victim holds when thieves come.
 const BATCH: u64 = 64;
@@ -127,7 +127,7 @@ fn between_threads(count: u64) -> Duration {
 fn wheel(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("wheel");
     for entries in [0, 1_000, 100_000] {
-        let mut wheel = Wheel::new(entries);
+        let mut wheel = TimerHeap::new(entries);
         group.bench_function(format!("beside_{entries}"), |bencher| {
             bencher.iter(|| assert_eq!(wheel.add_and_pop(1), Some(7)));
         });

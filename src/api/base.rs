@@ -10,10 +10,9 @@ use std::ffi::c_int;
 
 use crate::api::string_match::raise_type;
 use crate::api::{caller, library};
-use crate::vm::boundary;
-use crate::vm::control::Control;
-use crate::vm::ffi::{self, lua_KContext, lua_State};
-use crate::vm::preempt;
+use crate::vm::lua::control::Control;
+use crate::vm::lua::ffi::{self, lua_KContext, lua_State};
+use crate::vm::lua::{boundary, preempt};
 
 /// Whether the process that `lua` belongs to leaves.
 ///
@@ -228,6 +227,6 @@ pub(crate) unsafe extern "C-unwind" fn print(lua: *mut lua_State) -> c_int {
     }
 }
 
-fn print_line(stack: crate::vm::stack::Stack) -> boundary::Reply {
+fn print_line(stack: crate::vm::lua::stack::Stack) -> boundary::Reply {
     caller::enter(stack, crate::api::io::print_line)
 }

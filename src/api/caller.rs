@@ -9,10 +9,10 @@ use crate::node::Unresolved;
 use crate::pid::{self, ProcessId};
 use crate::process::{Process, Stage};
 use crate::security::Action;
-use crate::vm::boundary::{Continuation, Reply};
-use crate::vm::error_object::{self, DETAILS};
-use crate::vm::preempt;
-use crate::vm::stack::{Stack, Type};
+use crate::vm::lua::boundary::{Continuation, Reply};
+use crate::vm::lua::error_object::{self, DETAILS};
+use crate::vm::lua::preempt;
+use crate::vm::lua::stack::{Stack, Type};
 
 /// How an API function fails.
 #[derive(Debug)]

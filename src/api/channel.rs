@@ -6,16 +6,18 @@ use std::ffi::c_int;
 
 use crate::api::caller::{self, ApiResult, Caller, Failure};
 use crate::api::{function, inbox, select, time};
-use crate::process::channel::{
+use crate::coroutines;
+use crate::coroutines::channel::{
     Channel, ChannelId, Key, NO_CASE, Receiving, Sending, Source, Waiter, Wake,
 };
-use crate::process::{Process, coroutines};
-use crate::vm::boundary::Reply;
-use crate::vm::control::{Control, Released};
-use crate::vm::ffi::{lua_CFunction, lua_State};
-use crate::vm::registry;
-use crate::vm::stack::{Stack, Type};
-use crate::vm::userdata::{self, Class, Kind};
+use crate::coroutines::inside::Inside;
+use crate::process::Process;
+use crate::vm::lua::boundary::Reply;
+use crate::vm::lua::control::{Control, Released};
+use crate::vm::lua::ffi::{lua_CFunction, lua_State};
+use crate::vm::lua::registry;
+use crate::vm::lua::stack::{Stack, Type};
+use crate::vm::lua::userdata::{self, Class, Kind};
 
 /// Every function of `channel`.
 pub(crate) const FUNCTIONS: &[(&str, lua_CFunction)] = &[("new", new), ("select", select::select)];
@@ -68,7 +70,7 @@ pub(crate) fn prepare(stack: Stack) {
 pub(crate) fn add(caller: &mut Caller<'_>, channel: Channel) -> ChannelId {
     let bytes = channel.size();
     caller.charge_for_userdata(bytes);
-    let id = caller.process.channels.add(channel);
+    let id = caller.process.inside.channels.add(channel);
     push(caller.stack, id, bytes);
     id
 }
@@ -83,7 +85,7 @@ pub(crate) fn push_pinned(caller: &mut Caller<'_>, id: ChannelId) {
     caller.push_registry_table(registry::CHANNELS);
     if caller.raw_get_index(-1, i64::from(id) + 1) == Type::Nil {
         caller.pop(1);
-        let bytes = caller.process.channels.get(id).map_or(0, |channel| channel.size());
+        let bytes = caller.process.inside.channels.get(id).map_or(0, |channel| channel.size());
         caller.charge_for_userdata(bytes);
         push(caller.stack, id, bytes);
         caller.push_value(-1);
@@ -118,7 +120,7 @@ pub(crate) fn with_coroutines(
     process: &mut Process,
     id: ChannelId,
 ) -> Option<(&mut Channel, &mut coroutines::Coroutines)> {
-    let Process { channels, coroutines, .. } = process;
+    let Inside { channels, coroutines, .. } = &mut process.inside;
     channels.get(id).map(|channel| (channel, coroutines))
 }
 
@@ -143,7 +145,7 @@ pub(crate) fn require_own(
     id: ChannelId,
     action: &str,
 ) -> Result<(), Failure> {
-    match caller.process.channels.get(id).map(|channel| &channel.source) {
+    match caller.process.inside.channels.get(id).map(|channel| &channel.source) {
         Some(Source::Script) => Ok(()),
         _ => Err(Failure::Text(format!("cannot {action} a system channel"))),
     }
@@ -206,8 +208,8 @@ fn push_stored(caller: &Caller<'_>, channel: i32, key: Key) {
 
 /// Frees the table's places of values that a coroutine offered and nobody took.
 pub(crate) fn forget(caller: &mut Caller<'_>, channel: i32, id: ChannelId) {
-    let coroutine = caller.process.coroutines.current();
-    let Some(state) = caller.process.channels.get(id) else { return };
+    let coroutine = caller.process.inside.coroutines.current();
+    let Some(state) = caller.process.inside.channels.get(id) else { return };
     for key in state.forget(coroutine) {
         push_stored(caller, channel, key);
         caller.pop(1);
@@ -260,9 +262,9 @@ fn send_inner(caller: &mut Caller<'_>) -> ApiResult {
         return Ok(Reply::Return(1));
     }
     caller.wait_or_raise()?;
-    let ticket = caller.process.coroutines.wait();
+    let ticket = caller.process.inside.coroutines.wait();
     let waiter = Waiter { ticket, case: NO_CASE };
-    let state = caller.process.channels.get(id);
+    let state = caller.process.inside.channels.get(id);
     if let Some(key) = state.and_then(|channel| channel.wait_to_send(waiter)) {
         store(caller, 1, key, 2);
     }
@@ -271,7 +273,7 @@ fn send_inner(caller: &mut Caller<'_>) -> ApiResult {
 
 fn sent(stack: Stack) -> Reply {
     caller::enter(stack, |caller| {
-        let wake = caller.process.coroutines.take_wake();
+        let wake = caller.process.inside.coroutines.take_wake();
         let id = receiver(caller)?;
         forget(caller, 1, id);
         if let Some(Wake::Sent { .. }) = wake {
@@ -295,8 +297,8 @@ fn receive_inner(caller: &mut Caller<'_>) -> ApiResult {
         Received::Nothing => {}
     }
     caller.wait_or_raise()?;
-    let ticket = caller.process.coroutines.wait();
-    if let Some(channel) = caller.process.channels.get(id) {
+    let ticket = caller.process.inside.coroutines.wait();
+    if let Some(channel) = caller.process.inside.channels.get(id) {
         channel.wait_to_receive(Waiter { ticket, case: NO_CASE });
     }
     caller.wait(received)
@@ -310,11 +312,11 @@ fn with_ok(caller: &Caller<'_>, ok: bool) -> ApiResult {
 fn received(stack: Stack) -> Reply {
     caller::enter(stack, |caller| {
         // The common case first, and without a copy of the wake.
-        if let Some((channel, message)) = caller.process.coroutines.take_message() {
+        if let Some((channel, message)) = caller.process.inside.coroutines.take_message() {
             inbox::push_delivery(caller, channel, message);
             return with_ok(caller, true);
         }
-        let Some(wake) = caller.process.coroutines.take_wake() else {
+        let Some(wake) = caller.process.inside.coroutines.take_wake() else {
             return Err(Failure::Text("the receive was woken with nothing".to_owned()));
         };
         let ok = push_woken(caller, wake);
@@ -326,7 +328,7 @@ fn received(stack: Stack) -> Reply {
 pub(crate) fn push_woken(caller: &mut Caller<'_>, wake: Wake) -> bool {
     match wake {
         Wake::Received { .. } => {
-            let coroutine = i64::from(caller.process.coroutines.current()) + 1;
+            let coroutine = i64::from(caller.process.inside.coroutines.current()) + 1;
             caller.push_registry_table(registry::HANDOFF);
             caller.raw_get_index(-1, coroutine);
             caller.push_nil();

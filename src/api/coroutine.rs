@@ -12,13 +12,12 @@ use std::ffi::c_int;
 
 use crate::api::caller::{ApiResult, Caller, Failure};
 use crate::api::{debug, function};
-use crate::vm::boundary::Reply;
-use crate::vm::control::{self, Control, Leave, Mark, Yield};
-use crate::vm::ffi::{self, lua_KContext, lua_State};
-use crate::vm::preempt;
-use crate::vm::registry;
-use crate::vm::resume::{self, CoroutineState};
-use crate::vm::stack::Type;
+use crate::vm::lua::boundary::Reply;
+use crate::vm::lua::control::{self, Control, Leave, Mark, Yield};
+use crate::vm::lua::ffi::{self, lua_KContext, lua_State};
+use crate::vm::lua::resume::{self, CoroutineState};
+use crate::vm::lua::stack::Type;
+use crate::vm::lua::{preempt, registry};
 
 function!(spawn, spawn_inner);
 
@@ -315,7 +314,7 @@ fn spawn_inner(caller: &mut Caller<'_>) -> ApiResult {
         )));
     }
     caller.set_top(1);
-    let id = caller.process.coroutines.reserve();
+    let id = caller.process.inside.coroutines.reserve();
     caller.push_registry_table(registry::COROUTINES);
     let state = caller.push_coroutine();
     caller.push_value(-1);
@@ -324,11 +323,11 @@ fn spawn_inner(caller: &mut Caller<'_>) -> ApiResult {
     // SAFETY: a fresh coroutine, alive because it is on the stack and anchored.
     let target = unsafe {
         control::set_mark(state, Mark::Spawned, true);
-        crate::vm::stack::Stack::new(state)
+        crate::vm::lua::stack::Stack::new(state)
     };
     caller.push_value(1);
     caller.move_to(target, 1);
-    caller.process.coroutines.start(id, CoroutineState::new(state), 0);
+    caller.process.inside.coroutines.start(id, CoroutineState::new(state), 0);
     if caller.can_wait() {
         return Ok(Reply::Pause(spawned));
     }
@@ -336,6 +335,6 @@ fn spawn_inner(caller: &mut Caller<'_>) -> ApiResult {
 }
 
 /// The new coroutine is still on top of the caller's stack.
-fn spawned(_: crate::vm::stack::Stack) -> Reply {
+fn spawned(_: crate::vm::lua::stack::Stack) -> Reply {
     Reply::Return(1)
 }

@@ -4,8 +4,8 @@ use crate::api::caller::{ApiResult, Caller};
 use crate::api::{function, library};
 use crate::error::ApiError;
 use crate::payload::{self, Payload};
-use crate::vm::boundary::Reply;
-use crate::vm::stack::{Stack, Type};
+use crate::vm::lua::boundary::Reply;
+use crate::vm::lua::stack::{Stack, Type};
 
 function!(get, get_inner);
 function!(all, all_inner);

@@ -7,10 +7,10 @@ use std::ffi::c_int;
 
 use crate::api::caller::{self, ApiResult, Caller};
 use crate::process::traceback;
-use crate::vm::boundary::{self, Reply};
-use crate::vm::error_object::{self, TRACEBACK};
-use crate::vm::ffi::{self, lua_CFunction, lua_State};
-use crate::vm::stack::Type;
+use crate::vm::lua::boundary::{self, Reply};
+use crate::vm::lua::error_object::{self, TRACEBACK};
+use crate::vm::lua::ffi::{self, lua_CFunction, lua_State};
+use crate::vm::lua::stack::Type;
 
 pub(crate) const FUNCTIONS: &[(&str, lua_CFunction)] = &[("traceback", traceback)];
 

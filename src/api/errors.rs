@@ -5,11 +5,11 @@ use crate::api::{debug, function, library};
 use crate::error::kind;
 use crate::payload;
 use crate::process::traceback;
-use crate::vm::boundary::Reply;
-use crate::vm::error_object::{
+use crate::vm::lua::boundary::Reply;
+use crate::vm::lua::error_object::{
     self, CONTEXTS, DETAILS, Flags, KIND, MESSAGE, TRACEBACK, USER_VALUES,
 };
-use crate::vm::stack::{Stack, Type};
+use crate::vm::lua::stack::{Stack, Type};
 
 const KINDS: [(&str, &str); 11] = [
     ("INVALID", kind::INVALID),

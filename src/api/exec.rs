@@ -4,14 +4,14 @@ use crate::api::caller::{self, ApiResult, Caller};
 use crate::api::{function, spawn};
 use crate::app::EntryId;
 use crate::error::{ApiError, kind};
+use crate::message::Answer;
+use crate::message::exit::{Failure as ProcessFailure, Outcome, Watcher};
 use crate::payload;
-use crate::process::exit::{Failure as ProcessFailure, Outcome, Watcher};
-use crate::process::message::Answer;
+use crate::process::spawn::{Relation, Request};
 use crate::security::Action;
-use crate::spawn::{Relation, Request, Spawned};
-use crate::vm::boundary::Reply;
-use crate::vm::error_object;
-use crate::vm::stack::Stack;
+use crate::vm::lua::boundary::Reply;
+use crate::vm::lua::error_object;
+use crate::vm::lua::stack::Stack;
 
 function!(exec, exec_inner);
 
@@ -29,20 +29,18 @@ fn exec_inner(caller: &mut Caller<'_>) -> ApiResult {
         payload::encode(caller.stack, 3).map_err(|error| ApiError::invalid(error.message()))?;
     caller.wait_or_invalid()?;
     // The same wait serves the answer to the spawn, if there is one, and the outcome.
-    let token = caller.process.coroutines.next_token();
+    let token = caller.process.inside.coroutines.next_token();
     let watcher = Some(Watcher::Exec { uniq: caller.process.id.uniq, token });
     let relation = Relation { watcher, ..Relation::default() };
     let chain = Some(caller.process.chain);
     let context = caller.process.context.clone();
     let request = Request { definition, host, arguments, relation, chain, context };
-    match spawn::begin(caller, request)? {
-        Spawned::Running(_) => {
-            let ticket = caller.process.coroutines.wait();
-            debug_assert_eq!(ticket.to_token(), token);
-            caller.wait(exec_ended)
-        }
-        Spawned::Pending(_) => caller.wait(exec_answered),
+    if spawn::begin(caller, request)?.is_pending() {
+        return caller.wait(exec_answered);
     }
+    let ticket = caller.process.inside.coroutines.wait();
+    debug_assert_eq!(ticket.to_token(), token);
+    caller.wait(exec_ended)
 }
 
 fn check_ids(definition: &[u8], host: &[u8]) -> Result<(), ApiError> {
@@ -63,9 +61,9 @@ fn check_ids(definition: &[u8], host: &[u8]) -> Result<(), ApiError> {
 
 /// The chunk took longer than a slice; its child runs now, or failed to start.
 fn exec_answered(stack: Stack) -> Reply {
-    caller::enter(stack, |caller| match caller.process.coroutines.take_answer() {
+    caller::enter(stack, |caller| match caller.process.inside.coroutines.take_answer() {
         Some(Answer::Spawned { failure: None, .. }) => {
-            caller.process.coroutines.wait_again();
+            caller.process.inside.coroutines.wait_again();
             caller.wait(exec_ended)
         }
         Some(Answer::Spawned { failure: Some(error), .. }) => Err((*error).into()),
@@ -75,7 +73,7 @@ fn exec_answered(stack: Stack) -> Reply {
 }
 
 fn exec_ended(stack: Stack) -> Reply {
-    caller::enter(stack, |caller| match caller.process.coroutines.take_answer() {
+    caller::enter(stack, |caller| match caller.process.inside.coroutines.take_answer() {
         Some(Answer::Ended(outcome)) => push_outcome(caller, &outcome),
         _ => Err(ApiError::new(kind::INTERNAL, "the exec got no answer").into()),
     })

@@ -2,13 +2,13 @@
 
 use crate::api::caller::{ApiResult, Caller};
 use crate::api::function;
-use crate::duration;
+use crate::calendar::duration;
 use crate::error::ApiError;
-use crate::process::message::{Content, UnixTime};
+use crate::message::{Content, UnixTime};
 use crate::security::Action;
-use crate::vm::boundary::Reply;
-use crate::vm::control::{KILL_TERMINATED, Leave};
-use crate::vm::stack::Type;
+use crate::vm::lua::boundary::Reply;
+use crate::vm::lua::control::{KILL_TERMINATED, Leave};
+use crate::vm::lua::stack::Type;
 
 function!(cancel, cancel_inner);
 function!(terminate, terminate_inner);

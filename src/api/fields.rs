@@ -3,11 +3,11 @@
 
 use super::caller::Caller;
 use super::time;
-use crate::output::{CUT, Field, LogFormat};
+use crate::node::output::{CUT, Field, LogFormat};
 use crate::process::shown::View;
-use crate::vm::error_object::{self, MESSAGE};
-use crate::vm::stack::Type;
-use crate::vm::userdata::{self, Kind};
+use crate::vm::lua::error_object::{self, MESSAGE};
+use crate::vm::lua::stack::Type;
+use crate::vm::lua::userdata::{self, Kind};
 
 /// The fields of a call, by key, rendered. What is no table is a field of its own.
 pub(super) fn read(caller: &Caller<'_>, index: i32, format: LogFormat) -> Vec<(Vec<u8>, String)> {

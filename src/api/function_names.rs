@@ -9,9 +9,9 @@
 use std::ffi::c_int;
 
 use crate::api::stdlib;
-use crate::vm::control::Control;
-use crate::vm::ffi::{LUA_REGISTRYINDEX, lua_State};
-use crate::vm::stack::{Stack, Type};
+use crate::vm::lua::control::Control;
+use crate::vm::lua::ffi::{LUA_REGISTRYINDEX, lua_State};
+use crate::vm::lua::stack::{Stack, Type};
 
 const LOADED: &[u8] = b"_LOADED";
 /// Stack slots that making the table takes at most.

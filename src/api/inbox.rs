@@ -5,18 +5,18 @@ use std::ffi::CStr;
 
 use crate::api::caller::{ApiResult, Caller, Failure};
 use crate::api::{channel, function, send};
+use crate::coroutines::channel::{ChannelId, Source};
 use crate::error::ApiError;
+use crate::message::exit::Outcome;
+use crate::message::{Content, Message, UnixTime};
 use crate::payload::{self, Number, Payload};
 use crate::pid::ProcessId;
-use crate::process::cancellation;
-use crate::process::channel::{ChannelId, Source};
-use crate::process::exit::Outcome;
-use crate::process::message::{Content, Message, UnixTime};
-use crate::vm::boundary::Reply;
-use crate::vm::ffi::LUA_REGISTRYINDEX as REGISTRY;
-use crate::vm::stack::Type;
-use crate::vm::userdata::{self, Class, Kind};
-use crate::vm::{error_object, registry};
+use crate::slot::cancellation;
+use crate::vm::lua::boundary::Reply;
+use crate::vm::lua::ffi::LUA_REGISTRYINDEX as REGISTRY;
+use crate::vm::lua::stack::Type;
+use crate::vm::lua::userdata::{self, Class, Kind};
+use crate::vm::lua::{error_object, registry};
 
 function!(inbox, inbox_inner);
 function!(events, events_inner);
@@ -71,9 +71,9 @@ static CLASS: Class = Class {
 fn inbox_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
     let process = &mut *caller.process;
-    let id = match process.subscriptions.inbox() {
+    let id = match process.inside.subscriptions.inbox() {
         Some(id) => id,
-        None => process.subscriptions.open_inbox(&mut process.channels),
+        None => process.inside.subscriptions.open_inbox(&mut process.inside.channels),
     };
     channel::push_pinned(caller, id);
     Ok(Reply::Return(1))
@@ -83,9 +83,9 @@ fn inbox_inner(caller: &mut Caller<'_>) -> ApiResult {
 fn events_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
     let process = &mut *caller.process;
-    let id = match process.subscriptions.events() {
+    let id = match process.inside.subscriptions.events() {
         Some(id) => id,
-        None => process.subscriptions.open_events(&mut process.channels),
+        None => process.inside.subscriptions.open_events(&mut process.inside.channels),
     };
     channel::push_pinned(caller, id);
     Ok(Reply::Return(1))
@@ -103,16 +103,18 @@ fn listen_inner(caller: &mut Caller<'_>) -> ApiResult {
         && caller.raw_field(2, "message") == Type::Boolean
         && caller.boolean(-1);
     let process = &mut *caller.process;
-    let id = match process.subscriptions.listener(topic) {
+    let id = match process.inside.subscriptions.listener(topic) {
         Some(id) => {
             if let Some(Source::Listener { as_message: current, .. }) =
-                process.channels.get(id).map(|channel| &mut channel.source)
+                process.inside.channels.get(id).map(|channel| &mut channel.source)
             {
                 *current |= as_message;
             }
             id
         }
-        None => process.subscriptions.listen(topic, as_message, &mut process.channels),
+        None => {
+            process.inside.subscriptions.listen(topic, as_message, &mut process.inside.channels)
+        }
     };
     channel::push_pinned(caller, id);
     caller.push_nil();
@@ -127,7 +129,7 @@ fn unlisten_inner(caller: &mut Caller<'_>) -> ApiResult {
     };
     // What has arrived belongs to the channel.
     caller.process.drain_all();
-    if !caller.process.subscriptions.unsubscribe(id) {
+    if !caller.process.inside.subscriptions.unsubscribe(id) {
         return Err(Failure::False(ApiError::not_found("channel not found")));
     }
     if let Some((channel, coroutines)) = channel::with_coroutines(caller.process, id) {
@@ -141,7 +143,7 @@ fn unlisten_inner(caller: &mut Caller<'_>) -> ApiResult {
 #[expect(clippy::boxed_local, reason = "queues hand messages over boxed")]
 pub(crate) fn push_delivery(caller: &mut Caller<'_>, id: ChannelId, message: Box<Message>) {
     let is_raw = matches!(
-        caller.process.channels.get(id).map(|channel| &channel.source),
+        caller.process.inside.channels.get(id).map(|channel| &channel.source),
         Some(Source::Listener { as_message: false, .. })
     );
     match &message.content {

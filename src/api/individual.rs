@@ -9,11 +9,11 @@ use std::sync::OnceLock;
 
 use crate::api::caller::{self, ApiResult, Caller};
 use crate::api::stdlib;
-use crate::vm::boundary::{self, Reply};
-use crate::vm::control::Control;
-use crate::vm::ffi::{self, lua_CFunction, lua_State};
-use crate::vm::registry;
-use crate::vm::stack::{Stack, Type};
+use crate::vm::lua::boundary::{self, Reply};
+use crate::vm::lua::control::Control;
+use crate::vm::lua::ffi::{self, lua_CFunction, lua_State};
+use crate::vm::lua::registry;
+use crate::vm::lua::stack::{Stack, Type};
 
 /// Declares the shell of a function of Lua's; `$before` runs first, with the running state.
 macro_rules! shell {

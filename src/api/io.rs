@@ -6,14 +6,15 @@ use std::ffi::c_int;
 
 use crate::api::caller::{self, ApiResult, Caller};
 use crate::api::{function, library, time};
+use crate::coroutines::channel::Wake;
+use crate::coroutines::timers::Action;
 use crate::error::{ApiError, kind};
-use crate::output::{Asker, Broken, Flushed, Printed, Read};
-use crate::process::channel::Wake;
-use crate::process::message::Answer;
-use crate::process::timers::Action;
-use crate::vm::boundary::{self, Reply};
-use crate::vm::ffi::{self, lua_State};
-use crate::vm::stack::Stack;
+use crate::message::Answer;
+use crate::message::lease::Read;
+use crate::node::output::{Asker, Broken, Flushed, Printed};
+use crate::vm::lua::boundary::{self, Reply};
+use crate::vm::lua::ffi::{self, lua_State};
+use crate::vm::lua::stack::Stack;
 
 function!(read_line, read_line_inner);
 function!(flush, flush_inner);
@@ -44,21 +45,21 @@ pub(crate) fn print_line(caller: &mut Caller<'_>) -> ApiResult {
 /// There is room again: the text is still on top of the stack.
 fn print_again(stack: Stack) -> Reply {
     caller::enter(stack, |caller| {
-        caller.process.coroutines.take_wake();
+        caller.process.inside.coroutines.take_wake();
         print_line(caller)
     })
 }
 
 fn write_again(stack: Stack) -> Reply {
     caller::enter(stack, |caller| {
-        caller.process.coroutines.take_wake();
+        caller.process.inside.coroutines.take_wake();
         write_text(caller)
     })
 }
 
 fn out_again(stack: Stack) -> Reply {
     caller::enter(stack, |caller| {
-        caller.process.coroutines.take_wake();
+        caller.process.inside.coroutines.take_wake();
         out_line(caller)
     })
 }
@@ -77,7 +78,7 @@ fn wait_if_full(
     match printed {
         Printed::Done => Ok(Reply::Return(0)),
         Printed::Full => {
-            caller.process.coroutines.wait();
+            caller.process.inside.coroutines.wait();
             caller.wait(again)
         }
     }
@@ -141,7 +142,7 @@ fn flush_inner(caller: &mut Caller<'_>) -> ApiResult {
         Flushed::Broken(broken) => Err(not_written(&broken).into()),
         Flushed::Waits if asker.is_none() => Err(ApiError::invalid("cannot wait here").into()),
         Flushed::Waits => {
-            caller.process.coroutines.wait();
+            caller.process.inside.coroutines.wait();
             caller.wait(flushed)
         }
     }
@@ -150,7 +151,7 @@ fn flush_inner(caller: &mut Caller<'_>) -> ApiResult {
 /// What was written before the call is out, or lost; what was written since does not matter.
 fn flushed(stack: Stack) -> Reply {
     caller::enter(stack, |caller| {
-        caller.process.coroutines.take_wake();
+        caller.process.inside.coroutines.take_wake();
         match caller.process.node.output.flush(None) {
             Flushed::Broken(broken) => Err(not_written(&broken).into()),
             Flushed::Written | Flushed::Waits => written(caller),
@@ -192,7 +193,7 @@ fn read_line_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.process.node.output.read_line(asker).map_err(|error| {
         ApiError::new(kind::INTERNAL, format!("cannot read standard input: {error}"))
     })?;
-    let ticket = caller.process.coroutines.wait();
+    let ticket = caller.process.inside.coroutines.wait();
     let timer = timeout.map(|nanos| {
         let due = caller.process.node.clock.now().saturating_add(nanos.max(0) as u64);
         caller.process.timers.get_mut().add(due, Action::Wake(ticket))
@@ -208,7 +209,7 @@ fn line_read(stack: Stack) -> Reply {
     caller::enter(stack, |caller| {
         let number = |index| caller.integer(index).unwrap_or_default() as u64;
         let (token, timer) = (number(-2), number(-1));
-        match caller.process.coroutines.take_wake() {
+        match caller.process.inside.coroutines.take_wake() {
             Some(Wake::Answer(answer)) => {
                 if timer > 0 {
                     caller.process.timers.get_mut().stop(timer);

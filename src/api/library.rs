@@ -14,43 +14,15 @@ use crate::api::caller::{ApiResult, Caller, Failure};
 use crate::api::{
     channel, ctx, debug, errors, function, io, logger, prepare, process, security, stdlib, time,
 };
+use crate::app::module::{Builtin, Module};
 use crate::nearest;
-use crate::process::definition::{Chunk, Definition, Filled, Preset};
+use crate::node::definition::{Chunk, Definition, Filled, Preset};
 use crate::process::{Process, Stage};
-use crate::vm::boundary::{self, Reply};
-use crate::vm::control::Control;
-use crate::vm::ffi::{self, lua_CFunction, lua_State};
-use crate::vm::stack::{Stack, Type};
-use crate::vm::{Vm, registry};
-
-/// A module of the runtime that entries list under `modules`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Module {
-    Time,
-    Logger,
-    Io,
-    Ctx,
-    Security,
-}
-
-impl Module {
-    const ALL: [Module; 5] =
-        [Module::Time, Module::Logger, Module::Io, Module::Ctx, Module::Security];
-
-    pub(crate) fn named(name: &str) -> Option<Module> {
-        Module::ALL.into_iter().find(|module| module.name() == name)
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Module::Time => "time",
-            Module::Logger => "logger",
-            Module::Io => "io",
-            Module::Ctx => "ctx",
-            Module::Security => "security",
-        }
-    }
-}
+use crate::vm::lua::boundary::{self, Reply};
+use crate::vm::lua::control::Control;
+use crate::vm::lua::ffi::{self, lua_CFunction, lua_State};
+use crate::vm::lua::stack::{Stack, Type};
+use crate::vm::lua::{Vm, registry};
 
 /// How a table of the runtime is made.
 #[derive(Clone, Copy)]
@@ -62,27 +34,42 @@ pub(crate) enum Library {
 }
 
 /// Every table that is there for all processes: name and how it is made.
-pub(crate) const LIBRARIES: &[(&str, Library)] = &[
-    ("process", Library::Make(process::make)),
-    ("channel", Library::Functions(channel::FUNCTIONS)),
-    ("errors", Library::Make(errors::make)),
-    ("string", Library::Make(stdlib::make_string)),
-    ("table", Library::Make(stdlib::make_table)),
-    ("math", Library::Make(stdlib::make_math)),
-    ("utf8", Library::Make(stdlib::make_utf8)),
-    ("os", Library::Make(stdlib::make_os)),
-    ("coroutine", Library::Make(stdlib::make_coroutine)),
-    ("debug", Library::Functions(debug::FUNCTIONS)),
-];
+pub(crate) const LIBRARIES: [(&str, Library); Builtin::ALL.len()] = {
+    let mut libraries = [("", Library::Make(process::make)); Builtin::ALL.len()];
+    let mut number = 0;
+    while number < libraries.len() {
+        let table = Builtin::ALL[number];
+        libraries[number] = (table.name(), library_of(table));
+        number += 1;
+    }
+    libraries
+};
 
-/// Modules come behind the libraries in the registry's list of tables.
-const MODULES: [Library; 5] = [
-    Library::Make(time::make),
-    Library::Make(logger::make),
-    Library::Make(io::make),
-    Library::Make(ctx::make),
-    Library::Make(security::make),
-];
+const fn library_of(table: Builtin) -> Library {
+    match table {
+        Builtin::Process => Library::Make(process::make),
+        Builtin::Channel => Library::Functions(channel::FUNCTIONS),
+        Builtin::Errors => Library::Make(errors::make),
+        Builtin::String => Library::Make(stdlib::make_string),
+        Builtin::Table => Library::Make(stdlib::make_table),
+        Builtin::Math => Library::Make(stdlib::make_math),
+        Builtin::Utf8 => Library::Make(stdlib::make_utf8),
+        Builtin::Os => Library::Make(stdlib::make_os),
+        Builtin::Coroutine => Library::Make(stdlib::make_coroutine),
+        Builtin::Debug => Library::Functions(debug::FUNCTIONS),
+    }
+}
+
+/// Modules come behind these in the registry's list of tables.
+const fn library_of_module(module: Module) -> Library {
+    Library::Make(match module {
+        Module::Time => time::make,
+        Module::Logger => logger::make,
+        Module::Io => io::make,
+        Module::Ctx => ctx::make,
+        Module::Security => security::make,
+    })
+}
 
 /// Other names that are always there.
 const G: &str = "_G";
@@ -167,7 +154,7 @@ fn push_loaded(stack: Stack, index: usize) {
 fn library(number: usize) -> Library {
     match LIBRARIES.get(number) {
         Some((_, library)) => *library,
-        None => MODULES[number - LIBRARIES.len()],
+        None => library_of_module(Module::ALL[number - LIBRARIES.len()]),
     }
 }
 

@@ -4,8 +4,8 @@ use crate::api::caller::{ApiResult, Caller, Destination};
 use crate::api::function;
 use crate::api::monitor::GONE;
 use crate::error::ApiError;
-use crate::process::links;
 use crate::security::Action;
+use crate::slot::links;
 
 function!(link, link_inner);
 function!(unlink, unlink_inner);

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use crate::api::caller::{ApiResult, Caller, Failure};
 use crate::api::{fields, function};
-use crate::output::{Level, Record};
-use crate::vm::boundary::Reply;
-use crate::vm::stack::{Stack, Type};
-use crate::vm::userdata::{self, Class, Kind};
+use crate::node::output::{Level, Record};
+use crate::vm::lua::boundary::Reply;
+use crate::vm::lua::stack::{Stack, Type};
+use crate::vm::lua::userdata::{self, Class, Kind};
 
 /// User values: the name, and the fields as a table of texts, or nil for none. They are rendered
 /// when `with` gets them: what a script changes later does not change them.

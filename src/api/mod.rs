@@ -42,8 +42,8 @@ pub(crate) mod time;
 pub(crate) mod upgrade;
 
 pub(crate) use caller::Caller;
-pub(crate) use library::{Module, mentioned as mentioned_globals};
-pub(crate) use prepare::{prepare as prepare_vm, vm as new_vm};
+pub(crate) use library::mentioned as mentioned_globals;
+pub(crate) use prepare::prepare as prepare_vm;
 
 /// Declares the C shell of a safe function: `function!(shell, inner)`, or `function!(shared shell,
 /// inner)` for one that does the same in every process (see [`caller::enter_shared`]).
@@ -56,12 +56,14 @@ macro_rules! function {
     };
     ($enter:ident $shell:ident, $inner:path) => {
         pub(crate) unsafe extern "C-unwind" fn $shell(
-            lua: *mut crate::vm::ffi::lua_State,
+            lua: *mut crate::vm::lua::ffi::lua_State,
         ) -> std::ffi::c_int {
             // SAFETY: Lua calls this with the running state of one of our VMs, the frame holds
             // nothing with a destructor, and the result goes to Lua at once.
             unsafe {
-                crate::vm::boundary::call(lua, |stack| crate::api::caller::$enter(stack, $inner))
+                crate::vm::lua::boundary::call(lua, |stack| {
+                    crate::api::caller::$enter(stack, $inner)
+                })
             }
         }
     };

@@ -3,8 +3,8 @@
 use crate::api::caller::{ApiResult, Caller, Destination};
 use crate::api::function;
 use crate::error::{ApiError, kind};
-use crate::process::relations::MonitorError;
 use crate::security::Action;
+use crate::slot::relations::MonitorError;
 
 function!(monitor, monitor_inner);
 function!(unmonitor, unmonitor_inner);

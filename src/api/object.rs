@@ -7,10 +7,10 @@ use std::ffi::c_int;
 
 use crate::api::caller::{Caller, Failure};
 use crate::process::objects::{Object, ObjectId};
-use crate::vm::control::{Control, Released};
-use crate::vm::ffi::lua_State;
-use crate::vm::stack::Stack;
-use crate::vm::userdata::{self, Class, Kind};
+use crate::vm::lua::control::{Control, Released};
+use crate::vm::lua::ffi::lua_State;
+use crate::vm::lua::stack::Stack;
+use crate::vm::lua::userdata::{self, Class, Kind};
 
 /// What such a userdata holds.
 #[derive(Clone, Copy)]

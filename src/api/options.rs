@@ -3,8 +3,8 @@
 use crate::api::caller::{ApiResult, Caller, Failure};
 use crate::api::function;
 use crate::error::ApiError;
-use crate::vm::boundary::Reply;
-use crate::vm::stack::Type;
+use crate::vm::lua::boundary::Reply;
+use crate::vm::lua::stack::Type;
 
 function!(get_options, get_options_inner);
 function!(set_options, set_options_inner);

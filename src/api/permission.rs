@@ -5,8 +5,8 @@
 
 use crate::api::caller::{Caller, Destination};
 use crate::error::{ApiError, kind};
+use crate::message::context::Context;
 use crate::process::Process;
-use crate::process::context::Context;
 use crate::security::{Action, Decision, Request};
 use crate::value::Value;
 

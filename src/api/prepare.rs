@@ -6,37 +6,9 @@
 //! stay lazy (`library.rs`); whether one was filled in early cannot be told from Lua.
 
 use crate::api::{channel, function_names, library, stdlib};
-use crate::process::definition::{Chunk, Definition};
+use crate::node::definition::{Chunk, Definition};
 use crate::process::outcome;
-use crate::vm::Vm;
-use crate::vm::template::{Refusal, Template};
-
-/// Makes the VM of a process, a copy of its definition's template. `None` if the machine is out of
-/// memory. `on_refusal` hears, once for a definition, why its processes are built one by one.
-pub(crate) fn vm(
-    definition: &Definition,
-    memory_limit: usize,
-    hash_seed: u32,
-    on_refusal: impl FnOnce(&Refusal),
-) -> Option<Vm> {
-    let make = || {
-        let template = Template::make(hash_seed, &|vm| prepare(vm, definition));
-        template.inspect_err(on_refusal)
-    };
-    if let Ok(template) = definition.template.get_or_init(make) {
-        return template.copy(memory_limit);
-    }
-    build(definition, memory_limit, hash_seed)
-}
-
-/// As [`vm`], without a template.
-pub(crate) fn build(definition: &Definition, memory_limit: usize, hash_seed: u32) -> Option<Vm> {
-    let vm = Vm::new(0, hash_seed)?;
-    let is_prepared = prepare(&vm, definition);
-    // Only now, so that what building takes for a moment counts as little as it does in a copy.
-    vm.control().set_memory_limit(memory_limit);
-    is_prepared.then_some(vm)
-}
+use crate::vm::lua::Vm;
 
 /// Fills an empty VM. The function of the first chunk is left on its stack; those of the others lie
 /// where what they give will be kept. False if memory is out.

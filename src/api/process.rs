@@ -7,9 +7,9 @@ use crate::api::{
     exec, exit, function, inbox, library, link, monitor, options, registry, send, spawn, spawner,
     upgrade,
 };
-use crate::vm::boundary::Reply;
-use crate::vm::ffi::lua_CFunction;
-use crate::vm::stack::{Stack, Type};
+use crate::vm::lua::boundary::Reply;
+use crate::vm::lua::ffi::lua_CFunction;
+use crate::vm::lua::stack::{Stack, Type};
 
 /// Every function of `process`.
 pub(crate) const FUNCTIONS: &[(&str, lua_CFunction)] = &[

@@ -5,11 +5,11 @@ use crate::api::function;
 use crate::api::permission::denied;
 use crate::error::{ApiError, kind};
 use crate::pid;
-use crate::process::names::RegisterError;
 use crate::security::Action;
-use crate::vm::boundary::Reply;
-use crate::vm::ffi::lua_CFunction;
-use crate::vm::stack::Type;
+use crate::slot::names::RegisterError;
+use crate::vm::lua::boundary::Reply;
+use crate::vm::lua::ffi::lua_CFunction;
+use crate::vm::lua::stack::Type;
 
 pub(crate) const FUNCTIONS: &[(&str, lua_CFunction)] =
     &[("register", register), ("lookup", lookup), ("unregister", unregister)];

@@ -12,9 +12,9 @@ use crate::process::objects::Object;
 use crate::security::{Action, Actor, Decision, Policy, Request, Scope};
 use crate::sync::Arc;
 use crate::value::Value;
-use crate::vm::boundary::Reply;
-use crate::vm::stack::{Stack, Type};
-use crate::vm::userdata::{Class, Kind};
+use crate::vm::lua::boundary::Reply;
+use crate::vm::lua::stack::{Stack, Type};
+use crate::vm::lua::userdata::{Class, Kind};
 
 function!(actor, actor_inner);
 function!(scope, scope_inner);

@@ -6,10 +6,10 @@
 use crate::api::caller::{self, ApiResult, Caller, Failure};
 use crate::api::channel::{self, Received};
 use crate::api::function;
-use crate::process::channel::{ChannelId, Waiter, Wake};
-use crate::vm::boundary::Reply;
-use crate::vm::stack::{Stack, Type};
-use crate::vm::userdata::{self, Class, Kind};
+use crate::coroutines::channel::{ChannelId, Waiter, Wake};
+use crate::vm::lua::boundary::Reply;
+use crate::vm::lua::stack::{Stack, Type};
+use crate::vm::lua::userdata::{self, Class, Kind};
 
 function!(select, select_inner);
 function!(case_send, case_send_inner);
@@ -80,7 +80,7 @@ fn select_inner(caller: &mut Caller<'_>) -> ApiResult {
                 return Ok(reply);
             }
         }
-        if !caller.process.subscriptions.has_pending() {
+        if !caller.process.inside.subscriptions.has_pending() {
             break;
         }
     }
@@ -146,11 +146,11 @@ fn try_case(caller: &mut Caller<'_>, case: i32) -> Result<Option<Reply>, Failure
 }
 
 fn wait_on_all(caller: &mut Caller<'_>, count: i32) {
-    let ticket = caller.process.coroutines.wait();
+    let ticket = caller.process.inside.coroutines.wait();
     for case in 0..count {
         let Case { channel: id, is_send } = case_at(caller, case);
         let waiter = Waiter { ticket, case: case as u32 + 1 };
-        let Some(state) = caller.process.channels.get(id) else { continue };
+        let Some(state) = caller.process.inside.channels.get(id) else { continue };
         if !is_send {
             state.wait_to_receive(waiter);
             continue;
@@ -167,7 +167,7 @@ fn wait_on_all(caller: &mut Caller<'_>, count: i32) {
 /// One case went ahead: leaves the queues of the others and reports.
 fn selected(stack: Stack) -> Reply {
     caller::enter(stack, |caller| {
-        let wake = caller.process.coroutines.take_wake();
+        let wake = caller.process.inside.coroutines.take_wake();
         let count = caller.top() - 1;
         for case in 0..count {
             let id = case_at(caller, case).channel;

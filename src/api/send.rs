@@ -5,13 +5,13 @@ use std::num::NonZero;
 use crate::api::caller::{ApiResult, Caller, Destination};
 use crate::api::function;
 use crate::error::ApiError;
+use crate::message::Message;
 use crate::payload;
 use crate::pid::{self, ProcessId};
 use crate::process::LastDestination;
-use crate::process::message::Message;
 use crate::security::Action;
-use crate::vm::ffi::LUA_REGISTRYINDEX as REGISTRY;
-use crate::vm::registry;
+use crate::vm::lua::ffi::LUA_REGISTRYINDEX as REGISTRY;
+use crate::vm::lua::registry;
 
 function!(send, send_inner);
 
@@ -42,7 +42,7 @@ fn send_inner(caller: &mut Caller<'_>) -> ApiResult {
     }
     let target = target.process("process not found")?;
     caller.process.flush_taken();
-    let unread = deliver(caller, target, message)?;
+    let unread = caller.process.node.send(target, message)?;
     if unread > CROWDED {
         caller.control().spend((unread / CROWDED).min(CROWDED_COST_MAX));
     }
@@ -51,7 +51,7 @@ fn send_inner(caller: &mut Caller<'_>) -> ApiResult {
 
 /// Resolves as [`Caller::resolve`] does and asks for permission, but knows the last text that was
 /// allowed again: a process mostly sends to few others. Whether a PID still lives is seen by
-/// `deliver`.
+/// `Node::send`.
 #[inline]
 fn resolve(caller: &mut Caller<'_>, destination: &[u8]) -> Result<Destination, ApiError> {
     let last = caller.process.last_destination;
@@ -94,34 +94,4 @@ fn two_texts<'a>(caller: &Caller<'_>) -> Result<(&'a [u8], &'a [u8]), ApiError> 
         return Err(ApiError::invalid("send requires at least destination and topic arguments"));
     }
     Ok((caller.text(1)?, caller.text(2)?))
-}
-
-/// Delivers to a process that was alive; returns how many messages wait there.
-fn deliver(
-    caller: &Caller<'_>,
-    target: ProcessId,
-    mut message: Box<Message>,
-) -> Result<u32, ApiError> {
-    let node = &caller.process.node;
-    let gone = || ApiError::not_found("process not found");
-    let slot = node.slots.find(target.uniq).ok_or_else(gone)?;
-    let limits = &node.host(target.host).limits;
-    let size = match message.payload() {
-        Some(payload) if limits.memory_bytes > 0 => payload.size(),
-        _ => 0,
-    };
-    message.set_destination(target.uniq);
-    // The state first: of a receiver that runs, `reserve` should be the first to want the mailbox's
-    // line, which comes from another core then, and for writing.
-    let may_hand_over = limits.memory_bytes == 0 && slot.state.seems_waiting();
-    if may_hand_over && slot.mailbox.has_room(limits.mailbox) {
-        match node.hand_over(slot, message) {
-            Ok(()) => return Ok(0),
-            Err(back) => message = back,
-        }
-    }
-    let unread = slot.reserve(1, size, limits);
-    let unread = unread.map_err(|reason| node.refuse(slot, target.uniq, reason))?;
-    node.deliver(slot, message).map_err(|_| gone())?;
-    Ok(unread)
 }

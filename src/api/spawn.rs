@@ -4,16 +4,16 @@
 use crate::api::caller::{self, ApiResult, Caller};
 use crate::api::{function, spawner};
 use crate::error::{ApiError, kind};
+use crate::message::Answer;
+use crate::message::context::Inherited;
 use crate::payload;
 use crate::pid::ProcessId;
-use crate::process::Process;
-use crate::process::context::Inherited;
-use crate::process::message::Answer;
 use crate::process::objects::Plan;
+use crate::process::spawn::{Relation, Request, Spawned, Spawner};
+use crate::process::{Process, spawn as start};
 use crate::security::Action;
-use crate::spawn::{self as start, Relation, Request, Spawned, Spawner};
-use crate::vm::boundary::{Continuation, Reply};
-use crate::vm::stack::Stack;
+use crate::vm::lua::boundary::{Continuation, Reply};
+use crate::vm::lua::stack::Stack;
 
 /// One of the four spawn functions.
 #[derive(Clone, Copy)]
@@ -49,7 +49,7 @@ macro_rules! variant {
             pub(super) fn again(stack: Stack) -> Reply {
                 caller::enter(stack, |caller| {
                     // Whatever came of the other's child, the name is to be looked at anew.
-                    drop(caller.process.coroutines.take_answer());
+                    drop(caller.process.inside.coroutines.take_answer());
                     built(caller)
                 })
             }
@@ -95,12 +95,12 @@ fn run(caller: &mut Caller<'_>, variant: Variant, first: i32, plan: Option<&Plan
     }
     let request = Request { definition, host, arguments, relation, chain: None, context };
     let spawned = begin(caller, request)?;
-    let (Spawned::Running(child) | Spawned::Pending(child)) = spawned;
+    let child = spawned.child();
     if variant.monitors {
         // Its EXIT may have come, and is not routed before this call is over.
-        caller.process.subscriptions.start_monitoring(child.uniq);
+        caller.process.inside.subscriptions.start_monitoring(child.uniq);
     }
-    if matches!(spawned, Spawned::Pending(_)) {
+    if spawned.is_pending() {
         return caller.wait(answered);
     }
     push_pid(caller, child);
@@ -138,8 +138,8 @@ fn check_permissions(
 /// made to wait for the answer, so it must be able to.
 pub(crate) fn begin(caller: &mut Caller<'_>, request: Request<'_>) -> Result<Spawned, ApiError> {
     caller.process.flush_taken();
-    let Process { node, coroutines, id, .. } = &mut *caller.process;
-    let waiting = || Spawner::Process { uniq: id.uniq, token: coroutines.wait().to_token() };
+    let Process { node, inside, id, .. } = &mut *caller.process;
+    let waiting = || Spawner::Process { uniq: id.uniq, token: inside.coroutines.wait().to_token() };
     start::spawn(node, request, waiting)
 }
 
@@ -151,7 +151,7 @@ pub(crate) fn push_pid(caller: &Caller<'_>, process: ProcessId) {
 }
 
 fn answered(stack: Stack) -> Reply {
-    caller::enter(stack, |caller| match caller.process.coroutines.take_answer() {
+    caller::enter(stack, |caller| match caller.process.inside.coroutines.take_answer() {
         Some(Answer::Spawned { child, failure: None }) => {
             push_pid(caller, child);
             Ok(Reply::Return(2))

@@ -5,20 +5,19 @@ use crate::api::permission::denied;
 use crate::api::spawn::{self, Variant};
 use crate::api::{function, object, send};
 use crate::error::{ApiError, kind};
+use crate::message::Topic;
+use crate::message::context::Context;
 use crate::payload::{self, Payload};
 use crate::pid::ProcessId;
-use crate::process::context::Context;
-use crate::process::links;
-use crate::process::message::{Content, Message, Topic};
-use crate::process::names::{Reservation, Waiter};
 use crate::process::objects::{Object, Plan};
-use crate::process::relations::MonitorError;
-use crate::process::slot::{NoRoom, Slot};
 use crate::security::Action;
+use crate::slot::links;
+use crate::slot::names::{Reservation, Waiter};
+use crate::slot::relations::MonitorError;
 use crate::sync::Arc;
-use crate::vm::boundary::Reply;
-use crate::vm::stack::Type;
-use crate::vm::userdata::{Class, Kind};
+use crate::vm::lua::boundary::Reply;
+use crate::vm::lua::stack::Type;
+use crate::vm::lua::userdata::{Class, Kind};
 
 function!(with_context, with_context_inner);
 function!(add_context, add_context_inner);
@@ -209,7 +208,7 @@ pub(crate) fn claim_name(
     for _ in 0..JOIN_TRIES_MAX {
         let node = caller.process.node;
         let uniq = caller.process.id.uniq;
-        let coroutines = &mut caller.process.coroutines;
+        let coroutines = &mut caller.process.inside.coroutines;
         let waiter = || Waiter { uniq, token: coroutines.wait().to_token() };
         match node.names.reserve(&node.slots, name, waiter) {
             Reservation::Made => return Ok(Claim::Reserved),
@@ -237,18 +236,8 @@ fn join(
     check_join(caller, variant, plan, process)?;
     let node = caller.process.node;
     let own = caller.process.id.uniq;
-    let Some(slot) = node.slots.find(process.uniq) else { return Ok(false) };
-    reserve_places(caller, slot, process, plan)
-        .map_err(|reason| node.refuse(slot, process.uniq, reason))?;
-    for (index, (topic, payload)) in plan.messages.iter().enumerate() {
-        let (from, payload) = (Some(caller.process.id), payload.clone());
-        let content = Content::User { from, topic: topic.clone(), payload };
-        if node.deliver(slot, Message::new(process.uniq, content)).is_err() {
-            // The places may be those of the slot's next tenant, who gives back only the one of
-            // the message that it drops.
-            release_places(caller, slot, process, &plan.messages[index + 1..]);
-            return Ok(false);
-        }
+    if !node.send_all(process, Some(caller.process.id), &plan.messages)? {
+        return Ok(false);
     }
     if process.uniq == own {
         return Ok(true);
@@ -277,28 +266,4 @@ fn check_join(
         }
     }
     Ok(())
-}
-
-fn release_places(
-    caller: &Caller<'_>,
-    slot: &Slot,
-    process: ProcessId,
-    messages: &[(Topic, Payload)],
-) {
-    slot.mailbox.release(messages.len() as u32);
-    if caller.process.node.host(process.host).limits.memory_bytes > 0 {
-        slot.mailbox.release_bytes(messages.iter().map(|(_, payload)| payload.size()).sum());
-    }
-}
-
-/// Reserves room for all messages of a plan, or for none.
-fn reserve_places(
-    caller: &Caller<'_>,
-    slot: &Slot,
-    process: ProcessId,
-    plan: &Plan,
-) -> Result<(), NoRoom> {
-    let bytes = plan.messages.iter().map(|(_, payload)| payload.size()).sum();
-    let limits = &caller.process.node.host(process.host).limits;
-    slot.reserve(plan.messages.len() as u32, bytes, limits).map(|_| ())
 }

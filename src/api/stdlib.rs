@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use crate::api::{base, coroutine, debug, individual, library, string_match};
-use crate::vm::ffi::{self, lua_CFunction};
-use crate::vm::stack::{Stack, Type};
+use crate::vm::lua::ffi::{self, lua_CFunction};
+use crate::vm::lua::stack::{Stack, Type};
 
 /// Where a function comes from.
 #[derive(Clone, Copy)]
@@ -305,5 +305,5 @@ fn string_index_inner(caller: &mut crate::api::Caller<'_>) -> crate::api::caller
     library::push_named_library(caller.stack, "string");
     caller.push_value(2);
     caller.raw_get(-2);
-    Ok(crate::vm::boundary::Reply::Return(1))
+    Ok(crate::vm::lua::boundary::Reply::Return(1))
 }

@@ -19,10 +19,9 @@ use std::ffi::c_int;
 use std::mem::needs_drop;
 use std::slice;
 
-use crate::vm::ffi;
-use crate::vm::ffi::{lua_Integer, lua_State};
-use crate::vm::matcher::{self, Capture, MatchError, Matcher};
-use crate::vm::preempt;
+use crate::vm::lua::ffi::{self, lua_Integer, lua_State};
+use crate::vm::lua::matcher::{self, Capture, MatchError, Matcher};
+use crate::vm::lua::preempt;
 pub(crate) use gsub::{gsub, raise_type};
 
 /// The `__name` of error objects.

@@ -5,9 +5,9 @@ use crate::api::function;
 use crate::error::ApiError;
 use crate::payload;
 use crate::process::Upgrade;
-use crate::vm::boundary::Reply;
-use crate::vm::control::Leave;
-use crate::vm::stack::Type;
+use crate::vm::lua::boundary::Reply;
+use crate::vm::lua::control::Leave;
+use crate::vm::lua::stack::Type;
 
 function!(upgrade, upgrade_inner);
 

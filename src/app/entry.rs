@@ -6,18 +6,17 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::EntryId;
 use super::index::Draft;
-use super::keys;
 use super::lifecycle::Lifecycle;
+use super::module::{self, Builtin, Module};
 use super::problem::Report;
-use super::requires;
 use super::section::{self, Section};
 use super::security::PolicyConfig;
 use super::source::{self, Origin, Owner};
+use super::{EntryId, keys, requires};
 use crate::nearest::{hint, list};
 use crate::value::Value;
-use crate::vm::bytecode::Bytecode;
+use crate::vm::lua::bytecode::Bytecode;
 
 const DEFAULT_MAX_MAILBOX: usize = 1_000_000;
 
@@ -222,20 +221,14 @@ pub(super) fn read(
     }
 }
 
-/// Modules that have to be listed to be used.
-pub(crate) const MODULES: [&str; 5] = ["time", "logger", "io", "ctx", "security"];
-/// Tables that every process has; listing them is allowed and changes nothing.
-pub(crate) const TABLES: [&str; 10] =
-    ["process", "channel", "errors", "string", "table", "math", "utf8", "coroutine", "os", "debug"];
-
 fn is_module(name: &str) -> bool {
-    MODULES.contains(&name) || TABLES.contains(&name)
+    module::names().any(|known| known == name)
 }
 
 /// What to say of a module that there is not.
 fn unknown_module(name: &str) -> String {
-    let advice = match hint(name, MODULES.into_iter().chain(TABLES)) {
-        none if none.is_empty() => format!("; there are {}", list(MODULES.into_iter())),
+    let advice = match hint(name, module::names()) {
+        none if none.is_empty() => format!("; there are {}", list(Module::names())),
         hint => hint,
     };
     format!("unknown module {name:?}{advice}")
@@ -289,7 +282,8 @@ impl Reader<'_, '_> {
         let Ok(text) = std::str::from_utf8(&loaded.text) else { return };
         let own = || {
             let aliases = imports.iter().map(|(alias, _)| alias);
-            modules.iter().chain(aliases).map(String::as_str).chain(TABLES)
+            let tables = Builtin::ALL.iter().map(|builtin| -> &str { builtin.name() });
+            modules.iter().chain(aliases).map(|name| -> &str { name }).chain(tables)
         };
         for (line, name) in requires::find(text) {
             if own().any(|known| known == name) {

@@ -6,13 +6,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::EntryId;
-use super::entry_id;
 use super::files::Files;
-use super::keys;
 use super::node::{self, Data, Node};
 use super::problem::{Problem, Severity};
 use super::scalar::Remark;
+use super::{EntryId, entry_id, keys};
 use crate::nearest::{hint, list, nearest};
 use crate::value::Value;
 

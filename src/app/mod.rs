@@ -24,6 +24,7 @@ mod imports;
 mod index;
 mod keys;
 mod lifecycle;
+pub(crate) mod module;
 mod node;
 mod problem;
 mod requirements;
@@ -39,12 +40,13 @@ use std::collections::btree_map;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use self::dependencies::Entries;
-pub(crate) use self::entry::{Code, Entry, HostConfig, Kind, MODULES, ServiceConfig, TABLES};
-pub use self::entry_id::EntryId;
-use self::files::Files;
-pub(crate) use self::lifecycle::{Lifecycle, Restart};
-pub use self::problem::{Problem, Severity};
+use dependencies::Entries;
+pub(crate) use entry::{Code, Entry, HostConfig, Kind, ServiceConfig};
+pub use entry_id::EntryId;
+use files::Files;
+pub(crate) use lifecycle::{Lifecycle, Restart};
+pub(crate) use module::Module;
+pub use problem::{Problem, Severity};
 
 /// Holds everything that was loaded from a tree of application files.
 ///

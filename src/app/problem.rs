@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::EntryId;
 use super::scalar::Remark;
 use super::source::Loaded;
-use crate::output;
-use crate::vm::bytecode::SyntaxError;
+use crate::escape;
+use crate::vm::lua::bytecode::SyntaxError;
 
 /// Says whether a problem makes something unusable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,11 +50,11 @@ impl fmt::Display for Problem {
             Severity::Warning => "warning: ",
         };
         // In one line, whatever files and entries are called.
-        write!(f, "{}", output::one_line(self.file.as_os_str().as_encoded_bytes()))?;
+        write!(f, "{}", escape::one_line(self.file.as_os_str().as_encoded_bytes()))?;
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
-        write!(f, ": {prefix}{}", output::one_line(&self.message))
+        write!(f, ": {prefix}{}", escape::one_line(&self.message))
     }
 }
 

@@ -10,7 +10,7 @@ use super::EntryId;
 use super::keys::{Inside, Key};
 use super::node::{Data, Node};
 use super::problem::{Report, Severity};
-use crate::duration;
+use crate::calendar::duration;
 use crate::nearest::list;
 use crate::value::Value;
 

@@ -14,7 +14,7 @@ use super::files::{self, Files};
 use super::node::Node;
 use super::problem::Report;
 use crate::nearest::{list, nearest};
-use crate::vm::bytecode::{self, Bytecode, Place};
+use crate::vm::lua::bytecode::{self, Bytecode, Place};
 
 const FILE_PREFIX: &str = "file://";
 

@@ -2,7 +2,7 @@
 
 use crate::payload::{self, Payload};
 use crate::value::Value;
-use crate::vm::Vm;
+use crate::vm::lua::Vm;
 
 /// A VM with one value on its stack, and no process.
 pub struct Codec(Vm);

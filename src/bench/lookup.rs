@@ -1,7 +1,7 @@
 //! From the text of a PID to the slot of its process.
 
 use crate::pid::{self, PidBuffer};
-use crate::process::slot::ProcessTable;
+use crate::slot::table::ProcessTable;
 
 /// Takes a PID's text apart; gives its number.
 pub fn parse_pid(text: &[u8]) -> Option<u64> {

@@ -1,8 +1,7 @@
 //! A mailbox without a process.
 
+use crate::message::{Content, Message, Topic, mailbox};
 use crate::payload::Payload;
-use crate::process::mailbox;
-use crate::process::message::{Content, Message, Topic};
 
 /// Messages that wait in a [`Mailbox`] before its senders are refused.
 const UNREAD_MAX: u32 = 1024;

@@ -14,6 +14,6 @@ mod waiting;
 pub use codec::{Codec, Encoded};
 pub use lookup::{Slots, parse_pid, write_pid};
 pub use mailbox::Mailbox;
-pub use scheduler::{Injector, RunQueue, State, Wheel};
+pub use scheduler::{Injector, RunQueue, State, TimerHeap};
 pub use vms::Vms;
 pub use waiting::{Figures, Packed, Sleeper, Waiting};

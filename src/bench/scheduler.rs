@@ -1,9 +1,9 @@
 //! The queues, the scheduling word and the timers, without workers.
 
 use crate::clock::Clock;
-use crate::process::state::{self, Notify, Rest};
 use crate::scheduler::run_queue::{self, Picked};
-use crate::scheduler::{Scheduler, timer};
+use crate::scheduler::{Scheduler, timer_heap};
+use crate::slot::state::{self, Notify, Rest};
 
 /// A worker's queues.
 pub struct RunQueue(run_queue::RunQueue);
@@ -96,14 +96,14 @@ impl State {
 }
 
 /// The timers of a worker.
-pub struct Wheel(timer::Wheel);
+pub struct TimerHeap(timer_heap::TimerHeap);
 
-impl Wheel {
+impl TimerHeap {
     /// Makes one with so many entries, due far in the future.
-    pub fn new(entries: u64) -> Wheel {
-        let mut wheel = timer::Wheel::default();
+    pub fn new(entries: u64) -> TimerHeap {
+        let mut wheel = timer_heap::TimerHeap::default();
         (0..entries).for_each(|entry| wheel.add(u64::MAX / 2 + entry, entry));
-        Wheel(wheel)
+        TimerHeap(wheel)
     }
 
     /// Adds an entry that is due before all others and takes it.

@@ -1,10 +1,9 @@
 //! VMs that are ready for their first chunk, and no process in them.
 
-use crate::api::prepare;
 use crate::app::Application;
 use crate::loader;
-use crate::process::definition::Definition;
-use crate::vm::Vm;
+use crate::node::definition::Definition;
+use crate::vm::lua::Vm;
 
 /// Any number: what hash tables of Lua begin with.
 const HASH_SEED: u32 = 7;
@@ -22,7 +21,7 @@ impl Vms {
         let files = files.map(|(path, text)| (path.into(), text.as_bytes().to_vec()));
         let application = Application::from_files(files);
         let definition = loader::definitions(&application).remove(&b"app:main"[..])?.ok()?;
-        prepare::vm(&definition, 0, HASH_SEED, |_| {})?;
+        definition.new_vm(0, HASH_SEED, |_| {})?;
         let has_template = definition.template.get().is_some_and(Result::is_ok);
         has_template.then_some(Vms(definition))
     }
@@ -34,11 +33,11 @@ impl Vms {
 
     /// Builds what a process starts with piece by piece, and frees it.
     pub fn build(&self) -> bool {
-        prepare::build(&self.0, 0, HASH_SEED).is_some()
+        self.0.build_vm(0, HASH_SEED).is_some()
     }
 
     /// Copies the same from the template, and frees it.
     pub fn copy(&self) -> bool {
-        prepare::vm(&self.0, 0, HASH_SEED, |_| {}).is_some()
+        self.0.new_vm(0, HASH_SEED, |_| {}).is_some()
     }
 }

@@ -6,26 +6,26 @@
 use std::path::PathBuf;
 
 use crate::app::Application;
-use crate::death;
-use crate::host::HostState;
-use crate::node::Node;
-use crate::output::{Level, Output, Settings};
-use crate::payload;
+use crate::message::context::Inherited;
+use crate::message::{Content, Message, Topic};
+use crate::node::host::HostState;
+use crate::node::output::{Level, Output, Settings};
+use crate::node::{Node, Parts, REDUCTIONS};
 use crate::pid::{self, ProcessId};
-use crate::process::context::Inherited;
-use crate::process::message::{Content, Message, Topic};
-use crate::process::slot::Slot;
-use crate::process::state::{Notify, Rest};
-use crate::process::{self, Process, Step};
+use crate::process::spawn::{self, Relation, Request, deferred, start};
+use crate::process::tenant::process_in;
+use crate::process::{self, Process, Step, death};
 use crate::scheduler::Scheduler;
-use crate::spawn::{self, Relation, Request};
+use crate::slot::Slot;
+use crate::slot::state::{Notify, Rest};
 use crate::sync::Arc;
 use crate::value::Value;
-use crate::vm::control::KILL_TERMINATED;
-use crate::vm::difference::Difference;
-use crate::vm::template::Template;
+use crate::vm::image::difference::Difference;
+use crate::vm::image::template::Template;
+use crate::vm::lua::control::KILL_TERMINATED;
+use crate::{loader, payload};
 
-pub use crate::vm::difference::Figures;
+pub use crate::vm::image::difference::Figures;
 
 /// The host of all processes.
 const HOST: &str = "app:host";
@@ -67,7 +67,17 @@ impl Waiting {
         files.push((PathBuf::from("_index.yaml"), index.into_bytes()));
         let output = Output::new(Settings { level: Level::Error, ..Settings::default() });
         let application = Application::from_files(files);
-        let node = Node::new(String::new(), application, Scheduler::new(1).0, output, Vec::new());
+        let node = Node::new(Parts {
+            id: String::new(),
+            definitions: loader::definitions(&application),
+            policies: loader::policies(&application),
+            application,
+            scheduler: Scheduler::new(1).0,
+            output,
+            script_arguments: Vec::new(),
+            is_strict: false,
+            reductions: REDUCTIONS,
+        });
         node.hosts().iter().for_each(|host| host.set_state(HostState::Running));
         Waiting { node: Arc::new(node) }
     }
@@ -101,14 +111,12 @@ impl Waiting {
 
     /// Sends from one process to another and runs until all wait; false if the receiver is gone.
     pub fn send(&self, from: Sleeper, to: Sleeper, topic: &str, values: &[Value]) -> bool {
-        let Some(slot) = self.node.slots.find(to.0.uniq) else { return false };
         let content = Content::User {
             from: Some(from.0),
             topic: Topic::from_slice(topic.as_bytes()),
             payload: payload::from_values(values),
         };
-        let is_sent = slot.mailbox.reserve(1, 0).is_some()
-            && self.node.deliver(slot, Message::new(to.0.uniq, content)).is_ok();
+        let is_sent = self.node.send(to.0, Message::new(to.0.uniq, content)).is_ok();
         self.run();
         is_sent
     }
@@ -161,7 +169,7 @@ impl Waiting {
         assert_eq!(notified, Notify::Schedule, "the process waits");
         slot.state.transition_to_running();
         // SAFETY: the state is running now, by this thread.
-        let process = unsafe { &*slot.process() };
+        let process = unsafe { &*process_in(slot) };
         let template = template_of(process);
         let result = act(process, template.expect("the definition has a template"));
         assert_eq!(slot.state.transition_to_waiting(), Rest::Waiting, "no other thread is here");
@@ -173,7 +181,7 @@ impl Waiting {
         while let Some(runnable) = self.node.scheduler.take_injected() {
             let slot = self.node.slots.slot(runnable.into()).expect("it was scheduled");
             slot.state.transition_to_running();
-            let process = spawn::process_of(&self.node, slot);
+            let process = deferred::process_of(&self.node, slot);
             assert!(!process.is_null(), "memory is left");
             // SAFETY: as in `hold`.
             let step = unsafe { process::run_timeslice(process, self.node.reductions) };
@@ -188,7 +196,8 @@ impl Waiting {
                 slot.state.transition_to_scheduled();
                 self.node.scheduler.schedule_last(slot.index());
             }
-            Step::Started => spawn::started(&self.node, slot),
+            Step::Started => start::started(&self.node, slot),
+            Step::ChunkEnded(outcome) => start::failed(&self.node, slot, outcome),
             Step::Ended(outcome) => death::end(&self.node, slot, outcome),
             Step::Upgrading => unreachable!("no process of a bench asks for new code"),
         }

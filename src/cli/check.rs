@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::plan::{STATUS_ABSENT, STATUS_FAILED, is_absent};
 use crate::app::{Application, Severity};
-use crate::output;
+use crate::escape;
 
 /// What warnings count as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub(crate) fn check(
             counted(warnings, "warning", "warnings")
         ),
     };
-    let shown = output::one_line(directory.as_os_str().as_encoded_bytes());
+    let shown = escape::one_line(directory.as_os_str().as_encoded_bytes());
     writeln!(out, "{shown}: {entries}, {found}")?;
     let failures = match strictness {
         Strictness::Warnings => errors,

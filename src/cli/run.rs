@@ -16,8 +16,8 @@ use super::plan::{Plan, STATUS_FAILED};
 use super::stops::Stops;
 use crate::app::{Application, Problem, Severity};
 use crate::error::Error;
-use crate::interrupt::Interrupt;
-use crate::output::{Complaint, Field, Level, LogFormat, Output, Settings};
+use crate::node::interrupt::Interrupt;
+use crate::node::output::{Complaint, Field, Level, LogFormat, Output, Settings};
 use crate::runtime::{Builder, Runtime};
 use crate::value::Value;
 

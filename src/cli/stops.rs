@@ -2,12 +2,12 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::interrupt::Interrupt;
+use crate::node::interrupt::Interrupt;
+use crate::sync::signal::{AtomicI32, Ordering};
 
 /// Exit status after a signal, as shells count it: this and the signal's number.
 const STATUS_SIGNALLED: u8 = 128;

@@ -4,8 +4,8 @@
 //! most run the collector, so nothing can be lost half-way (V2).
 
 use super::{Number, Payload, Reader, tag};
-use crate::vm::error_object::{self, Flags, USER_VALUES};
-use crate::vm::stack::Stack;
+use crate::vm::lua::error_object::{self, Flags, USER_VALUES};
+use crate::vm::lua::stack::Stack;
 
 /// Pushes every value; returns how many, or `None` if the stack cannot hold them.
 pub(crate) fn push_all(stack: Stack, payload: &Payload) -> Option<i32> {

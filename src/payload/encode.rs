@@ -7,10 +7,12 @@
 use std::collections::HashMap;
 use std::ffi::c_void;
 
-use super::{DEPTH_MAX, Payload, SHARE_BYTES, SharedBytes, tag};
-use crate::vm::error_object::{Flags, USER_VALUES};
-use crate::vm::stack::{Stack, Type};
-use crate::vm::userdata::{self, Kind};
+use super::{Payload, SHARE_BYTES, tag};
+use crate::depth::DEPTH_MAX;
+use crate::shared_bytes::SharedBytes;
+use crate::vm::lua::error_object::{Flags, USER_VALUES};
+use crate::vm::lua::stack::{Stack, Type};
+use crate::vm::lua::userdata::{self, Kind};
 
 /// Tables of one value beyond this many are found through a map instead of a scan.
 const SCAN_MAX: usize = 16;

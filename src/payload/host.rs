@@ -1,6 +1,8 @@
 //! Between a [`Payload`] and the plain [`Value`]s of the host program.
 
-use super::{DEPTH_MAX, Number, Payload, Reader, SHARE_BYTES, SharedBytes, tag};
+use super::{Number, Payload, Reader, SHARE_BYTES, tag};
+use crate::depth::DEPTH_MAX;
+use crate::shared_bytes::SharedBytes;
 use crate::value::Value;
 
 /// Encodes the values of a host program. Tables nested too deeply arrive cut off as nil: host

@@ -14,9 +14,9 @@ mod decode;
 mod encode;
 mod host;
 
-use std::sync::Arc;
-
 use smallvec::SmallVec;
+
+use crate::shared_bytes::SharedBytes;
 
 pub(crate) use decode::{push_all, push_one};
 pub(crate) use encode::{encode, encode_into};
@@ -24,35 +24,8 @@ pub(crate) use host::{from_values, to_values};
 
 /// Strings at least this long are shared instead of copied.
 pub(crate) const SHARE_BYTES: usize = 1024;
-/// Tables nested deeper than this are refused.
-pub(crate) const DEPTH_MAX: usize = 200;
 /// Bytes of a payload that need no allocation of their own: a few scalars or a short string.
 const INLINE_BYTES: usize = 24;
-
-/// Immutable bytes shared by any number of VMs, closed by a NUL that `len` does not count.
-#[derive(Clone, Debug)]
-pub(crate) struct SharedBytes(Arc<[u8]>);
-
-impl SharedBytes {
-    pub(crate) fn new(bytes: &[u8]) -> Self {
-        let mut owned = Vec::with_capacity(bytes.len() + 1);
-        owned.extend_from_slice(bytes);
-        owned.push(0);
-        SharedBytes(owned.into())
-    }
-
-    pub(crate) fn as_slice(&self) -> &[u8] {
-        &self.0[..self.len()]
-    }
-
-    pub(crate) fn as_ptr(&self) -> *const u8 {
-        self.0.as_ptr()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.0.len() - 1
-    }
-}
 
 /// A number that is all of a payload.
 #[derive(Clone, Copy, Debug, PartialEq)]

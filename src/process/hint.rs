@@ -1,7 +1,7 @@
 //! What somebody may have meant whose code called or indexed nil. It is said where an error leaves
 //! Lua; inside, texts are those of stock Lua.
 
-use crate::app::{MODULES, TABLES};
+use crate::app::module::{self, Module};
 use crate::nearest::nearest;
 
 /// What scripts call most, as it is called.
@@ -86,10 +86,10 @@ fn called(kind: &str, name: &str) -> Option<String> {
 }
 
 fn indexed(name: &str) -> Option<String> {
-    if MODULES.contains(&name) {
+    if Module::named(name).is_some() {
         return Some(format!("list {name} under modules: of the entry"));
     }
-    let known = MODULES.into_iter().chain(TABLES);
+    let known = module::names();
     nearest(name, known).map(|near| format!("did you mean {near}?"))
 }
 

@@ -7,68 +7,53 @@
 
 #![allow(unsafe_code)]
 
-pub(crate) mod cancellation;
-pub(crate) mod channel;
-pub(crate) mod context;
-pub(crate) mod coroutines;
-pub(crate) mod definition;
-pub(crate) mod exit;
-mod heap_report;
+pub(crate) mod death;
 pub(crate) mod hint;
-pub(crate) mod links;
+pub(crate) mod lasting;
 #[cfg(all(test, loom))]
 mod loom_death;
-#[cfg(all(test, loom))]
-mod loom_mailbox;
-pub(crate) mod mailbox;
-pub(crate) mod message;
-pub(crate) mod names;
 pub(crate) mod objects;
 pub(crate) mod outcome;
-mod rare;
-pub(crate) mod relations;
-mod short_queue;
+pub(crate) mod replace;
 pub(crate) mod shown;
-pub(crate) mod slot;
-pub(crate) mod state;
+pub(crate) mod spawn;
 mod streams;
-pub(crate) mod subscriptions;
-pub(crate) mod timers;
+pub(crate) mod tenant;
 mod timeslice;
 pub(crate) mod traceback;
 mod unread;
 mod upgrade;
 
-pub(crate) use timeslice::{REDUCTIONS, Step, run_timeslice};
+pub(crate) use timeslice::{Step, run_timeslice};
 pub(crate) use upgrade::Upgrade;
 
-use channel::{Channels, Wake};
-use context::Inherited;
-use coroutines::{Coroutines, MAIN};
-use definition::{Definition, Filled};
-use exit::{Failure, Watcher};
-use message::Message;
+use crate::coroutines::MAIN;
+use crate::coroutines::channel::{Channel, ChannelId, Source, Wake};
+use crate::coroutines::inside::Inside;
+use crate::coroutines::rare::Rare;
+use crate::coroutines::subscriptions::Drained;
+use crate::coroutines::timers::{Action, Timers};
+use crate::message::context::Inherited;
+use crate::message::exit::{Failure, Watcher};
+use crate::node::definition::{Definition, Filled};
+use crate::slot::relations::{self, MonitorError};
+use crate::slot::{Slot, links};
 use objects::Objects;
-use rare::Rare;
-use relations::MonitorError;
-use slot::Slot;
-use subscriptions::{Drained, Subscriptions};
-use timers::{Action, Timers};
 use traceback::Wrapped;
 
 use std::num::NonZero;
 use std::ptr::NonNull;
 
-use crate::lasting::Lasting;
 use crate::node::Node;
 use crate::payload::{self, Payload};
 use crate::pid::ProcessId;
 use crate::security;
-use crate::spawn::{Relation, Spawner};
-use crate::vm::Vm;
-use crate::vm::control::Released;
-use crate::vm::resume::CoroutineState;
-use crate::vm::stack::Stack;
+use crate::vm::lua::Vm;
+use crate::vm::lua::control::Released;
+use crate::vm::lua::resume::CoroutineState;
+use crate::vm::lua::stack::Stack;
+use lasting::Lasting;
+use spawn::{Relation, Spawner};
 
 /// What a process is doing besides its coroutines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +83,7 @@ impl LastDestination {
 /// message needs few cache lines.
 #[repr(C)]
 pub(crate) struct Process {
+    pub(crate) inside: Inside,
     pub(crate) vm: Vm,
     slot: NonNull<Slot>,
     pub(crate) node: Lasting<Node>,
@@ -114,9 +100,6 @@ pub(crate) struct Process {
     /// Messages that Lua took and the mailbox still counts.
     taken: u32,
     taken_bytes: usize,
-    pub(crate) coroutines: Coroutines,
-    pub(crate) channels: Channels,
-    pub(crate) subscriptions: Subscriptions,
     pub(crate) timers: Rare<Timers>,
     pub(crate) wrapped: Rare<Wrapped>,
     pub(crate) last_destination: LastDestination,
@@ -163,6 +146,7 @@ impl Process {
         // SAFETY: the caller's duty; `lasting.rs` says why the node outlives what is in its slots.
         let (node, definition) = unsafe { (Lasting::new(node), Lasting::new(definition)) };
         let mut process = Box::new(Process {
+            inside: Inside::new(),
             vm,
             slot,
             node,
@@ -174,9 +158,6 @@ impl Process {
             has_asked_for_input: false,
             taken: 0,
             taken_bytes: 0,
-            coroutines: Coroutines::default(),
-            channels: Channels::default(),
-            subscriptions: Subscriptions::new(),
             timers: Rare::default(),
             wrapped: Rare::default(),
             last_destination: LastDestination::NONE,
@@ -197,10 +178,10 @@ impl Process {
 
     /// Makes the VM and its main coroutine those of this process.
     fn bind(&mut self) {
-        let main = self.coroutines.reserve();
+        let main = self.inside.coroutines.reserve();
         debug_assert_eq!(main, MAIN);
         let address: *mut Process = self;
-        let kill = &raw const self.slot().kill;
+        let kill = self.slot().kill_word();
         self.vm.control().bind(address.cast(), kill);
         self.slot().set_vm(&self.vm);
     }
@@ -233,7 +214,7 @@ impl Process {
     /// Moves what arrived into the channels, and wakes who waits for it.
     #[inline]
     pub(crate) fn drain(&mut self) {
-        if !self.slot().mailbox.is_empty() || self.subscriptions.has_pending() {
+        if !self.slot().mailbox.is_empty() || self.inside.subscriptions.has_pending() {
             self.route_arrived();
         }
     }
@@ -245,8 +226,8 @@ impl Process {
         }
         // SAFETY: as in `slot`; borrowed apart from the fields that are changed below.
         let slot = unsafe { self.slot.as_ref() };
-        let (channels, coroutines) = (&mut self.channels, &mut self.coroutines);
-        let drained = self.subscriptions.drain(
+        let (channels, coroutines) = (&mut self.inside.channels, &mut self.inside.coroutines);
+        let drained = self.inside.subscriptions.drain(
             self.id.uniq,
             &slot.mailbox,
             &self.node.clock,
@@ -258,7 +239,7 @@ impl Process {
 
     /// Routes more of what was taken out of the mailbox before; false if that has to be looked into.
     fn route_on(&mut self) -> bool {
-        if !self.subscriptions.may_route_on(self.node.clock.coarse()) {
+        if !self.inside.subscriptions.may_route_on(self.node.clock.coarse()) {
             return false;
         }
         self.route_more();
@@ -266,8 +247,8 @@ impl Process {
     }
 
     fn route_more(&mut self) {
-        let (channels, coroutines) = (&mut self.channels, &mut self.coroutines);
-        let drained = self.subscriptions.route_on(self.id.uniq, channels, coroutines);
+        let (channels, coroutines) = (&mut self.inside.channels, &mut self.inside.coroutines);
+        let drained = self.inside.subscriptions.route_on(self.id.uniq, channels, coroutines);
         self.settle_strays(&drained);
     }
 
@@ -282,18 +263,11 @@ impl Process {
         }
     }
 
-    /// Hands a message to a coroutine that waits for it; gives it back if none does. By whoever has
-    /// the process, when the mailbox is empty.
-    #[inline]
-    pub(crate) fn accept(&mut self, message: Box<Message>) -> Result<(), Box<Message>> {
-        self.subscriptions.accept(message, &mut self.channels, &mut self.coroutines)
-    }
-
     /// Routes all that has arrived by now, before the subscriptions change; not what comes meanwhile,
     /// which might have no end.
     pub(crate) fn drain_all(&mut self) {
         self.drain();
-        while self.subscriptions.has_pending() {
+        while self.inside.subscriptions.has_pending() {
             self.route_more();
         }
     }
@@ -301,28 +275,28 @@ impl Process {
     /// Waits for the EXIT of another process (`relations.rs` says how that goes).
     pub(crate) fn monitor(&mut self, target: u64) -> Result<(), MonitorError> {
         let slots = &self.node.slots;
-        if !self.subscriptions.start_monitoring(target) {
+        if !self.inside.subscriptions.start_monitoring(target) {
             let is_alive = slots.find(target).is_some();
             return Err(if is_alive { MonitorError::Already } else { MonitorError::Gone });
         }
         if relations::watch(slots, target, Watcher::Monitor(self.id.uniq)) {
             return Ok(());
         }
-        self.subscriptions.stop_monitoring(target);
+        self.inside.subscriptions.stop_monitoring(target);
         Err(MonitorError::Gone)
     }
 
     /// Waits no more for the EXIT of another process; one that has arrived stays.
     pub(crate) fn unmonitor(&mut self, target: u64) {
         self.drain_all();
-        if self.subscriptions.stop_monitoring(target) {
+        if self.inside.subscriptions.stop_monitoring(target) {
             relations::forget(&self.node.slots, self.id.uniq, target);
         }
     }
 
     /// Takes it from the watchers of those that it monitors; at its end.
     pub(crate) fn forget_monitored(&self) {
-        for target in self.subscriptions.monitored() {
+        for target in self.inside.subscriptions.monitored() {
             relations::forget(&self.node.slots, self.id.uniq, target);
         }
     }
@@ -330,27 +304,27 @@ impl Process {
     /// Removes a link; a LINK_DOWN of the peer that no channel has yet is not seen any more.
     pub(crate) fn unlink(&mut self, peer: u64) {
         links::unlink(&self.node.slots, self.id.uniq, peer);
-        self.subscriptions.drop_link_downs(Some(peer));
+        self.inside.subscriptions.drop_link_downs(Some(peer));
         self.drain_all();
-        self.subscriptions.drop_link_downs(None);
+        self.inside.subscriptions.drop_link_downs(None);
     }
 
     /// Looks into the mailbox for a channel that is empty; true if something came for it.
-    pub(crate) fn fetch(&mut self, id: channel::ChannelId) -> bool {
+    pub(crate) fn fetch(&mut self, id: ChannelId) -> bool {
         loop {
-            let is_fed = self.channels.get(id).is_some_and(|channel| {
-                !matches!(channel.source, channel::Source::Script | channel::Source::Timer(_))
+            let is_fed = self.inside.channels.get(id).is_some_and(|channel| {
+                !matches!(channel.source, Source::Script | Source::Timer(_))
             });
             if !is_fed {
                 return false;
             }
             if !self.route_on() {
-                if self.slot().mailbox.is_empty() && !self.subscriptions.has_pending() {
+                if self.slot().mailbox.is_empty() && !self.inside.subscriptions.has_pending() {
                     return false;
                 }
                 self.drain();
             }
-            let queue = self.channels.get(id).and_then(channel::Channel::messages);
+            let queue = self.inside.channels.get(id).and_then(Channel::messages);
             if queue.is_some_and(|queue| !queue.is_empty()) {
                 return true;
             }
@@ -374,18 +348,18 @@ impl Process {
         let now = self.node.clock.now();
         while let Some((due, action)) = self.timers.get_mut().pop_due(now) {
             match action {
-                Action::Wake(ticket) => self.coroutines.wake(ticket, Wake::Elapsed),
+                Action::Wake(ticket) => self.inside.coroutines.wake(ticket, Wake::Elapsed),
                 Action::Fire { channel, closes } => {
-                    if let Some(channel) = self.channels.get(channel) {
-                        channel.add_moment(now, &mut self.coroutines);
+                    if let Some(channel) = self.inside.channels.get(channel) {
+                        channel.add_moment(now, &mut self.inside.coroutines);
                         if closes {
-                            channel.close(&mut self.coroutines);
+                            channel.close(&mut self.inside.coroutines);
                         }
                     }
                 }
                 Action::Tick { channel, .. } => {
-                    if let Some(channel) = self.channels.get(channel) {
-                        channel.add_moment(due.max(now), &mut self.coroutines);
+                    if let Some(channel) = self.inside.channels.get(channel) {
+                        channel.add_moment(due.max(now), &mut self.inside.coroutines);
                     }
                 }
             }
@@ -421,7 +395,7 @@ impl Process {
 
     fn start_main_coroutine(&mut self, arguments: i32) {
         let state = CoroutineState::new(self.vm.main_state());
-        self.coroutines.start(MAIN, state, arguments);
+        self.inside.coroutines.start(MAIN, state, arguments);
     }
 
     /// Starts main, which the last chunk left, with the arguments that were kept for it.
@@ -445,7 +419,7 @@ impl Process {
             // What is left on its stack would look like a function that waits for its first call.
             // SAFETY: the coroutine has returned, and this thread runs its process.
             unsafe { Stack::new(state.lua()) }.pop(results);
-            self.coroutines.remove(id);
+            self.inside.coroutines.remove(id);
             self.unanchor(id);
             return None;
         }
@@ -453,7 +427,7 @@ impl Process {
             Stage::Main => Some(Step::Ended(outcome::of_results(self.vm.stack(), results))),
             Stage::Chunk(index) => match self.chunk_finished(index, results) {
                 Ok(step) => step,
-                Err(failure) => Some(Step::Ended(self.chunk_failed(*failure))),
+                Err(failure) => Some(self.ended(self.chunk_failed(*failure))),
             },
         }
     }
@@ -481,7 +455,7 @@ impl Process {
     /// Lets go of a finished coroutine's Lua state.
     fn unanchor(&mut self, id: u32) {
         let stack = self.vm.stack();
-        stack.push_registry_table(crate::vm::registry::COROUTINES);
+        stack.push_registry_table(crate::vm::lua::registry::COROUTINES);
         stack.push_nil();
         stack.raw_set_index(-2, i64::from(id));
         stack.pop(1);

@@ -5,8 +5,8 @@ use std::sync::{LazyLock, OnceLock};
 
 use jiff::tz::TimeZone;
 
-use super::context::Context;
-use super::message::Topic;
+use crate::message::Topic;
+use crate::message::context::Context;
 use crate::payload::Payload;
 use crate::security::{Actor, Policy, Scope};
 use crate::sync::Arc;

@@ -2,19 +2,18 @@
 
 #![allow(unsafe_code)]
 
-use super::definition::{Chunk, Definition};
-use super::exit::{Failure, Outcome};
 use super::hint;
 use super::shown::View;
 use super::traceback::{self, Wrapped};
 use crate::error::{ApiError, kind};
-use crate::nearest;
-use crate::output::LogFormat;
-use crate::payload;
-use crate::vm::error_object::{self, KIND, MESSAGE};
-use crate::vm::registry;
-use crate::vm::resume::{self, CoroutineState};
-use crate::vm::stack::{Stack, Type};
+use crate::message::exit::{Failure, Outcome};
+use crate::node::definition::{Chunk, Definition};
+use crate::node::output::LogFormat;
+use crate::vm::lua::error_object::{self, KIND, MESSAGE};
+use crate::vm::lua::registry;
+use crate::vm::lua::resume::{self, CoroutineState};
+use crate::vm::lua::stack::{Stack, Type};
+use crate::{nearest, payload};
 
 /// The outcome of main's `results` values, which are on top of the stack. The second decides.
 pub(crate) fn of_results(stack: Stack, results: i32) -> Outcome {

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::output::{CUT, Field};
-use crate::vm::stack::{Stack, Type};
+use crate::node::output::{CUT, Field};
+use crate::vm::lua::stack::{Stack, Type};
 
 /// Tables inside of tables that are shown.
 const DEPTH_MAX: usize = 4;

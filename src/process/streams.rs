@@ -1,7 +1,7 @@
 //! What a process has to do with the standard streams: who it is in the log, and what it asked for.
 
 use super::Process;
-use crate::output::{Asker, Origin};
+use crate::node::output::{Asker, Origin};
 
 impl Process {
     /// What log lines say about it.
@@ -12,7 +12,7 @@ impl Process {
 
     /// Who asks, when the current coroutine waits next.
     pub(crate) fn asker(&self) -> Asker {
-        Asker { uniq: self.id.uniq, token: self.coroutines.next_token() }
+        Asker { uniq: self.id.uniq, token: self.inside.coroutines.next_token() }
     }
 
     /// Takes back its questions for lines of input, when no coroutine waits for them any more. A line

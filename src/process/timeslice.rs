@@ -4,15 +4,13 @@
 
 use std::ptr;
 
-use super::exit::{self, Failure, Outcome};
-use super::state::Rest;
-use super::{Process, cancellation, outcome};
+use super::{Process, outcome};
+use crate::message::exit::{self, Failure, Outcome};
 use crate::payload::Payload;
-use crate::vm::control::{Control, Leave, Yield};
-use crate::vm::resume::{self, CoroutineState};
-
-/// API calls in one time slice.
-pub(crate) const REDUCTIONS: u32 = 2000;
+use crate::slot::cancellation;
+use crate::slot::state::Rest;
+use crate::vm::lua::control::{Control, Leave, Yield};
+use crate::vm::lua::resume::{self, CoroutineState};
 
 /// How a time slice ended.
 pub(crate) enum Step {
@@ -28,6 +26,8 @@ pub(crate) enum Step {
     Upgrading,
     /// The process ended.
     Ended(Outcome),
+    /// The process ended in its chunks, so its main never ran.
+    ChunkEnded(Outcome),
 }
 
 /// Runs a process until it waits, ends, or has used its slice.
@@ -51,7 +51,7 @@ pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> St
         this.drop_released();
         this.drain();
         this.fire_timers();
-        let Some((id, state, arguments)) = this.coroutines.next() else {
+        let Some((id, state, arguments)) = this.inside.coroutines.next() else {
             match this.rest_if_idle() {
                 Rest::Waiting => return Step::Waiting,
                 Rest::Again => continue,
@@ -66,7 +66,7 @@ pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> St
         }
         // SAFETY: as above.
         let this = unsafe { &mut *process };
-        if this.coroutines.has_ready() {
+        if this.inside.coroutines.has_ready() {
             if control.reductions() == 0 && control.leave().is_none() {
                 this.flush_taken();
                 this.report_heap();
@@ -95,9 +95,11 @@ unsafe fn after_resume(
     let this = unsafe { &mut *process };
     match result {
         resume::Outcome::Yielded(Yield::Wait | Yield::Leave) => {}
-        resume::Outcome::Yielded(Yield::Script | Yield::Pause) => this.coroutines.resume_last(),
+        resume::Outcome::Yielded(Yield::Script | Yield::Pause) => {
+            this.inside.coroutines.resume_last()
+        }
         resume::Outcome::Yielded(Yield::Preempted) => {
-            this.coroutines.resume_first();
+            this.inside.coroutines.resume_first();
             this.flush_taken();
             this.report_heap();
             return Some(Step::Interrupted);
@@ -126,7 +128,7 @@ unsafe fn after_resume(
             if control.leave().is_none() {
                 // SAFETY: as above.
                 let this = unsafe { &mut *process };
-                return Some(Step::Ended(this.chunk_failed(failure)));
+                return Some(this.ended(this.chunk_failed(failure)));
             }
         }
     }
@@ -142,8 +144,16 @@ impl Process {
                 self.flush_taken();
                 Some(Step::Upgrading)
             }
-            reason => Some(Step::Ended(self.left(reason))),
+            reason => {
+                let outcome = self.left(reason);
+                Some(self.ended(outcome))
+            }
         }
+    }
+
+    /// The last step of the process.
+    pub(super) fn ended(&self, outcome: Outcome) -> Step {
+        if self.is_started { Step::Ended(outcome) } else { Step::ChunkEnded(outcome) }
     }
 
     /// The outcome of a process that was made to leave.
@@ -178,7 +188,7 @@ impl Process {
     /// taken from the mailbox is left to be routed.
     #[inline]
     fn rest_if_idle(&mut self) -> Rest {
-        if self.subscriptions.has_pending() || self.vm.control().is_past_limit() {
+        if self.inside.subscriptions.has_pending() || self.vm.control().is_past_limit() {
             return Rest::Again;
         }
         self.flush_taken();
@@ -208,7 +218,7 @@ impl Process {
         loop {
             let control = self.vm.control();
             let may_hold_garbage = control.end_step();
-            if !self.slot().heap.publish(control.used_bytes(), may_hold_garbage) {
+            if !self.slot().report_heap(control.used_bytes(), may_hold_garbage) {
                 return;
             }
             self.vm.make_room();

@@ -5,8 +5,8 @@
 //! lines that begin with two spaces; what is shown of the source is indented further, so that a
 //! reader of lines can tell both apart.
 
-use super::definition::Chunk;
-use crate::vm::bytecode;
+use crate::node::definition::Chunk;
+use crate::vm::lua::bytecode;
 
 /// Above all frames, as in Lua's own text.
 const HEADING: &str = "stack traceback:";
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
     use crate::app::EntryId;
     use crate::sync::Arc;
-    use crate::vm::bytecode::Place;
+    use crate::vm::lua::bytecode::Place;
 
     fn chunk(id: &str, path: &str, first_line: u32, mark: u32, source: &str) -> Chunk {
         let place = Place { path, first_line, mark };

@@ -1,19 +1,20 @@
 //! Messages that nobody will read any more: dead letters.
 
-use super::channel::{Channel, ChannelId, Source};
-use super::message::Content;
-use super::{Process, cancellation};
+use super::Process;
+use crate::coroutines::channel::{Channel, ChannelId, Source};
+use crate::message::Content;
+use crate::slot::cancellation;
 
 impl Process {
     /// Messages that it was sent and never took, apart from those that its mailbox still holds; at
     /// its end.
     pub(crate) fn unread(&self) -> usize {
-        self.subscriptions.unread() + self.channels.unread() + self.coroutines.unread()
+        self.inside.unread()
     }
 
     /// Drops a channel that Lua has let go of, with the timer that fills it.
     pub(super) fn drop_channel(&mut self, id: ChannelId) {
-        let Some(channel) = self.channels.remove(id) else { return };
+        let Some(channel) = self.inside.channels.remove(id) else { return };
         if let Source::Timer(number) = channel.source {
             self.timers.get_mut().stop(number);
         }

@@ -6,14 +6,14 @@
 
 #![allow(unsafe_code)]
 
-use super::exit::{Failure, Outcome};
+use super::lasting::Lasting;
 use super::objects::Objects;
 use super::{LastDestination, Process, Stage, outcome};
-use crate::lasting::Lasting;
+use crate::message::exit::{Failure, Outcome};
+use crate::node::definition::Definition;
 use crate::payload::Payload;
 use crate::pid::ProcessId;
-use crate::process::definition::Definition;
-use crate::vm::Vm;
+use crate::vm::lua::Vm;
 
 /// What takes over.
 pub(crate) struct Upgrade {
@@ -46,15 +46,15 @@ impl Process {
 
     /// Gives back what the old code had not read; what it had given up is lost.
     fn take_unread(&mut self) {
-        let mut unread = self.coroutines.start_over();
-        for channel in self.channels.start_over() {
+        let mut unread = self.inside.coroutines.start_over();
+        for channel in self.inside.channels.start_over() {
             if channel.is_closed() {
                 self.give_up(channel);
             } else if let Some(mut queue) = channel.into_messages() {
                 unread.extend(std::iter::from_fn(|| queue.pop()));
             }
         }
-        self.subscriptions.start_over(unread);
+        self.inside.subscriptions.start_over(unread);
     }
 
     pub(super) fn is_chunk_of_upgrade(&self) -> bool {

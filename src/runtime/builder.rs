@@ -6,15 +6,16 @@ use std::sync::mpsc;
 use super::Runtime;
 use crate::app::Application;
 use crate::error::Error;
-use crate::interrupt::Interrupt;
-use crate::node::Node;
-use crate::node_name;
-use crate::output::{Complaint, Level, LogFormat, Output, PrintMode, Settings};
-use crate::scheduler::{Scheduler, cores, monitor, worker};
+use crate::loader;
+use crate::node::interrupt::Interrupt;
+use crate::node::output::{Complaint, Level, LogFormat, Output, PrintMode, Settings};
+use crate::node::{Node, Parts, REDUCTIONS, name as node_name};
+use crate::scheduler::{Scheduler, cores};
 use crate::supervisor::{Event, Supervisor};
 use crate::sync::{Arc, Mutex};
 #[cfg(target_os = "linux")]
-use crate::vm::preempt;
+use crate::vm::lua::preempt;
+use crate::worker::{self, monitor};
 
 /// Configures and starts a [`Runtime`].
 #[derive(Default)]
@@ -143,11 +144,17 @@ impl Builder {
         let output = Output::new(self.output);
         self.complaints.iter().for_each(|complaint| output.complain_of(complaint));
         let application = self.application.unwrap_or_else(|| Application::from_files([]));
-        let mut node =
-            Node::new(self.node_id, application, scheduler, output, self.script_arguments);
-        node.is_strict = self.strict_security;
-        node.reductions = self.reductions.unwrap_or(node.reductions);
-        let node = Arc::new(node);
+        let node = Arc::new(Node::new(Parts {
+            id: self.node_id,
+            definitions: loader::definitions(&application),
+            policies: loader::policies(&application),
+            application,
+            scheduler,
+            output,
+            script_arguments: self.script_arguments,
+            is_strict: self.strict_security,
+            reductions: self.reductions.unwrap_or(REDUCTIONS),
+        }));
         let (supervisor, supervise) = Supervisor::new(node.clone());
         let runtime = Runtime {
             node: node.clone(),
@@ -170,9 +177,7 @@ impl Builder {
                 {
                     node.output.say(Level::Warn, "cannot pin a worker to its core");
                 }
-                node.scheduler.workers[index].thread.announce();
-                worker::run(node.clone(), index, queue, preempts);
-                node.scheduler.workers[index].thread.withdraw();
+                worker::run(node, index, queue, preempts);
             })?;
         }
         runtime

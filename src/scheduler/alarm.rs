@@ -101,7 +101,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::vm::preempt;
+    use crate::vm::lua::preempt;
 
     /// Whether the running step is asked to end within `limit`.
     fn is_asked_within(limit: Duration) -> bool {

@@ -12,6 +12,7 @@ use loom::thread;
 use super::idle::Idle;
 use super::monitor::Monitor;
 use super::park::Parker;
+use super::search::{Attempt, Search};
 use crate::sync::{AtomicBool, AtomicUsize, Ordering};
 
 /// A stand-in for the injector, with places for as many items as a model pushes.
@@ -106,18 +107,17 @@ impl Model {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// The loop of `worker.rs`, with `run` for the slice: a look at the injector, which needs no leave
-    /// to search, then a search, else a park.
+    /// The loop of a worker, with `run` for the slice: a look at the injector, which needs no leave to
+    /// search, then a search, else a park.
     fn work(&self, worker: usize, run: impl Fn()) {
-        let mut is_searching = false;
+        let search = Search::default();
         while !self.is_stopping() {
-            let mut has_found = self.injector.take();
-            if !has_found {
-                is_searching = is_searching || self.idle.try_start_searching();
-                has_found = is_searching && self.injector.take();
-            }
-            if has_found {
-                if std::mem::replace(&mut is_searching, false) && self.idle.stop_searching() {
+            let attempt = || match self.injector.take() {
+                true => Attempt::Found(()),
+                false => Attempt::Over,
+            };
+            if self.injector.take() || search.run(&self.idle, attempt).is_some() {
+                if search.stop(&self.idle) {
                     self.notify();
                 }
                 run();
@@ -125,8 +125,7 @@ impl Model {
                 continue;
             }
             let is_wanted = || self.has_work() || self.is_stopping();
-            let _ = self.idle.park(worker, is_searching, &self.parkers[worker], None, is_wanted);
-            is_searching = true;
+            let _ = search.park(&self.idle, worker, &self.parkers[worker], None, is_wanted);
         }
     }
 }

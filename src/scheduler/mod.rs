@@ -1,68 +1,45 @@
 //! Who runs when: workers, their queues, and how idle ones are woken.
 //!
-//! The worker loop (`worker.rs`) reads as find work, execute, else park. Queues are in
-//! `run_queue.rs`, the park/notify protocol in `idle.rs` with its argument in `README.md`, the
-//! thread that ends long slices in `monitor.rs` by the signal of `signal.rs`, what ends one for a timer
-//! in `alarm.rs`, timers in `timer.rs`, the choice and pinning of cores in `cores.rs`.
+//! It knows numbers of slots and nothing of processes: the loop that runs those is in `worker/`, and
+//! owns the [`local::Local`] of its thread. Queues are in `run_queue.rs`, looking for work and the
+//! park/notify protocol in `search.rs` and `idle.rs` with its argument in `README.md`, the sleep of the
+//! thread that ends long slices in `monitor.rs` and its signal in `signal.rs`, what ends a slice for a
+//! timer in `alarm.rs`, timers in `timer_heap.rs`, the choice and pinning of cores in `cores.rs`.
 
 mod alarm;
 pub(crate) mod cores;
 pub(crate) mod idle;
+pub(crate) mod local;
 #[cfg(all(test, loom))]
 mod loom_idle;
-pub(crate) mod monitor;
+mod monitor;
 pub(crate) mod park;
 pub(crate) mod run_queue;
+pub(crate) mod search;
+pub(crate) mod shared;
 mod signal;
-pub(crate) mod timer;
-pub(crate) mod worker;
+pub(crate) mod timer_heap;
+
+use std::collections::VecDeque;
 
 use crossbeam_deque::{Injector, Steal};
 use crossbeam_utils::CachePadded;
 
 use crate::clock::Clock;
 use crate::metrics::{Counter, WorkerCounters};
-use crate::process::slot::OwnSlots;
-use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use crate::vm::preempt;
+use crate::sync::{AtomicBool, AtomicU64, Ordering};
+use crate::vm::lua::preempt;
 use idle::Idle;
-use monitor::{Monitor, PATIENCE_NS};
-use park::Parker;
-use run_queue::{RunQueue, Stealers};
-use signal::Target;
+use local::{Local, with_current};
+use monitor::Monitor;
+use run_queue::RunQueue;
+use shared::WorkerShared;
 
 /// Index of a slot whose state is *scheduled*; the queues mark some, see `run_queue.rs`.
 pub(crate) type Runnable = u32;
 
-/// What the other threads may see of a worker.
-pub(crate) struct WorkerShared {
-    pub(crate) stealers: Stealers,
-    pub(crate) parker: Parker,
-    pub(crate) counters: WorkerCounters,
-    /// Number of the step it runs, 0 between steps; written by the worker.
-    pub(crate) step: AtomicU64,
-    /// Slot that it runs; written by the worker before `step`.
-    pub(crate) running: AtomicU32,
-    /// Whether its `lifo_slot` holds something; a hint for the monitor.
-    pub(crate) has_lifo: AtomicBool,
-    /// Whether the step runs the chunk of a child, while its spawner waits.
-    pub(crate) is_spawning: AtomicBool,
-    /// When the step of a process began that had used up a slice before; `u64::MAX` for others.
-    pub(crate) spent_since: AtomicU64,
-    /// When its earliest timer is due, `u64::MAX` for none; written by the worker.
-    pub(crate) next_due: AtomicU64,
-    /// Its thread, for signals.
-    pub(crate) thread: Target,
-}
-
-impl WorkerShared {
-    /// Whether it runs a process that had used up a slice before, and has done so for long enough
-    /// to make room for a fresh one.
-    pub(crate) fn should_make_room(&self, now: impl FnOnce() -> u64) -> bool {
-        let since = self.spent_since.load(Ordering::Relaxed);
-        since != u64::MAX && now() >= since.saturating_add(PATIENCE_NS)
-    }
-}
+/// How long a process that had used up a slice before runs while a fresh one waits.
+pub(crate) const PATIENCE_NS: u64 = 100_000;
 
 /// Shared by all workers of a runtime.
 pub(crate) struct Scheduler {
@@ -77,20 +54,7 @@ impl Scheduler {
     /// Makes a scheduler for `workers` threads and the queues that they will own.
     pub(crate) fn new(workers: usize) -> (Self, Vec<RunQueue>) {
         let queues: Vec<RunQueue> = (0..workers).map(|_| RunQueue::new()).collect();
-        let shared = queues.iter().map(|queue| {
-            CachePadded::new(WorkerShared {
-                stealers: queue.stealers(),
-                parker: Parker::new(),
-                counters: WorkerCounters::default(),
-                step: AtomicU64::new(0),
-                running: AtomicU32::new(0),
-                has_lifo: AtomicBool::new(false),
-                is_spawning: AtomicBool::new(false),
-                spent_since: AtomicU64::new(u64::MAX),
-                next_due: AtomicU64::new(u64::MAX),
-                thread: Target::new(),
-            })
-        });
+        let shared = queues.iter().map(|queue| CachePadded::new(WorkerShared::new(queue)));
         let scheduler = Scheduler {
             injector: Injector::new(),
             workers: shared.collect(),
@@ -104,12 +68,13 @@ impl Scheduler {
     /// Makes a scheduled process runnable: on this thread's worker if it is one of ours, where
     /// it runs next, else through the injector.
     pub(crate) fn schedule(&self, runnable: Runnable, clock: &Clock) {
-        let rest = worker::with_current(self, |worker| {
-            worker.shared().has_lifo.store(true, Ordering::Relaxed);
-            if worker.shared().should_make_room(|| clock.now()) {
+        let rest = with_current(self, |local| {
+            let shared = self.shared(local);
+            shared.set_has_lifo(true);
+            if shared.should_make_room(|| clock.now()) {
                 preempt::request_here();
             }
-            worker.queue.push_woken(runnable)
+            local.queue.push_woken(runnable)
         });
         match rest {
             // It took the LIFO slot and nobody else has to know.
@@ -127,6 +92,10 @@ impl Scheduler {
         }
     }
 
+    fn shared(&self, local: &Local) -> &WorkerShared {
+        &self.workers[local.index]
+    }
+
     /// Interrupts a worker whose process had used up a slice before and has run again for a while:
     /// something fresh waits, and nobody looks for work.
     fn preempt_spent(&self, clock: &Clock) {
@@ -138,7 +107,7 @@ impl Scheduler {
 
     /// As [`Scheduler::schedule`], for a process that was just spawned.
     pub(crate) fn schedule_young(&self, runnable: Runnable) {
-        if worker::with_current(self, |worker| worker.queue.push_young(runnable)).is_none() {
+        if with_current(self, |local| local.queue.push_young(runnable)).is_none() {
             self.injector.push(runnable);
         }
         self.notify();
@@ -146,7 +115,7 @@ impl Scheduler {
 
     /// As [`Scheduler::schedule`], but behind what is ready already.
     pub(crate) fn schedule_last(&self, runnable: Runnable) {
-        if worker::with_current(self, |worker| worker.queue.push_spent(runnable)).is_none() {
+        if with_current(self, |local| local.queue.push_spent(runnable)).is_none() {
             self.injector.push(runnable);
         }
         self.notify();
@@ -155,10 +124,8 @@ impl Scheduler {
     /// Runs a child's chunk within the step of its spawner, which counts as one that waits: the
     /// slice of the chunk ends in time though nobody else may want the worker.
     pub(crate) fn while_spawning<T>(&self, run_chunk: impl FnOnce() -> T) -> T {
-        let mark = |is_spawning: bool| {
-            worker::with_current(self, |worker| {
-                worker.shared().is_spawning.store(is_spawning, Ordering::Relaxed);
-            });
+        let mark = |is_spawning| {
+            with_current(self, |local| self.shared(local).set_spawning(is_spawning));
         };
         mark(true);
         let result = run_chunk();
@@ -168,30 +135,34 @@ impl Scheduler {
 
     /// The index of this thread's worker, if it is one of ours.
     pub(crate) fn current_worker(&self) -> Option<usize> {
-        worker::with_current(self, |worker| worker.index)
+        with_current(self, |local| local.index)
     }
 
-    /// Calls `act` with the free slots of this thread's worker, if it is one of ours.
-    pub(crate) fn with_own_slots<T>(&self, act: impl FnOnce(&mut OwnSlots) -> T) -> Option<T> {
-        worker::with_current(self, |worker| act(&mut worker.free_slots.borrow_mut()))
+    /// Calls `act` with the numbers of the free slots that this thread's worker keeps, oldest first,
+    /// if it is one of ours.
+    pub(crate) fn with_free_slots<T>(
+        &self,
+        act: impl FnOnce(&mut VecDeque<u32>) -> T,
+    ) -> Option<T> {
+        with_current(self, |local| local.with_free_slots(act))
     }
 
     /// Counts one more of something with this thread's worker.
     pub(crate) fn count(&self, which: impl FnOnce(&WorkerCounters) -> &Counter) {
-        worker::with_current(self, |worker| which(&worker.shared().counters).increment());
+        with_current(self, |local| which(&self.shared(local).counters).increment());
     }
 
     /// Wakes a worker if one sleeps and none is looking for work anyway; whether it woke one.
     pub(crate) fn notify(&self) -> bool {
         let Some(index) = self.idle.worker_to_notify() else { return false };
-        worker::with_current(self, |worker| worker.shared().counters.unparks.increment());
+        self.count(|counters| &counters.unparks);
         self.workers[index].parker.unpark();
         true
     }
 
-    /// Registers the earliest timer of a process that is about to wait with this thread's wheel.
+    /// Adds the earliest timer of a process that is about to wait to those of this thread's worker.
     pub(crate) fn register_timer(&self, due: u64, uniq: u64) {
-        worker::with_current(self, |worker| worker.register_timer(due, uniq));
+        with_current(self, |local| local.add_timer(self.shared(local), due, uniq));
     }
 
     pub(crate) fn take_injected(&self) -> Option<Runnable> {
@@ -226,23 +197,16 @@ impl Scheduler {
     pub(crate) fn next_number(&self, from: &AtomicU64) -> u64 {
         // Relaxed: only uniqueness matters.
         let take = |count| from.fetch_add(count, Ordering::Relaxed);
-        let number = worker::with_current(self, |worker| worker.next_number(take));
+        let number = with_current(self, |local| local.next_number(take));
         number.unwrap_or_else(|| take(1))
     }
 
     /// Asks the worker that runs `slot` to end its slice, so that it notices a kill soon.
-    pub(crate) fn interrupt(&self, slot: u32) {
+    pub(crate) fn interrupt(&self, slot: Runnable) {
         for worker in &self.workers {
-            // Acquire pairs with the Release of the worker at the begin of a step.
-            let step = worker.step.load(Ordering::Acquire);
-            if step != 0 && worker.running.load(Ordering::Relaxed) == slot {
+            if worker.step() != 0 && worker.running() == slot {
                 worker.thread.signal();
             }
         }
-    }
-
-    /// When the earliest timer of a worker is due, as far as this thread can see.
-    pub(crate) fn is_timer_due(&self, clock: &Clock, worker: usize) -> bool {
-        self.workers[worker].next_due.load(Ordering::Relaxed) <= clock.coarse()
     }
 }

@@ -299,5 +299,4 @@ fn contains(field: &Value, part: &Value) -> Option<bool> {
 }
 
 #[cfg(test)]
-#[path = "condition_tests.rs"]
 mod tests;

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use super::unit::{Kind, Phase};
 use super::{Thread, Unit, nanos, seconds};
-use crate::host::HostState;
-use crate::output::Level;
-use crate::process::message::{Content, UnixTime};
-use crate::vm::control::KILL_TERMINATED;
+use crate::message::{Content, UnixTime};
+use crate::node::host::HostState;
+use crate::node::output::Level;
+use crate::vm::lua::control::KILL_TERMINATED;
 
 /// A request to stop.
 pub(crate) struct Stop {

@@ -10,10 +10,9 @@ use std::ffi::{CStr, c_char, c_int};
 use std::mem::{MaybeUninit, needs_drop};
 
 use super::{push_capture, push_captures, raise, string_at, text_arguments};
-use crate::vm::ffi;
-use crate::vm::ffi::{lua_Integer, lua_State, luaL_Buffer};
-use crate::vm::matcher::{self, Capture, Matcher};
-use crate::vm::preempt;
+use crate::vm::lua::ffi::{self, lua_Integer, lua_State, luaL_Buffer};
+use crate::vm::lua::matcher::{self, Capture, Matcher};
+use crate::vm::lua::preempt;
 
 const _: () = assert!(!needs_drop::<luaL_Buffer>());
 

@@ -6,7 +6,7 @@ use mlua::{Function, Lua, Value};
 use proptest::prelude::*;
 
 use super::*;
-use crate::vm::Vm;
+use crate::vm::lua::Vm;
 
 /// Runs one call under `pcall` and renders everything that comes out of it, errors included.
 const PROBE: &str = r##"

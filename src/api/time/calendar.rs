@@ -10,11 +10,11 @@ use super::point::{NANOS, Time, push_in_zone_of, push_time, time_at};
 use super::span::raised_duration;
 use crate::api::caller::{ApiResult, Caller, Failure};
 use crate::api::function;
+use crate::calendar::layout::{self, Local, Parsed};
 use crate::error::ApiError;
-use crate::layout::{self, Local, Parsed};
 use crate::process::objects::Location;
-use crate::vm::boundary::Reply;
-use crate::vm::stack::Type;
+use crate::vm::lua::boundary::Reply;
+use crate::vm::lua::stack::Type;
 
 function!(date, date_inner);
 function!(parse, parse_inner);

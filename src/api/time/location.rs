@@ -8,9 +8,9 @@ use crate::api::{function, object};
 use crate::error::ApiError;
 use crate::process::objects::{self, Location, Object};
 use crate::sync::Arc;
-use crate::vm::boundary::Reply;
-use crate::vm::stack::{Stack, Type};
-use crate::vm::userdata::{Class, Kind};
+use crate::vm::lua::boundary::Reply;
+use crate::vm::lua::stack::{Stack, Type};
+use crate::vm::lua::userdata::{Class, Kind};
 
 function!(load, load_inner);
 function!(fixed_zone, fixed_zone_inner);

@@ -17,8 +17,8 @@ use span::push_span;
 
 use crate::api::caller::{ApiResult, Caller, Failure};
 use crate::api::{function, library};
-use crate::vm::boundary::Reply;
-use crate::vm::stack::{Stack, Type};
+use crate::vm::lua::boundary::Reply;
+use crate::vm::lua::stack::{Stack, Type};
 
 const UNITS: [(&str, i64); 6] = [
     ("NANOSECOND", 1),

@@ -8,8 +8,8 @@ use super::location;
 use super::span::{push_span, raised_duration};
 use crate::api::caller::{ApiResult, Caller, Failure};
 use crate::api::function;
-use crate::vm::boundary::Reply;
-use crate::vm::userdata::{self, Class, Kind};
+use crate::vm::lua::boundary::Reply;
+use crate::vm::lua::userdata::{self, Class, Kind};
 
 /// The user value of a Time: its Location, nil for UTC.
 pub(super) const LOCATION: i32 = 1;

@@ -2,11 +2,11 @@
 
 use crate::api::caller::{ApiResult, Caller, Failure};
 use crate::api::function;
-use crate::duration;
+use crate::calendar::duration;
 use crate::error::ApiError;
-use crate::vm::boundary::Reply;
-use crate::vm::stack::Type;
-use crate::vm::userdata::{self, Class, Kind};
+use crate::vm::lua::boundary::Reply;
+use crate::vm::lua::stack::Type;
+use crate::vm::lua::userdata::{self, Class, Kind};
 
 /// A span of time in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

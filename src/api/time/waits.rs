@@ -3,12 +3,12 @@
 use super::span::duration_argument;
 use crate::api::caller::{self, ApiResult, Caller, Failure};
 use crate::api::{channel, function};
+use crate::coroutines::channel::{Channel, ChannelId};
+use crate::coroutines::timers::{Action, TICKS_MAX};
 use crate::error::ApiError;
-use crate::process::channel::{Channel, ChannelId};
-use crate::process::timers::{Action, TICKS_MAX};
-use crate::vm::boundary::Reply;
-use crate::vm::stack::Stack;
-use crate::vm::userdata::{self, Class, Kind};
+use crate::vm::lua::boundary::Reply;
+use crate::vm::lua::stack::Stack;
+use crate::vm::lua::userdata::{self, Class, Kind};
 
 function!(sleep, sleep_inner);
 function!(after, after_inner);
@@ -60,14 +60,14 @@ fn sleep_inner(caller: &mut Caller<'_>) -> ApiResult {
     }
     caller.wait_or_raise()?;
     let due = due_in(caller, nanos);
-    let ticket = caller.process.coroutines.wait();
+    let ticket = caller.process.inside.coroutines.wait();
     caller.process.timers.get_mut().add(due, Action::Wake(ticket));
     caller.wait(slept)
 }
 
 fn slept(stack: Stack) -> Reply {
     caller::enter(stack, |caller| {
-        caller.process.coroutines.take_wake();
+        caller.process.inside.coroutines.take_wake();
         Ok(Reply::Return(0))
     })
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::lifecycle::Lifecycle;
 use super::*;
+use crate::app::lifecycle::Lifecycle;
 use crate::value::Value;
 
 fn host(fields: &str) -> Application {

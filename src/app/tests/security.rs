@@ -1,8 +1,8 @@
 //! Policies and the security of services as they are written.
 
-use super::super::lifecycle::Lifecycle;
-use super::super::security::{PolicyConfig, SecurityConfig};
 use super::*;
+use crate::app::lifecycle::Lifecycle;
+use crate::app::security::{PolicyConfig, SecurityConfig};
 use crate::security::{Actor, Decision, Request};
 use crate::sync::Arc;
 use crate::value::Value;

@@ -1,0 +1,231 @@
+//! One process from its start to its end, driven by hand.
+
+#![allow(unsafe_code)]
+
+use super::Program;
+use crate::app::{Application, Severity};
+use crate::loader;
+use crate::message::Content;
+use crate::message::context::Inherited;
+use crate::message::exit::Outcome;
+use crate::node::definition::Definition;
+use crate::node::host::HostState;
+use crate::node::output::{Level, Output, PrintMode, Settings};
+use crate::node::{Node, Parts, REDUCTIONS};
+use crate::payload::{self, Payload};
+use crate::process::spawn::{Relation, Request, build, deferred, place, ready};
+use crate::process::tenant::{process_in, take_process, take_request};
+use crate::process::{self, Step, death};
+use crate::scheduler::Scheduler;
+use crate::slot::Slot;
+use crate::sync::Arc;
+use crate::value::Value;
+use crate::vm::image::template::Refusal;
+
+/// How the VM of a process is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Built,
+    Copied,
+    /// Copied from the image that its chunks leave.
+    Ready,
+}
+
+/// What can be seen of a process.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Life {
+    /// Bytes in use: before its first instruction, after every step, and after full collections.
+    pub(super) bytes: Vec<usize>,
+    /// How many of these are from before main, which begins with all garbage gone.
+    pub(super) before_main: usize,
+    /// How it ended.
+    pub(super) end: String,
+}
+
+impl Life {
+    pub(super) fn bytes_max(&self) -> usize {
+        self.bytes.iter().copied().max().unwrap_or(0)
+    }
+}
+
+/// Runs a process of the program until it ends or waits, and collects its garbage. `None` if it was
+/// not made in this way, because it would be too large a copy or its chunk is its own.
+pub(super) fn live(
+    program: &Program,
+    way: Way,
+    hash_seed: u32,
+    memory_limit: usize,
+) -> Option<Life> {
+    let node = node(program, way, hash_seed, memory_limit);
+    let slot = match way {
+        Way::Ready => {
+            let slot = defer(&node)?;
+            assert!(!deferred::process_of(&node, slot).is_null(), "memory is left");
+            slot
+        }
+        _ => build(&node, request()).expect("the process is made"),
+    };
+    let refusal = definition(&node).template.get().and_then(|template| template.as_ref().err());
+    let life = run(slot);
+    // SAFETY: this thread holds the process, which does not run; `build` leaked the box.
+    let process = unsafe { take_process(slot) };
+    drop(death::retire(&node, slot, process));
+    death::release(&node, slot);
+    match (way, refusal) {
+        (Way::Built, Some(_)) | (Way::Copied | Way::Ready, None) => Some(life),
+        (Way::Copied, Some(Refusal::TooLarge { .. })) => None,
+        (_, refusal) => panic!("no template: {refusal:?}\n{}", program.text()),
+    }
+}
+
+fn request() -> Request<'static> {
+    Request {
+        definition: b"app:main",
+        host: b"app:host",
+        arguments: Payload::default(),
+        relation: Relation::default(),
+        chain: None,
+        context: Inherited::default(),
+    }
+}
+
+/// Starts a process whose chunk need not run, and takes it as a worker does; `None` if its chunk
+/// has to.
+fn defer(node: &Node) -> Option<&Slot> {
+    let (slot, definition) = place::claim(node, &request()).expect("there is room");
+    defer_in(node, slot, definition)
+}
+
+fn defer_in<'a>(node: &Node, slot: &'a Slot, definition: &Definition) -> Option<&'a Slot> {
+    // As if it were the second start of its definition: the first never rehearses.
+    if (0..2).all(|_| ready::image(node, slot, definition).is_none()) {
+        drop(death::retire(node, slot, None));
+        death::release(node, slot);
+        return None;
+    }
+    deferred::defer(node, slot, definition, request());
+    assert_eq!(node.scheduler.take_injected(), Some(slot.index()), "it was scheduled");
+    slot.state.transition_to_running();
+    Some(slot)
+}
+
+/// How a process ends that is cancelled while its chunks are tried.
+pub(super) fn end_of_cancelled(program: &Program) -> Option<String> {
+    let node = node(program, Way::Ready, 1, 0);
+    let (slot, definition) = place::claim(&node, &request()).expect("there is room");
+    let event = Content::Cancel { from: None, at: 0, deadline: None };
+    assert!(node.cancel(slot.uniq(), None, event), "it is alive");
+    defer_in(&node, slot, definition)?;
+    assert!(!deferred::process_of(&node, slot).is_null(), "memory is left");
+    let end = run(slot).end;
+    // SAFETY: as in `live`.
+    let process = unsafe { take_process(slot) };
+    drop(death::retire(&node, slot, process));
+    death::release(&node, slot);
+    Some(end)
+}
+
+/// Whether a process for which the machine has no memory leaves nothing behind; here it is what it
+/// would be made of that is missing.
+pub(super) fn unmade_is_gone(program: &Program) -> bool {
+    let node = node(program, Way::Ready, 1, 0);
+    let slot = defer(&node).expect("its chunk need not run");
+    let uniq = slot.uniq();
+    drop(take_request(slot));
+    assert!(deferred::process_of(&node, slot).is_null(), "there is nothing to make it of");
+    node.slots.find(uniq).is_none() && node.host(0).processes() == 0
+}
+
+/// A node of its own, so that all that is counted or chosen begins anew.
+fn node(program: &Program, way: Way, hash_seed: u32, memory_limit: usize) -> Arc<Node> {
+    let application = Application::from_files(program.files(memory_limit));
+    // Programs may require what there is not.
+    let errors = application.problems().iter().filter(|one| one.severity == Severity::Error);
+    let problems: Vec<String> = errors.map(ToString::to_string).collect();
+    assert!(problems.is_empty(), "{problems:?}\n{}", program.text());
+    let settings =
+        Settings { print_mode: PrintMode::Plain, level: Level::Off, ..Settings::default() };
+    let output = Output::new(settings);
+    let (scheduler, _) = Scheduler::new(1);
+    let mut node = Node::new(Parts {
+        id: String::new(),
+        definitions: loader::definitions(&application),
+        policies: loader::policies(&application),
+        application,
+        scheduler,
+        output,
+        script_arguments: Vec::new(),
+        is_strict: false,
+        reductions: REDUCTIONS,
+    });
+    node.hash_seed = hash_seed;
+    node.host(0).set_state(HostState::Running);
+    if way == Way::Built {
+        // As if it had been tried in vain; any reason will do.
+        let is_first = definition(&node).template.set(Err(Refusal::Memory)).is_ok();
+        assert!(is_first, "no process was made before");
+    }
+    Arc::new(node)
+}
+
+fn definition(node: &Node) -> &Definition {
+    node.definition(b"app:main").and_then(|loaded| loaded.as_ref().ok()).expect("it is loaded")
+}
+
+fn run(slot: &Slot) -> Life {
+    // SAFETY: `build` claimed the slot, so this thread alone has the process; it is looked at
+    // between time slices only, as everywhere below.
+    let used = || unsafe { (*process_in(slot)).vm.control().used_bytes() };
+    let mut bytes = vec![used()];
+    let mut before_main = 0;
+    let end = loop {
+        // SAFETY: as above.
+        let step = unsafe { process::run_timeslice(process_in(slot), REDUCTIONS) };
+        bytes.push(used());
+        match step {
+            Step::Spent | Step::Interrupted => {}
+            Step::Waiting => break "it waits".to_owned(),
+            Step::Upgrading => break "it asks for new code".to_owned(),
+            Step::Ended(outcome) | Step::ChunkEnded(outcome) => break text_of(&outcome),
+            // SAFETY: as above.
+            Step::Started => unsafe {
+                let process = &mut *process_in(slot);
+                process.vm.calm_down();
+                before_main = bytes.len();
+                bytes.push(used());
+                process.is_started = true;
+                process.start_main().expect("there are no arguments");
+            },
+        }
+    };
+    // What has a finalizer is gone with the second collection.
+    for _ in 0..2 {
+        // SAFETY: as above; no code of the process runs any more.
+        unsafe {
+            (*process_in(slot)).vm.collect();
+            (*process_in(slot)).drop_released();
+        }
+        bytes.push(used());
+    }
+    Life { bytes, before_main, end }
+}
+
+fn text_of(outcome: &Outcome) -> String {
+    let text = |value: &Value| match value.as_bytes() {
+        Some(bytes) => bytes.escape_ascii().to_string(),
+        None => format!("{value:?}"),
+    };
+    let values =
+        |payload: &Payload| -> String { payload::to_values(payload).iter().map(text).collect() };
+    match outcome {
+        Outcome::Value(payload) => values(payload),
+        Outcome::Failure(failure) => format!(
+            "Failure: {} {} {:?} {:?} {:?}",
+            String::from_utf8_lossy(&failure.kind),
+            failure.message(),
+            failure.retryable,
+            failure.object.as_ref().map(values),
+            failure.traceback,
+        ),
+    }
+}

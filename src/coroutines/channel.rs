@@ -1,0 +1,403 @@
+//! Channels and who waits on them, without Lua.
+//!
+//! A channel of a script holds *keys*: the values themselves lie in a Lua table that belongs to
+//! the channel's userdata, so the collector sees them. Channels that the runtime fills hold
+//! messages (inbox, events, listeners) or moments (timers), encoded until Lua takes them.
+//!
+//! Everything here belongs to one process and runs on its worker. Waiters are in first-come
+//! order; a coroutine that waits in a `select` is a waiter on several channels under one ticket:
+//! the first that wakes it ends the wait, waiters whose wait is over are passed over, and the
+//! coroutine removes what it left behind when it runs.
+
+use std::collections::VecDeque;
+
+use smallvec::SmallVec;
+
+use super::short_queue::ShortQueue;
+use super::{Coroutines, Ticket};
+use crate::message::mailbox::MessageQueue;
+use crate::message::{Message, Topic};
+
+/// Index of a channel in its process.
+pub(crate) type ChannelId = u32;
+/// Index of a coroutine in its process.
+pub(crate) type CoroutineId = u32;
+/// Where a value lies in the table of its channel.
+pub(crate) type Key = u32;
+
+/// The case number of a plain `receive` or `send`.
+pub(crate) const NO_CASE: u32 = 0;
+
+/// What an allocator adds to a block, about.
+const ALLOCATION: usize = 16;
+/// What the tables of a process hold for a timer, in nodes and buckets that are half full.
+const TIMER_BYTES: usize = 2 * (3 * size_of::<u64>() + size_of::<super::timers::Action>());
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Waiter {
+    pub(crate) ticket: Ticket,
+    /// Position in the list of a `select`, from 1.
+    pub(crate) case: u32,
+}
+
+/// What makes a coroutine ready, found by it when it runs.
+pub(crate) enum Wake {
+    /// A value lies in the hand-off table under the coroutine's index.
+    Received { case: u32 },
+    /// A message or event of the channel.
+    Message { case: u32, channel: ChannelId, message: Box<Message> },
+    /// A moment of a timer channel.
+    Moment { case: u32, at: u64 },
+    /// The channel was closed while it waited to receive.
+    Closed { case: u32 },
+    /// Its value was taken.
+    Sent { case: u32 },
+    /// The channel was closed while it waited to send.
+    SendFailed,
+    /// A sleep is over, or a turn was given.
+    Elapsed,
+    /// An answer to a call that waited for the runtime.
+    Answer(Box<crate::message::Answer>),
+}
+
+/// What a channel holds.
+pub(crate) enum Content {
+    /// Boxed to keep the channels of the runtime small, which every process has.
+    Values(Box<Values>),
+    Messages(MessageQueue),
+    Moments(VecDeque<u64>),
+}
+
+/// What a channel of a script holds.
+#[derive(Default)]
+pub(crate) struct Values {
+    buffer: VecDeque<Key>,
+    senders: VecDeque<(Waiter, Key)>,
+    keys: Keys,
+}
+
+/// Who fills a channel of the runtime.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Script,
+    Inbox,
+    Events,
+    /// `as_message`: whether values arrive as Message objects.
+    Listener {
+        topic: Topic,
+        as_message: bool,
+    },
+    /// The timer with this number.
+    Timer(u64),
+}
+
+/// In the order of use by a message: whom it is for, who waits for it, what waits before it.
+#[repr(C)]
+pub(crate) struct Channel {
+    pub(crate) source: Source,
+    pub(crate) capacity: u32,
+    pub(crate) closed: bool,
+    receivers: ShortQueue<Waiter>,
+    pub(crate) content: Content,
+}
+
+// Two cache lines; a process that waits for messages has one.
+#[cfg(all(target_pointer_width = "64", not(loom)))]
+const _: () = assert!(size_of::<Channel>() <= 128);
+
+/// Free keys of a channel's table, so that the table stays dense.
+#[derive(Default)]
+pub(crate) struct Keys {
+    free: Vec<Key>,
+    next: Key,
+}
+
+impl Keys {
+    fn take(&mut self) -> Key {
+        self.free.pop().unwrap_or_else(|| {
+            self.next += 1;
+            self.next
+        })
+    }
+}
+
+/// How a send goes on.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Sending {
+    /// Put the value into the hand-off table under this coroutine.
+    HandOff(CoroutineId),
+    /// Put the value into the channel's table under this key.
+    Store(Key),
+    /// No room: wait.
+    Full,
+    Closed,
+}
+
+/// How a receive goes on.
+#[must_use]
+pub(crate) enum Receiving {
+    /// Take the value out of the channel's table.
+    Take(Key),
+    Message(Box<Message>),
+    Moment(u64),
+    Closed,
+    /// Nothing there: wait.
+    Empty,
+}
+
+impl Channel {
+    pub(crate) fn for_values(capacity: u32) -> Self {
+        let content = Content::Values(Box::default());
+        Channel::new(Source::Script, capacity, content)
+    }
+
+    pub(crate) fn for_messages(source: Source) -> Self {
+        Channel::new(source, u32::MAX, Content::Messages(MessageQueue::new()))
+    }
+
+    pub(crate) fn for_moments(timer: u64, capacity: u32) -> Self {
+        Channel::new(Source::Timer(timer), capacity, Content::Moments(VecDeque::new()))
+    }
+
+    fn new(source: Source, capacity: u32, content: Content) -> Self {
+        Channel { source, capacity, closed: false, content, receivers: ShortQueue::default() }
+    }
+
+    /// Bytes that it takes outside of Lua when it is new, the timer that fills it included.
+    pub(crate) fn size(&self) -> usize {
+        let content = match &self.content {
+            Content::Values(_) => size_of::<Values>() + ALLOCATION,
+            Content::Moments(_) => TIMER_BYTES,
+            Content::Messages(_) => 0,
+        };
+        size_of::<Channel>() + ALLOCATION + content
+    }
+
+    /// Takes the next value, if there is one. A sender that waited moves up.
+    pub(crate) fn receive(&mut self, coroutines: &mut Coroutines) -> Receiving {
+        let found = match &mut self.content {
+            Content::Values(values) => {
+                let Values { buffer, senders, keys } = &mut **values;
+                let waiting = take_sender(senders, coroutines);
+                let waiting = waiting.map(|(waiter, key)| {
+                    coroutines.wake(waiter.ticket, Wake::Sent { case: waiter.case });
+                    key
+                });
+                let oldest = buffer.pop_front();
+                let key = match (oldest, waiting) {
+                    (Some(oldest), waiting) => {
+                        buffer.extend(waiting);
+                        Some(oldest)
+                    }
+                    (None, waiting) => waiting,
+                };
+                key.map(|key| {
+                    keys.free.push(key);
+                    Receiving::Take(key)
+                })
+            }
+            Content::Messages(queue) => queue.pop().map(Receiving::Message),
+            Content::Moments(queue) => queue.pop_front().map(Receiving::Moment),
+        };
+        found.unwrap_or(if self.closed { Receiving::Closed } else { Receiving::Empty })
+    }
+
+    /// Offers a value of a script; the caller moves the value as the answer says.
+    pub(crate) fn send(&mut self, coroutines: &mut Coroutines) -> Sending {
+        if self.closed {
+            return Sending::Closed;
+        }
+        if let Some(receiver) = take_receiver(&mut self.receivers, coroutines) {
+            coroutines.wake(receiver.ticket, Wake::Received { case: receiver.case });
+            return Sending::HandOff(receiver.ticket.coroutine);
+        }
+        match &mut self.content {
+            Content::Values(values) if values.buffer.len() < self.capacity as usize => {
+                let key = values.keys.take();
+                values.buffer.push_back(key);
+                Sending::Store(key)
+            }
+            _ => Sending::Full,
+        }
+    }
+
+    /// Makes `waiter` wait to receive.
+    pub(crate) fn wait_to_receive(&mut self, waiter: Waiter) {
+        self.receivers.push_back(waiter);
+    }
+
+    /// Makes `waiter` wait to send; its value goes into the channel's table under the key.
+    pub(crate) fn wait_to_send(&mut self, waiter: Waiter) -> Option<Key> {
+        match &mut self.content {
+            Content::Values(values) => {
+                let key = values.keys.take();
+                values.senders.push_back((waiter, key));
+                Some(key)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether someone may wait to receive; a `select` that is over may have left it behind.
+    pub(crate) fn has_receiver(&self) -> bool {
+        !self.receivers.is_empty()
+    }
+
+    /// Adds a message: to the receiver that waits longest, else to the queue.
+    pub(crate) fn add_message(
+        &mut self,
+        id: ChannelId,
+        message: Box<Message>,
+        coroutines: &mut Coroutines,
+    ) {
+        // The wake is put together where it stays: copied there from the stack, it would be read by
+        // wider reads than the writes just before, which wait for those.
+        if let Some(receiver) = take_receiver(&mut self.receivers, coroutines)
+            && let Some(place) = coroutines.end_wait(receiver.ticket)
+        {
+            *place = Some(Wake::Message { case: receiver.case, channel: id, message });
+        } else if let Content::Messages(queue) = &mut self.content {
+            queue.push(message);
+        }
+    }
+
+    /// Adds a moment as [`Channel::add_message`] does; dropped if too many wait.
+    pub(crate) fn add_moment(&mut self, at: u64, coroutines: &mut Coroutines) {
+        if let Some(receiver) = take_receiver(&mut self.receivers, coroutines) {
+            let wake = Wake::Moment { case: receiver.case, at };
+            coroutines.wake(receiver.ticket, wake);
+        } else if let Content::Moments(queue) = &mut self.content
+            && queue.len() < self.capacity as usize
+        {
+            queue.push_back(at);
+        }
+    }
+
+    /// Closes: receivers that wait get nothing, senders that wait fail.
+    pub(crate) fn close(&mut self, coroutines: &mut Coroutines) {
+        self.closed = true;
+        while let Some(receiver) = self.receivers.pop_front() {
+            coroutines.wake(receiver.ticket, Wake::Closed { case: receiver.case });
+        }
+        if let Content::Values(values) = &mut self.content {
+            // They stay in the queue until they run and forget it, with their values' keys.
+            for (sender, _) in &values.senders {
+                coroutines.wake(sender.ticket, Wake::SendFailed);
+            }
+        }
+    }
+
+    /// Forgets a coroutine that waited here and was woken elsewhere; returns the keys of values
+    /// that it offered.
+    pub(crate) fn forget(&mut self, coroutine: CoroutineId) -> Vec<Key> {
+        self.receivers.retain(|waiter| waiter.ticket.coroutine != coroutine);
+        let mut freed = Vec::new();
+        if let Content::Values(values) = &mut self.content {
+            values.senders.retain(|(waiter, key)| {
+                let stays = waiter.ticket.coroutine != coroutine;
+                if !stays {
+                    freed.push(*key);
+                }
+                stays
+            });
+            values.keys.free.extend_from_slice(&freed);
+        }
+        freed
+    }
+
+    pub(crate) fn messages(&mut self) -> Option<&mut MessageQueue> {
+        match &mut self.content {
+            Content::Messages(queue) => Some(queue),
+            _ => None,
+        }
+    }
+}
+
+impl Channel {
+    /// What it holds unread, if it is filled with messages.
+    pub(crate) fn into_messages(self) -> Option<MessageQueue> {
+        match self.content {
+            Content::Messages(queue) => Some(queue),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Messages that wait in it; events are none.
+    fn unread(&self) -> usize {
+        match &self.content {
+            Content::Messages(queue) if self.source != Source::Events => queue.len(),
+            _ => 0,
+        }
+    }
+}
+
+/// Takes the first receiver whose coroutine still waits.
+#[inline]
+fn take_receiver(queue: &mut ShortQueue<Waiter>, coroutines: &Coroutines) -> Option<Waiter> {
+    queue.take_first(|waiter| coroutines.is_waiting(waiter.ticket))
+}
+
+/// As [`take_receiver`], for senders with the keys of their values.
+fn take_sender(
+    queue: &mut VecDeque<(Waiter, Key)>,
+    coroutines: &Coroutines,
+) -> Option<(Waiter, Key)> {
+    let is_valid = |(waiter, _): &(Waiter, Key)| coroutines.is_waiting(waiter.ticket);
+    let first = queue.iter().position(is_valid)?;
+    queue.remove(first)
+}
+
+/// The channels of a process; indices of collected ones are used again.
+#[derive(Default)]
+pub(crate) struct Channels {
+    list: SmallVec<[Option<Box<Channel>>; 2]>,
+    free: Vec<ChannelId>,
+}
+
+impl Channels {
+    pub(crate) fn add(&mut self, channel: Channel) -> ChannelId {
+        let channel = Some(Box::new(channel));
+        if let Some(id) = self.free.pop() {
+            self.list[id as usize] = channel;
+            return id;
+        }
+        self.list.push(channel);
+        self.list.len() as ChannelId - 1
+    }
+
+    pub(crate) fn get(&mut self, id: ChannelId) -> Option<&mut Channel> {
+        self.list.get_mut(id as usize)?.as_deref_mut()
+    }
+
+    /// Whether a channel is that of a listener to `topic`.
+    #[inline]
+    pub(crate) fn listens_to(&self, id: ChannelId, topic: &[u8]) -> bool {
+        let channel = self.list.get(id as usize).and_then(Option::as_deref);
+        matches!(channel.map(|channel| &channel.source),
+            Some(Source::Listener { topic: listened, .. }) if listened.as_slice() == topic)
+    }
+
+    /// Messages that wait in them.
+    pub(crate) fn unread(&self) -> usize {
+        self.list.iter().flatten().map(|channel| channel.unread()).sum()
+    }
+
+    /// Takes all channels out.
+    pub(crate) fn start_over(&mut self) -> impl Iterator<Item = Channel> + use<> {
+        std::mem::take(self).list.into_iter().flatten().map(|channel| *channel)
+    }
+
+    /// Drops a channel whose userdata was collected.
+    pub(crate) fn remove(&mut self, id: ChannelId) -> Option<Box<Channel>> {
+        let channel = self.list.get_mut(id as usize)?.take();
+        if channel.is_some() {
+            self.free.push(id);
+        }
+        channel
+    }
+}

@@ -1,0 +1,409 @@
+//! Where a message goes: a listener of its topic, else the inbox, else it waits.
+//!
+//! The worker drains the mailbox into `pending`, at most [`DRAIN_MAX`] messages at a time are
+//! routed from there into the queues of channels, and each stays encoded until a coroutine
+//! takes it. An event is routed only after everything that was drained with it (M2), so who
+//! sees EXIT of a process has all its messages in a queue.
+
+use rustc_hash::FxHashSet;
+
+use super::channel::{Channel, ChannelId, Channels, Content as ChannelContent, Source, Wake};
+use super::rare::Rare;
+use super::{Coroutines, Ticket};
+use crate::clock::Clock;
+use crate::message::mailbox::{Mailbox, MessageQueue, Taken};
+use crate::message::{Answer, Content, Message, Topic};
+use crate::payload::Payload;
+
+/// Messages routed before Lua runs again.
+pub(crate) const DRAIN_MAX: usize = 1024;
+
+pub(crate) struct Subscriptions {
+    inbox: Option<ChannelId>,
+    events: Option<ChannelId>,
+    /// Taken from the mailbox, in order, not routed yet.
+    pending: MessageQueue,
+    arrivals: u64,
+    /// When the mailbox was last emptied of more than one message, by the coarse clock.
+    drained_at: u64,
+    /// The listener whose topic came last: the next message is mostly for it, too, and is compared
+    /// with what its channel knows, which is touched in any case.
+    recent: Option<ChannelId>,
+    others: Rare<Others>,
+}
+
+#[derive(Default)]
+struct Others {
+    listeners: Vec<(Topic, ChannelId)>,
+    /// Messages and events that nothing is subscribed to.
+    waiting: MessageQueue,
+    waiting_events: MessageQueue,
+    /// The peer of a link that is being removed: its LINK_DOWN must not be seen any more.
+    unlinked: Option<u64>,
+    /// The `uniq` of every process whose EXIT is waited for.
+    monitors: FxHashSet<u64>,
+}
+
+fn is_link_down_of(event: &Message, peer: u64) -> bool {
+    matches!(event.content, Content::LinkDown { from, .. } if from.uniq == peer)
+}
+
+/// What draining found that is not for Lua.
+#[derive(Default)]
+pub(crate) struct Drained {
+    /// Messages for an earlier tenant of the slot: dead letters.
+    pub(crate) strays: u32,
+    /// Their bytes, which the mailbox may have counted.
+    pub(crate) stray_bytes: usize,
+}
+
+impl Subscriptions {
+    pub(crate) fn new() -> Self {
+        Subscriptions {
+            inbox: None,
+            events: None,
+            recent: None,
+            pending: MessageQueue::new(),
+            arrivals: 0,
+            drained_at: 0,
+            others: Rare::default(),
+        }
+    }
+
+    /// Whether messages were drained that are not routed yet.
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Messages that no channel has.
+    pub(crate) fn unread(&self) -> usize {
+        self.pending.len() + self.others.get().map_or(0, |others| others.waiting.len())
+    }
+
+    /// Whether to route what was drained before instead of a look into the mailbox, whose lines come
+    /// from the cores of the senders each time: for one tick of the coarse clock, so that no event
+    /// waits longer.
+    pub(crate) fn may_route_on(&self, now: u64) -> bool {
+        self.has_pending() && self.drained_at == now
+    }
+
+    /// Routes a batch of what was drained before.
+    pub(crate) fn route_on(
+        &mut self,
+        uniq: u64,
+        channels: &mut Channels,
+        coroutines: &mut Coroutines,
+    ) -> Drained {
+        let mut drained = Drained::default();
+        self.route_pending(DRAIN_MAX, uniq, channels, coroutines, &mut drained);
+        drained
+    }
+
+    /// Empties the mailbox and routes a batch.
+    pub(crate) fn drain(
+        &mut self,
+        uniq: u64,
+        mailbox: &Mailbox,
+        clock: &Clock,
+        channels: &mut Channels,
+        coroutines: &mut Coroutines,
+    ) -> Drained {
+        let mut drained = Drained::default();
+        let Taken { mut events, mut users } = mailbox.take();
+        if self.pending.is_empty() && events.is_empty() && users.len() == 1 {
+            // The most common case, without the ways of the others.
+            self.route_next(&mut users, uniq, channels, coroutines, &mut drained);
+            return drained;
+        }
+        self.drained_at = clock.coarse();
+        self.pending.append(&mut users);
+        let batch = if events.is_empty() { DRAIN_MAX } else { usize::MAX };
+        self.route_pending(batch, uniq, channels, coroutines, &mut drained);
+        while let Some(mut event) = events.pop() {
+            if event.destination() != uniq {
+                continue;
+            }
+            event.set_arrival(self.next_arrival(), false);
+            match event.content {
+                Content::Answer { token, answer } => {
+                    if let Answer::Spawned { child, failure: Some(_) } = &answer {
+                        self.stop_monitoring(child.uniq);
+                    }
+                    coroutines.wake(Ticket::from_token(token), Wake::Answer(Box::new(answer)));
+                }
+                Content::Exit { from, .. } if !self.stop_monitoring(from.uniq) => {}
+                _ if self.is_of_unlinked(&event) => {}
+                _ => self.route_event(event, channels, coroutines),
+            }
+        }
+        drained
+    }
+
+    /// Waits for the EXIT of a process; false if it is waited for already.
+    pub(crate) fn start_monitoring(&mut self, uniq: u64) -> bool {
+        self.others.get_mut().monitors.insert(uniq)
+    }
+
+    /// Waits no more for the EXIT of a process; false if it was not waited for.
+    pub(crate) fn stop_monitoring(&mut self, uniq: u64) -> bool {
+        self.others.made().is_some_and(|others| others.monitors.remove(&uniq))
+    }
+
+    /// The processes whose EXIT is waited for.
+    pub(crate) fn monitored(&self) -> impl Iterator<Item = u64> {
+        self.others.get().into_iter().flat_map(|others| &others.monitors).copied()
+    }
+
+    /// From now on a LINK_DOWN of `peer` that no channel has is dropped; `None` ends that.
+    pub(crate) fn drop_link_downs(&mut self, peer: Option<u64>) {
+        let others = self.others.get_mut();
+        others.unlinked = peer;
+        if let Some(peer) = peer {
+            drop(others.waiting_events.extract(|event| is_link_down_of(event, peer)));
+        }
+    }
+
+    fn is_of_unlinked(&self, event: &Message) -> bool {
+        let unlinked = self.others.get().and_then(|others| others.unlinked);
+        unlinked.is_some_and(|peer| is_link_down_of(event, peer))
+    }
+
+    /// Ends all subscriptions; what `unread` holds waits again, in the order of arrival, before
+    /// what has not been routed yet.
+    #[expect(clippy::vec_box, reason = "queues hand messages over boxed")]
+    pub(crate) fn start_over(&mut self, unread: Vec<Box<Message>>) {
+        let mut all = unread;
+        let others = self.others.get_mut();
+        for queue in [&mut others.waiting, &mut others.waiting_events] {
+            all.extend(std::iter::from_fn(|| queue.pop()));
+        }
+        all.sort_by_key(|message| message.arrival());
+        for message in all {
+            match message.content {
+                Content::User { .. } => others.waiting.push(message),
+                _ => others.waiting_events.push(message),
+            }
+        }
+        others.listeners.clear();
+        self.recent = None;
+        self.inbox = None;
+        self.events = None;
+    }
+
+    fn route_pending(
+        &mut self,
+        batch: usize,
+        uniq: u64,
+        channels: &mut Channels,
+        coroutines: &mut Coroutines,
+        drained: &mut Drained,
+    ) {
+        let mut pending = std::mem::take(&mut self.pending);
+        for _ in 0..batch {
+            if !self.route_next(&mut pending, uniq, channels, coroutines, drained) {
+                break;
+            }
+        }
+        self.pending = pending;
+    }
+
+    /// Routes the first message of a queue; false if there is none.
+    #[inline]
+    fn route_next(
+        &mut self,
+        queue: &mut MessageQueue,
+        uniq: u64,
+        channels: &mut Channels,
+        coroutines: &mut Coroutines,
+        drained: &mut Drained,
+    ) -> bool {
+        let Some(mut message) = queue.pop() else { return false };
+        if message.destination() != uniq {
+            drained.strays += 1;
+            drained.stray_bytes += message.payload().map_or(0, Payload::size);
+            return true;
+        }
+        message.set_arrival(self.next_arrival(), true);
+        self.route_message(message, channels, coroutines);
+        true
+    }
+
+    /// Hands over a message that did not go through the mailbox, which is empty.
+    pub(crate) fn accept(
+        &mut self,
+        mut message: Box<Message>,
+        channels: &mut Channels,
+        coroutines: &mut Coroutines,
+    ) -> Result<(), Box<Message>> {
+        match self.target_of(&message, channels).and_then(|id| Some((id, channels.get(id)?))) {
+            Some((id, channel)) if channel.has_receiver() => {
+                message.set_arrival(self.next_arrival(), false);
+                channel.add_message(id, message, coroutines);
+                Ok(())
+            }
+            _ => Err(message),
+        }
+    }
+
+    fn next_arrival(&mut self) -> u64 {
+        self.arrivals += 1;
+        self.arrivals
+    }
+
+    fn route_message(
+        &mut self,
+        message: Box<Message>,
+        channels: &mut Channels,
+        coroutines: &mut Coroutines,
+    ) {
+        match self.target_of(&message, channels).and_then(|id| Some((id, channels.get(id)?))) {
+            Some((id, channel)) => channel.add_message(id, message, coroutines),
+            None => self.others.get_mut().waiting.push(message),
+        }
+    }
+
+    fn route_event(
+        &mut self,
+        event: Box<Message>,
+        channels: &mut Channels,
+        coroutines: &mut Coroutines,
+    ) {
+        match self.events.and_then(|id| Some((id, channels.get(id)?))) {
+            Some((id, channel)) => channel.add_message(id, event, coroutines),
+            None => self.others.get_mut().waiting_events.push(event),
+        }
+    }
+
+    #[inline]
+    fn target_of(&mut self, message: &Message, channels: &Channels) -> Option<ChannelId> {
+        if self.others.get().is_none() {
+            return self.inbox;
+        }
+        if let (Some(recent), Content::User { topic, .. }) = (self.recent, &message.content)
+            && channels.listens_to(recent, topic)
+        {
+            return Some(recent);
+        }
+        self.find_target(message)
+    }
+
+    #[inline(never)]
+    fn find_target(&mut self, message: &Message) -> Option<ChannelId> {
+        let Content::User { topic, .. } = &message.content else { return None };
+        let listener = self.listener(topic);
+        self.recent = listener.or(self.recent);
+        listener.or(self.inbox)
+    }
+
+    /// The channel that listens to `topic`.
+    pub(crate) fn listener(&self, topic: &[u8]) -> Option<ChannelId> {
+        let mut listeners = self.others.get()?.listeners.iter();
+        let entry = listeners.find(|(listened, _)| listened.as_slice() == topic);
+        entry.map(|(_, channel)| *channel)
+    }
+
+    pub(crate) fn inbox(&self) -> Option<ChannelId> {
+        self.inbox
+    }
+
+    pub(crate) fn events(&self) -> Option<ChannelId> {
+        self.events
+    }
+
+    /// Subscribes the inbox: everything that waits and has no listener goes there.
+    pub(crate) fn open_inbox(&mut self, channels: &mut Channels) -> ChannelId {
+        let mut channel = Channel::for_messages(Source::Inbox);
+        if let ChannelContent::Messages(queue) = &mut channel.content
+            && let Some(others) = self.others.made()
+        {
+            queue.append(&mut others.waiting);
+        }
+        let id = channels.add(channel);
+        self.inbox = Some(id);
+        id
+    }
+
+    /// Subscribes the events.
+    pub(crate) fn open_events(&mut self, channels: &mut Channels) -> ChannelId {
+        let mut channel = Channel::for_messages(Source::Events);
+        if let ChannelContent::Messages(queue) = &mut channel.content
+            && let Some(others) = self.others.made()
+        {
+            queue.append(&mut others.waiting_events);
+        }
+        let id = channels.add(channel);
+        self.events = Some(id);
+        id
+    }
+
+    /// Subscribes a topic: what waits for it moves over, also out of the inbox.
+    pub(crate) fn listen(
+        &mut self,
+        topic: &[u8],
+        as_message: bool,
+        channels: &mut Channels,
+    ) -> ChannelId {
+        let topic = Topic::from_slice(topic);
+        let is_ours = |message: &Message| match &message.content {
+            Content::User { topic: other, .. } => *other == topic,
+            _ => false,
+        };
+        let mut moved = match self.inbox.and_then(|id| channels.get(id)) {
+            Some(inbox) => inbox.messages().map(|queue| queue.extract(is_ours)),
+            None => None,
+        }
+        .unwrap_or_else(|| self.others.get_mut().waiting.extract(is_ours));
+        let source = Source::Listener { topic: topic.clone(), as_message };
+        let mut channel = Channel::for_messages(source);
+        if let ChannelContent::Messages(queue) = &mut channel.content {
+            queue.append(&mut moved);
+        }
+        let id = channels.add(channel);
+        self.others.get_mut().listeners.push((topic, id));
+        id
+    }
+
+    /// Removes the subscription that fills `id`; false if there is none.
+    pub(crate) fn unsubscribe(&mut self, id: ChannelId) -> bool {
+        if self.inbox == Some(id) {
+            self.inbox = None;
+            return true;
+        }
+        if self.events == Some(id) {
+            self.events = None;
+            return true;
+        }
+        self.recent = None;
+        let Some(others) = self.others.made() else { return false };
+        let before = others.listeners.len();
+        others.listeners.retain(|(_, channel)| *channel != id);
+        others.listeners.len() < before
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::error::{ApiError, kind};
+    use crate::pid::ProcessId;
+
+    /// A spawn whose chunk takes long: it is monitored before it is known to start.
+    #[test]
+    fn a_child_that_did_not_start_is_not_monitored() {
+        for is_failed in [false, true] {
+            let (uniq, child) = (1, ProcessId { uniq: 2, host: 0 });
+            let mut subscriptions = Subscriptions::new();
+            let (mut channels, mut coroutines) = (Channels::default(), Coroutines::default());
+            let mailbox = Mailbox::new();
+            mailbox.open();
+            assert!(subscriptions.start_monitoring(child.uniq));
+            let failure = is_failed.then(|| Box::new(ApiError::new(kind::INTERNAL, "broken")));
+            let answer = Answer::Spawned { child, failure };
+            let pushed =
+                mailbox.events.push(Message::new(uniq, Content::Answer { token: 0, answer }));
+            assert!(pushed.is_ok());
+            subscriptions.drain(uniq, &mailbox, &Clock::new(), &mut channels, &mut coroutines);
+            assert_eq!(subscriptions.monitored().next().is_none(), is_failed);
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! The queue of a process: many senders, one receiver, two lanes.
+//!
+//! Each lane is a stack of messages that senders push with one compare-and-swap and the
+//! receiver takes whole with one swap, then reverses. That makes "was empty" exact, which is
+//! what decides whether the sender must notify; a sender that stalls between making its message
+//! and its compare-and-swap hides nothing of the others; and a batch costs the receiver one
+//! atomic operation. User messages have a limit, events have none.
+//!
+//! Invariants:
+//! - **M1** A lane is open or closed. A push to a closed lane fails and gives the message back,
+//!   so a free slot never holds a payload.
+//! - **M2** The receiver takes the event lane before the user lane: whatever a process sent
+//!   before it ended is in the user lane by the time its EXIT is seen.
+//! - **M3** A message carries its destination's `uniq`. One that reached a later generation of
+//!   the slot (sender resolved, slot was reused, sender pushed) is dropped and counted by the
+//!   receiver, as one that its process left unread. For the sender it was delivered: it cannot be
+//!   told from one that its process took just before it ended.
+
+#![allow(unsafe_code)]
+
+use std::ptr;
+
+use super::Message;
+use crate::prefetch::prefetch;
+use crate::sync::{self, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+
+/// What a sender has to do after a push.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    /// First of its batch: notify the receiver.
+    WasEmpty,
+    /// Somebody else notifies, or did.
+    Behind,
+}
+
+// SAFETY: `next` is followed by whoever owns the queue that links the message; all other
+// fields are Send.
+unsafe impl Send for Message {}
+
+/// One lane.
+pub(crate) struct Lane {
+    head: AtomicPtr<Message>,
+}
+
+/// The address in `head` of a closed lane; no message has it.
+fn closed() -> *mut Message {
+    ptr::without_provenance_mut(1)
+}
+
+impl Lane {
+    /// Makes a closed lane.
+    pub(crate) fn new() -> Self {
+        Lane { head: AtomicPtr::new(closed()) }
+    }
+
+    /// Opens a closed lane for a new generation; by the owner of the slot.
+    pub(crate) fn open(&self) {
+        // Release pairs with the Acquire of `push`; nobody else changes a closed lane.
+        self.head.store(ptr::null_mut(), Ordering::Release);
+    }
+
+    /// Appends a message, or gives it back if the lane is closed.
+    pub(crate) fn push(&self, message: Box<Message>) -> Result<Pushed, Box<Message>> {
+        let raw = Box::into_raw(message);
+        let mut head = sync::guess(&self.head);
+        loop {
+            if head == closed() {
+                // SAFETY: `raw` came from the box above and was not published.
+                return Err(unsafe { Box::from_raw(raw) });
+            }
+            // SAFETY: as above, this thread alone has the message.
+            unsafe { (*raw).next = head };
+            // AcqRel: Release publishes the message to the swap of `take`; Acquire, after a
+            // swap emptied the lane, makes this sender see the receiver's state as of then.
+            match self.head.compare_exchange_weak(head, raw, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) if head.is_null() => return Ok(Pushed::WasEmpty),
+                Ok(_) => return Ok(Pushed::Behind),
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    /// Whether a take would find something; exact for the receiver, a hint for others.
+    pub(crate) fn is_empty(&self) -> bool {
+        // Acquire pairs with the Release of `push`.
+        let head = self.head.load(Ordering::Acquire);
+        head.is_null() || head == closed()
+    }
+
+    /// Takes everything, oldest first; by the receiver.
+    pub(crate) fn take(&self) -> MessageQueue {
+        if self.is_empty() {
+            return MessageQueue::new();
+        }
+        // AcqRel pairs with `push` in both directions.
+        // SAFETY: the swap made this thread the owner of the chain that pushes built.
+        unsafe { MessageQueue::from_stack(self.head.swap(ptr::null_mut(), Ordering::AcqRel)) }
+    }
+
+    /// Closes the lane and takes what is left; by the owner of the slot.
+    pub(crate) fn close(&self) -> MessageQueue {
+        let head = self.head.swap(closed(), Ordering::AcqRel);
+        if head == closed() {
+            return MessageQueue::new();
+        }
+        // SAFETY: as in `take`.
+        unsafe { MessageQueue::from_stack(head) }
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        drop(self.close());
+    }
+}
+
+/// Both lanes, and what counts against the limits.
+#[repr(C, align(64))]
+pub(crate) struct Mailbox {
+    pub(crate) user: Lane,
+    pub(crate) events: Lane,
+    /// User messages that were ever sent and that Lua has ever taken, since `open`. Senders write
+    /// the first, the receiver the second, and what is unread is the difference.
+    sent: AtomicU32,
+    taken: AtomicU32,
+    /// Their bytes, counted only on hosts with a memory limit.
+    bytes: AtomicUsize,
+}
+
+impl Mailbox {
+    pub(crate) fn new() -> Self {
+        Mailbox {
+            user: Lane::new(),
+            events: Lane::new(),
+            sent: AtomicU32::new(0),
+            taken: AtomicU32::new(0),
+            bytes: AtomicUsize::new(0),
+        }
+    }
+
+    /// Opens both lanes for a new process; by the owner of the slot.
+    pub(crate) fn open(&self) {
+        self.sent.store(0, Ordering::Relaxed);
+        self.taken.store(0, Ordering::Relaxed);
+        self.bytes.store(0, Ordering::Relaxed);
+        self.user.open();
+        self.events.open();
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.user.is_empty() && self.events.is_empty()
+    }
+
+    /// Takes both lanes, in the order of M2; by the receiver.
+    pub(crate) fn take(&self) -> Taken {
+        let events = self.events.take();
+        Taken { events, users: self.user.take() }
+    }
+
+    /// Reserves places for messages; returns how many are unread with them, or `None` if the
+    /// mailbox is full. `limit` 0 means none.
+    #[inline]
+    pub(crate) fn reserve(&self, count: u32, limit: u32) -> Option<u32> {
+        // Relaxed: the counts order nothing, they only bound.
+        let sent = self.sent.fetch_add(count, Ordering::Relaxed).wrapping_add(count);
+        let unread = self.unread_of(sent);
+        if limit != 0 && unread > limit {
+            self.release(count);
+            return None;
+        }
+        Some(unread)
+    }
+
+    /// Whether there would be a place for one message.
+    #[inline]
+    pub(crate) fn has_room(&self, limit: u32) -> bool {
+        limit == 0 || self.unread_of(self.sent.load(Ordering::Relaxed)) < limit
+    }
+
+    /// Gives places back that a sender did not use after all.
+    pub(crate) fn release(&self, count: u32) {
+        self.sent.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// Gives the places of messages back that Lua took; by the receiver, the only one to write
+    /// this count.
+    pub(crate) fn took(&self, count: u32) {
+        let taken = self.taken.load(Ordering::Relaxed).wrapping_add(count);
+        self.taken.store(taken, Ordering::Relaxed);
+    }
+
+    /// Never below none: a place that was reserved from an earlier tenant of the slot may come
+    /// back after `open`.
+    fn unread_of(&self, sent: u32) -> u32 {
+        (sent.wrapping_sub(self.taken.load(Ordering::Relaxed)) as i32).max(0) as u32
+    }
+
+    /// Reserves bytes up to `limit`, of which `used` are taken otherwise.
+    pub(crate) fn reserve_bytes(&self, bytes: usize, used: usize, limit: usize) -> bool {
+        let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes).saturating_add(used) > limit {
+            self.release_bytes(bytes);
+            return false;
+        }
+        true
+    }
+
+    /// Gives bytes back, by either side. Never below none, as above.
+    pub(crate) fn release_bytes(&self, bytes: usize) {
+        let less = |held: usize| Some(held.saturating_sub(bytes));
+        let _ = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+}
+
+/// What a receiver took; the messages in `users` come before those in `events`.
+pub(crate) struct Taken {
+    pub(crate) events: MessageQueue,
+    pub(crate) users: MessageQueue,
+}
+
+/// Cache lines of a message.
+const MESSAGE_LINES: usize = 2;
+
+/// A private list of messages in order; pushing, popping and joining cost nothing but links.
+pub(crate) struct MessageQueue {
+    head: *mut Message,
+    tail: *mut Message,
+    len: usize,
+}
+
+// SAFETY: the queue owns its messages, which are Send.
+unsafe impl Send for MessageQueue {}
+
+impl Default for MessageQueue {
+    fn default() -> Self {
+        MessageQueue::new()
+    }
+}
+
+impl MessageQueue {
+    pub(crate) const fn new() -> Self {
+        MessageQueue { head: ptr::null_mut(), tail: ptr::null_mut(), len: 0 }
+    }
+
+    /// # Safety
+    /// `newest` heads a chain of boxed messages, newest first, that the caller owns.
+    unsafe fn from_stack(newest: *mut Message) -> Self {
+        let mut queue = MessageQueue { head: ptr::null_mut(), tail: newest, len: 0 };
+        let mut message = newest;
+        while !message.is_null() {
+            // Another core has written it; the line without the link, which is read when it is routed,
+            // comes meanwhile.
+            prefetch(message, MESSAGE_LINES);
+            // SAFETY: the caller owns the chain.
+            let next = unsafe { std::mem::replace(&mut (*message).next, queue.head) };
+            queue.head = message;
+            queue.len += 1;
+            message = next;
+        }
+        queue
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn push(&mut self, mut message: Box<Message>) {
+        message.next = ptr::null_mut();
+        let raw = Box::into_raw(message);
+        if self.tail.is_null() {
+            self.head = raw;
+        } else {
+            // SAFETY: the tail is a message that this queue owns.
+            unsafe { (*self.tail).next = raw };
+        }
+        self.tail = raw;
+        self.len += 1;
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Box<Message>> {
+        if self.head.is_null() {
+            return None;
+        }
+        // SAFETY: the head is a boxed message that this queue owns.
+        let message = unsafe { Box::from_raw(self.head) };
+        self.head = message.next;
+        self.len -= 1;
+        if self.head.is_null() {
+            self.tail = ptr::null_mut();
+        }
+        Some(message)
+    }
+
+    /// Moves everything of `other` behind what is here.
+    pub(crate) fn append(&mut self, other: &mut MessageQueue) {
+        if other.head.is_null() {
+            return;
+        }
+        if self.tail.is_null() {
+            self.head = other.head;
+        } else {
+            // SAFETY: the tail is a message that this queue owns.
+            unsafe { (*self.tail).next = other.head };
+        }
+        self.tail = other.tail;
+        self.len += other.len;
+        // The messages moved: `other` must not drop them.
+        std::mem::forget(std::mem::take(other));
+    }
+
+    /// Splits off the messages for which `wanted` holds; both keep their order.
+    pub(crate) fn extract(&mut self, mut wanted: impl FnMut(&Message) -> bool) -> MessageQueue {
+        let (mut kept, mut taken) = (MessageQueue::new(), MessageQueue::new());
+        while let Some(message) = self.pop() {
+            if wanted(&message) { taken.push(message) } else { kept.push(message) }
+        }
+        *self = kept;
+        taken
+    }
+}
+
+impl Drop for MessageQueue {
+    fn drop(&mut self) {
+        // One at a time: a long chain must not be a deep recursion.
+        while self.pop().is_some() {}
+    }
+}

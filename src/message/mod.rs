@@ -1,0 +1,185 @@
+//! One entry of a mailbox.
+
+#![allow(unsafe_code)]
+
+pub(crate) mod context;
+pub(crate) mod exit;
+pub(crate) mod lease;
+pub(crate) mod limits;
+pub(crate) mod mailbox;
+
+use std::ptr;
+
+use crate::error::ApiError;
+use crate::payload::Payload;
+use crate::pid::ProcessId;
+use exit::SharedOutcome;
+
+/// A topic: short ones lie in the message itself.
+pub(crate) type Topic = smallvec::SmallVec<[u8; 24]>;
+
+/// A message or event; intrusive, so queues link it without allocating.
+pub(crate) struct Message {
+    /// The next in whichever queue holds it; used by `mailbox.rs` only.
+    pub(super) next: *mut Message,
+    /// Until it is routed the `uniq` that the sender meant (M3), then when it arrived and whether the
+    /// mailbox counts it: two words would be one too many, see below.
+    label: u64,
+    pub(crate) content: Content,
+}
+
+/// A moment since 1970. Two words instead of one number of 128 bits, whose alignment would make
+/// every message slow to allocate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UnixTime {
+    seconds: i64,
+    nanos: u32,
+}
+
+impl UnixTime {
+    pub(crate) fn from_nanos(nanos: i128) -> Self {
+        let seconds = nanos.div_euclid(NANOS);
+        UnixTime { seconds: seconds as i64, nanos: nanos.rem_euclid(NANOS) as u32 }
+    }
+
+    pub(crate) fn nanos(self) -> i128 {
+        i128::from(self.seconds) * NANOS + i128::from(self.nanos)
+    }
+}
+
+const NANOS: i128 = 1_000_000_000;
+
+const _: () = assert!(align_of::<Message>() == align_of::<u64>());
+// Two cache lines, all of which go from the core of the sender to that of the receiver. Allocators
+// align blocks of a power of two without allocating more; with another size mimalloc would take the
+// next size class for some messages, and then not find what was freed.
+#[cfg(all(target_pointer_width = "64", not(loom)))]
+const _: () = assert!(size_of::<Message>() == 128);
+
+pub(crate) enum Content {
+    User {
+        from: Option<ProcessId>,
+        topic: Topic,
+        payload: Payload,
+    },
+    /// A monitored process ended.
+    Exit {
+        from: ProcessId,
+        at: i64,
+        outcome: SharedOutcome,
+    },
+    /// A linked process failed and this one traps links.
+    LinkDown {
+        from: ProcessId,
+        at: i64,
+        outcome: SharedOutcome,
+    },
+    /// The runtime or a process asks this one to stop.
+    Cancel {
+        from: Option<ProcessId>,
+        at: i64,
+        deadline: Option<UnixTime>,
+    },
+    /// What a waiting call of this process was waiting for; never seen by Lua as an event.
+    Answer {
+        token: u64,
+        answer: Answer,
+    },
+}
+
+/// Answers to calls that wait for other parts of the runtime.
+pub(crate) enum Answer {
+    /// `exec`: the child ended.
+    Ended(SharedOutcome),
+    /// A spawn whose chunk was not over at once: the child runs, or why it does not.
+    Spawned { child: ProcessId, failure: Option<Box<ApiError>> },
+    /// A reservation that stood in the way has ended: try again.
+    Retry,
+    /// Output has room again or is written; or a line was read, which is given back if nobody
+    /// takes it.
+    Output(Option<Box<lease::Lease>>),
+}
+
+/// Fills in a topic that is empty. As `extend_from_slice`, which also makes room in the middle.
+#[inline]
+fn set_topic(place: &mut Topic, topic: &[u8]) {
+    if topic.len() > place.inline_size() {
+        place.extend_from_slice(topic);
+        return;
+    }
+    // SAFETY: an empty topic has room for `inline_size` bytes where it lies, and `topic` is no part
+    // of it; so many bytes are initialised then.
+    unsafe {
+        ptr::copy_nonoverlapping(topic.as_ptr(), place.as_mut_ptr(), topic.len());
+        place.set_len(topic.len());
+    }
+}
+
+impl Message {
+    /// Of a process that is not known yet. A constant, since one that is put together on the stack is
+    /// copied from there by reads that are wider than the writes, which wait for those.
+    const EMPTY: Message = Message {
+        next: ptr::null_mut(),
+        label: 0,
+        content: Content::User { from: None, topic: Topic::new_const(), payload: Payload::EMPTY },
+    };
+
+    pub(crate) fn new(destination: u64, content: Content) -> Box<Self> {
+        Box::new(Message { next: ptr::null_mut(), label: destination, content })
+    }
+
+    /// A message of a process without a destination and a payload yet, which are filled in where
+    /// they stay: messages are large, and moving one costs more than sending it.
+    pub(crate) fn from_process(from: ProcessId, topic: &[u8]) -> Box<Self> {
+        let mut place = Box::new_uninit();
+        place.write(Message::EMPTY);
+        // SAFETY: it was written just now.
+        let mut message = unsafe { place.assume_init() };
+        if let Content::User { from: sender, topic: place, .. } = &mut message.content {
+            *sender = Some(from);
+            set_topic(place, topic);
+        }
+        message
+    }
+
+    /// The `uniq` that the sender meant; until it is routed.
+    pub(crate) fn destination(&self) -> u64 {
+        self.label
+    }
+
+    pub(crate) fn set_destination(&mut self, uniq: u64) {
+        self.label = uniq;
+    }
+
+    /// Notes when it arrived in its process, and whether the mailbox counts it until Lua takes it:
+    /// not if it was handed over past the mailbox.
+    pub(crate) fn set_arrival(&mut self, arrival: u64, is_counted: bool) {
+        self.label = arrival << 1 | u64::from(is_counted);
+    }
+
+    /// Its place in the order of arrival; once it is routed.
+    pub(crate) fn arrival(&self) -> u64 {
+        self.label >> 1
+    }
+
+    /// Whether the mailbox counts it until Lua takes it; once it is routed.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.label & 1 == 1
+    }
+
+    /// The payload of a user message.
+    pub(crate) fn payload(&self) -> Option<&Payload> {
+        match &self.content {
+            Content::User { payload, .. } => Some(payload),
+            _ => None,
+        }
+    }
+
+    /// As [`Message::payload`].
+    pub(crate) fn payload_mut(&mut self) -> Option<&mut Payload> {
+        match &mut self.content {
+            Content::User { payload, .. } => Some(payload),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The one delivery: everything that one process, or a thread outside, brings to another.
+//!
+//! A message is handed to a coroutine that waits for it, or put into a reserved place of the mailbox;
+//! events and answers have a lane of their own and need no place. Either way the state word of the
+//! receiver tells whether it has to be scheduled, and that is done here ([`Node::follow`]).
+
+#![allow(unsafe_code)]
+
+use super::Node;
+use crate::coroutines::inside::Inside;
+use crate::error::ApiError;
+use crate::message::limits::Limits;
+use crate::message::{Content, Message, Topic};
+use crate::payload::Payload;
+use crate::pid::{self, ProcessId};
+use crate::slot::places::Places;
+use crate::slot::state::Notify;
+use crate::slot::tenant::Tenant;
+use crate::slot::{NoRoom, Slot, Undelivered, cancellation, relations};
+
+/// Messages that a process is given when it is spawned or joined.
+pub(crate) type FirstMessages = [(Topic, Payload)];
+
+fn gone() -> ApiError {
+    ApiError::not_found("process not found")
+}
+
+impl Node {
+    /// Delivers a message to a process that was alive when it was resolved; returns how many messages
+    /// wait there.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` if the process is gone, `RATE_LIMITED` if it has no room.
+    // Into `process.send`, its one busy caller: as a call of its own it took eleven instructions more.
+    #[inline(always)]
+    pub(crate) fn send(
+        &self,
+        target: ProcessId,
+        mut message: Box<Message>,
+    ) -> Result<u32, ApiError> {
+        let slot = self.slots.find(target.uniq).ok_or_else(gone)?;
+        let limits = &self.host(target.host).limits;
+        let size = match message.payload() {
+            Some(payload) if limits.memory_bytes > 0 => payload.size(),
+            _ => 0,
+        };
+        message.set_destination(target.uniq);
+        // The state first: of a receiver that runs, `reserve` should be the first to want the
+        // mailbox's line, which comes from another core then, and for writing.
+        let may_hand_over = limits.memory_bytes == 0 && slot.state.seems_waiting();
+        if may_hand_over && slot.mailbox.has_room(limits.mailbox) {
+            match self.hand_over(slot, message) {
+                Ok(()) => return Ok(0),
+                Err(back) => message = back,
+            }
+        }
+        let places = slot.reserve(1, size, limits);
+        let mut place = places.map_err(|reason| self.refuse(slot, target.uniq, reason))?;
+        self.push(slot, &mut place, message).map_err(|_| gone())?;
+        Ok(place.unread())
+    }
+
+    /// Delivers several messages to a process, all or none for want of room; false if it is gone.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` if it has no room.
+    pub(crate) fn send_all(
+        &self,
+        target: ProcessId,
+        from: Option<ProcessId>,
+        messages: &FirstMessages,
+    ) -> Result<bool, ApiError> {
+        let Some(slot) = self.slots.find(target.uniq) else { return Ok(false) };
+        let places = slot.reserve(count(messages), bytes(messages), &self.host(target.host).limits);
+        let places = places.map_err(|reason| self.refuse(slot, target.uniq, reason))?;
+        let messages = messages.iter().cloned();
+        Ok(self.push_all(slot, places, target.uniq, from, messages).is_ok())
+    }
+
+    /// Queues the first messages of a process that the calling thread holds and nobody knows of. That
+    /// there is room was checked ([`check_first`]).
+    pub(crate) fn queue_first(
+        &self,
+        slot: &Slot,
+        from: Option<ProcessId>,
+        messages: Vec<(Topic, Payload)>,
+    ) {
+        let is_counted = self.host(slot.host()).limits.memory_bytes > 0;
+        let memory_bytes = if is_counted { usize::MAX } else { 0 };
+        let no_limit = Limits { memory_bytes, ..Limits::default() };
+        let Ok(places) = slot.reserve(count(&messages), bytes(&messages), &no_limit) else {
+            return;
+        };
+        // Its mailbox is open: nobody else ends it.
+        let _ = self.push_all(slot, places, slot.uniq(), from, messages.into_iter());
+    }
+
+    fn push_all(
+        &self,
+        slot: &Slot,
+        mut places: Places<'_>,
+        uniq: u64,
+        from: Option<ProcessId>,
+        messages: impl Iterator<Item = (Topic, Payload)>,
+    ) -> Result<(), Undelivered> {
+        for (topic, payload) in messages {
+            let message = Message::new(uniq, Content::User { from, topic, payload });
+            self.push(slot, &mut places, message)?;
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn push(
+        &self,
+        slot: &Slot,
+        place: &mut Places<'_>,
+        message: Box<Message>,
+    ) -> Result<(), Undelivered> {
+        let notify = place.push(message)?;
+        if notify == Notify::Schedule {
+            // The sender goes on for a while before this process runs.
+            slot.prefetch();
+        }
+        self.follow(slot.index(), notify);
+        Ok(())
+    }
+
+    /// Hands a message to a process that waits for it, without a place in its mailbox, or gives it
+    /// back: it has to be delivered as any other.
+    ///
+    /// Not inlined: in the middle of `send` it made one pair 4 percent slower.
+    #[inline(never)]
+    fn hand_over(&self, slot: &Slot, message: Box<Message>) -> Result<(), Box<Message>> {
+        if !slot.state.take_waiting(pid::generation_of(message.destination())) {
+            return Err(message);
+        }
+        let result = accept(slot, message);
+        slot.prefetch_behind(size_of::<Inside>());
+        self.follow(slot.index(), Notify::Schedule);
+        result
+    }
+
+    /// What a sender gets whose message a process has no room for. A process that waits with garbage
+    /// collects it for the next try.
+    #[cold]
+    fn refuse(&self, slot: &Slot, uniq: u64, reason: NoRoom) -> ApiError {
+        if reason == NoRoom::Memory {
+            self.follow(slot.index(), slot.ask_to_collect(uniq));
+        }
+        ApiError::rate_limited(reason.text())
+    }
+
+    /// Delivers an event or an answer; false if the process is gone.
+    pub(crate) fn deliver_event(&self, uniq: u64, content: Content) -> bool {
+        let Some(slot) = self.slots.find(uniq) else { return false };
+        let Ok(notify) = slot.push_event(Message::new(uniq, content)) else { return false };
+        if notify == Notify::Schedule {
+            slot.prefetch();
+        }
+        self.follow(slot.index(), notify);
+        true
+    }
+
+    /// Asks a process to end, and terminates it at `due` if that is given; false if it is gone.
+    pub(crate) fn cancel(&self, uniq: u64, due: Option<u64>, event: Content) -> bool {
+        let notify = cancellation::cancel(&self.slots, uniq, due, event);
+        if let Some(notify) = notify {
+            self.follow(pid::slot_of(uniq), notify);
+        }
+        notify.is_some()
+    }
+
+    /// Orders the end of a process; false if it is gone.
+    pub(crate) fn kill(&self, uniq: u64, reason: u32) -> bool {
+        let notify =
+            relations::with_living(&self.slots, uniq, |slot, _| slot.request_kill(uniq, reason));
+        if let Some(notify) = notify {
+            self.follow_kill(pid::slot_of(uniq), notify);
+        }
+        notify.is_some()
+    }
+
+    /// Does what a notification asks for.
+    #[inline]
+    pub(crate) fn follow(&self, slot: u32, notify: Notify) {
+        if notify == Notify::Schedule {
+            self.scheduler.schedule(slot, &self.clock);
+        }
+    }
+
+    /// Does what a notification asks for after a kill was ordered: a running process is interrupted.
+    pub(crate) fn follow_kill(&self, slot: u32, notify: Notify) {
+        match notify {
+            Notify::Schedule => self.follow(slot, notify),
+            Notify::Nothing | Notify::Gone => self.scheduler.interrupt(slot),
+        }
+    }
+}
+
+/// Hands a message past the mailbox to a coroutine that waits for it, unless others have something
+/// there: it would overtake them. Only for the thread that moved the state out of waiting.
+#[inline]
+fn accept(slot: &Slot, message: Box<Message>) -> Result<(), Box<Message>> {
+    if !slot.mailbox.is_empty() {
+        return Err(message);
+    }
+    let Tenant::Process(process) = slot.tenant() else { return Err(message) };
+    // SAFETY: a process begins with its inside (`process/tenant.rs` checks that), and the caller's
+    // duty makes this thread the only one to use it until the slot is scheduled.
+    unsafe { process.cast::<Inside>().as_mut() }.accept(message)
+}
+
+fn count(messages: &FirstMessages) -> u32 {
+    u32::try_from(messages.len()).unwrap_or(u32::MAX)
+}
+
+fn bytes(messages: &FirstMessages) -> usize {
+    messages.iter().map(|(_, payload)| payload.size()).sum()
+}
+
+/// Whether the mailbox of a new process takes these messages.
+///
+/// # Errors
+/// `RATE_LIMITED` if it does not.
+pub(crate) fn check_first(limits: &Limits, messages: &FirstMessages) -> Result<(), ApiError> {
+    let refused = |reason: NoRoom| Err(ApiError::rate_limited(reason.text()));
+    if limits.mailbox != 0 && count(messages) > limits.mailbox {
+        return refused(NoRoom::Mailbox);
+    }
+    if limits.memory_bytes != 0 && bytes(messages) > limits.memory_bytes {
+        return refused(NoRoom::Memory);
+    }
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! What all processes of a runtime share: slots, names, hosts, code, policies, clock, scheduler,
+//! output.
+
+pub(crate) mod definition;
+pub(crate) mod delivery;
+pub(crate) mod host;
+pub(crate) mod interrupt;
+pub(crate) mod name;
+pub(crate) mod output;
+pub(crate) mod tickets;
+
+use crossbeam_utils::CachePadded;
+use rustc_hash::FxHashMap;
+
+use crate::app::{Application, EntryId, Kind, Lifecycle};
+use crate::clock::{Clock, Random};
+use crate::message::context::{Context, Inherited};
+use crate::metrics::{Metrics, SharedCounters};
+use crate::pid::{self, PidBuffer, ProcessId};
+use crate::scheduler::Scheduler;
+use crate::security::{Catalog, Identity};
+use crate::slot::Slot;
+use crate::slot::names::Names;
+use crate::slot::table::ProcessTable;
+use crate::sync::{Arc, AtomicU64};
+use definition::Definition;
+use host::Host;
+use name::NodeName;
+use output::Output;
+use tickets::Tickets;
+
+/// API calls in one time slice, unless the host program chooses another number.
+pub(crate) const REDUCTIONS: u32 = 2000;
+
+/// A definition as it can be spawned, or why it cannot.
+pub(crate) type Loaded = Result<Box<Definition>, String>;
+
+pub(crate) struct Node {
+    name: NodeName,
+    pub(crate) slots: ProcessTable,
+    pub(crate) names: Names,
+    hosts: Vec<Host>,
+    // Looked up at every spawn, by names that only the application adds.
+    host_indices: FxHashMap<Vec<u8>, u32>,
+    definitions: Definitions,
+    pub(crate) application: Application,
+    pub(crate) clock: Clock,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) output: Output,
+    pub(crate) metrics: SharedCounters,
+    pub(crate) tickets: Tickets,
+    pub(crate) hash_seed: u32,
+    pub(crate) script_arguments: Vec<String>,
+    pub(crate) policies: Catalog,
+    /// Whether a process without actor or scope may do nothing that is checked.
+    pub(crate) is_strict: bool,
+    /// API calls in one time slice.
+    pub(crate) reductions: u32,
+    // Away from what messages read.
+    chains: CachePadded<AtomicU64>,
+    /// What seeds of random numbers are made of.
+    secret: u64,
+}
+
+/// A destination that is no living process.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unresolved {
+    /// A PID of another node, or of another run of this one.
+    Node,
+    /// A PID whose host does not exist.
+    Host,
+    /// A PID that names no living process.
+    Process,
+}
+
+/// The definitions of an application by their ids.
+pub(crate) type Definitions = FxHashMap<Vec<u8>, Loaded>;
+
+/// What a node is made of; see the fields of [`Node`] for what is not said here.
+pub(crate) struct Parts {
+    /// The name that it is given in PIDs, or none.
+    pub(crate) id: String,
+    pub(crate) application: Application,
+    pub(crate) definitions: Definitions,
+    pub(crate) policies: Catalog,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) output: Output,
+    pub(crate) script_arguments: Vec<String>,
+    pub(crate) is_strict: bool,
+    pub(crate) reductions: u32,
+}
+
+impl Node {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let workers = parts.scheduler.workers.len();
+        let (mut random, clock) = (Random::from_system(), Clock::new());
+        let unix_ms = u64::try_from(clock.unix_nanos() / 1_000_000).unwrap_or(0);
+        let name = NodeName::new(parts.id, unix_ms, &mut random);
+        let mut hosts = Vec::new();
+        for entry in parts.application.entries().filter(|entry| entry.problem.is_none()) {
+            if let Kind::Host(config) = &entry.kind {
+                hosts.push(Host::new(entry.id.clone(), config, name.in_pids(), workers));
+            }
+        }
+        let host_indices =
+            hosts.iter().zip(0..).map(|(host, index)| (host.id.as_str().into(), index)).collect();
+        Node {
+            name,
+            slots: ProcessTable::new(),
+            names: Names::default(),
+            hosts,
+            host_indices,
+            definitions: parts.definitions,
+            policies: parts.policies,
+            application: parts.application,
+            clock,
+            scheduler: parts.scheduler,
+            output: parts.output,
+            metrics: SharedCounters::default(),
+            tickets: Tickets::default(),
+            hash_seed: random.next() as u32,
+            script_arguments: parts.script_arguments,
+            is_strict: parts.is_strict,
+            reductions: parts.reductions,
+            chains: CachePadded::new(AtomicU64::new(1)),
+            secret: random.next(),
+        }
+    }
+
+    /// The sums of all counters.
+    pub(crate) fn metrics(&self) -> Metrics {
+        let mut sum = Metrics {
+            lost_log_lines: self.output.lost_log_lines(),
+            lost_output_bytes: self.output.lost_output_bytes(),
+            ..Metrics::default()
+        };
+        self.metrics.add_to(&mut sum);
+        self.scheduler.workers.iter().for_each(|worker| worker.counters.add_to(&mut sum));
+        sum
+    }
+
+    pub(crate) fn host(&self, index: u32) -> &Host {
+        &self.hosts[index as usize]
+    }
+
+    /// Counts one more process of a host; false at its limit.
+    pub(crate) fn enter(&self, host: u32) -> bool {
+        self.host(host).enter(self.scheduler.current_worker())
+    }
+
+    /// Counts one less.
+    pub(crate) fn leave(&self, host: u32) {
+        self.host(host).leave(self.scheduler.current_worker());
+    }
+
+    /// Takes a free slot, of those that this thread's worker keeps if it is one; `None` if all are
+    /// in use.
+    pub(crate) fn claim_slot(&self) -> Option<&Slot> {
+        let claimed = self.scheduler.with_free_slots(|own| self.slots.claim_with(own));
+        claimed.unwrap_or_else(|| self.slots.claim())
+    }
+
+    /// Gives back a slot whose state is free again.
+    pub(crate) fn release_slot(&self, slot: &Slot) {
+        let released = self.scheduler.with_free_slots(|own| self.slots.release_with(own, slot));
+        released.unwrap_or_else(|| self.slots.release(slot));
+    }
+
+    pub(crate) fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    pub(crate) fn host_index(&self, id: &[u8]) -> Option<u32> {
+        self.host_indices.get(id).copied()
+    }
+
+    pub(crate) fn definition(&self, id: &[u8]) -> Option<&Loaded> {
+        self.definitions.get(id)
+    }
+
+    /// What the process of a service starts with: no values, and who it acts as.
+    pub(crate) fn service_context(&self, lifecycle: &Lifecycle) -> Inherited {
+        let security = &lifecycle.security;
+        let groups = security.groups.iter().map(EntryId::as_str);
+        let policies = security.policies.iter().map(EntryId::as_str);
+        let scope = self.policies.scope(groups, policies).map(Arc::new);
+        let identity = Identity { actor: security.actor.clone(), scope };
+        Inherited::from(Context::acting_as(identity))
+    }
+
+    pub(crate) fn next_chain(&self) -> u64 {
+        self.scheduler.next_number(&self.chains)
+    }
+
+    /// A seed for the `math.random` of a process: another one for each, and for its new code after an
+    /// upgrade, from nothing that processes share and change.
+    pub(crate) fn random_seed(&self, process: ProcessId) -> u64 {
+        let moment = self.clock.now().rotate_left(32);
+        Random::seeded(self.secret ^ process.uniq ^ moment).next()
+    }
+
+    pub(crate) fn pid_text(&self, process: ProcessId) -> PidBuffer {
+        PidBuffer::new(&self.host(process.host).pid_prefix, process.uniq)
+    }
+
+    /// Finds the living process that a PID's text names.
+    pub(crate) fn resolve_pid(&self, pid: pid::PidText<'_>) -> Result<ProcessId, Unresolved> {
+        if pid.node.is_some_and(|node| !self.name.is(node)) {
+            return Err(Unresolved::Node);
+        }
+        let uniq = pid.uniq.unwrap_or(0);
+        if let Some(slot) = self.slots.find(uniq) {
+            let host = slot.host();
+            if self.host(host).id.as_str().as_bytes() == pid.host {
+                return Ok(ProcessId { uniq, host });
+            }
+        }
+        let is_host = self.host_index(pid.host).is_some();
+        Err(if is_host { Unresolved::Process } else { Unresolved::Host })
+    }
+}

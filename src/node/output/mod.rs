@@ -1,0 +1,407 @@
+//! Standard streams: what processes print and log goes out here, and lines come in.
+//!
+//! - `stream`: a queue and one thread for each of the two streams out, so that neither waits for the
+//!   other, and a stream that nobody reads stops no core.
+//! - `record`, `field`, `escape`: what a log line says and how it is written.
+//! - `input`: standard input.
+//!
+//! Nothing is lost without a word. A process that prints waits for room. Log lines, which never
+//! wait, are lost when there is none; they are counted, and the stream says how many they were once
+//! it goes on. What is not written at the end is counted, too.
+
+mod field;
+mod input;
+mod record;
+mod stream;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+use std::borrow::Cow;
+use std::io;
+use std::sync::{OnceLock, mpsc};
+use std::time::{Duration, Instant};
+
+use super::interrupt::Interrupt;
+use super::tickets::Notice;
+use crate::clock::Clock;
+use crate::escape::with_traceback;
+use crate::message::lease::Lease;
+use crate::sync::{Arc, Mutex, lock};
+pub(crate) use field::{CUT, Field};
+use input::Input;
+pub(crate) use record::{Origin, Record};
+pub(crate) use stream::{Broken, Printed, Sink};
+use stream::{IfFull, Listener, Report, Stream};
+
+/// How long readers get for what is not written when a program is told to end, or a runtime stops.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+
+/// How important a log line is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// For developers.
+    Debug,
+    /// What goes on.
+    #[default]
+    Info,
+    /// What may need attention: a process that crashed.
+    Warn,
+    /// What failed.
+    Error,
+    /// Nothing is logged.
+    Off,
+}
+
+/// What a command has to say before anything runs.
+pub(crate) struct Complaint {
+    pub(crate) level: Level,
+    /// All of it, for people.
+    pub(crate) text: String,
+    /// Where it was found, beside the text for programs.
+    pub(crate) place: Vec<(&'static str, Field)>,
+}
+
+impl Complaint {
+    /// One that has no place.
+    #[cfg(feature = "cli")]
+    pub(crate) fn new(level: Level, text: String) -> Complaint {
+        Complaint { level, text, place: Vec::new() }
+    }
+}
+
+impl Level {
+    fn name(self) -> &'static str {
+        match self {
+            Level::Debug => "debug",
+            Level::Info => "info",
+            Level::Warn => "warn",
+            Level::Error => "error",
+            Level::Off => "off",
+        }
+    }
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people: time, level, PID, entry, message and fields in one line; a traceback follows in
+    /// lines that begin with two spaces.
+    #[default]
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
+/// Where `print` goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum PrintMode {
+    /// A log line at info level.
+    #[default]
+    Log,
+    /// The bare line on standard output.
+    Plain,
+}
+
+/// Who is told that there is room again or that all is written, or gets a line that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asker {
+    pub(crate) uniq: u64,
+    pub(crate) token: u64,
+}
+
+/// How a process is told something; given by the runtime.
+pub(crate) type Tell = Arc<dyn Fn(Asker, Option<Box<Lease>>) + Send + Sync>;
+
+/// What the host program chose.
+#[derive(Default)]
+pub(crate) struct Settings {
+    pub(crate) print_mode: PrintMode,
+    pub(crate) level: Level,
+    pub(crate) format: LogFormat,
+    /// Raised when standard output cannot be written any more.
+    pub(crate) unwritable: Interrupt,
+    /// Where the log goes instead of standard error.
+    pub(crate) log_sink: Option<Sink>,
+}
+
+/// How an `io.flush` goes on.
+#[derive(Debug)]
+pub(crate) enum Flushed {
+    /// All is written.
+    Written,
+    /// Something never will be.
+    Broken(Broken),
+    /// The asker is told when one of both is so.
+    Waits,
+}
+
+/// All streams of a node.
+pub(crate) struct Output {
+    out: Stream,
+    log: Arc<Stream>,
+    input: OnceLock<Input>,
+    print_mode: PrintMode,
+    level: Level,
+    format: LogFormat,
+    unwritable: Interrupt,
+    log_sink: Mutex<Option<Sink>>,
+}
+
+impl Output {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Output {
+            out: Stream::new(),
+            log: Arc::new(Stream::new()),
+            input: OnceLock::new(),
+            print_mode: settings.print_mode,
+            level: settings.level,
+            format: settings.format,
+            unwritable: settings.unwritable,
+            log_sink: Mutex::new(settings.log_sink),
+        }
+    }
+
+    /// Starts the threads; `tell` wakes processes that wait for room, or for input.
+    pub(crate) fn start(&self, tell: Tell) -> io::Result<()> {
+        self.input.get_or_init(|| Input::new(tell.clone()));
+        let sink = lock(&self.log_sink).take().unwrap_or_else(standard_error);
+        let format = self.format;
+        self.log.start("moonlet-log", sink, tell.clone(), move |report| match report {
+            Report::Lost { lines, .. } => lost_lines(format, lines),
+            Report::Failed(_) => Vec::new(),
+        })?;
+        let (log, unwritable) = (self.log.clone(), self.unwritable.clone());
+        self.out.start("moonlet-output", standard_output(), tell, move |report| {
+            let line = match report {
+                Report::Lost { bytes, .. } => lost_output(format, bytes),
+                Report::Failed(error) => {
+                    unwritable.raise();
+                    if error.kind() == io::ErrorKind::BrokenPipe {
+                        return Vec::new();
+                    }
+                    cannot_write(format, error)
+                }
+            };
+            let _ = log.push(&line, IfFull::Lose);
+            Vec::new()
+        })
+    }
+
+    /// Prints a line of a process that says who it is; `asker` waits if there is no room, and
+    /// without one the process cannot wait.
+    pub(crate) fn print(
+        &self,
+        mut line: Vec<u8>,
+        origin: impl FnOnce() -> Origin,
+        asker: Option<Asker>,
+    ) -> Printed {
+        match self.print_mode {
+            PrintMode::Plain => {
+                line.push(b'\n');
+                self.write(&line, asker)
+            }
+            PrintMode::Log if self.level <= Level::Info => {
+                let (origin, message) = (origin(), &line);
+                let record = Record {
+                    origin: Some(&origin),
+                    logger: b"",
+                    message,
+                    ..Record::of_runtime(Level::Info, "")
+                };
+                self.log.push(&self.rendered(&record), if_full(asker))
+            }
+            PrintMode::Log => Printed::Done,
+        }
+    }
+
+    /// Queues bytes for standard output, as [`Output::print`] does a line.
+    pub(crate) fn write(&self, bytes: &[u8], asker: Option<Asker>) -> Printed {
+        self.out.push(bytes, if_full(asker))
+    }
+
+    /// Whether lines of this level are written.
+    pub(crate) fn logs(&self, level: Level) -> bool {
+        level >= self.level && level != Level::Off
+    }
+
+    pub(crate) fn format(&self) -> LogFormat {
+        self.format
+    }
+
+    /// Writes a log line; without room it is lost and counted.
+    pub(crate) fn log(&self, record: &Record<'_>) {
+        if self.logs(record.level) {
+            let _ = self.log.push(&self.rendered(record), IfFull::Lose);
+        }
+    }
+
+    /// Writes what the runtime has to say about itself.
+    pub(crate) fn say(&self, level: Level, text: &str) {
+        self.log(&Record::of_runtime(level, text));
+    }
+
+    /// Writes a line of the command for people among the log lines, whatever their level; for
+    /// programs it is one of those.
+    #[cfg(feature = "cli")]
+    pub(crate) fn complain(&self, level: Level, text: &str, traceback: Option<&str>) {
+        self.complain_with(level, text, traceback, &[]);
+    }
+
+    /// As [`Output::complain`], of something that has a place.
+    pub(crate) fn complain_of(&self, complaint: &Complaint) {
+        let rendered = |(name, field): &(&str, Field)| {
+            (name.as_bytes().to_vec(), Cow::Owned(field.render(self.format)))
+        };
+        let place: Vec<_> = complaint.place.iter().map(rendered).collect();
+        self.complain_with(complaint.level, &complaint.text, None, &place);
+    }
+
+    fn complain_with(
+        &self,
+        level: Level,
+        text: &str,
+        traceback: Option<&str>,
+        fields: &[(Vec<u8>, Cow<'_, str>)],
+    ) {
+        let line = match self.format {
+            LogFormat::Text => (with_traceback(text, traceback) + "\n").into_bytes(),
+            LogFormat::Json => {
+                let text = text.strip_prefix("moonlet: ").unwrap_or(text);
+                self.rendered(&Record { traceback, fields, ..Record::of_runtime(level, text) })
+            }
+        };
+        let _ = self.log.push(&line, IfFull::Overflow);
+    }
+
+    fn rendered(&self, record: &Record<'_>) -> Vec<u8> {
+        record.render(self.format, Clock::new().unix_nanos())
+    }
+
+    /// Whether all that was printed so far is out; else `asker` is told when it is, or never will
+    /// be.
+    pub(crate) fn flush(&self, asker: Option<Asker>) -> Flushed {
+        let is_over = self.out.is_over(asker.map(Listener::Process));
+        match self.out.broken() {
+            Some(broken) => Flushed::Broken(broken),
+            None if is_over => Flushed::Written,
+            None => Flushed::Waits,
+        }
+    }
+
+    /// Asks for the next line of standard input.
+    pub(crate) fn read_line(&self, asker: Asker) -> io::Result<()> {
+        self.input.get().ok_or(io::ErrorKind::NotConnected)?.ask(asker)
+    }
+
+    /// Takes back questions for lines.
+    pub(crate) fn withdraw(&self, is_meant: impl Fn(Asker) -> bool) {
+        if let Some(input) = self.input.get() {
+            input.withdraw(is_meant);
+        }
+    }
+
+    /// Log lines that were lost.
+    pub(crate) fn lost_log_lines(&self) -> u64 {
+        self.log.lost_lines()
+    }
+
+    /// Bytes for standard output that were lost.
+    pub(crate) fn lost_output_bytes(&self) -> u64 {
+        self.out.lost_bytes()
+    }
+
+    /// Why standard output or the log could not be written.
+    #[cfg(feature = "cli")]
+    pub(crate) fn broken(&self) -> (Option<Broken>, Option<Broken>) {
+        (self.out.broken(), self.log.broken())
+    }
+
+    /// Waits until all is written: until `stop` is raised and for two seconds more, and until
+    /// `hurry` is raised at the latest.
+    pub(crate) fn finish(&self, stop: &Interrupt, hurry: &Interrupt) {
+        let (sender, notices) = mpsc::channel();
+        let listener = || Some(Listener::Thread(sender.clone()));
+        let streams: [&Stream; 2] = [&self.out, &self.log];
+        let mut open = streams.iter().filter(|stream| !stream.is_over(listener())).count();
+        let _stopping = stop.listen(sender.clone());
+        let (mut deadline, mut hurrying) = (None, None);
+        while open > 0 {
+            let notice = match deadline {
+                None => notices.recv().ok(),
+                Some(deadline) => {
+                    let left = Instant::saturating_duration_since(&deadline, Instant::now());
+                    notices.recv_timeout(left).ok()
+                }
+            };
+            match notice {
+                Some(Notice::Written) => open -= 1,
+                Some(Notice::Interrupted) if hurrying.is_none() => {
+                    deadline = Some(Instant::now() + STOP_LIMIT);
+                    hurrying = Some(hurry.listen(sender.clone()));
+                }
+                // The time is over, or somebody hurries.
+                _ => return,
+            }
+        }
+    }
+
+    /// Gives standard output up: what is not written yet is lost.
+    #[cfg(feature = "cli")]
+    pub(crate) fn close_output(&self) {
+        self.out.close();
+    }
+
+    /// Gives up what is not written, and reads no more.
+    pub(crate) fn close(&self) {
+        self.out.close();
+        self.log.close();
+        if let Some(input) = self.input.get() {
+            input.close();
+        }
+    }
+}
+
+fn if_full(asker: Option<Asker>) -> IfFull {
+    asker.map_or(IfFull::Overflow, IfFull::Ask)
+}
+
+fn line_of_runtime(format: LogFormat, level: Level, text: &str) -> Vec<u8> {
+    Record::of_runtime(level, text).render(format, Clock::new().unix_nanos())
+}
+
+fn lost_lines(format: LogFormat, lines: u64) -> Vec<u8> {
+    let text = format!("{lines} log lines lost: nobody read them in time");
+    line_of_runtime(format, Level::Warn, &text)
+}
+
+fn lost_output(format: LogFormat, bytes: u64) -> Vec<u8> {
+    let text = format!("{bytes} bytes of standard output lost: nobody read them in time");
+    line_of_runtime(format, Level::Warn, &text)
+}
+
+fn cannot_write(format: LogFormat, error: &io::Error) -> Vec<u8> {
+    line_of_runtime(format, Level::Error, &format!("cannot write to standard output: {error}"))
+}
+
+#[cfg(unix)]
+fn standard(stream: impl std::os::fd::AsFd, otherwise: impl FnOnce() -> Sink) -> Sink {
+    // Past the buffer of the standard library, which keeps what it could not write and does not
+    // say how much that is.
+    match stream.as_fd().try_clone_to_owned() {
+        Ok(descriptor) => Box::new(std::fs::File::from(descriptor)),
+        Err(_) => otherwise(),
+    }
+}
+
+#[cfg(not(unix))]
+fn standard<S>(_: S, otherwise: impl FnOnce() -> Sink) -> Sink {
+    otherwise()
+}
+
+fn standard_output() -> Sink {
+    standard(io::stdout(), || Box::new(io::stdout()))
+}
+
+fn standard_error() -> Sink {
+    standard(io::stderr(), || Box::new(io::stderr()))
+}

@@ -1,0 +1,359 @@
+//! One stream out: a bounded queue of bytes and the one thread that writes them.
+//!
+//! Whoever adds to a queue never writes, so a pipe that nobody reads stops this stream's thread and
+//! nothing else. A process whose text does not fit waits for room; what cannot wait is lost, counted
+//! and told about. Bytes go out in pieces that a pipe takes whole or not at all, so what was not
+//! written is known to the byte, and each piece ends with a line if one ends in it, so that the lines
+//! of two streams in one pipe stay whole.
+
+use std::io::{self, ErrorKind, Write};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::{Asker, Tell};
+use crate::node::tickets::Notice;
+use crate::sync::{Arc, Condvar, Mutex, lock};
+
+/// Unwritten bytes beyond which printing processes wait and log lines are lost.
+const QUEUE_BYTES_MAX: usize = 1 << 20;
+/// Processes that wait go on when so little is left: all at once for each piece that is written,
+/// most of them would only wait anew.
+const ROOM_BYTES: usize = QUEUE_BYTES_MAX / 2;
+/// What a process that cannot wait may still add beyond the limit.
+const OVERFLOW_BYTES_MAX: usize = 1 << 20;
+/// What a pipe takes whole: `PIPE_BUF` of Linux.
+const PIECE_BYTES_MAX: usize = 4096;
+/// How long to wait for a stream that somebody else made nonblocking.
+const RETRY: Duration = Duration::from_millis(2);
+
+/// Where a stream leads.
+pub(crate) type Sink = Box<dyn Write + Send>;
+
+/// What happens when there is no room.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum IfFull {
+    /// The process is told when there is room, and tries again.
+    Ask(Asker),
+    /// The text is taken up to a second limit.
+    Overflow,
+    /// It is lost.
+    Lose,
+}
+
+/// Whether bytes were taken.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Printed {
+    /// They are queued, or lost and counted.
+    Done,
+    /// The asker is told when there is room.
+    Full,
+}
+
+/// Who waits until all that is queued by now is written.
+pub(super) enum Listener {
+    Process(Asker),
+    Thread(mpsc::Sender<Notice>),
+}
+
+/// What a writer says about its stream; the answer is added to the stream.
+pub(super) enum Report<'a> {
+    /// So much did not fit into the queue.
+    Lost { bytes: u64, lines: u64 },
+    /// The first error.
+    Failed(&'a io::Error),
+}
+
+/// Why bytes could not be written.
+#[derive(Clone, Debug)]
+pub(crate) struct Broken {
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the command asks"))]
+    pub(crate) kind: ErrorKind,
+    pub(crate) reason: String,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// What the writer has not taken.
+    bytes: Vec<u8>,
+    /// Bytes, and lines among them, that it took and has not written.
+    taken: usize,
+    taken_lines: u64,
+    /// Bytes that were ever queued.
+    queued: u64,
+    /// Bytes and lines that were not written and never will be.
+    lost_bytes: u64,
+    lost_lines: u64,
+    /// Those of them that did not fit and were not told yet.
+    untold: (u64, u64),
+    askers: Vec<Asker>,
+    /// With the number of bytes that have to be over.
+    listeners: Vec<(u64, Listener)>,
+    broken: Option<Broken>,
+    is_closed: bool,
+}
+
+impl Queue {
+    fn unwritten(&self) -> usize {
+        self.bytes.len() + self.taken
+    }
+
+    fn lose(&mut self, bytes: &[u8]) -> (u64, u64) {
+        let lines = lines_in(bytes);
+        self.lost_bytes += bytes.len() as u64;
+        self.lost_lines += lines;
+        (bytes.len() as u64, lines)
+    }
+
+    /// Who has to be told after bytes were written or given up.
+    fn ready(&mut self) -> Vec<Listener> {
+        let over = self.queued - self.unwritten() as u64;
+        // The word about what was lost is part of what they wait for.
+        let is_told = self.untold == (0, 0);
+        let is_over = |entry: &mut (u64, Listener)| is_told && entry.0 <= over;
+        let mut ready: Vec<_> =
+            self.listeners.extract_if(.., is_over).map(|(_, listener)| listener).collect();
+        if self.unwritten() <= ROOM_BYTES {
+            ready.extend(self.askers.drain(..).map(Listener::Process));
+        }
+        ready
+    }
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+/// The front end of one stream.
+pub(crate) struct Stream {
+    shared: Arc<Shared>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Stream {
+    pub(super) fn new() -> Self {
+        let shared = Shared { queue: Mutex::new(Queue::default()), changed: Condvar::new() };
+        Stream { shared: Arc::new(shared), writer: Mutex::new(None) }
+    }
+
+    /// Starts the thread that writes.
+    pub(super) fn start(
+        &self,
+        name: &str,
+        sink: Sink,
+        tell: Tell,
+        report: impl Fn(Report<'_>) -> Vec<u8> + Send + 'static,
+    ) -> io::Result<()> {
+        let writer = Writer { shared: self.shared.clone(), sink, tell, report };
+        let builder = std::thread::Builder::new().name(name.to_owned());
+        *lock(&self.writer) = Some(builder.spawn(move || writer.run())?);
+        Ok(())
+    }
+
+    /// Queues bytes, all of them or none.
+    pub(crate) fn push(&self, bytes: &[u8], if_full: IfFull) -> Printed {
+        let mut queue = lock(&self.shared.queue);
+        if queue.unwritten() >= QUEUE_BYTES_MAX {
+            match if_full {
+                IfFull::Ask(asker) => {
+                    queue.askers.push(asker);
+                    return Printed::Full;
+                }
+                IfFull::Overflow if queue.unwritten() < QUEUE_BYTES_MAX + OVERFLOW_BYTES_MAX => {}
+                IfFull::Overflow | IfFull::Lose => {
+                    let (bytes, lines) = queue.lose(bytes);
+                    queue.untold.0 += bytes;
+                    queue.untold.1 += lines;
+                    return Printed::Done;
+                }
+            }
+        }
+        if queue.is_closed {
+            queue.lose(bytes);
+            return Printed::Done;
+        }
+        queue.bytes.extend_from_slice(bytes);
+        queue.queued += bytes.len() as u64;
+        self.shared.changed.notify_all();
+        Printed::Done
+    }
+
+    /// Whether all that was queued by now is over, written or given up; else the listener is told
+    /// when it is.
+    #[must_use]
+    pub(super) fn is_over(&self, listener: Option<Listener>) -> bool {
+        let mut queue = lock(&self.shared.queue);
+        let is_over = queue.unwritten() == 0 && queue.untold == (0, 0);
+        if is_over || lock(&self.writer).is_none() {
+            return true;
+        }
+        let queued = queue.queued;
+        queue.listeners.extend(listener.map(|listener| (queued, listener)));
+        false
+    }
+
+    /// The first error of the stream.
+    pub(crate) fn broken(&self) -> Option<Broken> {
+        lock(&self.shared.queue).broken.clone()
+    }
+
+    /// Bytes that will never be written.
+    pub(crate) fn lost_bytes(&self) -> u64 {
+        lock(&self.shared.queue).lost_bytes
+    }
+
+    /// Lines that will never be written.
+    pub(crate) fn lost_lines(&self) -> u64 {
+        lock(&self.shared.queue).lost_lines
+    }
+
+    /// Gives up what is not written and ends the thread; one that is stuck is left behind.
+    pub(super) fn close(&self) {
+        let is_stuck = {
+            let mut queue = lock(&self.shared.queue);
+            queue.is_closed = true;
+            let bytes = std::mem::take(&mut queue.bytes);
+            queue.lose(&bytes);
+            self.shared.changed.notify_all();
+            let is_stuck = queue.taken > 0;
+            // The writer counts what it has left only if it ever goes on.
+            queue.lost_bytes += std::mem::take(&mut queue.taken) as u64;
+            queue.lost_lines += std::mem::take(&mut queue.taken_lines);
+            is_stuck
+        };
+        if let Some(writer) = lock(&self.writer).take()
+            && !is_stuck
+        {
+            // A writer that panicked has nothing left to write.
+            let _ = writer.join();
+        }
+    }
+}
+
+/// What the thread owns.
+struct Writer<R> {
+    shared: Arc<Shared>,
+    sink: Sink,
+    tell: Tell,
+    report: R,
+}
+
+impl<R: Fn(Report<'_>) -> Vec<u8>> Writer<R> {
+    fn run(mut self) {
+        while let Some((mut bytes, lost)) = self.take() {
+            if lost != (0, 0) {
+                let notice = (self.report)(Report::Lost { bytes: lost.0, lines: lost.1 });
+                let mut queue = lock(&self.shared.queue);
+                queue.taken += notice.len();
+                queue.taken_lines += lines_in(&notice);
+                queue.queued += notice.len() as u64;
+                bytes.extend_from_slice(&notice);
+            }
+            self.write(&bytes);
+            // Nothing was written if all there was to do was to tell another stream.
+            let ready = lock(&self.shared.queue).ready();
+            self.tell_all(ready);
+        }
+    }
+
+    /// Waits for something to write; `None` at the end.
+    fn take(&self) -> Option<(Vec<u8>, (u64, u64))> {
+        let mut queue = lock(&self.shared.queue);
+        loop {
+            if queue.is_closed {
+                return None;
+            }
+            if !queue.bytes.is_empty() || queue.untold != (0, 0) {
+                break;
+            }
+            let changed = &self.shared.changed;
+            queue = changed.wait(queue).unwrap_or_else(|poison| poison.into_inner());
+        }
+        let bytes = std::mem::take(&mut queue.bytes);
+        queue.taken = bytes.len();
+        queue.taken_lines = lines_in(&bytes);
+        Some((bytes, std::mem::take(&mut queue.untold)))
+    }
+
+    fn write(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let result = match self.sink.write(&bytes[..piece(bytes)]) {
+                Ok(0) => Err(ErrorKind::WriteZero.into()),
+                Ok(count) => self.sink.flush().map(|()| count),
+                Err(error) => Err(error),
+            };
+            match result {
+                Ok(count) => {
+                    let (written, rest) = bytes.split_at(count);
+                    bytes = rest;
+                    if !self.written(written) {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(RETRY),
+                Err(error) => {
+                    self.give_up(bytes, &error);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Notes what is written; false if the rest was given up meanwhile.
+    fn written(&self, bytes: &[u8]) -> bool {
+        let ready = {
+            let mut queue = lock(&self.shared.queue);
+            if queue.is_closed {
+                return false;
+            }
+            queue.taken -= bytes.len();
+            queue.taken_lines -= lines_in(bytes);
+            queue.ready()
+        };
+        self.tell_all(ready);
+        true
+    }
+
+    fn give_up(&self, bytes: &[u8], error: &io::Error) {
+        let is_first = {
+            let mut queue = lock(&self.shared.queue);
+            if queue.is_closed {
+                return;
+            }
+            (queue.taken, queue.taken_lines) = (0, 0);
+            queue.lose(bytes);
+            let is_first = queue.broken.is_none();
+            if is_first {
+                queue.broken = Some(Broken { kind: error.kind(), reason: error.to_string() });
+            }
+            is_first
+        };
+        if is_first {
+            // To a stream that is broken there is nothing to add.
+            (self.report)(Report::Failed(error));
+        }
+    }
+
+    fn tell_all(&self, listeners: Vec<Listener>) {
+        for listener in listeners {
+            match listener {
+                Listener::Process(asker) => (self.tell)(asker, None),
+                // Who gave up waiting needs no notice.
+                Listener::Thread(sender) => drop(sender.send(Notice::Written)),
+            }
+        }
+    }
+}
+
+fn lines_in(bytes: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', bytes).count() as u64
+}
+
+/// How much to write at once.
+fn piece(bytes: &[u8]) -> usize {
+    let most = bytes.len().min(PIECE_BYTES_MAX);
+    memchr::memrchr(b'\n', &bytes[..most]).map_or(most, |end| end + 1)
+}

@@ -1,0 +1,195 @@
+//! Starting processes, for scripts and host programs alike.
+//!
+//! A spawn from a worker takes one of four ways, each a function here:
+//!
+//! - [`defer`](deferred::defer): the definition has an image of a process whose chunks are over. The
+//!   spawner leaves a request in the slot; the worker that runs the slot first builds the process.
+//! - [`run_chunks_here`]: the chunk is the child's first slice. The spawner's worker runs it at once,
+//!   since it holds the new process anyway, so the common short chunk costs no switch. It is over, or
+//!   it failed: the third way, an error.
+//! - [`leave_to_worker`]: the chunk exceeded its slice, or its host is capped. The child goes on like
+//!   any other process and the spawner waits for its answer (`start.rs`).
+//!
+//! A thread outside ([`spawn_from_outside`]) always takes the last one.
+
+#![allow(unsafe_code)]
+
+pub(crate) mod deferred;
+pub(crate) mod place;
+pub(crate) mod ready;
+pub(crate) mod start;
+
+use super::tenant::{process_in, put_process};
+use super::{Process, Step, death, run_timeslice};
+use crate::error::ApiError;
+use crate::message::Topic;
+use crate::message::context::Inherited;
+use crate::message::exit::Watcher;
+use crate::node::Node;
+use crate::node::definition::Definition;
+use crate::payload::Payload;
+use crate::pid::ProcessId;
+use crate::slot::Slot;
+use crate::sync::Arc;
+
+pub(crate) use deferred::Deferred;
+
+/// Who is told that the chunk is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spawner {
+    /// The thread that spawns runs the chunk itself and sees the end of it.
+    Here,
+    /// A waiting coroutine.
+    Process { uniq: u64, token: u64 },
+    /// A thread outside of the runtime.
+    Outside(u64),
+}
+
+/// What else is set up before main runs.
+#[derive(Debug, Default)]
+pub(crate) struct Relation {
+    /// The process that monitors the child from the start.
+    pub(crate) monitor: Option<u64>,
+    /// The process that is linked with the child from the start.
+    pub(crate) link: Option<u64>,
+    /// Who else is told about the end.
+    pub(crate) watcher: Option<Watcher>,
+    /// A name that is reserved for the child.
+    pub(crate) name: Option<Arc<[u8]>>,
+    /// What is queued for it before anything else, and from whom.
+    pub(crate) messages: Vec<(Topic, Payload)>,
+    pub(crate) from: Option<ProcessId>,
+}
+
+/// A process to be started.
+pub(crate) struct Request<'a> {
+    pub(crate) definition: &'a [u8],
+    pub(crate) host: &'a [u8],
+    pub(crate) arguments: Payload,
+    pub(crate) relation: Relation,
+    /// The call chain to belong to; a new one if absent.
+    pub(crate) chain: Option<u64>,
+    /// What the child inherits.
+    pub(crate) context: Inherited,
+}
+
+/// Which way a spawn took.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Spawned {
+    /// A worker builds the process when it runs first.
+    Deferred(ProcessId),
+    /// Its chunks are over and main is ready.
+    Started(ProcessId),
+    /// Its chunk takes longer; the answer comes to the spawner.
+    Pending(ProcessId),
+}
+
+impl Spawned {
+    pub(crate) fn child(self) -> ProcessId {
+        let (Spawned::Deferred(child) | Spawned::Started(child) | Spawned::Pending(child)) = self;
+        child
+    }
+
+    pub(crate) fn is_pending(self) -> bool {
+        matches!(self, Spawned::Pending(_))
+    }
+}
+
+/// Starts a process from a worker. `waiting` makes the spawner wait and returns its token; it is
+/// called only if the chunk is not over at once.
+pub(crate) fn spawn(
+    node: &Node,
+    request: Request<'_>,
+    waiting: impl FnOnce() -> Spawner,
+) -> Result<Spawned, ApiError> {
+    let (slot, definition) = place::claim(node, &request)?;
+    if request.arguments.count() <= deferred::ARGUMENTS_MAX
+        && ready::image(node, slot, definition).is_some()
+    {
+        return Ok(Spawned::Deferred(deferred::defer(node, slot, definition, request)));
+    }
+    build_with_chunk(node, slot, definition, request)?;
+    let is_capped = node.host(slot.host()).gate.is_capped();
+    if !is_capped && let Some(child) = run_chunks_here(node, slot)? {
+        return Ok(Spawned::Started(child));
+    }
+    Ok(Spawned::Pending(leave_to_worker(node, slot, waiting())))
+}
+
+/// Starts a process from a thread outside; the notice comes to `ticket`.
+pub(crate) fn spawn_from_outside(
+    node: &Node,
+    request: Request<'_>,
+    ticket: u64,
+) -> Result<ProcessId, ApiError> {
+    let slot = build(node, request)?;
+    Ok(leave_to_worker(node, slot, Spawner::Outside(ticket)))
+}
+
+/// Builds a process whose first chunk is ready to run, in a slot that this thread holds.
+pub(crate) fn build<'a>(node: &'a Node, request: Request<'_>) -> Result<&'a Slot, ApiError> {
+    let (slot, definition) = place::claim(node, &request)?;
+    build_with_chunk(node, slot, definition, request)?;
+    Ok(slot)
+}
+
+/// Runs the chunks of a new process on the spawner's worker; `None` if they are not over within a
+/// slice.
+fn run_chunks_here(node: &Node, slot: &Slot) -> Result<Option<ProcessId>, ApiError> {
+    // SAFETY: this thread claimed the slot, so it alone has the process.
+    let run_chunk = || unsafe { run_timeslice(process_in(slot), node.reductions) };
+    match node.scheduler.while_spawning(run_chunk) {
+        Step::Started => {
+            let id = start::start(node, slot)?;
+            start::run_main(node, slot);
+            Ok(Some(id))
+        }
+        Step::ChunkEnded(outcome) | Step::Ended(outcome) => {
+            Err(start::discard(node, slot, outcome))
+        }
+        // Chunks cannot wait, so it is in the middle of its code.
+        Step::Spent | Step::Interrupted | Step::Waiting | Step::Upgrading => Ok(None),
+    }
+}
+
+/// Leaves the chunks of a new process to a worker, which tells the spawner when they are over.
+fn leave_to_worker(node: &Node, slot: &Slot, spawner: Spawner) -> ProcessId {
+    // SAFETY: this thread claimed the slot, so it alone has the process, which is not running.
+    let process = unsafe { &mut *process_in(slot) };
+    process.spawner = spawner;
+    let id = process.id;
+    slot.state.transition_to_scheduled();
+    match spawner {
+        Spawner::Outside(_) => node.scheduler.schedule(slot.index(), &node.clock),
+        Spawner::Here | Spawner::Process { .. } => node.scheduler.schedule_last(slot.index()),
+    }
+    id
+}
+
+/// Puts a process whose first chunk is ready to run into its slot, or gives that back.
+fn build_with_chunk(
+    node: &Node,
+    slot: &Slot,
+    definition: &Definition,
+    request: Request<'_>,
+) -> Result<(), ApiError> {
+    let Request { arguments, relation, chain, context, .. } = request;
+    let vm = match place::new_vm(node, slot.host(), definition) {
+        Ok(vm) => vm,
+        Err(error) => {
+            drop(death::retire(node, slot, None));
+            place::settle_name(node, &relation, None);
+            death::release(node, slot);
+            return Err(error);
+        }
+    };
+    let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
+    let chain = chain.unwrap_or_else(|| node.next_chain());
+    // SAFETY: it goes into its slot below.
+    let mut process = unsafe { Process::new(vm, id, chain, node, definition, context) };
+    process.arguments = Some(Box::new(arguments));
+    process.relation = Some(Box::new(relation));
+    process.start_chunk(0);
+    put_process(slot, process);
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! What a process needs before anything of it exists: its code, a slot of its host, a VM.
+
+use super::{Relation, Request};
+use crate::error::{ApiError, kind};
+use crate::message::{Answer, Content};
+use crate::node::Node;
+use crate::node::definition::Definition;
+use crate::node::delivery;
+use crate::node::host::HostState;
+use crate::node::output::Level;
+use crate::pid::ProcessId;
+use crate::slot::Slot;
+use crate::vm::image::template::Refusal;
+use crate::vm::lua::Vm;
+
+/// Finds the code of a process and claims a slot of its host; on failure its name is free again.
+pub(crate) fn claim<'a>(
+    node: &'a Node,
+    request: &Request<'_>,
+) -> Result<(&'a Slot, &'a Definition), ApiError> {
+    let claimed = find(node, request).and_then(|(host, definition)| {
+        delivery::check_first(&node.host(host).limits, &request.relation.messages)?;
+        Ok((claim_slot(node, host)?, definition))
+    });
+    claimed.inspect_err(|_| settle_name(node, &request.relation, None))
+}
+
+fn claim_slot(node: &Node, host: u32) -> Result<&Slot, ApiError> {
+    if !node.enter(host) {
+        return Err(ApiError::rate_limited("max processes limit exceeded"));
+    }
+    let Some(slot) = node.claim_slot() else {
+        node.leave(host);
+        return Err(ApiError::rate_limited("max processes limit exceeded"));
+    };
+    slot.occupy(host);
+    Ok(slot)
+}
+
+fn find<'a>(node: &'a Node, request: &Request<'_>) -> Result<(u32, &'a Definition), ApiError> {
+    let host = node.host_index(request.host);
+    let host = host.ok_or_else(|| {
+        let id = String::from_utf8_lossy(request.host);
+        ApiError::not_found("host not found").with_detail("host_id", id)
+    })?;
+    match node.host(host).state() {
+        HostState::Running => {}
+        HostState::Stopping => {
+            return Err(ApiError::new(kind::UNAVAILABLE, "host is shutting down"));
+        }
+        HostState::Inactive | HostState::Stopped => {
+            return Err(ApiError::new(kind::UNAVAILABLE, "host is not running"));
+        }
+    }
+    Ok((host, find_definition(node, request.definition)?))
+}
+
+/// Finds the definition with this entry id.
+pub(crate) fn find_definition<'a>(node: &'a Node, id: &[u8]) -> Result<&'a Definition, ApiError> {
+    let loaded = node.definition(id);
+    let loaded = loaded.ok_or_else(|| {
+        let id = String::from_utf8_lossy(id);
+        ApiError::not_found("process definition not found").with_detail("entry_id", id)
+    })?;
+    match loaded {
+        Ok(definition) => Ok(definition),
+        Err(reason) => Err(ApiError::new(kind::INTERNAL, reason)),
+    }
+}
+
+/// Makes the VM of a process, ready to run its first chunk.
+pub(crate) fn new_vm(node: &Node, host: u32, definition: &Definition) -> Result<Vm, ApiError> {
+    let limit = node.host(host).limits.memory_bytes;
+    let no_memory = || ApiError::new(kind::INTERNAL, "not enough memory for a new process");
+    let on_refusal = |reason: &Refusal| report_refusal(node, definition, reason);
+    definition.new_vm(limit, node.hash_seed, on_refusal).ok_or_else(no_memory)
+}
+
+/// Says that each process of a definition takes longer to start than it could, and why.
+#[cold]
+fn report_refusal(node: &Node, definition: &Definition, reason: &Refusal) {
+    node.metrics.count_refused_template();
+    let text = format!("{}: processes are built one by one, not copied: {reason}", definition.id);
+    node.output.say(Level::Debug, &text);
+}
+
+/// Ends the reservation of a child's name, if there is one, and wakes the coroutines that wait for it.
+pub(super) fn settle_name(node: &Node, relation: &Relation, process: Option<ProcessId>) {
+    let Some(name) = &relation.name else { return };
+    for waiter in node.names.settle(&node.slots, name, process) {
+        let answer = Answer::Retry;
+        node.deliver_event(waiter.uniq, Content::Answer { token: waiter.token, answer });
+    }
+}

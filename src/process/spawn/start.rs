@@ -1,0 +1,125 @@
+//! The end of a process's chunks: main becomes ready and the spawner is told, or all of it is taken
+//! back.
+
+#![allow(unsafe_code)]
+
+use super::place::settle_name;
+use super::{Relation, Spawner};
+use crate::error::ApiError;
+use crate::message::exit::{Failure, Outcome, Watcher};
+use crate::message::{Answer, Content};
+use crate::node::Node;
+use crate::node::output::{Level, Record};
+use crate::node::tickets::Notice;
+use crate::pid::ProcessId;
+use crate::process::tenant::{process_in, take_process};
+use crate::process::{Process, death, outcome};
+use crate::slot::{Slot, links};
+
+/// A worker ran the chunks of a process to their end: its spawner waits for the answer.
+pub(crate) fn started(node: &Node, slot: &Slot) {
+    let process = process_in(slot);
+    // SAFETY: the worker holds the process, which it just ran.
+    let (spawner, id) = unsafe { ((*process).spawner, (*process).id) };
+    let result = start(node, slot);
+    let is_started = result.is_ok();
+    answer(node, spawner, id, result.err());
+    if is_started {
+        run_main(node, slot);
+    }
+}
+
+/// A worker ran a chunk that failed.
+pub(crate) fn failed(node: &Node, slot: &Slot, outcome: Outcome) {
+    let process = process_in(slot);
+    // SAFETY: the worker holds the process, which it just ran.
+    let (spawner, id) = unsafe { ((*process).spawner, (*process).id) };
+    let error = discard(node, slot, outcome);
+    answer(node, spawner, id, Some(error));
+}
+
+/// The chunks are over: sets up what the spawner asked for and makes main ready, for [`run_main`].
+pub(super) fn start(node: &Node, slot: &Slot) -> Result<ProcessId, ApiError> {
+    // SAFETY: this thread runs or built the process and nothing of it runs now.
+    let process = unsafe { &mut *process_in(slot) };
+    if let Err(failure) = process.start_main() {
+        return Err(discard(node, slot, Outcome::Failure(failure)));
+    }
+    process.is_started = true;
+    let id = process.id;
+    if let Some(relation) = process.relation.take() {
+        relate(node, slot, id, *relation);
+    }
+    node.scheduler.count(|counters| &counters.spawned);
+    Ok(id)
+}
+
+/// Makes a process that was started runnable. Another worker may run it to its end at once, so this
+/// comes after everything that is to be seen before that end.
+pub(super) fn run_main(node: &Node, slot: &Slot) {
+    slot.state.transition_to_scheduled();
+    node.scheduler.schedule_young(slot.index());
+}
+
+/// Sets up what a child gets besides.
+pub(super) fn relate(node: &Node, slot: &Slot, id: ProcessId, mut relation: Relation) {
+    let monitor = relation.monitor.map(Watcher::Monitor);
+    if monitor.is_some() || relation.watcher.is_some() {
+        slot.relations().watchers.extend(relation.watcher.into_iter().chain(monitor));
+    }
+    if let Some(spawner) = relation.link {
+        // One that is gone does not take the child with it: the child is started all the same.
+        let _ = links::link(&node.slots, spawner, id.uniq);
+    }
+    if !relation.messages.is_empty() {
+        node.queue_first(slot, relation.from, std::mem::take(&mut relation.messages));
+    }
+    // Last: whoever finds the name may send at once.
+    settle_name(node, &relation, Some(id));
+}
+
+fn answer(node: &Node, spawner: Spawner, child: ProcessId, failure: Option<ApiError>) {
+    match spawner {
+        Spawner::Here => {}
+        Spawner::Process { uniq, token } => {
+            let answer = Answer::Spawned { child, failure: failure.map(Box::new) };
+            node.deliver_event(uniq, Content::Answer { token, answer });
+        }
+        Spawner::Outside(ticket) => {
+            let result = failure.map_or(Ok(child), Err);
+            node.tickets.notify(ticket, Notice::Started(result));
+        }
+    }
+}
+
+/// Takes back a process that never ran its main; returns the error for its spawner.
+pub(super) fn discard(node: &Node, slot: &Slot, outcome: Outcome) -> ApiError {
+    // SAFETY: this thread holds the process, which does not run.
+    let mut process = unsafe { take_process(slot) };
+    let error = error_of(node, process.as_deref(), outcome);
+    let relation = process.as_mut().and_then(|process| process.relation.take());
+    drop(death::retire(node, slot, process));
+    if let Some(relation) = relation {
+        settle_name(node, &relation, None);
+    }
+    death::release(node, slot);
+    error
+}
+
+fn error_of(node: &Node, process: Option<&Process>, outcome: Outcome) -> ApiError {
+    let failure = match outcome {
+        Outcome::Failure(failure) => *failure,
+        Outcome::Value(_) => Failure::text(outcome::CHUNK_ENDED),
+    };
+    if failure.traceback.is_some() && node.output.logs(Level::Debug) {
+        node.output.log(&Record {
+            level: Level::Debug,
+            origin: process.map(Process::origin).as_ref(),
+            logger: b"",
+            message: &[b"chunk failed: ", &*failure.message].concat(),
+            fields: &[],
+            traceback: failure.traceback.as_deref(),
+        });
+    }
+    outcome::of_chunk(&failure)
+}

@@ -1,0 +1,57 @@
+//! What a slot holds, as what it is: the one place that turns a slot's tenant into a process or a
+//! spawn request, and back.
+//!
+//! All functions here are for the thread that holds the slot's state, or has claimed the slot.
+
+#![allow(unsafe_code)]
+
+use std::mem::offset_of;
+use std::ptr::{self, NonNull};
+
+use super::Process;
+use super::spawn::Deferred;
+use crate::slot::Slot;
+use crate::slot::tenant::Tenant;
+
+// Delivery takes the address of a process for that of its inside.
+const _: () = assert!(offset_of!(Process, inside) == 0);
+
+/// The process in a slot; null if there is none, or none yet.
+#[inline]
+pub(crate) fn process_in(slot: &Slot) -> *mut Process {
+    match slot.tenant() {
+        Tenant::Process(process) => process.as_ptr().cast(),
+        Tenant::Nobody | Tenant::Request(_) => ptr::null_mut(),
+    }
+}
+
+/// Gives a slot to a process.
+pub(crate) fn put_process(slot: &Slot, process: Box<Process>) {
+    slot.set_tenant(Tenant::Process(NonNull::from(Box::leak(process)).cast()));
+}
+
+/// Takes the process out of a slot, if there is one.
+///
+/// # Safety
+/// Nobody has a reference to it or runs it.
+pub(crate) unsafe fn take_process(slot: &Slot) -> Option<Box<Process>> {
+    let Tenant::Process(process) = slot.tenant() else { return None };
+    slot.set_tenant(Tenant::Nobody);
+    // SAFETY: `put_process` leaked this box, and the slot leads to it no more; the caller vouches for
+    // all other references.
+    Some(unsafe { Box::from_raw(process.as_ptr().cast()) })
+}
+
+/// Gives a slot to a process that the worker builds which runs it first.
+pub(crate) fn put_request(slot: &Slot, request: Box<Deferred>) {
+    slot.set_tenant(Tenant::Request(NonNull::from(Box::leak(request)).cast()));
+}
+
+/// Takes the request for a process out of a slot, if there is one.
+pub(crate) fn take_request(slot: &Slot) -> Option<Box<Deferred>> {
+    let Tenant::Request(request) = slot.tenant() else { return None };
+    slot.set_tenant(Tenant::Nobody);
+    // SAFETY: `put_request` leaked this box, the slot leads to it no more, and nobody follows the
+    // pointer otherwise.
+    Some(unsafe { Box::from_raw(request.as_ptr().cast()) })
+}

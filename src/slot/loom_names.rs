@@ -1,0 +1,47 @@
+//! A model of a name that changes hands.
+
+use std::sync::Arc;
+
+use loom::thread;
+
+use super::loom_mailbox::model;
+use super::names::Names;
+use super::table::ProcessTable;
+use crate::pid::ProcessId;
+use crate::sync::{AtomicBool, Ordering};
+
+struct Shared {
+    slots: ProcessTable,
+    names: Names,
+}
+
+/// What was found under a name is what it stands for as long as the version is the same: also for who
+/// has heard, past the table, that it changed.
+#[test]
+fn loom_a_name_stands_for_the_same_at_the_same_version() {
+    model(|| {
+        let slots = ProcessTable::new();
+        let [old, new] = [0, 1].map(|host| {
+            let slot = slots.claim().expect("a fresh table has room");
+            slot.occupy(host);
+            ProcessId { uniq: slot.uniq(), host }
+        });
+        let shared = Arc::new(Shared { slots, names: Names::default() });
+        shared.names.register(&shared.slots, b"n", old).unwrap();
+        let heard = Arc::new(AtomicBool::new(false));
+        let (other, told) = (shared.clone(), heard.clone());
+        let change = thread::spawn(move || {
+            assert!(other.names.unregister(&other.slots, b"n"));
+            other.names.register(&other.slots, b"n", new).unwrap();
+            told.store(true, Ordering::Release);
+        });
+        let version = shared.names.version();
+        let found = shared.names.lookup(&shared.slots, b"n");
+        let has_heard = heard.load(Ordering::Acquire);
+        if has_heard && shared.names.version() == version {
+            assert_eq!(found, Some(new));
+        }
+        change.join().unwrap();
+        assert!(shared.names.version() != version || found == Some(new));
+    });
+}

@@ -1,0 +1,4 @@
+//! VMs made by copying.
+
+pub(crate) mod difference;
+pub(crate) mod template;

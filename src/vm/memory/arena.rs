@@ -1,0 +1,470 @@
+//! The allocator of one VM: exact count, a limit, and release of everything at once.
+//!
+//! Lua's requests of a VM come to [`Arena::serve`] (`vm/lua/allocate.rs`). Small
+//! requests come from size classes carved out of chained blocks; larger ones go to the global
+//! allocator with a header that links them, so that dropping the arena frees all of them
+//! without asking Lua what is alive. One thread at a time uses an arena: the one that runs the
+//! process.
+//!
+//! - **A1** `used` is the sum of the sizes that Lua asked for and has not given back.
+//! - **A2** While `may_refuse` is false no request is refused: our own functions run then, and
+//!   an error that jumps through them is not allowed. A request that goes past the limit is
+//!   noted, and the next safe point collects (`limit.rs`).
+//! - **A3** With `may_refuse`, the first request past the limit is refused once: Lua answers
+//!   with a full collection and asks again. If it still does not fit, a small request is granted
+//!   and noted as in A2; a request of at least [`LARGE_REQUEST`] bytes is refused for good, an
+//!   error inside Lua that `pcall` catches.
+
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::ptr::{self, NonNull};
+use std::sync::OnceLock;
+
+use super::limit::{Limit, Verdict};
+use super::size_class::{ALIGN, CLASSES, SMALL_MAX, class_of, class_size, class_within};
+
+/// Requests of at least this many bytes fail inside Lua when they do not fit the limit.
+pub(crate) const LARGE_REQUEST: usize = 4096;
+/// Chained blocks double in size, so that little more than the first holds little more.
+///
+/// All are a little smaller than a power of two, which allocators that add something for themselves
+/// or for alignment serve best.
+const NEXT_BLOCK: usize = 2 * 1024 - 16;
+const NEXT_BLOCK_MAX: usize = 16 * 1024 - 16;
+
+#[repr(C)]
+struct Block {
+    next: *mut Block,
+    size: usize,
+}
+
+#[repr(C)]
+struct Large {
+    previous: *mut Large,
+    next: *mut Large,
+    size: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Free {
+    next: *mut Free,
+}
+
+/// All memory of one VM.
+pub(crate) struct Arena {
+    free: [*mut Free; CLASSES],
+    bump: *mut u8,
+    bump_end: *mut u8,
+    blocks: *mut Block,
+    large: *mut Large,
+    /// The memory that it was given to begin with (`Arena::begin`), which it never frees.
+    first: *mut u8,
+    first_end: *mut u8,
+    used: usize,
+    limit: Limit,
+    /// While a template is built: what unused memory holds (see `template.rs`), else 0.
+    poison: u8,
+    may_refuse: bool,
+    /// Whether it ever asked for memory besides its first, or refused some.
+    went_beyond: bool,
+    /// While a template is built: where its pieces go.
+    order: Option<Box<Order>>,
+}
+
+/// What of an arena goes into a template: offsets from the start of its first memory.
+pub(crate) struct Saved {
+    free: [u32; CLASSES],
+    used: usize,
+}
+
+// SAFETY: an arena owns all memory its pointers lead to and shares none of it; whoever holds
+// the running process uses it alone.
+unsafe impl Send for Arena {}
+
+impl Arena {
+    /// Makes an empty arena. `limit` is in bytes; 0 means none.
+    pub(crate) fn new(limit: usize) -> Self {
+        Arena {
+            free: [ptr::null_mut(); CLASSES],
+            bump: ptr::null_mut(),
+            bump_end: ptr::null_mut(),
+            blocks: ptr::null_mut(),
+            large: ptr::null_mut(),
+            first: ptr::null_mut(),
+            first_end: ptr::null_mut(),
+            used: 0,
+            limit: Limit::new(limit),
+            poison: 0,
+            may_refuse: false,
+            went_beyond: false,
+            order: None,
+        }
+    }
+
+    /// Lends it memory to begin with: requests are served from there as long as it lasts. With a
+    /// `poison` all unused memory there holds that byte, and large requests are served there, too.
+    ///
+    /// # Safety
+    /// `size` bytes at `start`, aligned to [`ALIGN`], belong to the arena as long as it lives, and
+    /// all hold `poison` if that is not 0.
+    pub(crate) unsafe fn begin(&mut self, start: *mut u8, size: usize, poison: u8) {
+        self.first = start;
+        // SAFETY: the caller's duty.
+        self.first_end = unsafe { start.add(size) };
+        self.bump = self.first;
+        self.bump_end = self.first_end;
+        self.poison = poison;
+    }
+
+    /// How much of its first memory was ever handed out, if it never needed any other.
+    pub(crate) fn first_length(&self) -> Option<usize> {
+        let is_broken = self.order.as_ref().is_some_and(|order| order.is_broken());
+        (!self.went_beyond && !is_broken).then(|| self.bump as usize - self.first as usize)
+    }
+
+    /// Bytes of its first memory.
+    pub(crate) fn first_size(&self) -> usize {
+        self.first_end as usize - self.first as usize
+    }
+
+    /// Notes what a copy of its first memory needs to know.
+    pub(crate) fn save(&self) -> Saved {
+        let offset = |head: *mut Free| match head.is_null() {
+            true => u32::MAX,
+            false => (head as usize - self.first as usize) as u32,
+        };
+        Saved { free: self.free.map(offset), used: self.used }
+    }
+
+    /// Goes on as the saved arena whose memory, `length` bytes long, was copied into this one's.
+    ///
+    /// # Safety
+    /// The first memory begins with that copy, its pointers moved.
+    pub(crate) unsafe fn restore(&mut self, saved: &Saved, length: usize) {
+        for (head, offset) in self.free.iter_mut().zip(saved.free) {
+            if offset != u32::MAX {
+                // SAFETY: the offset of a free piece within the copied memory.
+                *head = unsafe { self.first.add(offset as usize).cast() };
+            }
+        }
+        // SAFETY: the copy fits into the first memory.
+        self.bump = unsafe { self.first.add(length) };
+        self.used = saved.used;
+        self.limit.check(self.used);
+    }
+
+    /// Sets the limit, in bytes; 0 means none. What was in use at times before does not matter.
+    pub(crate) fn set_limit(&mut self, limit: usize) {
+        self.limit = Limit::new(limit);
+        self.limit.check(self.used);
+    }
+
+    /// Bytes that Lua holds now.
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
+
+    pub(crate) fn limit(&mut self) -> &mut Limit {
+        &mut self.limit
+    }
+
+    /// Lets Lua's own code meet the limit (true) or not (false); returns the earlier setting.
+    pub(crate) fn set_may_refuse(&mut self, may_refuse: bool) -> bool {
+        std::mem::replace(&mut self.may_refuse, may_refuse)
+    }
+
+    /// Counts bytes that Lua refers to outside of the arena (shared strings).
+    pub(crate) fn charge(&mut self, bytes: usize) {
+        self.used += bytes;
+        self.limit.check(self.used);
+    }
+
+    pub(crate) fn discharge(&mut self, bytes: usize) {
+        self.used = self.used.saturating_sub(bytes);
+    }
+
+    /// Decides by the limit; see A2 and A3.
+    #[inline]
+    fn admits(&mut self, more: usize, on_noted: fn()) -> bool {
+        let total = self.used.saturating_add(more);
+        total <= self.limit.mark() || self.decides(total, more, on_noted)
+    }
+
+    #[cold]
+    fn decides(&mut self, total: usize, more: usize, on_noted: fn()) -> bool {
+        match self.limit.decide(total, more, self.may_refuse) {
+            Verdict::Granted => true,
+            Verdict::Noted => {
+                on_noted();
+                true
+            }
+            Verdict::Refused => {
+                self.went_beyond = true;
+                false
+            }
+        }
+    }
+
+    fn take(&mut self, size: usize) -> *mut u8 {
+        if self.order.is_some() {
+            return self.take_in_order(size);
+        }
+        if size > SMALL_MAX {
+            return self.take_large(size);
+        }
+        let class = class_of(size);
+        let head = self.free[class];
+        if head.is_null() {
+            return self.carve(class_size(class));
+        }
+        // SAFETY: a free list holds blocks of its class that Lua gave back (`give`), and the
+        // first word of each was written there.
+        self.free[class] = unsafe { (*head).next };
+        if self.poison != 0 {
+            // SAFETY: as above; the piece is nobody's at this moment.
+            unsafe { head.cast::<u8>().write_bytes(self.poison, size_of::<Free>()) };
+        }
+        head.cast()
+    }
+
+    fn carve(&mut self, size: usize) -> *mut u8 {
+        if (self.bump_end as usize) - (self.bump as usize) < size && !self.grow() {
+            return ptr::null_mut();
+        }
+        let start = self.bump;
+        // SAFETY: `size` bytes are left between bump and bump_end, checked or made above.
+        self.bump = unsafe { start.add(size) };
+        start
+    }
+
+    /// Puts the rest of the current block into the free lists and chains a new block.
+    fn grow(&mut self) -> bool {
+        self.went_beyond = true;
+        let rest = (self.bump_end as usize) - (self.bump as usize);
+        self.scatter(self.bump, rest);
+        self.bump = self.bump_end;
+        // SAFETY: blocks in the chain are alive.
+        let last = unsafe { self.blocks.as_ref() };
+        let size = last.map_or(NEXT_BLOCK, |block| (block.size * 2 + 16).min(NEXT_BLOCK_MAX));
+        // SAFETY: the layout has a size above zero.
+        let block = unsafe { alloc(block_layout(size)) }.cast::<Block>();
+        if block.is_null() {
+            return false;
+        }
+        // SAFETY: freshly allocated, large enough for the header and aligned for it.
+        unsafe {
+            block.write(Block { next: self.blocks, size });
+            self.bump = block.add(1).cast();
+            self.bump_end = block.cast::<u8>().add(size);
+        }
+        self.blocks = block;
+        true
+    }
+
+    /// Puts memory that is nobody's into the free lists, in pieces of as many sizes as it takes.
+    fn scatter(&mut self, mut start: *mut u8, mut rest: usize) {
+        while rest >= ALIGN {
+            let class = if rest > SMALL_MAX { CLASSES - 1 } else { class_within(rest) };
+            let size = class_size(class);
+            self.push_free(start, class);
+            // SAFETY: `size` <= `rest` bytes are left from `start` on.
+            start = unsafe { start.add(size) };
+            rest -= size;
+        }
+    }
+
+    fn push_free(&mut self, start: *mut u8, class: usize) {
+        let free = start.cast::<Free>();
+        // SAFETY: `start` is an unused piece of its class: a word at least, aligned to one.
+        unsafe { free.write(Free { next: self.free[class] }) };
+        self.free[class] = free;
+    }
+
+    fn take_large(&mut self, size: usize) -> *mut u8 {
+        // Never from a chained block: `give` knows large pieces of the first memory only.
+        let room = (self.bump_end as usize) - (self.bump as usize);
+        if self.poison != 0 && self.blocks.is_null() && size <= room {
+            return self.carve(size.next_multiple_of(ALIGN));
+        }
+        self.went_beyond = true;
+        if self.may_refuse && size > request_max() {
+            return ptr::null_mut();
+        }
+        let Some(layout) = large_layout(size) else { return ptr::null_mut() };
+        // SAFETY: the layout has a size above zero.
+        let large = unsafe { alloc(layout) }.cast::<Large>();
+        if large.is_null() {
+            return ptr::null_mut();
+        }
+        // SAFETY: freshly allocated with room for the header; the old head is alive because it
+        // is linked.
+        unsafe {
+            large.write(Large { previous: ptr::null_mut(), next: self.large, size });
+            if !self.large.is_null() {
+                (*self.large).previous = large;
+            }
+            self.large = large;
+            large.add(1).cast()
+        }
+    }
+
+    fn give(&mut self, start: NonNull<u8>, size: usize) {
+        if self.order.is_some() {
+            return self.give_in_order(start, size);
+        }
+        if size <= SMALL_MAX {
+            let class = class_of(size);
+            self.wipe(start, class_size(class));
+            self.push_free(start.as_ptr(), class);
+            return;
+        }
+        if (self.first..self.first_end).contains(&start.as_ptr()) {
+            let size = size.next_multiple_of(ALIGN);
+            self.wipe(start, size);
+            self.scatter(start.as_ptr(), size);
+            return;
+        }
+        // SAFETY: a block of this size was handed out by `take_large`, behind a header that
+        // is linked in our list.
+        unsafe {
+            let large = start.as_ptr().cast::<Large>().sub(1);
+            let Large { previous, next, size } = large.read();
+            if previous.is_null() {
+                self.large = next;
+            } else {
+                (*previous).next = next;
+            }
+            if !next.is_null() {
+                (*next).previous = previous;
+            }
+            release_large(large, size);
+        }
+    }
+
+    fn resize(&mut self, start: NonNull<u8>, old: usize, new: usize) -> *mut u8 {
+        if old <= SMALL_MAX && new <= SMALL_MAX && class_of(old) == class_of(new) {
+            return start.as_ptr();
+        }
+        let target = self.take(new);
+        if !target.is_null() {
+            // SAFETY: both blocks are alive, distinct and at least min(old, new) long.
+            unsafe { ptr::copy_nonoverlapping(start.as_ptr(), target, old.min(new)) };
+            self.give(start, old);
+        }
+        target
+    }
+
+    /// Serves one request of Lua; the rules are those of `lua_Alloc`. Calls `on_noted` if the next
+    /// safe point has something to do (A2).
+    #[inline]
+    pub(crate) fn serve(
+        &mut self,
+        start: *mut u8,
+        old: usize,
+        new: usize,
+        on_noted: fn(),
+    ) -> *mut u8 {
+        let Some(start) = NonNull::new(start) else {
+            if new == 0 || !self.admits(new, on_noted) {
+                return ptr::null_mut();
+            }
+            let fresh = self.take(new);
+            return self.granted(fresh, 0, new);
+        };
+        if new == 0 {
+            self.give(start, old);
+            self.used = self.used.wrapping_sub(old);
+            return ptr::null_mut();
+        }
+        if new > old && !self.admits(new - old, on_noted) {
+            return ptr::null_mut();
+        }
+        let moved = self.resize(start, old, new);
+        self.granted(moved, old, new)
+    }
+
+    fn granted(&mut self, memory: *mut u8, old: usize, new: usize) -> *mut u8 {
+        if memory.is_null() {
+            if !self.may_refuse {
+                // The machine is out of memory inside a function that cannot be jumped out of.
+                handle_alloc_error(
+                    Layout::from_size_align(new, ALIGN).unwrap_or(Layout::new::<u8>()),
+                );
+            }
+            return memory;
+        }
+        self.used = self.used.wrapping_add(new).wrapping_sub(old);
+        memory
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        let mut block = self.blocks;
+        while !block.is_null() {
+            // SAFETY: each block was allocated by `grow` with the layout of its size, and the
+            // chain is read before the block is freed.
+            unsafe {
+                let Block { next, size } = block.read();
+                dealloc(block.cast(), block_layout(size));
+                block = next;
+            }
+        }
+        let mut large = self.large;
+        while !large.is_null() {
+            // SAFETY: as for blocks, with the list kept by `take_large` and `give`.
+            unsafe {
+                let next = (*large).next;
+                release_large(large, (*large).size);
+                large = next;
+            }
+        }
+    }
+}
+
+/// The largest single request that is tried: half of the machine's memory. Systems grant more
+/// than there is and end the program when it is touched; to Lua it must be an error instead.
+fn request_max() -> usize {
+    static MAX: OnceLock<usize> = OnceLock::new();
+    *MAX.get_or_init(|| {
+        #[cfg(unix)]
+        {
+            // SAFETY: sysconf reads constants of the system.
+            let (pages, size) =
+                unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
+            if let (Ok(pages @ 1..), Ok(size @ 1..)) =
+                (usize::try_from(pages), usize::try_from(size))
+            {
+                return pages.saturating_mul(size) / 2;
+            }
+        }
+        usize::MAX
+    })
+}
+
+fn block_layout(size: usize) -> Layout {
+    Layout::from_size_align(size, ALIGN).expect("block sizes are constants")
+}
+
+fn large_layout(size: usize) -> Option<Layout> {
+    let total = size.checked_add(size_of::<Large>())?;
+    Layout::from_size_align(total, ALIGN).ok()
+}
+
+/// # Safety
+/// `large` was allocated by `take_large` with this size and is not used any more.
+unsafe fn release_large(large: *mut Large, size: usize) {
+    if let Some(layout) = large_layout(size) {
+        // SAFETY: the caller vouches for pointer and size; the layout is the one of `take_large`.
+        unsafe { dealloc(large.cast(), layout) };
+    }
+}
+
+mod order;
+mod spans;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use order::{Order, Staying};
+pub(crate) use spans::Span;

@@ -1,0 +1,82 @@
+//! Where the memory of an arena lies, for those who look at all of it (`difference.rs`).
+
+use super::*;
+
+/// Words that lie together.
+pub(crate) struct Span {
+    pub(crate) start: *mut usize,
+    pub(crate) words: usize,
+    /// Bytes behind them that were never handed out.
+    pub(crate) room: usize,
+    /// Whether the words are those of pieces that nobody has, one for each.
+    pub(crate) is_dead: Vec<bool>,
+}
+
+impl Span {
+    fn new(start: *mut u8, end: *mut u8, limit: *mut u8) -> Span {
+        let words = (end as usize - start as usize) / size_of::<usize>();
+        let room = limit as usize - end as usize;
+        Span { start: start.cast(), words, room, is_dead: vec![false; words] }
+    }
+
+    /// Marks a free piece, all but its first word, which links it.
+    fn mark_free(&mut self, start: *mut Free, size: usize) -> bool {
+        let offset = (start as usize).wrapping_sub(self.start as usize) / size_of::<usize>();
+        let is_inside = offset < self.words;
+        if is_inside {
+            self.is_dead[offset + 1..offset + size / size_of::<usize>()].fill(true);
+        }
+        is_inside
+    }
+}
+
+impl Arena {
+    /// Where fresh memory begins: what was never handed out.
+    pub(crate) fn frontier(&self) -> *const u8 {
+        self.bump
+    }
+
+    /// The memory that small pieces came from: the first, then that of the chained blocks.
+    pub(crate) fn spans(&self) -> Vec<Span> {
+        let mut spans = Vec::new();
+        let mut block = self.blocks;
+        let mut end = self.bump;
+        while !block.is_null() {
+            // SAFETY: blocks in the chain are alive; `end` lies in the newest one.
+            let (start, limit, next) = unsafe {
+                (block.add(1).cast(), block.cast::<u8>().add((*block).size), (*block).next)
+            };
+            spans.push(Span::new(start, end, limit));
+            block = next;
+            // All of the blocks before the newest was handed out or scattered (`grow`).
+            // SAFETY: as above.
+            end = unsafe { next.as_ref() }
+                .map_or(self.first_end, |older| next.cast::<u8>().wrapping_add(older.size));
+        }
+        spans.push(Span::new(self.first, end, self.first_end));
+        spans.reverse();
+        for (class, head) in self.free.iter().enumerate() {
+            let mut piece = *head;
+            while !piece.is_null() {
+                let is_found =
+                    spans.iter_mut().any(|span| span.mark_free(piece, class_size(class)));
+                debug_assert!(is_found, "free pieces lie in blocks");
+                // SAFETY: free lists link pieces that nobody has by their first word.
+                piece = unsafe { (*piece).next };
+            }
+        }
+        spans
+    }
+
+    /// Bytes of the pieces that came from the global allocator.
+    pub(crate) fn large_bytes(&self) -> usize {
+        let mut sum = 0;
+        let mut large = self.large;
+        // SAFETY: the list links pieces that are alive.
+        while let Some(piece) = unsafe { large.as_ref() } {
+            sum += piece.size + size_of::<Large>();
+            large = piece.next;
+        }
+        sum
+    }
+}

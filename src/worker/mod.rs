@@ -1,0 +1,298 @@
+//! One worker: find work, execute, else park.
+
+#![allow(unsafe_code)]
+
+pub(crate) mod monitor;
+
+use std::cell::Cell;
+use std::ptr;
+
+use crate::message::exit::Outcome;
+use crate::node::Node;
+use crate::pid;
+use crate::process::spawn::{deferred, start};
+use crate::process::{self, Step, death, replace};
+use crate::scheduler::idle::Woken;
+use crate::scheduler::local::Local;
+use crate::scheduler::run_queue::{Picked, RunQueue};
+use crate::scheduler::search::Attempt;
+use crate::scheduler::shared::WorkerShared;
+use crate::scheduler::{PATIENCE_NS, Runnable, Scheduler};
+use crate::slot::Slot;
+use crate::slot::state::Notify;
+use crate::sync::Arc;
+use crate::vm::lua::preempt;
+
+/// Every so many picks a worker looks at timers and injector first.
+pub(crate) const FAIR_TICK: u32 = 61;
+/// How long a worker searches before it parks. To park and to be woken costs more than this, most
+/// of it the one that wakes.
+const SEARCH_NS: u64 = 20_000;
+/// Pauses between two rounds over all victims.
+const SEARCH_PAUSES: usize = 16;
+
+pub(crate) struct Worker {
+    node: Arc<Node>,
+    local: Local,
+    tick: Cell<u32>,
+    step: Cell<u64>,
+}
+
+thread_local! {
+    /// For `relieve`, which Lua's hook calls without a context.
+    static CURRENT: Cell<*const Worker> = const { Cell::new(ptr::null()) };
+}
+
+/// Ends the program when a worker unwinds: an invariant of the scheduler is broken.
+struct AbortOnUnwind;
+
+impl Drop for AbortOnUnwind {
+    fn drop(&mut self) {
+        eprintln!("moonlet: a worker failed; the state of the runtime is unknown");
+        std::process::abort();
+    }
+}
+
+/// Gives what waits for this thread's worker to the others: its step lasts, in the middle of
+/// Lua code that cannot yield. Called from that code's hook, when no function of the worker is
+/// under way on this thread.
+fn relieve() {
+    let guard = AbortOnUnwind;
+    // SAFETY: `run` stores a pointer to the worker on its own stack and clears it before that
+    // goes away; only this thread reads the cell.
+    if let Some(worker) = unsafe { CURRENT.with(Cell::get).as_ref() } {
+        worker.relieve();
+    }
+    std::mem::forget(guard);
+}
+
+/// The life of a worker's thread.
+pub(crate) fn run(node: Arc<Node>, index: usize, queue: RunQueue, preempts: bool) {
+    let guard = AbortOnUnwind;
+    let local = Local::new(&node.scheduler, index, queue, preempts);
+    let worker = Worker { node, local, tick: Cell::new(0), step: Cell::new(0) };
+    CURRENT.with(|current| current.set(&raw const worker));
+    monitor::wake_in_time();
+    preempt::set_relief(relieve);
+    worker.shared().thread.announce();
+    worker.local.make_current(|| {
+        while !worker.scheduler().is_stopping() {
+            match worker.find_work() {
+                Some(picked) => worker.execute(picked),
+                None => worker.park(),
+            }
+        }
+    });
+    worker.shared().thread.withdraw();
+    CURRENT.with(|current| current.set(ptr::null()));
+    std::mem::forget(guard);
+}
+
+impl Worker {
+    fn scheduler(&self) -> &Scheduler {
+        &self.node.scheduler
+    }
+
+    fn shared(&self) -> &WorkerShared {
+        &self.scheduler().workers[self.local.index]
+    }
+
+    fn find_work(&self) -> Option<Picked> {
+        let tick = self.tick.get().wrapping_add(1);
+        self.tick.set(tick);
+        let is_fair = tick.is_multiple_of(FAIR_TICK);
+        if is_fair || self.shared().is_timer_due(&self.node.clock) {
+            self.fire_timers();
+        }
+        let injected = || self.scheduler().take_injected().map(Picked::Fresh);
+        if is_fair {
+            self.balance();
+            if let Some(picked) = injected() {
+                return Some(picked);
+            }
+        }
+        let queue = &self.local.queue;
+        queue.pick(tick, self.node.clock.coarse()).or_else(injected).or_else(|| self.search())
+    }
+
+    /// Steals; for a bounded time, from a random victim on.
+    fn search(&self) -> Option<Picked> {
+        if self.scheduler().workers.len() < 2 {
+            return None;
+        }
+        let mut end = None;
+        self.local.search.run(&self.scheduler().idle, || {
+            let end = *end.get_or_insert_with(|| self.node.clock.now() + SEARCH_NS);
+            if let Some(picked) = self.look_around() {
+                return Attempt::Found(picked);
+            }
+            if self.node.clock.now() >= end || self.scheduler().is_stopping() {
+                self.shared().counters.failed_steals.increment();
+                return Attempt::Over;
+            }
+            for _ in 0..SEARCH_PAUSES {
+                std::hint::spin_loop();
+            }
+            Attempt::Nothing
+        })
+    }
+
+    /// One round over all victims and the injector.
+    fn look_around(&self) -> Option<Picked> {
+        let workers = &self.scheduler().workers;
+        let first = self.local.random.borrow_mut().below(workers.len());
+        let victims = (0..workers.len()).map(|offset| (first + offset) % workers.len());
+        for victim in victims.filter(|victim| *victim != self.local.index) {
+            if let Some(picked) = self.local.queue.steal_from(&workers[victim].stealers) {
+                self.shared().counters.steals.increment();
+                return Some(picked);
+            }
+        }
+        self.scheduler().take_injected().map(Picked::Fresh)
+    }
+
+    /// Looks at one other worker, whether more processes that compute wait for it than for this. Kept
+    /// out of the loop, which is slower with it.
+    #[cold]
+    fn balance(&self) {
+        let workers = &self.scheduler().workers;
+        let victim = self.local.random.borrow_mut().below(workers.len());
+        if victim != self.local.index && self.local.queue.balance_with(&workers[victim].stealers) {
+            self.shared().counters.steals.increment();
+        }
+    }
+
+    fn stop_searching(&self) {
+        if self.local.search.stop(&self.scheduler().idle) {
+            self.scheduler().notify();
+        }
+    }
+
+    fn execute(&self, picked: Picked) {
+        self.stop_searching();
+        let runnable = picked.index();
+        if let Picked::Lifo(_) = picked {
+            self.shared().counters.lifo_runs.increment();
+        }
+        let Some(slot) = self.node.slots.slot(runnable.into()) else { return };
+        let host = self.node.host(slot.host());
+        if !host.gate.try_enter(runnable) {
+            return;
+        }
+        slot.state.transition_to_running();
+        self.begin_step(runnable);
+        let spent_since = matches!(picked, Picked::Spent(_)).then(|| self.node.clock.now());
+        if let Some(since) = spent_since {
+            self.shared().set_spent_since(Some(since));
+            let due = self.shared().next_due();
+            if due != u64::MAX {
+                self.local.set_alarm(due.max(since + PATIENCE_NS), &self.node.clock);
+            }
+        }
+        let process = deferred::process_of(&self.node, slot);
+        // SAFETY: the state is running now, by this thread; a process that is not null is alive.
+        let step = (!process.is_null())
+            .then(|| unsafe { process::run_timeslice(process, self.node.reductions) });
+        if let Some(since) = spent_since {
+            self.shared().set_spent_since(None);
+            self.local.queue.ran_spent(since, self.node.clock.tick());
+        }
+        self.end_step();
+        if let Some(step) = step {
+            self.after(slot, step, picked);
+        }
+        if let Some(next) = host.gate.leave() {
+            self.local.queue.push_fresh(next);
+            self.scheduler().notify();
+        }
+    }
+
+    fn begin_step(&self, runnable: Runnable) {
+        let step = self.step.get() + 1;
+        self.step.set(step);
+        preempt::begin_step(step);
+        self.shared().begin_step(step, runnable);
+    }
+
+    fn end_step(&self) {
+        let shared = self.shared();
+        shared.end_step();
+        shared.counters.slices.increment();
+        shared.set_has_lifo(self.local.queue.has_lifo());
+    }
+
+    fn after(&self, slot: &Slot, step: Step, picked: Picked) {
+        match step {
+            Step::Waiting => {}
+            Step::Spent | Step::Interrupted => {
+                self.shared().counters.preemptions.increment();
+                slot.state.transition_to_scheduled();
+                match step {
+                    Step::Interrupted => self.local.queue.push_interrupted(picked),
+                    _ => self.local.queue.push_spent(slot.index()),
+                }
+                self.scheduler().notify();
+            }
+            Step::Upgrading => match replace::replace(&self.node, slot) {
+                Ok(()) => {
+                    slot.state.transition_to_scheduled();
+                    self.local.queue.push_fresh(slot.index());
+                }
+                Err(failure) => death::end(&self.node, slot, Outcome::Failure(failure)),
+            },
+            Step::Started => start::started(&self.node, slot),
+            Step::ChunkEnded(outcome) => start::failed(&self.node, slot, outcome),
+            Step::Ended(outcome) => death::end(&self.node, slot, outcome),
+        }
+    }
+
+    /// Wakes every process whose timer is due.
+    fn fire_timers(&self) {
+        let now = self.node.clock.tick();
+        let mut woken = 0;
+        while let Some(uniq) = self.local.take_due_timer(now) {
+            let Some(slot) = self.node.slots.slot(uniq) else { continue };
+            if slot.state.notify(pid::generation_of(uniq)) == Notify::Schedule {
+                self.local.queue.push_fresh(slot.index());
+                woken += 1;
+            }
+        }
+        if woken > 1 {
+            // This worker runs one of them; the others need not wait for it.
+            self.scheduler().notify();
+        }
+        self.local.publish_next_due(self.shared());
+    }
+
+    fn relieve(&self) {
+        self.local.queue.release_lifo();
+        self.shared().set_has_lifo(false);
+        self.fire_timers();
+        if !self.shared().stealers.is_empty() {
+            self.scheduler().notify();
+        }
+    }
+
+    /// Sleeps until notified or until the next timer; see `README.md`.
+    fn park(&self) {
+        let scheduler = self.scheduler();
+        let due = self.local.next_due();
+        let limit = (due != u64::MAX).then(|| self.node.clock.until(due));
+        let is_wanted = || {
+            let is_wanted =
+                scheduler.has_work() || !self.local.queue.is_empty() || scheduler.is_stopping();
+            if !is_wanted {
+                self.shared().counters.parks.increment();
+            }
+            is_wanted
+        };
+        let parker = &self.shared().parker;
+        let local = &self.local;
+        let woken = local.search.park(&scheduler.idle, local.index, parker, limit, is_wanted);
+        scheduler.monitor.worker_woke();
+        self.fire_timers();
+        if woken == Woken::ByNotifier && !scheduler.has_work() {
+            self.shared().counters.unparks_without_work.increment();
+        }
+    }
+}
