@@ -243,7 +243,7 @@ pub(crate) fn receive_routed(caller: &mut Caller<'_>, channel: i32, id: ChannelI
     };
     match state.receive(coroutines) {
         Receiving::Take(key) => push_stored(caller, channel, key),
-        Receiving::Message(message) => inbox::push_delivery(caller, id, message),
+        Receiving::Message(message) => inbox::push_delivery(caller, id, &message),
         Receiving::Moment(at) => time::push_moment(caller, at),
         Receiving::Closed => return Received::Closed,
         Receiving::Empty => return Received::Nothing,
@@ -313,7 +313,7 @@ fn received(stack: Stack) -> Reply {
     caller::enter(stack, |caller| {
         // The common case first, and without a copy of the wake.
         if let Some((channel, message)) = caller.process.inside.coroutines.take_message() {
-            inbox::push_delivery(caller, channel, message);
+            inbox::push_delivery(caller, channel, &message);
             return with_ok(caller, true);
         }
         let Some(wake) = caller.process.inside.coroutines.take_wake() else {
@@ -337,7 +337,7 @@ pub(crate) fn push_woken(caller: &mut Caller<'_>, wake: Wake) -> bool {
             true
         }
         Wake::Message { channel, message, .. } => {
-            inbox::push_delivery(caller, channel, message);
+            inbox::push_delivery(caller, channel, &message);
             true
         }
         Wake::Moment { at, .. } => {

@@ -8,7 +8,8 @@ use crate::api::{channel, function, send};
 use crate::coroutines::channel::{ChannelId, Source};
 use crate::error::ApiError;
 use crate::message::exit::Outcome;
-use crate::message::{Content, Message, UnixTime};
+use crate::message::received::{Passage, Received};
+use crate::message::{Content, UnixTime};
 use crate::payload::{self, Number, Payload};
 use crate::pid::ProcessId;
 use crate::slot::cancellation;
@@ -140,20 +141,19 @@ fn unlisten_inner(caller: &mut Caller<'_>) -> ApiResult {
 }
 
 /// Pushes a message or an event as its channel delivers it.
-#[expect(clippy::boxed_local, reason = "queues hand messages over boxed")]
-pub(crate) fn push_delivery(caller: &mut Caller<'_>, id: ChannelId, message: Box<Message>) {
+pub(crate) fn push_delivery(caller: &mut Caller<'_>, id: ChannelId, message: &Received) {
     let is_raw = matches!(
         caller.process.inside.channels.get(id).map(|channel| &channel.source),
         Some(Source::Listener { as_message: false, .. })
     );
-    match &message.content {
+    match message.content() {
         Content::User { from, topic, payload } => {
             if is_raw {
                 push_payload(caller, payload);
             } else {
                 push_message(caller, *from, topic, payload);
             }
-            if message.is_counted() {
+            if message.passage() == Passage::Counted {
                 caller.process.took(payload.size());
             }
         }

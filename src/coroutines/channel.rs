@@ -15,8 +15,9 @@ use smallvec::SmallVec;
 
 use super::short_queue::ShortQueue;
 use super::{Coroutines, Ticket};
-use crate::message::mailbox::MessageQueue;
-use crate::message::{Message, Topic};
+use crate::message::Topic;
+use crate::message::queue::ReceivedQueue;
+use crate::message::received::Received;
 
 /// Index of a channel in its process.
 pub(crate) type ChannelId = u32;
@@ -45,7 +46,7 @@ pub(crate) enum Wake {
     /// A value lies in the hand-off table under the coroutine's index.
     Received { case: u32 },
     /// A message or event of the channel.
-    Message { case: u32, channel: ChannelId, message: Box<Message> },
+    Message { case: u32, channel: ChannelId, message: Received },
     /// A moment of a timer channel.
     Moment { case: u32, at: u64 },
     /// The channel was closed while it waited to receive.
@@ -64,7 +65,7 @@ pub(crate) enum Wake {
 pub(crate) enum Content {
     /// Boxed to keep the channels of the runtime small, which every process has.
     Values(Box<Values>),
-    Messages(MessageQueue),
+    Messages(ReceivedQueue),
     Moments(VecDeque<u64>),
 }
 
@@ -139,7 +140,7 @@ pub(crate) enum Sending {
 pub(crate) enum Receiving {
     /// Take the value out of the channel's table.
     Take(Key),
-    Message(Box<Message>),
+    Message(Received),
     Moment(u64),
     Closed,
     /// Nothing there: wait.
@@ -153,7 +154,7 @@ impl Channel {
     }
 
     pub(crate) fn for_messages(source: Source) -> Self {
-        Channel::new(source, u32::MAX, Content::Messages(MessageQueue::new()))
+        Channel::new(source, u32::MAX, Content::Messages(ReceivedQueue::new()))
     }
 
     pub(crate) fn for_moments(timer: u64, capacity: u32) -> Self {
@@ -248,7 +249,7 @@ impl Channel {
     pub(crate) fn add_message(
         &mut self,
         id: ChannelId,
-        message: Box<Message>,
+        message: Received,
         coroutines: &mut Coroutines,
     ) {
         // The wake is put together where it stays: copied there from the stack, it would be read by
@@ -306,7 +307,7 @@ impl Channel {
         freed
     }
 
-    pub(crate) fn messages(&mut self) -> Option<&mut MessageQueue> {
+    pub(crate) fn messages(&mut self) -> Option<&mut ReceivedQueue> {
         match &mut self.content {
             Content::Messages(queue) => Some(queue),
             _ => None,
@@ -316,7 +317,7 @@ impl Channel {
 
 impl Channel {
     /// What it holds unread, if it is filled with messages.
-    pub(crate) fn into_messages(self) -> Option<MessageQueue> {
+    pub(crate) fn into_messages(self) -> Option<ReceivedQueue> {
         match self.content {
             Content::Messages(queue) => Some(queue),
             _ => None,

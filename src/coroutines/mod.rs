@@ -17,7 +17,8 @@ pub(crate) mod timers;
 
 use smallvec::SmallVec;
 
-use crate::message::{Answer, Message};
+use crate::message::received::Received;
+use crate::message::{Answer, Content};
 use crate::vm::lua::resume::CoroutineState;
 use channel::{ChannelId, CoroutineId, Wake};
 use short_queue::ShortQueue;
@@ -67,8 +68,7 @@ pub(crate) struct Coroutines {
 impl Coroutines {
     /// Ends all coroutines: none are left, and no ticket of theirs is ever given again. Returns
     /// the messages that some were woken with and did not take.
-    #[expect(clippy::vec_box, reason = "queues hand messages over boxed")]
-    pub(crate) fn start_over(&mut self) -> Vec<Box<Message>> {
+    pub(crate) fn start_over(&mut self) -> Vec<Received> {
         let ended = std::mem::take(self);
         self.waits = ended.waits;
         let wakes = ended.list.into_iter().flatten().filter_map(|coroutine| coroutine.wake);
@@ -82,7 +82,9 @@ impl Coroutines {
     /// Messages that coroutines were woken with and did not take.
     pub(crate) fn unread(&self) -> usize {
         let has_message = |coroutine: &&Coroutine| match &coroutine.wake {
-            Some(Wake::Message { message, .. }) => message.payload().is_some(),
+            Some(Wake::Message { message, .. }) => {
+                matches!(message.content(), Content::User { .. })
+            }
             _ => false,
         };
         self.list.iter().flatten().filter(has_message).count()
@@ -216,7 +218,7 @@ impl Coroutines {
 
     /// The message that the current coroutine was woken with, and its channel, if it was that.
     #[inline]
-    pub(crate) fn take_message(&mut self) -> Option<(ChannelId, Box<Message>)> {
+    pub(crate) fn take_message(&mut self) -> Option<(ChannelId, Received)> {
         let wake = &mut self.list[self.current as usize].as_mut()?.wake;
         let Some(Wake::Message { .. }) = wake else { return None };
         match wake.take() {

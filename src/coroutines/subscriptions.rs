@@ -11,7 +11,9 @@ use super::channel::{Channel, ChannelId, Channels, Content as ChannelContent, So
 use super::rare::Rare;
 use super::{Coroutines, Ticket};
 use crate::clock::Clock;
-use crate::message::mailbox::{Mailbox, MessageQueue, Taken};
+use crate::message::mailbox::{Mailbox, Taken};
+use crate::message::queue::{MessageQueue, ReceivedQueue};
+use crate::message::received::{Passage, Received};
 use crate::message::{Answer, Content, Message, Topic};
 use crate::payload::Payload;
 
@@ -36,8 +38,8 @@ pub(crate) struct Subscriptions {
 struct Others {
     listeners: Vec<(Topic, ChannelId)>,
     /// Messages and events that nothing is subscribed to.
-    waiting: MessageQueue,
-    waiting_events: MessageQueue,
+    waiting: ReceivedQueue,
+    waiting_events: ReceivedQueue,
     /// The peer of a link that is being removed: its LINK_DOWN must not be seen any more.
     unlinked: Option<u64>,
     /// The `uniq` of every process whose EXIT is waited for.
@@ -119,24 +121,34 @@ impl Subscriptions {
         self.pending.append(&mut users);
         let batch = if events.is_empty() { DRAIN_MAX } else { usize::MAX };
         self.route_pending(batch, uniq, channels, coroutines, &mut drained);
-        while let Some(mut event) = events.pop() {
-            if event.destination() != uniq {
-                continue;
-            }
-            event.set_arrival(self.next_arrival(), false);
-            match event.content {
-                Content::Answer { token, answer } => {
-                    if let Answer::Spawned { child, failure: Some(_) } = &answer {
-                        self.stop_monitoring(child.uniq);
-                    }
-                    coroutines.wake(Ticket::from_token(token), Wake::Answer(Box::new(answer)));
-                }
-                Content::Exit { from, .. } if !self.stop_monitoring(from.uniq) => {}
-                _ if self.is_of_unlinked(&event) => {}
-                _ => self.route_event(event, channels, coroutines),
+        while let Some(event) = events.pop() {
+            if event.destination() == uniq {
+                self.take_event(event, channels, coroutines);
             }
         }
         drained
+    }
+
+    fn take_event(
+        &mut self,
+        event: Box<Message>,
+        channels: &mut Channels,
+        coroutines: &mut Coroutines,
+    ) {
+        match event.content {
+            Content::Answer { token, answer } => {
+                if let Answer::Spawned { child, failure: Some(_) } = &answer {
+                    self.stop_monitoring(child.uniq);
+                }
+                coroutines.wake(Ticket::from_token(token), Wake::Answer(Box::new(answer)));
+            }
+            Content::Exit { from, .. } if !self.stop_monitoring(from.uniq) => {}
+            _ if self.is_of_unlinked(&event) => {}
+            _ => {
+                let event = event.receive(self.next_arrival(), Passage::Uncounted);
+                self.route_event(event, channels, coroutines);
+            }
+        }
     }
 
     /// Waits for the EXIT of a process; false if it is waited for already.
@@ -170,16 +182,15 @@ impl Subscriptions {
 
     /// Ends all subscriptions; what `unread` holds waits again, in the order of arrival, before
     /// what has not been routed yet.
-    #[expect(clippy::vec_box, reason = "queues hand messages over boxed")]
-    pub(crate) fn start_over(&mut self, unread: Vec<Box<Message>>) {
+    pub(crate) fn start_over(&mut self, unread: Vec<Received>) {
         let mut all = unread;
         let others = self.others.get_mut();
         for queue in [&mut others.waiting, &mut others.waiting_events] {
             all.extend(std::iter::from_fn(|| queue.pop()));
         }
-        all.sort_by_key(|message| message.arrival());
+        all.sort_by_key(Received::arrival);
         for message in all {
-            match message.content {
+            match message.content() {
                 Content::User { .. } => others.waiting.push(message),
                 _ => others.waiting_events.push(message),
             }
@@ -217,13 +228,13 @@ impl Subscriptions {
         coroutines: &mut Coroutines,
         drained: &mut Drained,
     ) -> bool {
-        let Some(mut message) = queue.pop() else { return false };
+        let Some(message) = queue.pop() else { return false };
         if message.destination() != uniq {
             drained.strays += 1;
             drained.stray_bytes += message.payload().map_or(0, Payload::size);
             return true;
         }
-        message.set_arrival(self.next_arrival(), true);
+        let message = message.receive(self.next_arrival(), Passage::Counted);
         self.route_message(message, channels, coroutines);
         true
     }
@@ -231,13 +242,16 @@ impl Subscriptions {
     /// Hands over a message that did not go through the mailbox, which is empty.
     pub(crate) fn accept(
         &mut self,
-        mut message: Box<Message>,
+        message: Box<Message>,
         channels: &mut Channels,
         coroutines: &mut Coroutines,
     ) -> Result<(), Box<Message>> {
-        match self.target_of(&message, channels).and_then(|id| Some((id, channels.get(id)?))) {
+        match self
+            .target_of(&message.content, channels)
+            .and_then(|id| Some((id, channels.get(id)?)))
+        {
             Some((id, channel)) if channel.has_receiver() => {
-                message.set_arrival(self.next_arrival(), false);
+                let message = message.receive(self.next_arrival(), Passage::Uncounted);
                 channel.add_message(id, message, coroutines);
                 Ok(())
             }
@@ -252,11 +266,14 @@ impl Subscriptions {
 
     fn route_message(
         &mut self,
-        message: Box<Message>,
+        message: Received,
         channels: &mut Channels,
         coroutines: &mut Coroutines,
     ) {
-        match self.target_of(&message, channels).and_then(|id| Some((id, channels.get(id)?))) {
+        match self
+            .target_of(message.content(), channels)
+            .and_then(|id| Some((id, channels.get(id)?)))
+        {
             Some((id, channel)) => channel.add_message(id, message, coroutines),
             None => self.others.get_mut().waiting.push(message),
         }
@@ -264,7 +281,7 @@ impl Subscriptions {
 
     fn route_event(
         &mut self,
-        event: Box<Message>,
+        event: Received,
         channels: &mut Channels,
         coroutines: &mut Coroutines,
     ) {
@@ -275,21 +292,21 @@ impl Subscriptions {
     }
 
     #[inline]
-    fn target_of(&mut self, message: &Message, channels: &Channels) -> Option<ChannelId> {
+    fn target_of(&mut self, content: &Content, channels: &Channels) -> Option<ChannelId> {
         if self.others.get().is_none() {
             return self.inbox;
         }
-        if let (Some(recent), Content::User { topic, .. }) = (self.recent, &message.content)
+        if let (Some(recent), Content::User { topic, .. }) = (self.recent, content)
             && channels.listens_to(recent, topic)
         {
             return Some(recent);
         }
-        self.find_target(message)
+        self.find_target(content)
     }
 
     #[inline(never)]
-    fn find_target(&mut self, message: &Message) -> Option<ChannelId> {
-        let Content::User { topic, .. } = &message.content else { return None };
+    fn find_target(&mut self, content: &Content) -> Option<ChannelId> {
+        let Content::User { topic, .. } = content else { return None };
         let listener = self.listener(topic);
         self.recent = listener.or(self.recent);
         listener.or(self.inbox)

@@ -7,6 +7,8 @@ pub(crate) mod exit;
 pub(crate) mod lease;
 pub(crate) mod limits;
 pub(crate) mod mailbox;
+pub(crate) mod queue;
+pub(crate) mod received;
 
 use std::ptr;
 
@@ -20,10 +22,10 @@ pub(crate) type Topic = smallvec::SmallVec<[u8; 24]>;
 
 /// A message or event; intrusive, so queues link it without allocating.
 pub(crate) struct Message {
-    /// The next in whichever queue holds it; used by `mailbox.rs` only.
-    pub(super) next: *mut Message,
-    /// Until it is routed the `uniq` that the sender meant (M3), then when it arrived and whether the
-    /// mailbox counts it: two words would be one too many, see below.
+    /// The next in whichever queue holds it; used by `queue.rs` and `mailbox.rs` only.
+    next: *mut Message,
+    /// The `uniq` that the sender meant (M3); of one that has arrived ([`received::Received`]) its place
+    /// in the order of arrival and its passage: two words would be one too many, see below.
     label: u64,
     pub(crate) content: Content,
 }
@@ -142,29 +144,13 @@ impl Message {
         message
     }
 
-    /// The `uniq` that the sender meant; until it is routed.
+    /// The `uniq` that the sender meant.
     pub(crate) fn destination(&self) -> u64 {
         self.label
     }
 
     pub(crate) fn set_destination(&mut self, uniq: u64) {
         self.label = uniq;
-    }
-
-    /// Notes when it arrived in its process, and whether the mailbox counts it until Lua takes it:
-    /// not if it was handed over past the mailbox.
-    pub(crate) fn set_arrival(&mut self, arrival: u64, is_counted: bool) {
-        self.label = arrival << 1 | u64::from(is_counted);
-    }
-
-    /// Its place in the order of arrival; once it is routed.
-    pub(crate) fn arrival(&self) -> u64 {
-        self.label >> 1
-    }
-
-    /// Whether the mailbox counts it until Lua takes it; once it is routed.
-    pub(crate) fn is_counted(&self) -> bool {
-        self.label & 1 == 1
     }
 
     /// The payload of a user message.

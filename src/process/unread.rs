@@ -3,6 +3,7 @@
 use super::Process;
 use crate::coroutines::channel::{Channel, ChannelId, Source};
 use crate::message::Content;
+use crate::message::received::Passage;
 use crate::slot::cancellation;
 
 impl Process {
@@ -26,10 +27,10 @@ impl Process {
         let Some(mut messages) = channel.into_messages() else { return };
         let mut lost = 0;
         while let Some(message) = messages.pop() {
-            match &message.content {
+            match message.content() {
                 Content::User { payload, .. } => {
                     lost += 1;
-                    if message.is_counted() {
+                    if message.passage() == Passage::Counted {
                         self.took(payload.size());
                     }
                 }

@@ -1,0 +1,163 @@
+//! Private lists of messages, linked through the messages themselves.
+
+#![allow(unsafe_code)]
+
+use std::ptr;
+
+use super::Message;
+use super::received::Received;
+use crate::prefetch::prefetch;
+
+// SAFETY: `next` is followed by whoever owns the queue that links the message; all other
+// fields are Send.
+unsafe impl Send for Message {}
+
+/// Cache lines of a message.
+const MESSAGE_LINES: usize = 2;
+
+/// A private list of messages in order; pushing, popping and joining cost nothing but links.
+pub(crate) struct MessageQueue {
+    head: *mut Message,
+    tail: *mut Message,
+    len: usize,
+}
+
+// SAFETY: the queue owns its messages, which are Send.
+unsafe impl Send for MessageQueue {}
+
+impl Default for MessageQueue {
+    fn default() -> Self {
+        MessageQueue::new()
+    }
+}
+
+impl MessageQueue {
+    pub(crate) const fn new() -> Self {
+        MessageQueue { head: ptr::null_mut(), tail: ptr::null_mut(), len: 0 }
+    }
+
+    /// # Safety
+    /// `newest` heads a chain of boxed messages, newest first, that the caller owns.
+    pub(super) unsafe fn from_stack(newest: *mut Message) -> Self {
+        let mut queue = MessageQueue { head: ptr::null_mut(), tail: newest, len: 0 };
+        let mut message = newest;
+        while !message.is_null() {
+            // Another core has written it; the line without the link, which is read when it is routed,
+            // comes meanwhile.
+            prefetch(message, MESSAGE_LINES);
+            // SAFETY: the caller owns the chain.
+            let next = unsafe { std::mem::replace(&mut (*message).next, queue.head) };
+            queue.head = message;
+            queue.len += 1;
+            message = next;
+        }
+        queue
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn push(&mut self, mut message: Box<Message>) {
+        message.next = ptr::null_mut();
+        let raw = Box::into_raw(message);
+        if self.tail.is_null() {
+            self.head = raw;
+        } else {
+            // SAFETY: the tail is a message that this queue owns.
+            unsafe { (*self.tail).next = raw };
+        }
+        self.tail = raw;
+        self.len += 1;
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Box<Message>> {
+        if self.head.is_null() {
+            return None;
+        }
+        // SAFETY: the head is a boxed message that this queue owns.
+        let message = unsafe { Box::from_raw(self.head) };
+        self.head = message.next;
+        self.len -= 1;
+        if self.head.is_null() {
+            self.tail = ptr::null_mut();
+        }
+        Some(message)
+    }
+
+    /// Moves everything of `other` behind what is here.
+    pub(crate) fn append(&mut self, other: &mut MessageQueue) {
+        if other.head.is_null() {
+            return;
+        }
+        if self.tail.is_null() {
+            self.head = other.head;
+        } else {
+            // SAFETY: the tail is a message that this queue owns.
+            unsafe { (*self.tail).next = other.head };
+        }
+        self.tail = other.tail;
+        self.len += other.len;
+        // The messages moved: `other` must not drop them.
+        std::mem::forget(std::mem::take(other));
+    }
+
+    /// Splits off the messages for which `wanted` holds; both keep their order.
+    pub(crate) fn extract(&mut self, mut wanted: impl FnMut(&Message) -> bool) -> MessageQueue {
+        let (mut kept, mut taken) = (MessageQueue::new(), MessageQueue::new());
+        while let Some(message) = self.pop() {
+            if wanted(&message) { taken.push(message) } else { kept.push(message) }
+        }
+        *self = kept;
+        taken
+    }
+}
+
+impl Drop for MessageQueue {
+    fn drop(&mut self) {
+        // One at a time: a long chain must not be a deep recursion.
+        while self.pop().is_some() {}
+    }
+}
+
+/// A list of messages that have arrived in their process.
+#[derive(Default)]
+pub(crate) struct ReceivedQueue(MessageQueue);
+
+impl ReceivedQueue {
+    pub(crate) const fn new() -> Self {
+        ReceivedQueue(MessageQueue::new())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, message: Received) {
+        self.0.push(message.into_message());
+    }
+
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Option<Received> {
+        self.0.pop().map(Received::of_message)
+    }
+
+    /// Moves everything of `other` behind what is here.
+    pub(crate) fn append(&mut self, other: &mut ReceivedQueue) {
+        self.0.append(&mut other.0);
+    }
+
+    /// Splits off the messages for which `wanted` holds; both keep their order.
+    pub(crate) fn extract(&mut self, wanted: impl FnMut(&Message) -> bool) -> ReceivedQueue {
+        ReceivedQueue(self.0.extract(wanted))
+    }
+}
