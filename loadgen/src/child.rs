@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde::Deserialize;
 
-use crate::report::metric::Metric;
+use crate::figure::metric::Metric;
 use crate::scenario::{Parameter, Scenario};
 use crate::session::Session;
 

@@ -14,6 +14,7 @@ mod args;
 mod child;
 mod compare;
 mod engine;
+mod figure;
 mod machine;
 mod model;
 mod page;
@@ -28,6 +29,7 @@ mod scenario;
 mod session;
 mod sitting;
 mod statistics;
+mod status;
 mod targets;
 
 use std::process::ExitCode;
@@ -38,12 +40,6 @@ use crate::args::{Args, Command};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// Exit status for arguments and files that make no sense; also clap's own.
-pub(crate) const EXIT_USAGE: u8 = 2;
-
-/// What a shell reports for a program ended by Ctrl-C.
-pub(crate) const EXIT_INTERRUPTED: i32 = 130;
 
 fn main() -> ExitCode {
     let args = Args::parse();

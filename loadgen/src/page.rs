@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::EXIT_USAGE;
 use crate::report::{self, result};
+use crate::status::EXIT_USAGE;
 
 /// Write a page (HTML) about results
 ///

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::Seq
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::report::quantity;
+use crate::figure::quantity;
 
 /// Steps of a measurement, of tens of nanoseconds.
 const STEPS: u64 = 50_000;

@@ -5,7 +5,7 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 
-use crate::report::metric::Metric;
+use crate::figure::metric::Metric;
 
 /// Before a sitting: the share of the last ten seconds in which some thread waited for a core,
 const PRESSURE_MAX: f64 = 0.01;

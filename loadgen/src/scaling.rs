@@ -12,14 +12,15 @@ use serde::Serialize;
 
 use crate::args::{Sizes, at_least_one, chosen_or, scenario_parser};
 use crate::child::{self, Plan};
+use crate::figure::metric::Metric;
+use crate::figure::quantity;
 use crate::machine::Machine;
 use crate::placement::Placement;
 use crate::print::{Printer, Target};
 use crate::progress;
 use crate::quiet::{self, Before, Disturbance, Meter};
 use crate::report::grid::{self, Align, Column, Grid, wrapped};
-use crate::report::metric::Metric;
-use crate::report::{json, label, quantity, table};
+use crate::report::{json, label, table};
 use crate::scenario::{self, Parameter, Scenario};
 use crate::session::{Problem, Session};
 use crate::statistics::{self, Estimate, PAIRS_MIN, median};

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use tempfile::TempDir;
 
-use crate::{EXIT_INTERRUPTED, EXIT_USAGE};
+use crate::status::{EXIT_INTERRUPTED, EXIT_USAGE};
 
 /// How often a running program is looked at. Rare enough to cost the measured cores nothing.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);

@@ -22,8 +22,8 @@ use crate::report::result::ResultFile;
 use crate::report::table::Table;
 use crate::report::{self, Run, grid, hgrm, json, result};
 use crate::scenario::{self, Scenario};
+use crate::status::{EXIT_INTERRUPTED, EXIT_USAGE};
 use crate::targets;
-use crate::{EXIT_INTERRUPTED, EXIT_USAGE};
 
 /// The page in the folder of results.
 const PAGE: &str = "report.html";

@@ -6,14 +6,15 @@ use console::style;
 use serde::Serialize;
 
 use super::series::{Series, Side};
-use crate::compare::limit::{interval, passed};
+use crate::compare::limit::passed;
 use crate::compare::threshold::Threshold;
+use crate::figure::metric::Metric;
+use crate::figure::quantity;
 use crate::machine::Machine;
 use crate::placement::Placement;
 use crate::quiet::{self, Before, Disturbance};
 use crate::report::grid::{self, Align, Column, Grid, wrapped};
-use crate::report::metric::Metric;
-use crate::report::{json, quantity, table};
+use crate::report::{json, table};
 use crate::scenario::{Parameters, Scenario};
 use crate::statistics::Verdict;
 
@@ -107,7 +108,7 @@ impl Table {
             vec![label, metric.heading().to_owned(), median(Side::Old), median(Side::New)];
         let verdict = series.change().map(|change| {
             cells.push(quantity::ratio(change.estimate.median));
-            cells.push(interval(&change.estimate));
+            cells.push(quantity::interval(change.estimate.low, change.estimate.high));
             cells.push(format!("±{}", quantity::percent(change.noise)));
             let verdict = change.verdict(metric.is_better_high());
             cells.push(verdict.text(metric == Metric::Memory).to_owned());

@@ -1,6 +1,6 @@
 //! The values of one figure in the order in which they were measured, and what they say.
 
-use crate::report::metric::Metric;
+use crate::figure::metric::Metric;
 use crate::statistics::{self, Change};
 
 /// What runs in turn.

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::table;
 use super::threshold::Threshold;
 use crate::report::pair::{Pair, Pairing};
-use crate::report::quantity;
 use crate::statistics::{Estimate, PAIRS_MIN};
 
 /// Returns what is beyond the threshold. One that applies to nothing, or to what was run too rarely,
@@ -74,9 +73,4 @@ fn too_few(threshold: &Threshold, label: &str, pair: &Pair<'_>) -> String {
 pub(super) fn broken(pair: &Pair<'_>) -> String {
     let failure = pair.after.failure().unwrap_or("no reason given");
     format!("{}: failed, and did not before: {failure}", pair.after.scenario())
-}
-
-/// `0.990 to 1.031`.
-pub(crate) fn interval(estimate: &Estimate) -> String {
-    format!("{} to {}", quantity::ratio(estimate.low), quantity::ratio(estimate.high))
 }

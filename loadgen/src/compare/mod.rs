@@ -11,11 +11,11 @@ use std::process::ExitCode;
 use clap::Args;
 
 use self::threshold::Threshold;
-use crate::EXIT_USAGE;
 use crate::print;
 use crate::report::grid;
 use crate::report::pair;
 use crate::report::result::{self, ResultFile};
+use crate::status::EXIT_USAGE;
 
 /// Compare two results: AFTER against BEFORE
 ///

@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use super::limit::interval;
+use crate::figure::metric::Metric;
+use crate::figure::quantity;
 use crate::machine::Machine;
 use crate::quiet::Disturbance;
 use crate::report::grid::{Align, Column, Grid, wrapped};
 use crate::report::label;
-use crate::report::metric::Metric;
 use crate::report::pair::{self, Group, Pair, Pairing};
-use crate::report::quantity;
 use crate::report::result::ResultFile;
 
 const COLUMNS: [Column; 8] = [
@@ -77,7 +76,7 @@ fn row(pair: &Pair<'_>, metric: Metric) -> Option<Vec<String>> {
     row.extend(match pair.change(metric) {
         Some(change) => vec![
             quantity::ratio(change.estimate.median),
-            interval(&change.estimate),
+            quantity::interval(change.estimate.low, change.estimate.high),
             format!("±{}", quantity::percent(change.noise)),
             change.verdict(metric.is_better_high()).text(metric == Metric::Memory).to_owned(),
         ],

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::report::metric::Metric;
+use crate::figure::metric::Metric;
 use crate::statistics::Estimate;
 
 /// What a threshold looks like, for error messages.

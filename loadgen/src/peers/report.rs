@@ -9,7 +9,7 @@ use super::judge::{Comparison, Verdict};
 use super::measure::Side;
 use super::rows::{Bound, Figure};
 use super::toolchain::{Peer, Peers};
-use crate::compare::limit::interval;
+use crate::figure::quantity;
 use crate::machine::Machine;
 use crate::placement::Placement;
 use crate::quiet::{self, Before, Disturbance};
@@ -111,7 +111,9 @@ fn cells(comparison: &Comparison, verdict: &Verdict, is_quick: bool) -> Vec<Stri
         figure(Side::Erlang),
         figure(Side::Go),
         comparison.ratio().map_or("-".to_owned(), |ratio| format!("{ratio:.2}")),
-        comparison.interval().map_or(String::new(), |estimate| interval(&estimate)),
+        comparison
+            .interval()
+            .map_or(String::new(), |bounds| quantity::interval(bounds.low, bounds.high)),
         bound(row.figure, row.must),
         bound(row.figure, row.goal),
         verdict.text().to_owned(),

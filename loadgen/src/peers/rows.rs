@@ -3,7 +3,7 @@
 //! *Must* is what the engine promises, *goal* what it wants to be known for. Ratios count, because
 //! machines differ; the few absolute bounds are of memory and of times that people notice.
 
-use crate::report::metric::Metric;
+use crate::figure::metric::Metric;
 use crate::scenario::Parameter::{self, *};
 
 /// One comparison.

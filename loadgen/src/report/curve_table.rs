@@ -1,7 +1,7 @@
 //! The measurements within a run, for people: a line each below the table of scenarios.
 
-use super::curve::{self, Curve};
 use super::grid::{Align, Column, Grid};
+use crate::figure::curve::{self, Curve};
 
 const INDENT: &str = "  ";
 

@@ -1,7 +1,6 @@
 //! Results, written four ways: a table and a page for people, JSON for tools, `.hgrm` files for
 //! plotting latencies.
 
-pub(crate) mod curve;
 mod curve_table;
 pub(crate) mod grid;
 mod hdr_text;
@@ -9,9 +8,7 @@ pub(crate) mod hgrm;
 mod html;
 pub(crate) mod json;
 pub(crate) mod label;
-pub(crate) mod metric;
 pub(crate) mod pair;
-pub(crate) mod quantity;
 pub(crate) mod result;
 pub(crate) mod table;
 

@@ -1,7 +1,7 @@
 //! Which runs are repeats of each other, and which of two results belong together.
 
-use super::metric::Metric;
 use super::result::{ResultFile, RunResult};
+use crate::figure::metric::Metric;
 use crate::quiet::Disturbance;
 use crate::scenario;
 use crate::statistics::{self, Change, median};
@@ -47,7 +47,7 @@ impl<'a> Group<'a> {
     /// The figure of each passed run that has it, in the order of the runs.
     pub(crate) fn values(&self, metric: Metric) -> Vec<f64> {
         let passed = self.runs.iter().filter(|run| run.validated);
-        passed.filter_map(|run| metric.value_of(run)).collect()
+        passed.filter_map(|run| run.value_of(metric)).collect()
     }
 
     /// The median over the passed runs. Each figure has its own: the run with the median rate need
@@ -60,7 +60,7 @@ impl<'a> Group<'a> {
     /// counters: the one with the median of what the scenario is about (the lower one of two).
     pub(crate) fn shown(&self) -> Option<&'a RunResult> {
         let headline = self.headline();
-        let value = |run: &RunResult| headline.value_of(run).unwrap_or(0.0);
+        let value = |run: &RunResult| run.value_of(headline).unwrap_or(0.0);
         let mut passed: Vec<_> = self.runs.iter().copied().filter(|run| run.validated).collect();
         passed.sort_by(|a, b| value(a).total_cmp(&value(b)));
         passed.get(passed.len().saturating_sub(1) / 2).copied()

@@ -12,8 +12,9 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::curve::Curve;
 use super::hdr_text;
+use crate::figure::curve::Curve;
+use crate::figure::metric::Metric;
 use crate::machine::Machine;
 use crate::quiet::{Before, Disturbance};
 
@@ -123,6 +124,20 @@ impl RunResult {
     /// The times that count: from the intended moment if there is one, else from the send.
     pub(crate) fn times(&self) -> Option<&Times> {
         self.latency_us.as_ref().or(self.rtt_us.as_ref())
+    }
+
+    /// The value of a figure, if the run has it.
+    pub(crate) fn value_of(&self, metric: Metric) -> Option<f64> {
+        let times = self.times();
+        match metric {
+            Metric::Rate => self.rate_per_s,
+            Metric::P50 => times.map(|times| times.p50),
+            Metric::P90 => times.map(|times| times.p90),
+            Metric::P99 => times.map(|times| times.p99),
+            Metric::P999 => times.map(|times| times.p999),
+            Metric::Max => times.map(|times| times.max),
+            Metric::Memory => self.bytes_per_process,
+        }
     }
 
     /// Says which field is missing or has an impossible value.

@@ -1,7 +1,7 @@
 //! Contention on one mailbox: many senders, one receiver.
 
 use super::{Comparison, Parameter, Scenario, exec};
-use crate::report::metric::Metric;
+use crate::figure::metric::Metric;
 
 pub(crate) static SCENARIO: Scenario = Scenario {
     name: "fan_in",

@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::{Comparison, HOST, Outcome, Parameter, Parameters, Scenario};
 use crate::args::Sizes;
 use crate::engine::{Engine, Value};
+use crate::figure::curve::Curve;
+use crate::figure::metric::Metric;
 use crate::machine;
-use crate::report::curve::Curve;
-use crate::report::metric::Metric;
 
 pub(crate) static SCENARIO: Scenario = Scenario {
     name: "idle_memory",

@@ -22,7 +22,7 @@ mod steal;
 
 use crate::args::Sizes;
 use crate::engine::{Engine, Value};
-use crate::report::metric::Metric;
+use crate::figure::metric::Metric;
 pub(crate) use outcome::Outcome;
 #[cfg(test)]
 pub(crate) use outcome::histogram;

@@ -10,9 +10,9 @@ use hdrhistogram::Histogram;
 use super::{Comparison, HOST, Outcome, Parameter, Parameters, Scenario};
 use crate::args::Sizes;
 use crate::engine::{Engine, Value};
-use crate::report::curve::Curve;
-use crate::report::metric::Metric;
-use crate::report::quantity;
+use crate::figure::curve::Curve;
+use crate::figure::metric::Metric;
+use crate::figure::quantity;
 
 pub(crate) static SCENARIO: Scenario = Scenario {
     name: "open_loop",

@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 
 use crate::engine::Value;
-use crate::report::curve::Curve;
+use crate::figure::curve::Curve;
 
 /// Longest time a histogram can hold, in ns: an hour. Longer ones count as that.
 const TIME_MAX_NS: u64 = 3600 * 1_000_000_000;

@@ -7,8 +7,8 @@ use super::outcome::number;
 use super::{Comparison, HOST, Outcome, Parameter, Parameters, Scenario};
 use crate::args::Sizes;
 use crate::engine::{Engine, Value};
-use crate::report::curve::Curve;
-use crate::report::metric::Metric;
+use crate::figure::curve::Curve;
+use crate::figure::metric::Metric;
 
 pub(crate) static SCENARIO: Scenario = Scenario {
     name: "payload",

@@ -1,7 +1,7 @@
 //! Latency and throughput of request and answer: pairs that each have one message under way.
 
 use super::{Comparison, Parameter, Scenario, exec};
-use crate::report::metric::Metric;
+use crate::figure::metric::Metric;
 
 pub(crate) static SCENARIO: Scenario = Scenario {
     name: "ping_pong",

@@ -2,7 +2,7 @@
 //! meanwhile show whether those that do nothing cost those that do something.
 
 use super::{Comparison, Parameter, Scenario, exec};
-use crate::report::metric::Metric;
+use crate::figure::metric::Metric;
 
 pub(crate) static SCENARIO: Scenario = Scenario {
     name: "ring",

@@ -3,7 +3,7 @@
 //! the modest default.
 
 use super::{Comparison, Parameter, Scenario, exec};
-use crate::report::metric::Metric;
+use crate::figure::metric::Metric;
 
 pub(crate) static SCENARIO: Scenario = Scenario {
     name: "skynet",

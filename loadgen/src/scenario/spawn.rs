@@ -1,7 +1,7 @@
 //! The cost of a process from start to the event of its end.
 
 use super::{Comparison, Parameter, Scenario, exec};
-use crate::report::metric::Metric;
+use crate::figure::metric::Metric;
 
 pub(crate) static SCENARIO: Scenario = Scenario {
     name: "spawn",

@@ -1,7 +1,7 @@
 //! How well work spreads: one process starts all, so every other worker must steal.
 
 use super::{Comparison, Parameter, Scenario, exec};
-use crate::report::metric::Metric;
+use crate::figure::metric::Metric;
 
 pub(crate) static SCENARIO: Scenario = Scenario {
     name: "steal",

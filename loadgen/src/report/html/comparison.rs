@@ -3,9 +3,9 @@
 use super::markup::{Element, element};
 use super::overview::figure;
 use super::{Entry, cell, row_name, section, table};
-use crate::report::metric::Metric;
+use crate::figure::metric::Metric;
+use crate::figure::quantity;
 use crate::report::pair::{self, Group, Pair};
-use crate::report::quantity;
 use crate::report::result::{ResultFile, RunResult};
 use crate::statistics::Verdict;
 

@@ -6,8 +6,8 @@ use super::Entry;
 use super::chart::{Axis, COLOURS, Line, LineChart, Stroke};
 use super::scale::Scale;
 use super::scenario;
+use crate::figure::quantity;
 use crate::report::pair::Group;
-use crate::report::quantity;
 use crate::report::result::{RunResult, Times};
 
 /// Points of a line: one every few pixels.

@@ -6,9 +6,9 @@ use super::markup::{Element, element};
 use super::overview::plain_rate;
 use super::scale::Scale;
 use super::{Entry, cell, row_name, table};
-use crate::report::curve::{self, Curve};
-use crate::report::metric::Metric;
-use crate::report::quantity;
+use crate::figure::curve::{self, Curve};
+use crate::figure::metric::Metric;
+use crate::figure::quantity;
 
 const OFFERED: &str = "offered_per_s";
 const ACHIEVED: &str = "achieved_per_s";

@@ -7,10 +7,11 @@ use super::chart::{Axis, COLOURS, Line, LineChart, Stroke};
 use super::markup::{Element, element};
 use super::scale::Scale;
 use super::{Entry, cell, row_name, section, table};
-use crate::report::metric::Metric;
+use crate::figure::metric::Metric;
+use crate::figure::quantity;
+use crate::report::label;
 use crate::report::pair::Group;
 use crate::report::result::RunResult;
-use crate::report::{label, quantity};
 
 /// The table of all figures.
 pub(super) fn summary(entries: &[Entry<'_>]) -> Element {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::markup::{Element, element};
 use super::{Entry, cell, latency, loads, row_name, section, table};
-use crate::report::quantity;
+use crate::figure::quantity;
 use crate::report::{label, result::RunResult};
 use crate::scenario;
 

@@ -1,7 +1,7 @@
 //! The page as a whole: what it shows, and that nothing from a file becomes markup.
 
 use super::*;
-use crate::report::curve::Curve;
+use crate::figure::curve::Curve;
 use crate::report::result::RunResult;
 use crate::report::{json, samples};
 

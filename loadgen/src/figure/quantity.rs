@@ -49,8 +49,13 @@ pub(crate) fn ratio(ratio: f64) -> String {
     }
 }
 
+/// Ratios between which something lies: `0.990 to 1.031`.
+pub(crate) fn interval(low: f64, high: f64) -> String {
+    format!("{} to {}", ratio(low), ratio(high))
+}
+
 /// A whole number with thin spaces between groups of three digits.
-pub(super) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -63,7 +68,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// Three digits, without zeros behind the point: 1, 1.25, 12.5, 125.
-pub(super) fn significant(value: f64) -> String {
+pub(crate) fn significant(value: f64) -> String {
     let text = match value.abs() {
         size if size >= 99.95 => return format!("{value:.0}"),
         size if size >= 9.995 => format!("{value:.1}"),

@@ -1,7 +1,6 @@
 //! The figures by which runs are compared.
 
 use super::quantity;
-use super::result::RunResult;
 
 /// One figure of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,18 +59,5 @@ impl Metric {
     /// Whether more of it is better.
     pub(crate) fn is_better_high(self) -> bool {
         self == Metric::Rate
-    }
-
-    pub(crate) fn value_of(self, run: &RunResult) -> Option<f64> {
-        let times = run.times();
-        match self {
-            Metric::Rate => run.rate_per_s,
-            Metric::P50 => times.map(|times| times.p50),
-            Metric::P90 => times.map(|times| times.p90),
-            Metric::P99 => times.map(|times| times.p99),
-            Metric::P999 => times.map(|times| times.p999),
-            Metric::Max => times.map(|times| times.max),
-            Metric::Memory => run.bytes_per_process,
-        }
     }
 }

@@ -25,7 +25,7 @@ impl Curve {
     }
 
     /// Every row has a value for each column, from 0 up.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         for (index, row) in self.rows.iter().enumerate() {
             if row.len() != self.columns.len() {
                 let (has, needs) = (row.len(), self.columns.len());
@@ -40,12 +40,12 @@ impl Curve {
 }
 
 /// What stands above a column.
-pub(super) fn heading(name: &str) -> &str {
+pub(crate) fn heading(name: &str) -> &str {
     known(name).map_or(name, |(heading, _)| heading)
 }
 
 /// A value of a column with its unit.
-pub(super) fn show(name: &str, value: f64) -> String {
+pub(crate) fn show(name: &str, value: f64) -> String {
     known(name).map_or(quantity::significant as Show, |(_, show)| show)(value)
 }
 
