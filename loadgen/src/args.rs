@@ -3,9 +3,8 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
-use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::ab::AbArgs;
 use crate::compare::threshold::Threshold;
@@ -13,7 +12,7 @@ use crate::model::ModelArgs;
 use crate::peers::PeersArgs;
 use crate::report::result::Settings;
 use crate::scaling::ScalingArgs;
-use crate::scenario::{self, Parameter, Scenario};
+use crate::scenario::{self, Scenario, Sizes, chosen_or, scenario_parser};
 use crate::{compare, page};
 
 /// Drive Moonlet through its Lua process API, check every message, report what it costs.
@@ -40,7 +39,8 @@ pub(crate) struct Args {
     pub(crate) no_pin: bool,
 
     /// Run each scenario N times; the table shows the median
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one())]
+    #[arg(long, value_name = "N", default_value_t = 1,
+        value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) repeat: u64,
 
     /// Run each scenario N times more before, without reporting
@@ -86,69 +86,6 @@ pub(crate) enum Command {
     Model(ModelArgs),
 }
 
-/// Sizes; what is not given has a default per scenario.
-#[derive(Debug, Default, ClapArgs)]
-#[command(next_help_heading = "Sizes (defaults: see the scenarios)")]
-pub(crate) struct Sizes {
-    /// Pairs of processes: ping_pong
-    #[arg(long, value_name = "N", value_parser = at_least_one())]
-    pairs: Option<u64>,
-
-    /// Round trips of each pair: ping_pong, latency_under_load
-    #[arg(long, value_name = "N", value_parser = at_least_one())]
-    rounds: Option<u64>,
-
-    /// Sending processes: fan_in
-    #[arg(long, value_name = "N", value_parser = at_least_one())]
-    senders: Option<u64>,
-
-    /// Messages of each sender or kind, or processes (of each row): fan_in, spawn, idle_memory,
-    /// payload
-    #[arg(long, value_name = "N", value_parser = at_least_one())]
-    count: Option<u64>,
-
-    /// Processes in the ring: ring
-    #[arg(long, value_name = "N", value_parser = at_least_one())]
-    size: Option<u64>,
-
-    /// Hops of the token: ring
-    #[arg(long, value_name = "N", value_parser = at_least_one())]
-    hops: Option<u64>,
-
-    /// Processes that wait meanwhile: ring
-    #[arg(long, value_name = "N")]
-    waiting: Option<u64>,
-
-    /// Leaves of the tree, a power of ten: skynet
-    #[arg(long, value_name = "N", value_parser = power_of_ten)]
-    leaves: Option<u64>,
-
-    /// Computing processes: steal
-    #[arg(long, value_name = "N", value_parser = at_least_one())]
-    tasks: Option<u64>,
-
-    /// Which Fibonacci number each task computes: steal
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=60))]
-    n: Option<u64>,
-
-    /// Processes that compute without end: latency_under_load
-    #[arg(long, value_name = "N")]
-    busy: Option<u64>,
-
-    /// Answering processes: open_loop
-    #[arg(long, value_name = "N", value_parser = at_least_one())]
-    servers: Option<u64>,
-
-    /// How long each rate is offered: open_loop
-    #[arg(long, value_name = "N", value_parser = at_least_one())]
-    millis: Option<u64>,
-
-    /// Requests per second, e.g. 1000,2000 [default: doubled up to the knee]: open_loop
-    #[arg(long, value_name = "LIST", value_delimiter = ',',
-        value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
-    rates: Vec<u64>,
-}
-
 impl Args {
     /// The chosen scenarios, each once; all, if none was named.
     pub(crate) fn scenarios(&self) -> Vec<&'static Scenario> {
@@ -157,7 +94,13 @@ impl Args {
 
     /// Refuses what the parser cannot see.
     pub(crate) fn check(&self) -> Result<(), clap::Error> {
-        self.sizes.check(&self.scenarios())
+        let checked = match &self.command {
+            None => scenario::check_sizes(&self.sizes, &self.scenarios()),
+            Some(Command::Ab(args)) => args.check(),
+            Some(Command::Scaling(args)) => args.check(),
+            Some(_) => Ok(()),
+        };
+        checked.map_err(|text| Args::command().error(ErrorKind::ArgumentConflict, text))
     }
 
     pub(crate) fn workers(&self) -> Option<usize> {
@@ -175,99 +118,13 @@ impl Args {
     }
 }
 
-/// The chosen scenarios, each once, else the usual ones.
-pub(crate) fn chosen_or(
-    chosen: &[&'static Scenario],
-    usual: &[&'static Scenario],
-) -> Vec<&'static Scenario> {
-    let mut scenarios: Vec<&Scenario> = Vec::new();
-    for scenario in if chosen.is_empty() { usual } else { chosen } {
-        if scenarios.iter().all(|known| known.name != scenario.name) {
-            scenarios.push(scenario);
-        }
-    }
-    scenarios
-}
-
-impl Sizes {
-    /// Refuses a size that no chosen scenario has: it would change nothing.
-    pub(crate) fn check(&self, chosen: &[&Scenario]) -> Result<(), clap::Error> {
-        let given = Parameter::ALL.into_iter().filter(|parameter| self.get(*parameter).is_some());
-        let given = given.map(|parameter| (parameter.name(), scenario::having(parameter)));
-        let rates = (!self.rates.is_empty()).then(|| ("rates", vec!["open_loop"]));
-        for (size, having) in given.chain(rates) {
-            if !chosen.iter().any(|scenario| having.contains(&scenario.name)) {
-                let chosen: Vec<_> = chosen.iter().map(|scenario| scenario.name).collect();
-                let text = format!(
-                    "--{size} is a size of {}, and what runs is {}",
-                    having.join(", "),
-                    chosen.join(", ")
-                );
-                return Err(Args::command().error(ErrorKind::ArgumentConflict, text));
-            }
-        }
-        Ok(())
-    }
-
-    /// The rates given on the command line, from low to high.
-    pub(crate) fn rates(&self) -> Vec<u64> {
-        let mut rates = self.rates.clone();
-        rates.sort_unstable();
-        rates.dedup();
-        rates
-    }
-
-    /// The size given on the command line, if one was.
-    pub(crate) fn get(&self, parameter: Parameter) -> Option<u64> {
-        match parameter {
-            Parameter::Pairs => self.pairs,
-            Parameter::Rounds => self.rounds,
-            Parameter::Senders => self.senders,
-            Parameter::Count => self.count,
-            Parameter::Size => self.size,
-            Parameter::Hops => self.hops,
-            Parameter::Waiting => self.waiting,
-            Parameter::Leaves => self.leaves,
-            Parameter::Tasks => self.tasks,
-            Parameter::N => self.n,
-            Parameter::Busy => self.busy,
-            Parameter::Servers => self.servers,
-            Parameter::Millis => self.millis,
-        }
-    }
-}
-
-/// Accepts the known names; clap lists them in the help and when another one is given.
-pub(crate) fn scenario_parser() -> impl TypedValueParser<Value = &'static Scenario> {
-    let names = scenario::ALL.iter().map(|scenario| {
-        let sizes = scenario.parameters.iter();
-        let sizes = sizes.map(|(parameter, size)| format!(" --{} {size}", parameter.name()));
-        let help = format!("{} [{}]", scenario.summary, sizes.collect::<String>().trim_start());
-        PossibleValue::new(scenario.name).help(help)
-    });
-    PossibleValuesParser::new(names)
-        .map(|name| scenario::find(&name).expect("the parser accepts known names only"))
-}
-
-/// A number from 1 up.
-pub(crate) fn at_least_one() -> clap::builder::RangedU64ValueParser {
-    clap::value_parser!(u64).range(1..)
-}
-
-fn power_of_ten(text: &str) -> Result<u64, String> {
-    let number: u64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    match (0..=18).any(|exponent| 10_u64.pow(exponent) == number) {
-        true => Ok(number),
-        false => Err("not a power of ten".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
     use clap::error::ErrorKind;
 
     use super::*;
+    use crate::scenario::Parameter;
 
     fn parse(line: &str) -> Result<Args, clap::Error> {
         Args::try_parse_from(line.split_whitespace())

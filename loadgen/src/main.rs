@@ -43,6 +43,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if let Err(error) = args.check() {
+        error.exit();
+    }
     if let Some(command) = &args.command {
         return match command {
             Command::Ab(args) => ab::run(args),
@@ -52,9 +55,6 @@ fn main() -> ExitCode {
             Command::Scaling(args) => scaling::run(args),
             Command::Model(args) => model::run(args),
         };
-    }
-    if let Err(error) = args.check() {
-        error.exit();
     }
     sitting::run(&args)
 }

@@ -10,7 +10,6 @@ use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use crate::args::{Sizes, at_least_one, chosen_or, scenario_parser};
 use crate::child::{self, Plan};
 use crate::figure::metric::Metric;
 use crate::figure::quantity;
@@ -21,7 +20,7 @@ use crate::progress;
 use crate::quiet::{self, Before, Disturbance, Meter};
 use crate::report::grid::{self, Align, Column, Grid, wrapped};
 use crate::report::{json, label, table};
-use crate::scenario::{self, Parameter, Scenario};
+use crate::scenario::{self, Parameter, Scenario, Sizes, chosen_or, scenario_parser};
 use crate::session::{Problem, Session};
 use crate::statistics::{self, Estimate, PAIRS_MIN, median};
 use crate::targets;
@@ -52,7 +51,7 @@ pub(crate) struct ScalingArgs {
 
     /// Runs of each scenario with each number of workers; an interval takes five [default: 5, with
     /// --quick 1]
-    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     runs: Option<u64>,
 
     /// Small sizes where none are given: shows that everything works
@@ -132,6 +131,11 @@ fn floor(text: &str) -> Result<Floor, String> {
 }
 
 impl ScalingArgs {
+    /// Refuses sizes that nothing has.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        scenario::check_sizes(&self.sizes, &self.scenarios())
+    }
+
     fn runs(&self) -> u64 {
         self.runs.unwrap_or(if self.quick { 1 } else { RUNS })
     }
@@ -179,9 +183,6 @@ fn worker_counts(cores: usize) -> Vec<usize> {
 
 /// Runs the command.
 pub(crate) fn run(args: &ScalingArgs) -> ExitCode {
-    if let Err(error) = args.sizes.check(&args.scenarios()) {
-        error.exit();
-    }
     Session::command(|session| {
         check_floors(args)?;
         targets::check_folder(&args.out)?;

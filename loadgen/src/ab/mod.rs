@@ -17,7 +17,6 @@ use indicatif::ProgressBar;
 
 use self::report::{Rows, Sitting};
 use self::series::{Series, Side};
-use crate::args::{Sizes, chosen_or, scenario_parser};
 use crate::child::{self, Plan};
 use crate::compare::threshold::Threshold;
 use crate::machine::Machine;
@@ -25,7 +24,7 @@ use crate::placement::Placement;
 use crate::print::{Printer, Target};
 use crate::progress;
 use crate::quiet::{Before, Meter};
-use crate::scenario::{self, Scenario};
+use crate::scenario::{self, Scenario, Sizes, chosen_or, scenario_parser};
 use crate::session::{Problem, Session};
 use crate::statistics::PAIRS_MIN;
 use crate::targets;
@@ -83,16 +82,23 @@ pub(crate) struct AbArgs {
     sizes: Sizes,
 }
 
+impl AbArgs {
+    /// Refuses sizes that nothing has.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        scenario::check_sizes(&self.sizes, &self.scenarios())
+    }
+
+    fn scenarios(&self) -> Vec<&'static Scenario> {
+        chosen_or(&self.chosen, scenario::ALL)
+    }
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &AbArgs) -> ExitCode {
-    let scenarios = chosen_or(&args.chosen, scenario::ALL);
-    if let Err(error) = args.sizes.check(&scenarios) {
-        error.exit();
-    }
     Session::command(|session| {
         let builds = builds(session, args).map_err(Problem::Usage)?;
         targets::check_folder(&args.out)?;
-        Ok(compare(session, args, &scenarios, builds)?)
+        Ok(compare(session, args, &args.scenarios(), builds)?)
     })
 }
 

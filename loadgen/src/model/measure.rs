@@ -10,11 +10,10 @@ use std::sync::{Condvar, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::args::Sizes;
 use crate::engine::Engine;
 use crate::machine;
 use crate::placement::{self, Line, on_cores};
-use crate::scenario::{self, Parameter, Parameters};
+use crate::scenario::{self, Parameter, Parameters, Sizes};
 use crate::statistics::median;
 
 const ROUNDS: usize = 15;

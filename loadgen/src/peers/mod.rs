@@ -19,7 +19,6 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::ProgressBar;
 
-use crate::args::at_least_one;
 use crate::placement::Placement;
 use crate::print::{Printer, Target};
 use crate::progress;
@@ -50,7 +49,7 @@ const RUNS: u64 = PAIRS_MIN as u64;
 #[derive(Debug, Args)]
 pub(crate) struct PeersArgs {
     /// Rounds; fewer than five judge nothing [default: 5, with --quick 1]
-    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     runs: Option<u64>,
 
     /// Small sizes: shows that everything works, judges nothing

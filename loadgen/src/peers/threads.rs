@@ -5,9 +5,8 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Instant;
 
-use crate::args::Sizes;
 use crate::engine::Engine;
-use crate::scenario::{self, Parameter, Parameters};
+use crate::scenario::{self, Parameter, Parameters, Sizes};
 
 /// Returns the tasks per second of so many threads together.
 pub(super) fn rate(threads: usize, sizes: &[(Parameter, u64)]) -> Result<f64, String> {

@@ -55,11 +55,10 @@ mod samples {
     //! Runs to render in tests.
 
     use super::*;
-    use crate::args::Sizes;
     use crate::engine::Value;
     use crate::machine::Machine;
     use crate::report::result::Settings;
-    use crate::scenario;
+    use crate::scenario::{self, Sizes};
 
     pub(super) fn machine() -> Machine {
         Machine {

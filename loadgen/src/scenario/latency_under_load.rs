@@ -2,7 +2,8 @@
 //! themselves. They end only with the runtime, which thereby shows that it can be dropped under
 //! load.
 
-use super::{Comparison, Parameter, Scenario, exec};
+use super::definition::{Comparison, Scenario, exec};
+use super::parameter::Parameter;
 use crate::figure::metric::Metric;
 
 pub(crate) static SCENARIO: Scenario = Scenario {

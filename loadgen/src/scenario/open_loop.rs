@@ -7,8 +7,11 @@
 
 use hdrhistogram::Histogram;
 
-use super::{Comparison, HOST, Outcome, Parameter, Parameters, Scenario};
-use crate::args::Sizes;
+use super::definition::{Comparison, Scenario};
+use super::outcome::Outcome;
+use super::parameter::{Parameter, Parameters};
+use super::program::HOST;
+use super::sizes::Sizes;
 use crate::engine::{Engine, Value};
 use crate::figure::curve::Curve;
 use crate::figure::metric::Metric;

@@ -1,7 +1,8 @@
 //! The cost of waking a process: one token, one runnable process at any time. Processes that wait
 //! meanwhile show whether those that do nothing cost those that do something.
 
-use super::{Comparison, Parameter, Scenario, exec};
+use super::definition::{Comparison, Scenario, exec};
+use super::parameter::Parameter;
 use crate::figure::metric::Metric;
 
 pub(crate) static SCENARIO: Scenario = Scenario {

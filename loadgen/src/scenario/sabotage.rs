@@ -1,7 +1,8 @@
 //! Every check of a scenario must be able to fail: here something is broken, and it must be seen.
 
-use super::{FILES, HOST, Parameter, Parameters};
-use crate::args::Sizes;
+use super::parameter::{Parameter, Parameters};
+use super::program::{FILES, HOST};
+use super::sizes::Sizes;
 use crate::engine::{Engine, Value};
 
 /// Replaces a piece of a Lua file and runs an entry; gives the error, which there must be.

@@ -2,7 +2,8 @@
 //! first keeps few processes alive; one that runs the oldest first has all of them at once, hence
 //! the modest default.
 
-use super::{Comparison, Parameter, Scenario, exec};
+use super::definition::{Comparison, Scenario, exec};
+use super::parameter::Parameter;
 use crate::figure::metric::Metric;
 
 pub(crate) static SCENARIO: Scenario = Scenario {

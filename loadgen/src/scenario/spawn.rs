@@ -1,6 +1,7 @@
 //! The cost of a process from start to the event of its end.
 
-use super::{Comparison, Parameter, Scenario, exec};
+use super::definition::{Comparison, Scenario, exec};
+use super::parameter::Parameter;
 use crate::figure::metric::Metric;
 
 pub(crate) static SCENARIO: Scenario = Scenario {

@@ -1,6 +1,7 @@
 //! How well work spreads: one process starts all, so every other worker must steal.
 
-use super::{Comparison, Parameter, Scenario, exec};
+use super::definition::{Comparison, Scenario, exec};
+use super::parameter::Parameter;
 use crate::figure::metric::Metric;
 
 pub(crate) static SCENARIO: Scenario = Scenario {

@@ -1,0 +1,62 @@
+//! Which scenarios there are.
+
+use super::definition::Scenario;
+use super::parameter::Parameter;
+use super::{
+    fan_in, idle_memory, latency_under_load, open_loop, payload, ping_pong, ring, skynet, spawn,
+    steal,
+};
+
+/// Every scenario, in the order in which they run. What frees gigabytes comes last: on a virtual
+/// machine whose system gives free pages back (free page reporting) the host takes the cores for
+/// milliseconds at a time for ten seconds and more after that, and the worst times of all that
+/// runs meanwhile are the host's.
+pub(crate) const ALL: &[&Scenario] = &[
+    &ping_pong::SCENARIO,
+    &fan_in::SCENARIO,
+    &ring::SCENARIO,
+    &spawn::SCENARIO,
+    &skynet::SCENARIO,
+    &steal::SCENARIO,
+    &latency_under_load::SCENARIO,
+    &payload::SCENARIO,
+    &open_loop::SCENARIO,
+    &idle_memory::SCENARIO,
+];
+
+/// Returns the scenario of that name.
+pub(crate) fn find(name: &str) -> Option<&'static Scenario> {
+    ALL.iter().copied().find(|scenario| scenario.name == name)
+}
+
+/// Returns the names of the scenarios that have this size.
+pub(crate) fn having(parameter: Parameter) -> Vec<&'static str> {
+    let has =
+        |scenario: &&&Scenario| scenario.parameters.iter().any(|(known, _)| *known == parameter);
+    ALL.iter().filter(has).map(|scenario| scenario.name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::parameter::Parameters;
+    use crate::scenario::program::FILES;
+    use crate::scenario::sizes::Sizes;
+
+    #[test]
+    fn every_scenario_has_its_folder_and_namespace() {
+        for scenario in ALL {
+            let index = format!("{}/_index.yaml", scenario.name);
+            let (_, content) = FILES.iter().find(|(path, _)| *path == index).unwrap();
+            assert!(content.contains(&format!("namespace: loadgen.{}\n", scenario.name)));
+            assert!(std::ptr::eq(find(scenario.name).unwrap(), *scenario));
+        }
+    }
+
+    #[test]
+    fn given_sizes_replace_the_defaults() {
+        let sizes = Sizes::default();
+        let parameters = ring::SCENARIO.resolve(&sizes);
+        assert_eq!(parameters, Parameters(ring::SCENARIO.parameters.to_vec()));
+    }
+}
