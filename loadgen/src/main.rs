@@ -56,5 +56,5 @@ fn main() -> ExitCode {
             Command::Model(args) => model::run(args),
         };
     }
-    sitting::run(&args)
+    sitting::run(&args.sitting)
 }

@@ -1,27 +1,29 @@
 //! One call of loadgen: the chosen scenarios one after the other, each row shown and each file
 //! written as soon as its scenario is over, so that whatever ends the rest leaves what was measured.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 use std::thread;
 
+use clap::Args;
 use console::Term;
 use indicatif::ProgressBar;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::args::Args;
 use crate::compare;
+use crate::compare::threshold::Threshold;
 use crate::engine::{Engine, Interrupt};
 use crate::machine::Machine;
 use crate::print::{Printer, Target};
 use crate::progress;
 use crate::quiet::{Before, Meter};
 use crate::report::pair::{self, Group};
-use crate::report::result::ResultFile;
+use crate::report::result::{ResultFile, Settings};
 use crate::report::table::Table;
 use crate::report::{self, Run, grid, hgrm, json, result};
-use crate::scenario::{self, Scenario};
+use crate::scenario::{self, Scenario, Sizes, chosen_or, scenario_parser};
 use crate::status::{EXIT_INTERRUPTED, EXIT_USAGE};
 use crate::targets;
 
@@ -34,8 +36,86 @@ const RESULT: &str = "result.json";
 /// In the place of a file: standard output.
 const STDOUT: &str = "-";
 
+/// What is run when no command is named, and where its results go.
+#[derive(Debug, Args)]
+pub(crate) struct SittingArgs {
+    /// Scenarios to run, in this order
+    #[arg(value_name = "SCENARIO", value_parser = scenario_parser())]
+    chosen: Vec<&'static Scenario>,
+
+    /// Worker threads of the runtime [default: one per usable core]
+    #[arg(long, value_name = "N")]
+    workers: Option<NonZeroUsize>,
+
+    /// Do not pin workers to cores
+    #[arg(long)]
+    no_pin: bool,
+
+    /// Run each scenario N times; the table shows the median
+    #[arg(long, value_name = "N", default_value_t = 1,
+        value_parser = clap::value_parser!(u64).range(1..))]
+    repeat: u64,
+
+    /// Run each scenario N times more before, without reporting
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    warmup: u64,
+
+    /// Write the results as JSON; - is standard output, and the table goes to standard error
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Write report.html, result.json and latency histograms (.hgrm) to this folder
+    #[arg(long, value_name = "DIR", default_value = "target/loadgen")]
+    out: PathBuf,
+
+    /// Compare with this earlier result, below the table and in report.html
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+
+    /// Fail if a figure changed by more than this since the baseline; see loadgen compare --help
+    #[arg(long, value_name = "LIMIT", requires = "baseline")]
+    fail_if: Vec<Threshold>,
+
+    /// Show the scheduler's counters below the table
+    #[arg(long)]
+    counters: bool,
+
+    /// Print nothing but errors
+    #[arg(long)]
+    quiet: bool,
+
+    #[command(flatten)]
+    sizes: Sizes,
+}
+
+impl SittingArgs {
+    /// Refuses sizes that nothing has.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        scenario::check_sizes(&self.sizes, &self.scenarios())
+    }
+
+    /// The chosen scenarios, each once; all, if none was named.
+    fn scenarios(&self) -> Vec<&'static Scenario> {
+        chosen_or(&self.chosen, scenario::ALL)
+    }
+
+    fn workers(&self) -> Option<usize> {
+        self.workers.map(NonZeroUsize::get)
+    }
+
+    /// What a result says of how it was measured.
+    fn settings(&self) -> Settings {
+        Settings {
+            workers: self.workers(),
+            pinning: !self.no_pin,
+            repeat: self.repeat,
+            warmup: self.warmup,
+        }
+    }
+}
+
 /// Runs what the command line asks for; the status says whether all of it passed.
-pub(crate) fn run(args: &Args) -> ExitCode {
+pub(crate) fn run(args: &SittingArgs) -> ExitCode {
     // Before the runs, which may write over it and would be in vain if it cannot be read.
     let baseline = match args.baseline.as_deref().map(result::read).transpose() {
         Ok(baseline) => baseline,
@@ -57,7 +137,7 @@ fn ended(status: u8, error: &str) -> ExitCode {
 }
 
 struct Sitting<'a> {
-    args: &'a Args,
+    args: &'a SittingArgs,
     baseline: Option<ResultFile>,
     table: Table,
     printer: Printer,
@@ -70,7 +150,7 @@ struct Sitting<'a> {
 
 impl<'a> Sitting<'a> {
     /// Shows on what it is measured, and measures.
-    fn begin(args: &'a Args, baseline: Option<ResultFile>) -> Sitting<'a> {
+    fn begin(args: &'a SittingArgs, baseline: Option<ResultFile>) -> Sitting<'a> {
         let (machine, settings) = (Machine::detect(), args.settings());
         let is_piped = args.json.as_deref() == Some(Path::new(STDOUT));
         let target = match (args.quiet, is_piped) {
@@ -250,4 +330,60 @@ fn end_with_signals(interrupt: &Interrupt) {
             interrupt.raise();
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::scenario::Parameter;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: SittingArgs,
+    }
+
+    fn parse(line: &str) -> SittingArgs {
+        Line::try_parse_from(line.split_whitespace()).unwrap().args
+    }
+
+    #[test]
+    fn without_scenario_all_run() {
+        let args = parse("loadgen");
+        assert_eq!(args.scenarios().len(), scenario::ALL.len());
+        assert_eq!((args.repeat, args.warmup), (1, 0));
+        assert_eq!(args.workers(), None);
+    }
+
+    #[test]
+    fn flags_are_read() {
+        let line = "loadgen ring spawn --workers 2 --no-pin --repeat 3 --warmup 1 --json a.json \
+                    --out b --quiet --size 10 --hops 20";
+        let args = parse(line);
+        let names: Vec<_> = args.scenarios().iter().map(|scenario| scenario.name).collect();
+        assert_eq!(names, ["ring", "spawn"]);
+        assert_eq!(args.workers(), Some(2));
+        assert!(args.no_pin && args.quiet);
+        assert_eq!((args.repeat, args.warmup), (3, 1));
+        assert_eq!(args.json, Some(PathBuf::from("a.json")));
+        assert_eq!(args.out, PathBuf::from("b"));
+        assert_eq!(args.sizes.get(Parameter::Hops), Some(20));
+        assert_eq!(args.sizes.get(Parameter::Pairs), None);
+    }
+
+    #[test]
+    fn a_scenario_named_twice_runs_once() {
+        let names = |line| -> Vec<&str> {
+            parse(line).scenarios().iter().map(|scenario| scenario.name).collect()
+        };
+        assert_eq!(names("loadgen ring spawn ring"), ["ring", "spawn"]);
+    }
+
+    #[test]
+    fn rates_are_taken_once_from_low_to_high() {
+        let args = parse("loadgen open_loop --rates 2000,1000,2000");
+        assert_eq!(args.sizes.rates(), [1000, 2000]);
+    }
 }
