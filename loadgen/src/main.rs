@@ -3,11 +3,21 @@
 //!
 //! From flags to scenarios to a report: [`args`] says what to run, a [`sitting`] runs it, each
 //! [`scenario`] through [`engine`], and [`report`] writes table, JSON and histograms. Every run has a
-//! fresh runtime, so no run sees what another left behind. [`quiet`] says what else ran meanwhile,
-//! [`statistics`] what figures say that differ from run to run. [`compare`] sets two results against
-//! each other, [`page`] shows some again. [`ab`] compares two builds, [`peers`] other systems,
-//! [`scaling`] numbers of workers; they run scenarios as [`child`] processes within a [`session`].
-//! [`model`] computes what more cores than there are would bring.
+//! fresh runtime, so no run sees what another left behind.
+//!
+//! A module knows those of lower rows only, so a scenario knows no report, and a report knows the
+//! scenarios: it asks the list of them for the figure and the summary that belong to a name in a
+//! result file.
+//!
+//! | modules | what they do |
+//! |---|---|
+//! | `args` | the command line, which knows every command |
+//! | `sitting` `ab` `peers` `scaling` `page` `model` | the commands: scenarios; two builds; other systems; numbers of workers; results shown again; more cores than there are |
+//! | `compare` `child` | one result against another, which is a command, too; a run in a process of its own |
+//! | `report` `session` | results as table, page and files; programs that are run, and Ctrl-C |
+//! | `scenario` | the load shapes, their sizes, what a run gave |
+//! | `quiet` `placement` | what else ran meanwhile; how far the cores are from each other |
+//! | `engine` `figure` `machine` `print` `progress` `statistics` `status` `targets` | Moonlet; what is measured, as text; hardware; output; the bar; what figures say that differ; exit statuses; files |
 
 mod ab;
 mod args;
@@ -15,6 +25,8 @@ mod child;
 mod compare;
 mod engine;
 mod figure;
+#[cfg(test)]
+mod floors;
 mod machine;
 mod model;
 mod page;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::report::{self, result};
+use crate::report::{html, result};
 use crate::status::EXIT_USAGE;
 
 /// Write a page (HTML) about results
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &ReportArgs) -> ExitCode {
         }
     };
     let results: Vec<_> = results.iter().collect();
-    match report::write_page(&args.out, &results, baseline.as_ref()) {
+    match html::write(&args.out, &results, baseline.as_ref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("loadgen: {error}");

@@ -21,8 +21,9 @@ use crate::progress;
 use crate::quiet::{Before, Meter};
 use crate::report::pair::{self, Group};
 use crate::report::result::{ResultFile, Settings};
+use crate::report::run::Run;
 use crate::report::table::Table;
-use crate::report::{self, Run, grid, hgrm, json, result};
+use crate::report::{grid, hgrm, html, json, result};
 use crate::scenario::{self, Scenario, Sizes, chosen_or, scenario_parser};
 use crate::status::{EXIT_INTERRUPTED, EXIT_USAGE};
 use crate::targets;
@@ -253,7 +254,7 @@ impl<'a> Sitting<'a> {
         }
         let out = &self.args.out;
         targets::write(&out.join(RESULT), &text)?;
-        report::write_page(&self.page(), &[&self.result], self.baseline.as_ref())?;
+        html::write(&self.page(), &[&self.result], self.baseline.as_ref())?;
         hgrm::write_all(out, group)
     }
 

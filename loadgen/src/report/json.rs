@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Run;
 use super::result::{ResultFile, RunResult, SCHEMA, Settings, Times};
+use super::run::Run;
 use crate::machine::Machine;
 use crate::quiet::Before;
 

@@ -190,7 +190,8 @@ fn neighbours(values: &[f64]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Run, json, samples};
+    use super::super::run::Run;
+    use super::super::{json, samples};
     use super::*;
     use crate::statistics::Verdict;
 

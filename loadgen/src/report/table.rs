@@ -200,7 +200,8 @@ fn push_counters(text: &mut String, group: &Group<'_>, width: Option<usize>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Run, json, samples};
+    use super::super::run::Run;
+    use super::super::{json, samples};
     use super::*;
 
     fn result() -> ResultFile {

@@ -1,8 +1,9 @@
 //! Every figure against that of the baseline.
 
+use super::entry::Entry;
 use super::markup::{Element, element};
 use super::overview::figure;
-use super::{Entry, cell, row_name, section, table};
+use super::parts::{cell, row_name, section, table};
 use crate::figure::metric::Metric;
 use crate::figure::quantity;
 use crate::report::pair::{self, Group, Pair};

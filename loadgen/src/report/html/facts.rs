@@ -1,7 +1,7 @@
 //! On what and how it was measured.
 
 use super::markup::Element;
-use super::{cell, row_name, section, table};
+use super::parts::{cell, row_name, section, table};
 use crate::report::result::ResultFile;
 
 /// A column per result, the baseline last.

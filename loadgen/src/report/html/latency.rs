@@ -2,10 +2,9 @@
 
 use hdrhistogram::Histogram;
 
-use super::Entry;
 use super::chart::{Axis, COLOURS, Line, LineChart, Stroke};
+use super::entry::{Entry, short_label};
 use super::scale::Scale;
-use super::scenario;
 use crate::figure::quantity;
 use crate::report::pair::Group;
 use crate::report::result::{RunResult, Times};
@@ -29,7 +28,7 @@ pub(super) fn charts(id: &str, entries: &[&Entry<'_>]) -> Vec<LineChart> {
             .map(|(index, part)| {
                 let lines = part.iter().enumerate().flat_map(|(colour, entry)| {
                     let run = |group: &Group<'_>| times_of(group);
-                    lines(&scenario::short_label(entry), colour, entry, &run)
+                    lines(&short_label(entry), colour, entry, &run)
                 });
                 chart(&format!("{id}-{index}"), entries[0].group.scenario(), lines.collect())
             })

@@ -2,10 +2,11 @@
 //! against them.
 
 use super::chart::{Axis, Line, LineChart, Stroke};
+use super::entry::Entry;
 use super::markup::{Element, element};
 use super::overview::plain_rate;
+use super::parts::{cell, row_name, table};
 use super::scale::Scale;
-use super::{Entry, cell, row_name, table};
 use crate::figure::curve::{self, Curve};
 use crate::figure::metric::Metric;
 use crate::figure::quantity;

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::bars::{Bar, BarChart};
 use super::chart::{Axis, COLOURS, Line, LineChart, Stroke};
+use super::entry::Entry;
 use super::markup::{Element, element};
+use super::parts::{cell, row_name, section, table};
 use super::scale::Scale;
-use super::{Entry, cell, row_name, section, table};
 use crate::figure::metric::Metric;
 use crate::figure::quantity;
 use crate::report::label;

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::entry::{Entry, baseline_label, short_label};
 use super::markup::{Element, element};
-use super::{Entry, cell, latency, loads, row_name, section, table};
+use super::parts::{cell, row_name, section, table};
+use super::{latency, loads};
 use crate::figure::quantity;
 use crate::report::{label, result::RunResult};
 use crate::scenario;
@@ -112,21 +114,4 @@ fn counters(entries: &[&Entry<'_>]) -> Option<Element> {
     // Two columns fit beside a chart, more belong below.
     let class = if columns.len() > 2 { "counters wide" } else { "counters" };
     Some(element("div").class(class).child(table))
-}
-
-/// What tells the entry from the others of its scenario.
-pub(super) fn short_label(entry: &Entry<'_>) -> String {
-    let name = entry.label.strip_prefix(entry.group.scenario()).unwrap_or(&entry.label);
-    match name.trim_matches([' ', '(', ')']) {
-        "" => "this run".to_owned(),
-        name => name.to_owned(),
-    }
-}
-
-/// The same for an entry of the baseline.
-fn baseline_label(entry: &Entry<'_>) -> String {
-    match short_label(entry).as_str() {
-        "this run" => "baseline".to_owned(),
-        name => format!("{name}, baseline"),
-    }
 }
