@@ -25,7 +25,7 @@
 //!
 //! | floor | what |
 //! |---|---|
-//! | `cli` `bench` `copied` | the command; what `benches/` measures of the inside; a large test |
+//! | `cli` `bench` `copied` | the command; what `benches/` and `studies/` measure of the inside; a large test |
 //! | `runtime` | making a node with its threads, calling it from a program, stopping it |
 //! | `supervisor` `loader` | services: start, restart, stop; from an application to definitions |
 //! | `api` | what scripts can call, a file per family |
@@ -81,6 +81,7 @@
 
 mod api;
 mod app;
+#[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;
 mod calendar;

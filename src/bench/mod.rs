@@ -1,8 +1,8 @@
 //! What the benches measure of the engine's inside, and nothing else: no promise, no interface.
 //!
-//! Benches are programs of their own and see public items only. These are thin enough to add
-//! nothing to what is measured, and vanish from programs that do not call them. A file per layer;
-//! `docs/benches.md` says which bench looks at which.
+//! Benches and studies are programs of their own and see public items only. They see these by the
+//! feature `bench`, which is off for everybody else. All are thin enough to add nothing to what is
+//! measured. A file per layer; `docs/benches.md` says which bench looks at which.
 
 mod codec;
 mod lookup;

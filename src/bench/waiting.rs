@@ -1,4 +1,4 @@
-//! Real processes that wait, without workers: the thread of the bench runs them, slice by slice, and
+//! Real processes that wait, without workers: the thread of the study runs them, slice by slice, and
 //! looks into their VMs as only a worker may. For the study of `docs/hibernation.md`.
 
 #![allow(unsafe_code)]
