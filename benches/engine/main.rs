@@ -1,9 +1,7 @@
 //! The inside of the engine, layer by layer: no worker runs and no process does.
 
-mod hibernation;
 mod lookup;
 mod mailbox;
-mod pages;
 mod payload;
 mod queues;
 mod vm;
@@ -13,11 +11,4 @@ use criterion::criterion_main;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-criterion_main!(
-    queues::benches,
-    mailbox::benches,
-    lookup::benches,
-    payload::benches,
-    vm::benches,
-    hibernation::benches
-);
+criterion_main!(queues::benches, mailbox::benches, lookup::benches, payload::benches, vm::benches);

@@ -4,7 +4,6 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::ab::AbArgs;
-use crate::model::ModelArgs;
 use crate::peers::PeersArgs;
 use crate::scaling::ScalingArgs;
 use crate::sitting::SittingArgs;
@@ -33,7 +32,6 @@ pub(crate) enum Command {
     Report(page::ReportArgs),
     Peers(PeersArgs),
     Scaling(Box<ScalingArgs>),
-    Model(ModelArgs),
 }
 
 impl Args {

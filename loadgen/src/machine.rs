@@ -55,16 +55,6 @@ pub(crate) fn available_bytes() -> Option<u64> {
     Some(kilobytes("/proc/meminfo", "MemAvailable")? * 1024)
 }
 
-/// Returns the processor time that all threads of this process have used, in nanoseconds.
-pub(crate) fn processor_ns() -> Option<u64> {
-    let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // Behind the name, which may hold anything, user and system time are the 12th and 13th field.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let mut ticks = || fields.next()?.parse::<u64>().ok();
-    // Linux counts in hundredths of a second for programs, whatever it counts in itself.
-    Some((ticks()? + ticks()?) * 10_000_000)
-}
-
 fn kilobytes(path: &str, key: &str) -> Option<u64> {
     field(path, key)?.strip_suffix("kB")?.trim().parse().ok()
 }
@@ -88,15 +78,6 @@ mod tests {
         assert!(machine.memory_bytes > 0);
         assert!(!machine.kernel.is_empty());
         assert!(machine.version.starts_with(|first: char| first.is_ascii_digit()));
-    }
-
-    #[test]
-    fn processor_time_passes_with_work() {
-        let before = processor_ns().unwrap();
-        let mut number = 1_u64;
-        while processor_ns().unwrap() == before {
-            (0..1000).for_each(|step| number = std::hint::black_box(number.wrapping_mul(step)));
-        }
     }
 
     #[test]

@@ -12,12 +12,15 @@
 //! | modules | what they do |
 //! |---|---|
 //! | `args` | the command line, which knows every command |
-//! | `sitting` `ab` `peers` `scaling` `page` `model` | the commands: scenarios; two builds; other systems; numbers of workers; results shown again; more cores than there are |
+//! | `sitting` `ab` `peers` `scaling` `page` | the commands: scenarios; two builds; other systems; numbers of workers; results shown again |
 //! | `compare` `child` | one result against another, which is a command, too; a run in a process of its own |
 //! | `report` `session` | results as table, page and files; programs that are run, and Ctrl-C |
 //! | `scenario` | the load shapes, their sizes, what a run gave |
 //! | `quiet` `placement` | what else ran meanwhile; how far the cores are from each other |
 //! | `engine` `figure` `machine` `print` `progress` `statistics` `status` `targets` | Moonlet; what is measured, as text; hardware; output; the bar; what figures say that differ; exit statuses; files |
+//!
+//! Below all of them is the library `loadgen_shared`, which the studies use, too: the Lua programs, and
+//! threads on cores of their own.
 
 mod ab;
 mod args;
@@ -28,7 +31,6 @@ mod figure;
 #[cfg(test)]
 mod floors;
 mod machine;
-mod model;
 mod page;
 mod peers;
 mod placement;
@@ -65,7 +67,6 @@ fn main() -> ExitCode {
             Command::Report(args) => page::run(args),
             Command::Peers(args) => peers::run(args),
             Command::Scaling(args) => scaling::run(args),
-            Command::Model(args) => model::run(args),
         };
     }
     sitting::run(&args.sitting)

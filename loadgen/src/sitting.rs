@@ -9,6 +9,7 @@ use std::thread;
 use clap::Args;
 use console::Term;
 use indicatif::ProgressBar;
+use loadgen_shared::program::FILES;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -224,7 +225,7 @@ impl<'a> Sitting<'a> {
     fn run_once(&self, scenario: &'static Scenario) -> Run {
         let params = scenario.resolve(&self.args.sizes);
         let meter = Meter::read();
-        let started = Engine::start(scenario::FILES, self.args.workers(), !self.args.no_pin);
+        let started = Engine::start(FILES, self.args.workers(), !self.args.no_pin);
         let engine = match started {
             Ok(engine) => engine.interrupted_by(self.interrupt.clone()),
             Err(error) => return Run::failed(scenario, params, error),

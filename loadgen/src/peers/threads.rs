@@ -5,6 +5,8 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Instant;
 
+use loadgen_shared::program::FILES;
+
 use crate::engine::Engine;
 use crate::scenario::{self, Parameter, Parameters, Sizes};
 
@@ -12,7 +14,7 @@ use crate::scenario::{self, Parameter, Parameters, Sizes};
 pub(super) fn rate(threads: usize, sizes: &[(Parameter, u64)]) -> Result<f64, String> {
     let steal = scenario::find("steal").expect("there is such a scenario");
     let parameters = Parameters(sizes.to_vec());
-    let engines = (0..threads).map(|_| Engine::start(scenario::FILES, Some(1), false));
+    let engines = (0..threads).map(|_| Engine::start(FILES, Some(1), false));
     let engines: Vec<Engine> = engines.collect::<Result<_, _>>()?;
     let ready = Barrier::new(threads);
     let work = |engine: &Engine| {

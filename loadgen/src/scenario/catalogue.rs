@@ -38,9 +38,10 @@ pub(crate) fn having(parameter: Parameter) -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use loadgen_shared::program::FILES;
+
     use super::*;
     use crate::scenario::parameter::Parameters;
-    use crate::scenario::program::FILES;
     use crate::scenario::sizes::Sizes;
 
     #[test]

@@ -1,8 +1,9 @@
 //! What a scenario consists of.
 
+use loadgen_shared::program::HOST;
+
 use super::outcome::Outcome;
 use super::parameter::{Parameter, Parameters};
-use super::program::HOST;
 use super::sizes::Sizes;
 use crate::engine::Engine;
 use crate::figure::metric::Metric;

@@ -5,10 +5,11 @@
 use std::thread;
 use std::time::Duration;
 
+use loadgen_shared::program::HOST;
+
 use super::definition::{Comparison, Scenario};
 use super::outcome::Outcome;
 use super::parameter::{Parameter, Parameters};
-use super::program::HOST;
 use super::sizes::Sizes;
 use crate::engine::{Engine, Value};
 use crate::figure::curve::Curve;

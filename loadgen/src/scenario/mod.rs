@@ -6,7 +6,7 @@
 //! moment). If a check fails it ends with a text that says what was wrong, and the run counts as
 //! failed.
 //!
-//! Bottom up: the [`program`] and its [`parameter`]s, the [`sizes`] that were given, the [`outcome`]
+//! Bottom up: the [`parameter`]s of the Lua program, the [`sizes`] that were given, the [`outcome`]
 //! of a run; a [`definition`] of all this for each scenario, in a file of its own; the [`catalogue`]
 //! of them, and the [`choice`] that the command line makes. No scenario knows a report.
 
@@ -21,7 +21,6 @@ mod outcome;
 mod parameter;
 mod payload;
 mod ping_pong;
-mod program;
 mod ring;
 #[cfg(test)]
 mod sabotage;
@@ -37,5 +36,4 @@ pub(crate) use outcome::Outcome;
 #[cfg(test)]
 pub(crate) use outcome::histogram;
 pub(crate) use parameter::{Parameter, Parameters};
-pub(crate) use program::FILES;
 pub(crate) use sizes::Sizes;

@@ -6,11 +6,11 @@
 //! fall behind. Generator, servers and collector share the workers: the knee is that of the whole.
 
 use hdrhistogram::Histogram;
+use loadgen_shared::program::HOST;
 
 use super::definition::{Comparison, Scenario};
 use super::outcome::Outcome;
 use super::parameter::{Parameter, Parameters};
-use super::program::HOST;
 use super::sizes::Sizes;
 use crate::engine::{Engine, Value};
 use crate::figure::curve::Curve;

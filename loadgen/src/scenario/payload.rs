@@ -3,10 +3,11 @@
 //! Every message is checked by its receiver, large ones in samples, and answered. The answer is part
 //! of the cost, so small contents show mostly that of two messages.
 
+use loadgen_shared::program::HOST;
+
 use super::definition::{Comparison, Scenario};
 use super::outcome::{Outcome, number};
 use super::parameter::{Parameter, Parameters};
-use super::program::HOST;
 use super::sizes::Sizes;
 use crate::engine::{Engine, Value};
 use crate::figure::curve::Curve;

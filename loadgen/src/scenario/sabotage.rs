@@ -1,7 +1,8 @@
 //! Every check of a scenario must be able to fail: here something is broken, and it must be seen.
 
+use loadgen_shared::program::{FILES, HOST};
+
 use super::parameter::{Parameter, Parameters};
-use super::program::{FILES, HOST};
 use super::sizes::Sizes;
 use crate::engine::{Engine, Value};
 

@@ -1,24 +1,17 @@
-//! What two cores of this machine cost each other, and what the engine costs one.
+//! What two cores of this machine cost each other.
 //!
 //! Of [`ROUNDS`] short measurements the least counts where noise only adds, and the median where two
 //! threads fight, because one that is stopped leaves the other in peace. Each thread is pinned to its
-//! core if there are two; on one core what they do to each other cannot be measured. What the engine
-//! costs is processor time, which other programs on the machine change little.
+//! core if there are two; on one core what they do to each other cannot be measured.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::engine::Engine;
-use crate::machine;
-use crate::placement::{self, Line, on_cores};
-use crate::scenario::{self, Parameter, Parameters, Sizes};
-use crate::statistics::median;
+use loadgen_shared::cores::{Line, line_ns, on_cores};
 
 const ROUNDS: usize = 15;
-/// Measurements of a scenario, of which the cheapest counts.
-const MEASUREMENTS: usize = 3;
 /// Steps of a measurement of tens of nanoseconds.
 const STEPS: u64 = 200_000;
 /// So many of them are timed together: short enough that some are not interrupted.
@@ -53,19 +46,12 @@ pub(super) struct Machine {
     pub(super) wake: f64,
 }
 
-/// Processor time for one unit of a scenario, run by one worker and by two; in ns.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Cost {
-    pub(super) one_worker: f64,
-    pub(super) two_workers: Option<f64>,
-}
-
 impl Machine {
     pub(super) fn measure() -> Machine {
         Machine {
             add_alone: least(|| add(&[0])),
             add_fought: middle(|| add(&[0, 1])),
-            handover: placement::line_ns(),
+            handover: line_ns(),
             lock_alone: least(|| lock(&[0])),
             lock_fought: middle(|| lock(&[0, 1])),
             memory_alone: least(memory_alone),
@@ -76,34 +62,6 @@ impl Machine {
     }
 }
 
-/// What a unit of a scenario costs with one worker and, where there are two cores, with two. So many
-/// `runs` go through one engine, one more before, so that its memory is warm.
-pub(super) fn cost(name: &str, sizes: &[(Parameter, u64)], runs: u64) -> Result<Cost, String> {
-    let chosen = scenario::find(name).expect("there is such a scenario");
-    let parameters = Parameters(sizes.to_vec());
-    let measure = |workers| {
-        let engine = Engine::start(scenario::FILES, Some(workers), true)?;
-        let run = || (chosen.run)(&engine, &parameters, &Sizes::default());
-        run()?;
-        let before = machine::processor_ns();
-        let mut count = 0;
-        for _ in 0..runs {
-            count += run()?.count;
-        }
-        let spent = machine::processor_ns().zip(before).map(|(after, before)| after - before);
-        let spent = spent.ok_or("the system does not tell the processor time of this program")?;
-        // Never nothing, however coarse the system counts.
-        Ok::<_, String>(spent.max(1) as f64 / count.max(1) as f64)
-    };
-    let least = |workers| {
-        let times: Vec<f64> =
-            (0..MEASUREMENTS).map(|_| measure(workers)).collect::<Result<_, _>>()?;
-        Ok::<_, String>(times.into_iter().fold(f64::INFINITY, f64::min))
-    };
-    let one_worker = least(1)?;
-    Ok(Cost { one_worker, two_workers: if cores() > 1 { Some(least(2)?) } else { None } })
-}
-
 pub(super) fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
@@ -111,6 +69,14 @@ pub(super) fn cores() -> usize {
 fn middle(measure: impl Fn() -> f64) -> f64 {
     let figures = (0..ROUNDS).map(|_| measure()).filter(|figure| figure.is_finite());
     median(&figures.collect::<Vec<f64>>()).unwrap_or(f64::NAN)
+}
+
+/// The middle value, the mean of the two middle ones of an even number; none of nothing.
+fn median(values: &[f64]) -> Option<f64> {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    let upper = values.get(values.len() / 2)?;
+    Some(f64::midpoint(values[(values.len() - 1) / 2], *upper))
 }
 
 fn least(measure: impl Fn() -> f64) -> f64 {
@@ -250,13 +216,7 @@ mod tests {
             assert!(fought.is_nan() || fought > 0.0, "{fought}");
         }
         let (call, wake) = wake();
-        assert!(placement::line_ns() > 0.0 && call > 0.0 && wake > call / 2.0, "{call} {wake}");
+        assert!(line_ns() > 0.0 && call > 0.0 && wake > call / 2.0, "{call} {wake}");
         assert!(memory_alone() > 0.0 && memory_across() > 0.0);
-    }
-
-    #[test]
-    fn the_engine_is_measured() {
-        let cost = cost("spawn", &[(Parameter::Count, 1000)], 5).unwrap();
-        assert!(cost.one_worker > 0.0, "{cost:?}");
     }
 }

@@ -1,27 +1,57 @@
-//! The study of `docs/hibernation.md`: what a waiting process would cost if only the difference to
-//! its template were kept, and what waking it would. It runs only if it is named, as in
-//! `cargo bench --bench engine -- hibernation`.
+//! What a waiting process would cost if only the difference to its template were kept, and what
+//! waking it would. `docs/hibernation.md` reads the result.
 //!
-//! Before the benches a table of sizes is printed, for processes of different pasts: `idler` and
-//! `ring` are those of loadgen, `server` has answered [`ANSWERS`] requests with tables. The benches
-//! take `idler` and `server`: `collect` is a full collection (of what a collected VM holds),
-//! `pack` and `unpack/warm` stay in the cache, `unpack/released` writes to pages that were given
-//! back before, as a wake-up would, `touch/released` is the system's part of that. `release` gives
-//! the pages back; `release/beside_another` while another thread of the program runs, whose core
-//! has to be told. One thread otherwise: what many cores do to each other here is not shown.
+//! First a table of sizes is printed, for processes of different pasts: `idler` and `ring` are those
+//! of loadgen, `server` has answered [`ANSWERS`] requests with tables. Of `idler` and `server` times
+//! are measured: `collect` is a full collection (of what a collected VM holds), `pack` and
+//! `unpack/warm` stay in the cache, `unpack/released` writes to pages that were given back before, as
+//! a wake-up would, `touch/released` is the system's part of that. `release` gives the pages back;
+//! `release/beside_another` while another thread of the program runs, whose core has to be told. One
+//! thread otherwise: what many cores do to each other here is not shown.
+
+mod pages;
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use criterion::{Bencher, Criterion, criterion_group};
+use clap::Parser;
+use clap::builder::PossibleValuesParser;
+use criterion::{Bencher, Criterion};
+use loadgen_shared::program;
 use moonlet::Value;
 use moonlet::bench::{Packed, Sleeper, Waiting};
 
-use crate::pages::Pages;
+use pages::Pages;
 
-const IDLER: &str = include_str!("../../loadgen/lua/idle_memory/idler.lua");
-const RING: &str = include_str!("../../loadgen/lua/ring/node.lua");
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Measure what waiting processes could be packed into
+///
+/// Prints how many bytes of processes differ from their template, and how long it takes to find that
+/// difference, to put it back, and to give pages back to the system. Times are compared with those
+/// of the call before, which lie in target/criterion.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+struct Args {
+    /// The only times to measure [default: all]
+    #[arg(value_name = "ACT", value_parser = PossibleValuesParser::new(ACTS))]
+    act: Option<String>,
+
+    /// Print the sizes only
+    #[arg(long, conflicts_with_all = ["act", "quick"])]
+    sizes: bool,
+
+    /// Measure briefly: shows that everything works
+    #[arg(long)]
+    quick: bool,
+}
+
+/// What is timed.
+const ACTS: [&str; 5] = ["collect", "pack", "unpack", "touch", "release"];
+/// How long a time is measured with `--quick`.
+const QUICK: Duration = Duration::from_millis(10);
 const SERVER: &str = r#"
 return function()
   local inbox, seen = process.inbox(), {}
@@ -40,7 +70,7 @@ return function()
 end
 "#;
 
-/// The name of the study, and how its benches' names begin.
+/// How the names of all times begin.
 const GROUP: &str = "hibernation";
 /// Requests that `server` has answered.
 const ANSWERS: i64 = 1000;
@@ -56,7 +86,8 @@ struct Crowd {
 
 impl Crowd {
     fn new() -> Crowd {
-        let sources = [("idler", IDLER), ("ring", RING), ("server", SERVER), ("client", CLIENT)];
+        let (idler, ring) = (of_loadgen("idle_memory/idler.lua"), of_loadgen("ring/node.lua"));
+        let sources = [("idler", idler), ("ring", ring), ("server", SERVER), ("client", CLIENT)];
         let waiting = Waiting::new(&sources);
         let start = |name, arguments: &[Value]| waiting.start(name, arguments).expect("it starts");
         let (idler, server, client) =
@@ -112,6 +143,12 @@ impl Crowd {
     }
 }
 
+/// A Lua program of loadgen.
+fn of_loadgen(path: &str) -> &'static str {
+    let found = program::FILES.iter().find(|(known, _)| *known == path);
+    found.map(|(_, text)| *text).expect("loadgen has it")
+}
+
 /// Times `act` alone; `prepare` goes before it each time.
 fn time<T>(
     bencher: &mut Bencher<'_>,
@@ -131,19 +168,26 @@ fn time<T>(
     });
 }
 
-/// Runs the study if the command line names it, or one of its benches; criterion calls every group,
-/// whatever was asked for.
-fn study(criterion: &mut Criterion) {
-    let is_named = |argument: String| argument.split('/').next() == Some(GROUP);
-    if std::env::args().skip(1).any(is_named) {
-        hibernation(criterion);
-        pages(criterion);
-    }
-}
-
-fn hibernation(criterion: &mut Criterion) {
+fn main() {
+    let args = Args::parse();
     let crowd = Crowd::new();
     crowd.print();
+    if args.sizes {
+        return;
+    }
+    let mut criterion = Criterion::default().without_plots();
+    if args.quick {
+        criterion = criterion.sample_size(10).nresamples(1000);
+        criterion = criterion.warm_up_time(QUICK).measurement_time(QUICK);
+    }
+    if let Some(act) = args.act {
+        criterion = criterion.with_filter(format!("^{GROUP}/{act}/"));
+    }
+    processes(&mut criterion, &crowd);
+    pages(&mut criterion);
+}
+
+fn processes(criterion: &mut Criterion, crowd: &Crowd) {
     let mut group = criterion.benchmark_group(GROUP);
     for (name, sleeper) in [("idler", crowd.idler), ("server", crowd.server)] {
         let waiting = &crowd.waiting;
@@ -202,5 +246,3 @@ fn pages(criterion: &mut Criterion) {
     }
     group.finish();
 }
-
-criterion_group!(benches, study);

@@ -1,25 +1,35 @@
-//! `loadgen model`: what the design does with more cores than this machine has.
+//! What the design does with more cores than this machine has.
 //!
-//! [`measure`] takes on this machine what can be measured with two cores. [`words`] says which words
-//! each operation shares, [`queueing`] how cores wait for them, [`ramp`] how work spreads over
-//! sleeping workers. `docs/scaling.md` reads the result and says what is left out.
+//! [`measure`] takes on this machine what can be measured with two cores, [`cost`] what the engine
+//! costs one. [`words`] says which words each operation shares, [`queueing`] how cores wait for
+//! them, [`ramp`] how work spreads over sleeping workers. `docs/scaling.md` reads the result and says what is left out.
 
+mod cost;
 mod measure;
 mod queueing;
 mod ramp;
 mod words;
 
 use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::Parser;
 
-use crate::print;
-use crate::scenario::Parameter;
-use crate::session::Session;
-use measure::{Cost, Machine};
+use cost::{Cost, Load};
+use measure::Machine;
 use ramp::{Burst, Policy, Spread};
 use words::{Inputs, OPERATIONS};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What is measured of the engine: a process, a message of pairs, a message of a fan-in.
+const LOADS: [Load; 3] = [
+    Load { main: "loadgen.spawn:main", sizes: &[2_000] },
+    Load { main: "loadgen.ping_pong:main", sizes: &[100, 200] },
+    Load { main: "loadgen.fan_in:main", sizes: &[8, 2_000] },
+];
 
 /// How much longer a line takes between sockets than within one. Picked: two to four are usual.
 const FAR: f64 = 3.0;
@@ -29,8 +39,9 @@ const FAR: f64 = 3.0;
 /// Measures what two cores of this machine cost each other and what the engine costs one, then
 /// computes how its operations would go on with more cores: which shared word is the ceiling of
 /// each, and how long work takes to spread. Rates beyond two cores are extrapolations.
-#[derive(Debug, Args)]
-pub(crate) struct ModelArgs {
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+struct ModelArgs {
     /// Numbers of cores
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "1,2,8,16,64,256",
         value_parser = cores_parser())]
@@ -67,34 +78,44 @@ fn time_parser() -> clap::builder::RangedU64ValueParser {
     clap::value_parser!(u64).range(1..=1_000_000_000)
 }
 
-/// Runs the command.
-pub(crate) fn run(args: &ModelArgs) -> ExitCode {
-    Session::command(|session| {
-        let machine = Machine::measure();
-        let runs = if args.quick { 5 } else { 50 };
-        let plans = [
-            ("spawn", vec![(Parameter::Count, 2_000)]),
-            ("ping_pong", vec![(Parameter::Pairs, 100), (Parameter::Rounds, 200)]),
-            ("fan_in", vec![(Parameter::Senders, 8), (Parameter::Count, 2_000)]),
-        ];
-        let mut costs = Vec::new();
-        for (scenario, sizes) in &plans {
-            if session.is_interrupted() {
-                return Ok(false);
-            }
-            costs.push(measure::cost(scenario, sizes, runs)?);
+fn main() -> ExitCode {
+    match model(&ModelArgs::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("scaling-model: {error}");
+            ExitCode::FAILURE
         }
-        let costs = [costs[0], costs[1], costs[2]];
-        let inputs = inputs(args, &machine, costs);
-        let text = [
-            measured(&machine, costs),
-            ceilings(&inputs),
-            rates(&inputs, &args.cores),
-            spreads(&inputs, &machine, &args.cores),
-        ];
-        print::print(&text.join("\n"))?;
-        Ok(true)
-    })
+    }
+}
+
+/// Measures, computes and prints.
+fn model(args: &ModelArgs) -> Result<(), String> {
+    let machine = Machine::measure();
+    let runs = if args.quick { 5 } else { 50 };
+    let mut costs = Vec::new();
+    for load in LOADS {
+        costs.push(load.cost(runs)?);
+    }
+    let costs = [costs[0], costs[1], costs[2]];
+    let inputs = inputs(args, &machine, costs);
+    let text = [
+        measured(&machine, costs),
+        ceilings(&inputs),
+        rates(&inputs, &args.cores),
+        spreads(&inputs, &machine, &args.cores),
+    ];
+    print(&text.join("\n"))
+}
+
+/// A pipe that nobody reads any more is no failure.
+fn print(text: &str) -> Result<(), String> {
+    let mut output = io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(format!("cannot print the figures: {error}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn inputs(args: &ModelArgs, machine: &Machine, costs: [Cost; 3]) -> Inputs {

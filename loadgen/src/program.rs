@@ -1,16 +1,16 @@
 //! The application that the scenarios consist of: what lies under `lua/`.
 
 /// The host that all processes run on (`lua/_index.yaml`).
-pub(super) const HOST: &str = "loadgen:processes";
+pub const HOST: &str = "loadgen:processes";
 
 macro_rules! embedded {
     ($($path:literal),* $(,)?) => {
-        &[$(($path, include_str!(concat!("../../lua/", $path)))),*]
+        &[$(($path, include_str!(concat!("../lua/", $path)))),*]
     };
 }
 
 /// The application: path and content of each file under `lua/`.
-pub(crate) const FILES: &[(&str, &str)] = embedded![
+pub const FILES: &[(&str, &str)] = embedded![
     "_index.yaml",
     "crew.lua",
     "fan_in/_index.yaml",

@@ -1,0 +1,111 @@
+//! What the engine costs one core, by scenarios of loadgen. It is processor time, which other programs
+//! on the machine change little.
+
+use std::fs;
+use std::path::PathBuf;
+
+use loadgen_shared::program::{FILES, HOST};
+use moonlet::{Application, Builder, Level, Runtime, Value};
+
+use crate::measure::cores;
+
+/// Measurements of a scenario, of which the cheapest counts.
+const MEASUREMENTS: usize = 3;
+
+/// A scenario, with the sizes that its main takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Load {
+    pub(super) main: &'static str,
+    pub(super) sizes: &'static [i64],
+}
+
+/// Processor time for one unit of a scenario, run by one worker and by two; in ns.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cost {
+    pub(super) one_worker: f64,
+    pub(super) two_workers: Option<f64>,
+}
+
+impl Load {
+    /// What a unit costs with one worker and, where there are two cores, with two. So many `runs` go
+    /// through one engine, one more before, so that its memory is warm.
+    pub(super) fn cost(&self, runs: u64) -> Result<Cost, String> {
+        let least = |workers| {
+            let times: Vec<f64> =
+                (0..MEASUREMENTS).map(|_| self.measure(workers, runs)).collect::<Result<_, _>>()?;
+            Ok::<_, String>(times.into_iter().fold(f64::INFINITY, f64::min))
+        };
+        let one_worker = least(1)?;
+        Ok(Cost { one_worker, two_workers: if cores() > 1 { Some(least(2)?) } else { None } })
+    }
+
+    fn measure(&self, workers: usize, runs: u64) -> Result<f64, String> {
+        let runtime = start(workers)?;
+        self.run(&runtime)?;
+        let before = processor_ns();
+        let mut count = 0;
+        for _ in 0..runs {
+            count += self.run(&runtime)?;
+        }
+        let spent = processor_ns().zip(before).map(|(after, before)| after - before);
+        let spent = spent.ok_or("the system does not tell the processor time of this program")?;
+        // Never nothing, however coarse the system counts.
+        Ok(spent.max(1) as f64 / count.max(1) as f64)
+    }
+
+    /// Runs it once, which checks every message; returns how many units that were.
+    fn run(&self, runtime: &Runtime) -> Result<i64, String> {
+        let sizes: Vec<_> = self.sizes.iter().copied().map(Value::Integer).collect();
+        let result = runtime.exec(self.main, HOST, &sizes).map_err(|error| error.to_string())?;
+        let Value::Table(fields) = &result else {
+            return Err(format!("{} returned {result:?}, not a table", self.main));
+        };
+        let is_count = |(key, _): &&(Value, Value)| *key == Value::String("count".into());
+        match fields.iter().find(is_count) {
+            Some((_, Value::Integer(count))) => Ok(*count),
+            other => Err(format!("{} returned {other:?}, not a count", self.main)),
+        }
+    }
+}
+
+/// Starts a runtime over the scenarios.
+fn start(workers: usize) -> Result<Runtime, String> {
+    let files = FILES.iter().map(|(path, text)| (PathBuf::from(path), text.as_bytes().to_vec()));
+    let application = Application::from_files(files);
+    if let Some(problem) = application.problems().first() {
+        return Err(problem.to_string());
+    }
+    let builder = Builder::new().workers(Some(workers)).pinning(true).log_level(Level::Error);
+    builder.application(application).start().map_err(|error| error.to_string())
+}
+
+/// Returns the processor time that all threads of this process have used, in nanoseconds.
+fn processor_ns() -> Option<u64> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    // Behind the name, which may hold anything, user and system time are the 12th and 13th field.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<u64>().ok();
+    // Linux counts in hundredths of a second for programs, whatever it counts in itself.
+    Some((ticks()? + ticks()?) * 10_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engine_is_measured() {
+        let cost = Load { main: "loadgen.spawn:main", sizes: &[1000] }.cost(5).unwrap();
+        assert!(cost.one_worker > 0.0, "{cost:?}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn processor_time_passes_with_work() {
+        let before = processor_ns().unwrap();
+        let mut number = 1_u64;
+        while processor_ns().unwrap() == before {
+            (0..1000).for_each(|step| number = std::hint::black_box(number.wrapping_mul(step)));
+        }
+    }
+}
