@@ -177,8 +177,7 @@ fn main() {
     }
     let mut criterion = Criterion::default().without_plots();
     if args.quick {
-        criterion = criterion.sample_size(10).nresamples(1000);
-        criterion = criterion.warm_up_time(QUICK).measurement_time(QUICK);
+        criterion = criterion.sample_size(10).warm_up_time(QUICK).measurement_time(QUICK);
     }
     if let Some(act) = args.act {
         criterion = criterion.with_filter(format!("^{GROUP}/{act}/"));

@@ -92,11 +92,8 @@ fn main() -> ExitCode {
 fn model(args: &ModelArgs) -> Result<(), String> {
     let machine = Machine::measure();
     let runs = if args.quick { 5 } else { 50 };
-    let mut costs = Vec::new();
-    for load in LOADS {
-        costs.push(load.cost(runs)?);
-    }
-    let costs = [costs[0], costs[1], costs[2]];
+    let [process, message, stream] = LOADS;
+    let costs = [process.cost(runs)?, message.cost(runs)?, stream.cost(runs)?];
     let inputs = inputs(args, &machine, costs);
     let text = [
         measured(&machine, costs),
