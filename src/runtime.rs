@@ -3,7 +3,7 @@
 //! Shutdown, in this order:
 //!
 //! 1. If the host program wants it so, services are asked to stop, in the reverse of their start
-//!    order, each with its deadline; what does not end is terminated (`supervisor.rs`).
+//!    order, each with its deadline; what does not end is terminated (`supervisor/`).
 //! 2. Hosts refuse new processes.
 //! 3. What is left on the hosts is terminated.
 //! 4. The workers end after the slice that they run; processes that are left are dropped.

@@ -3,7 +3,7 @@
 //! `set_and_stop` makes a timer that never fires: the cost of having one. All others wait for
 //! theirs, with the worker asleep meanwhile, so most of the time is the wait itself, and what is
 //! above 100 µs is how late they fire and what the wake-up costs. The data structure behind them
-//! is `wheel` in `engine/queues.rs`.
+//! is `timer_heap` in `engine/queues.rs`.
 
 use criterion::{Criterion, criterion_group};
 

@@ -124,15 +124,15 @@ fn between_threads(count: u64) -> Duration {
     })
 }
 
-fn wheel(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("wheel");
+fn timer_heap(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("timer_heap");
     for entries in [0, 1_000, 100_000] {
-        let mut wheel = TimerHeap::new(entries);
+        let mut heap = TimerHeap::new(entries);
         group.bench_function(format!("beside_{entries}"), |bencher| {
-            bencher.iter(|| assert_eq!(wheel.add_and_pop(1), Some(7)));
+            bencher.iter(|| assert_eq!(heap.add_and_pop(1), Some(7)));
         });
     }
     group.finish();
 }
 
-criterion_group!(benches, state, run_queue, injector, wheel);
+criterion_group!(benches, state, run_queue, injector, timer_heap);

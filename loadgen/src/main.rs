@@ -5,11 +5,13 @@
 //! [`scenario`] through [`engine`], and [`report`] writes table, JSON and histograms. Every run has a
 //! fresh runtime, so no run sees what another left behind.
 //!
-//! A module knows those of lower rows only, so a scenario knows no report, and a report knows the
+//! # Floors
+//!
+//! A module refers to modules on the floors below its own only (`cargo test --test tidy`), so a scenario knows no report, and a report knows the
 //! scenarios: it asks the list of them for the figure and the summary that belong to a name in a
 //! result file.
 //!
-//! | modules | what they do |
+//! | floor | what |
 //! |---|---|
 //! | `args` | the command line, which knows every command |
 //! | `sitting` `ab` `peers` `scaling` `page` | the commands: scenarios; two builds; other systems; numbers of workers; results shown again |
@@ -28,8 +30,6 @@ mod child;
 mod compare;
 mod engine;
 mod figure;
-#[cfg(test)]
-mod floors;
 mod machine;
 mod page;
 mod peers;

@@ -59,7 +59,7 @@ pub(crate) fn enter(stack: Stack, inner: impl FnOnce(&mut Caller<'_>) -> ApiResu
 }
 
 /// As [`enter`], for functions that do the same in every process of a definition and leave nothing
-/// behind but in Lua: what a chunk does with them need not be done anew for each (`spawn/ready.rs`).
+/// behind but in Lua: what a chunk does with them need not be done anew for each (`process/spawn/ready.rs`).
 #[inline(always)]
 pub(crate) fn enter_shared(
     stack: Stack,

@@ -2,7 +2,7 @@
 //! code mentions, and the metatables behind them.
 //!
 //! All of it is the same for every process of a definition, so it is made once, in a template
-//! (`vm/template.rs`) that each process starts as a copy of. Names that the code does not mention
+//! (`vm/image/template.rs`) that each process starts as a copy of. Names that the code does not mention
 //! stay lazy (`library.rs`); whether one was filled in early cannot be told from Lua.
 
 use crate::api::{channel, function_names, library, stdlib};

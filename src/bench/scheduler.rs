@@ -101,9 +101,9 @@ pub struct TimerHeap(timer_heap::TimerHeap);
 impl TimerHeap {
     /// Makes one with so many entries, due far in the future.
     pub fn new(entries: u64) -> TimerHeap {
-        let mut wheel = timer_heap::TimerHeap::default();
-        (0..entries).for_each(|entry| wheel.add(u64::MAX / 2 + entry, entry));
-        TimerHeap(wheel)
+        let mut heap = timer_heap::TimerHeap::default();
+        (0..entries).for_each(|entry| heap.add(u64::MAX / 2 + entry, entry));
+        TimerHeap(heap)
     }
 
     /// Adds an entry that is due before all others and takes it.

@@ -1,6 +1,6 @@
 //! The timers of one process, ordered by due time, then by creation.
 //!
-//! Only the earliest is known outside: the worker where the process waits has it in its wheel.
+//! Only the earliest is known outside: the worker where the process waits has it among its timers.
 //! All times are nanoseconds of the runtime's clock.
 
 use std::collections::BTreeMap;
@@ -30,13 +30,13 @@ pub(crate) struct Timers {
     /// Due time of every timer by number.
     by_number: FxHashMap<u64, u64>,
     last_number: u64,
-    /// Due times that wheels hold for this process, latest first: each new one is earlier than
-    /// all before, so the list is short and every entry of a wheel is known here.
+    /// Due times that workers hold for this process, latest first: each new one is earlier than
+    /// all before, so the list is short and every entry of theirs is known here.
     registered: Vec<u64>,
 }
 
 impl Timers {
-    /// Stops all timers; what wheels hold for this process stays known.
+    /// Stops all timers; what workers hold for this process stays known.
     pub(crate) fn start_over(&mut self) {
         self.due.clear();
         self.by_number.clear();
@@ -97,7 +97,7 @@ impl Timers {
         self.due.first_key_value().map(|((due, _), _)| *due)
     }
 
-    /// The due time to put into the wheel before the process waits, if it is not there yet:
+    /// The due time to give to the worker before the process waits, if it is not there yet:
     /// that of the earliest timer, or the `deadline` of the process.
     pub(crate) fn due_to_register(&mut self, now: u64, deadline: u64) -> Option<u64> {
         while self.registered.last().is_some_and(|due| *due <= now) {
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn wheels_hold_one_entry_for_many_waits() {
+    fn workers_hold_one_entry_for_many_waits() {
         let mut timers = Timers::default();
         timers.add(1000, wake(1));
         assert_eq!(timers.due_to_register(0, u64::MAX), Some(1000));

@@ -1,6 +1,6 @@
 //! A process: its VM, its coroutines and channels, and one time slice of its life.
 //!
-//! A process is built by `spawn.rs`, lives in a slot and is run by whichever worker moved the
+//! A process is built by `spawn/`, lives in a slot and is run by whichever worker moved the
 //! slot's state to *running*; that worker alone holds `&mut Process`, and only between resumes:
 //! while Lua runs, API functions make their own reference from the VM's control block, so
 //! [`run_timeslice`] keeps none across a resume (`timeslice.rs`).
@@ -272,7 +272,7 @@ impl Process {
         }
     }
 
-    /// Waits for the EXIT of another process (`relations.rs` says how that goes).
+    /// Waits for the EXIT of another process (`slot/relations.rs` says how that goes).
     pub(crate) fn monitor(&mut self, target: u64) -> Result<(), MonitorError> {
         let slots = &self.node.slots;
         if !self.inside.subscriptions.start_monitoring(target) {

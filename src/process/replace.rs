@@ -1,5 +1,5 @@
-//! Putting new code into a process: the third step of its life that workers take, besides those
-//! of `spawn.rs` and `death.rs`.
+//! Putting new code into a process: the third turn of its life that a worker takes, besides those
+//! of `spawn/` and `death.rs`.
 
 #![allow(unsafe_code)]
 

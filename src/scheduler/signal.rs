@@ -1,4 +1,4 @@
-//! The signal that ends a worker's step (`vm/preempt.rs` handles it), and which thread gets it.
+//! The signal that ends a worker's step (`vm/lua/preempt.rs` handles it), and which thread gets it.
 //!
 //! Threads outside of the runtime send it, too: whoever kills a process, and those of the streams and
 //! the supervisor during a stop. So the handle of a worker's thread is used and taken back under one

@@ -6,7 +6,7 @@ use super::heap_report::HeapReport;
 use super::state::{Notify, Rest, State};
 use crate::sync::Arc;
 
-/// The end of a step as in `timeslice.rs`; returns how often it collected.
+/// The end of a step as in `process/timeslice.rs`; returns how often it collected.
 fn rest(heap: &HeapReport, state: &State, used: &mut usize) -> usize {
     let mut collections = 0;
     loop {

@@ -56,7 +56,7 @@ pub(crate) struct Slot {
     pub(crate) mailbox: Mailbox,
     // Whoever wakes the process, and its worker.
     pub(crate) state: State,
-    /// Why the process must end, for its worker to notice; see `vm/control.rs`.
+    /// Why the process must end, for its worker to notice; see `vm/lua/control.rs`.
     kill: AtomicU32,
     // The worker writes this, others read.
     host: AtomicU32,

@@ -2,7 +2,7 @@
 //!
 //! It ticks only while a worker is awake, reads each worker's step number, and when it has seen
 //! the same step for a slice while others wait, it signals the worker's thread
-//! (`vm/preempt.rs`). A step that had used up a slice before makes room much sooner, as soon as
+//! (`vm/lua/preempt.rs`). A step that had used up a slice before makes room much sooner, as soon as
 //! something fresh waits, be it a timer that is due: that, not the slice, is what makes a request
 //! fast on a busy machine. It renews the coarse clock on the way. When all workers are parked it
 //! sleeps, so an idle application uses no processor time; the first worker that wakes wakes it.

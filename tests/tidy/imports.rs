@@ -28,55 +28,56 @@ pub(crate) enum Target {
     Crate(String, String),
 }
 
-/// The modules of a crate whose sources begin with `folder`, and the files they lie in.
-struct Modules(BTreeMap<Module, String>);
+/// The modules of a crate, and the files they lie in.
+struct Modules<'a> {
+    files: BTreeMap<Module, &'a File>,
+    syntax: BTreeMap<Module, syn::File>,
+}
 
-impl Modules {
-    fn of(files: &[&File], folder: &str) -> Modules {
-        let module_of = |path: &str| -> Module {
-            let inside = path.strip_prefix(folder).unwrap().strip_suffix(".rs").unwrap();
-            let mut module: Module = inside.split('/').map(str::to_owned).collect();
-            if module.last().is_some_and(|last| last == "mod") || is_root(&module) {
-                module.pop();
+impl<'a> Modules<'a> {
+    /// Reads a crate from its root on, following the modules that are declared.
+    fn of(files: &'a [File], root: &str) -> Modules<'a> {
+        let folder = root.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let mut modules = Modules { files: BTreeMap::new(), syntax: BTreeMap::new() };
+        let file = |path: &str| files.iter().find(|file| file.path == path);
+        let mut open = vec![(Module::new(), file(root).expect("the root of the crate"))];
+        while let Some((module, file_of_module)) = open.pop() {
+            let path = &file_of_module.path;
+            let syntax = syn::parse_file(&file_of_module.text)
+                .unwrap_or_else(|error| panic!("{path}: {error}, at {:?}", error.span().start()));
+            let declared = syntax.items.iter().filter_map(|item| match item {
+                syn::Item::Mod(item) if item.content.is_none() => Some(item.ident.to_string()),
+                _ => None,
+            });
+            for name in declared {
+                let below = [module.as_slice(), &[name]].concat();
+                let place = format!("{folder}/{}", below.join("/"));
+                let found =
+                    file(&format!("{place}.rs")).or_else(|| file(&format!("{place}/mod.rs")));
+                open.push((below, found.unwrap_or_else(|| panic!("{place}: declared in {path}"))));
             }
-            module
-        };
-        let is_library = |file: &&&File| file.path == format!("{folder}lib.rs");
-        let has_library = files.iter().any(|file| is_library(&file));
-        let mut modules = BTreeMap::new();
-        for file in files {
-            // Beside a library a main file is a crate of its own.
-            if has_library && file.path == format!("{folder}main.rs") {
-                continue;
-            }
-            modules.insert(module_of(&file.path), file.path.clone());
+            modules.files.insert(module.clone(), file_of_module);
+            modules.syntax.insert(module, syntax);
         }
-        Modules(modules)
+        modules
     }
 
     /// The file that an absolute path leads into.
     fn file_of(&self, path: &[String]) -> &str {
-        let module = (0..=path.len()).rev().find_map(|length| self.0.get(&path[..length]));
-        module.expect("the root is a module")
+        let module = (0..=path.len()).rev().find_map(|length| self.files.get(&path[..length]));
+        &module.expect("the root is a module").path
     }
 }
 
-fn is_root(module: &Module) -> bool {
-    matches!(module.as_slice(), [name] if name == "lib" || name == "main")
-}
-
-/// Everything that the files below `folder`, a crate's sources, refer to.
-pub(crate) fn references(files: &[File], folder: &str) -> Vec<Reference> {
-    let files: Vec<&File> = files.iter().filter(|file| file.path.starts_with(folder)).collect();
-    let modules = Modules::of(&files, folder);
+/// Everything that the files of the crate with this root refer to.
+pub(crate) fn references(files: &[File], root: &str) -> Vec<Reference> {
+    let modules = Modules::of(files, root);
     let mut found = BTreeSet::new();
-    for (module, path) in &modules.0 {
-        let file = files.iter().find(|file| file.path == *path).expect("it was listed");
-        let syntax = syn::parse_file(&file.text)
-            .unwrap_or_else(|error| panic!("{path}: {error}, at {:?}", error.span().start()));
+    for (module, syntax) in &modules.syntax {
+        let path = &modules.files[module].path;
         let scope = Scope { module: module.clone(), names: names_of(&syntax.items) };
         let mut reader = Reader { modules: &modules, path, scopes: vec![scope], found: &mut found };
-        reader.visit_file(&syntax);
+        reader.visit_file(syntax);
     }
     found.into_iter().collect()
 }
@@ -133,7 +134,7 @@ fn after(first: &str, rest: Vec<String>, name: String) -> (Vec<String>, String) 
 }
 
 struct Reader<'a> {
-    modules: &'a Modules,
+    modules: &'a Modules<'a>,
     path: &'a str,
     scopes: Vec<Scope>,
     found: &'a mut BTreeSet<Reference>,
@@ -256,24 +257,35 @@ fn paths_are_read_wherever_they_stand() {
         fn f(x: super::side::X) -> u8 { crate::in_body::call() }
         fn g() { println!(\"{}\", crate::in_macro::f()); below::go(); high::again(); }
         struct S { field: crate::in_type::T, plain: Other }
-        mod inner { use super::super::up; fn h() { super::below::go() } pub(in crate::unseen) fn i() {} }
+        mod inner {
+            use super::super::up;
+            fn h() { super::below::go() }
+            pub(in crate::unseen) fn i() {}
+        }
         use outside::thing;
     ";
-    let mut files = vec![file("src/lib.rs", ""), file("src/a/low.rs", text)];
-    for other in
-        ["high", "in_body", "in_macro", "in_type", "a/side", "a/up", "a/low/below", "unseen"]
-    {
-        files.push(file(&format!("src/{other}.rs"), ""));
-    }
-    files.push(file("src/a/mod.rs", ""));
-    let found: BTreeSet<String> = references(&files, "src/")
+    let files = [
+        file("src/lib.rs", "mod a; mod high; mod in_body; mod in_macro; mod in_type; mod unseen;"),
+        file("src/a/mod.rs", "mod low; mod side; mod up;"),
+        file("src/a/low.rs", text),
+        file("src/a/low/below.rs", ""),
+        file("src/a/side.rs", ""),
+        file("src/a/up.rs", ""),
+        file("src/high.rs", ""),
+        file("src/in_body.rs", ""),
+        file("src/in_macro/mod.rs", ""),
+        file("src/in_type.rs", ""),
+        file("src/unseen.rs", ""),
+        file("src/apart.rs", "this is no part of the crate"),
+    ];
+    let found: BTreeSet<String> = references(&files, "src/lib.rs")
         .into_iter()
         .map(|reference| match reference.to {
             Target::File(path) => path,
             Target::Crate(name, rest) => format!("{name}::{rest}"),
         })
         .collect();
-    let expected = ["a/low/below", "a/side", "a/up", "high", "in_body", "in_macro", "in_type"];
+    let expected = ["a/low/below", "a/side", "a/up", "high", "in_body", "in_macro/mod", "in_type"];
     let mut expected: BTreeSet<String> =
         expected.into_iter().map(|path| format!("src/{path}.rs")).collect();
     expected.insert("outside::thing".to_owned());

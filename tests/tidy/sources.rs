@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const FOLDERS: [&str; 4] = ["src", "loadgen/src", "tests", "benches"];
+const FOLDERS: [&str; 6] =
+    ["src", "loadgen/src", "loadgen/tests", "studies/src", "tests", "benches"];
 
 pub(crate) struct File {
     /// From the root of the workspace, with slashes.
@@ -40,4 +41,23 @@ pub(crate) fn files() -> Vec<File> {
     files.sort_by(|one, other| one.path.cmp(&other.path));
     assert!(files.len() > 50, "the sources were found");
     files
+}
+
+/// The documents for people who work on the code, but for the log of changes, which tells the past.
+pub(crate) fn documents() -> Vec<File> {
+    let folders = ["", "docs", "loadgen", "studies", "results", "src/scheduler"];
+    let mut documents = Vec::new();
+    for folder in folders {
+        let Ok(entries) = fs::read_dir(root().join(folder)) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            let is_document = path.extension().is_some_and(|extension| extension == "md")
+                && !path.ends_with("CHANGELOG.md");
+            if is_document {
+                let text = fs::read_to_string(&path).unwrap();
+                let path = path.strip_prefix(root()).unwrap().to_str().unwrap().replace('\\', "/");
+                documents.push(File { path, text });
+            }
+        }
+    }
+    documents
 }

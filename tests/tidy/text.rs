@@ -40,7 +40,7 @@ const UNSAFE_BESIDE: &[(&str, &str)] = &[
     ("src/slot/loom_mailbox.rs", "the loom cell of a model"),
     ("src/copied/life.rs", "a process run by hand"),
     ("src/bench/waiting.rs", "a process run by hand"),
-    ("benches/engine/pages.rs", "pages of memory"),
+    ("studies/src/hibernation/pages.rs", "pages of memory"),
     ("tests/stock.rs", "stock Lua beside ours"),
 ];
 
@@ -142,4 +142,28 @@ fn nothing_is_left_undone() {
     let banned =
         ["todo!", "unimplemented!", "dbg!", "#[ignore", "TODO", "FIXME", "/home/", "/root/"];
     forbid("a leftover", |_, _, line| banned.iter().any(|word| line.contains(word)));
+}
+
+/// A file that a comment or a document sends its reader to is there.
+#[test]
+fn files_that_are_named_exist() {
+    let named = regex::Regex::new(r"`([a-z_]+(?:/[a-z_]+)*\.(?:rs|md))`").unwrap();
+    let root = sources::root();
+    let mut found = String::new();
+    for file in sources::files().into_iter().chain(sources::documents()) {
+        let folder = root.join(&file.path).parent().expect("it lies in a folder").to_owned();
+        let bases = ["", "src", "docs", "benches", "loadgen/src", "studies/src"]
+            .map(|base| root.join(base));
+        let beside = folder.join(file.path.rsplit('/').next().unwrap().trim_end_matches(".rs"));
+        for (number, line) in file.lines() {
+            for (_, [name]) in named.captures_iter(line).map(|captures| captures.extract()) {
+                let mut places =
+                    folder.ancestors().chain([&*beside]).chain(bases.iter().map(|base| &**base));
+                if !places.any(|place| place.join(name).exists()) {
+                    found += &format!("\n{}:{number}: {name}", file.path);
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "files that are not there:{found}");
 }

@@ -1,4 +1,5 @@
 //! VMs made by copying.
 
+#[cfg(feature = "bench")]
 pub(crate) mod difference;
 pub(crate) mod template;

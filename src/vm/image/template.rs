@@ -163,6 +163,7 @@ impl Template {
 
     /// Writes what the memory of a copy whose block starts at `base` begins with, and zeros behind
     /// it; false if `memory` is too short for that.
+    #[cfg(feature = "bench")]
     pub(super) fn lay_out(&self, base: usize, memory: &mut [usize]) -> bool {
         if memory.len() < self.image.len() {
             return false;

@@ -3,7 +3,7 @@
 //!
 //! They lie together because they live and die together, because what a message touches of them
 //! is then a few neighbouring lines, and because a pointer from Lua's memory to the control
-//! block is in a copy of that memory as far away as in the original (`template.rs`).
+//! block is in a copy of that memory as far away as in the original (`vm/image/template.rs`).
 
 #![allow(unsafe_code)]
 

@@ -19,7 +19,9 @@ use std::ptr;
 use super::ffi::{LUA_EXTRASPACE, lua_State};
 use crate::shared_bytes::SharedBytes;
 use crate::sync::{AtomicU32, Ordering};
-use crate::vm::memory::arena::{Arena, Saved, Span, Staying};
+#[cfg(feature = "bench")]
+use crate::vm::memory::arena::Span;
+use crate::vm::memory::arena::{Arena, Saved, Staying};
 use crate::vm::memory::limit::Limit;
 
 /// Why a process stops at its next safe point, from any depth of calls.
@@ -61,7 +63,7 @@ pub(crate) enum Released {
     Object(u32),
 }
 
-/// A reason set by another thread in the slot's kill word; see `process/slot.rs`.
+/// A reason set by another thread in the slot's kill word; see `slot/mod.rs`.
 pub(crate) const KILL_NONE: u32 = 0;
 pub(crate) const KILL_TERMINATED: u32 = 1;
 pub(crate) const KILL_LINKED: u32 = 2;
@@ -174,11 +176,13 @@ impl Control {
         unsafe { (*self.arena.get()).set_limit(limit) };
     }
 
+    #[cfg(feature = "bench")]
     pub(in crate::vm) fn spans(&self) -> Vec<Span> {
         // SAFETY: as in `used_bytes`.
         unsafe { (*self.arena.get()).spans() }
     }
 
+    #[cfg(feature = "bench")]
     pub(in crate::vm) fn large_bytes(&self) -> usize {
         // SAFETY: as in `used_bytes`.
         unsafe { (*self.arena.get()).large_bytes() }
@@ -210,7 +214,7 @@ impl Control {
         self.process.get()
     }
 
-    /// Whether the memory limit was passed since the last collection: see `limit.rs`.
+    /// Whether the memory limit was passed since the last collection: see `vm/memory/limit.rs`.
     #[inline]
     pub(crate) fn is_past_limit(&self) -> bool {
         self.with_limit(|limit| limit.is_past())

@@ -5,7 +5,7 @@
 //! API function whose process has used its reductions, by the arena at the memory limit.
 //!
 //! The handler's contract: each worker thread has one cell, *current*, null outside of Lua and
-//! written by `vm/resume.rs` only. The handler runs on that thread, reads the cell, notes which
+//! written by `resume.rs` only. The handler runs on that thread, reads the cell, notes which
 //! step is to end, arms the hook of the innermost running state and does nothing else. Arming
 //! writes four fields and walks the list of call frames towards older ones, which stays intact
 //! at every instruction of Lua. The walk is long in a deep recursion, so what is armed already
@@ -105,7 +105,7 @@ fn arm_current(cell: &ThreadCell) {
     if current.is_null() {
         return;
     }
-    // SAFETY: *current* is the innermost running state of this thread (`vm/resume.rs` writes
+    // SAFETY: *current* is the innermost running state of this thread (`resume.rs` writes
     // it before entering and restores it after), and arming is sound at every instruction, see
     // the top of this file.
     unsafe {

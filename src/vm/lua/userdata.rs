@@ -2,7 +2,7 @@
 //!
 //! The tag is the block's own address with the kind in the byte above it, so recognising one
 //! takes two loads instead of a walk through metatables, no other block can carry it by accident,
-//! and it moves with the block when a VM is copied (`template.rs`). Blocks hold `Copy` data only; what must be freed lives on the Rust side and is
+//! and it moves with the block when a VM is copied (`vm/image/template.rs`). Blocks hold `Copy` data only; what must be freed lives on the Rust side and is
 //! named by an index (V5). Metatables are made at the first use of a kind.
 
 #![allow(unsafe_code)]

@@ -63,7 +63,7 @@ pub(crate) struct Arena {
     first_end: *mut u8,
     used: usize,
     limit: Limit,
-    /// While a template is built: what unused memory holds (see `template.rs`), else 0.
+    /// While a template is built: what unused memory holds (see `vm/image/template.rs`), else 0.
     poison: u8,
     may_refuse: bool,
     /// Whether it ever asked for memory besides its first, or refused some.
@@ -135,6 +135,11 @@ impl Arena {
             false => (head as usize - self.first as usize) as u32,
         };
         Saved { free: self.free.map(offset), used: self.used }
+    }
+
+    /// Where fresh memory begins: what was never handed out.
+    pub(crate) fn frontier(&self) -> *const u8 {
+        self.bump
     }
 
     /// Goes on as the saved arena whose memory, `length` bytes long, was copied into this one's.
@@ -462,9 +467,11 @@ unsafe fn release_large(large: *mut Large, size: usize) {
 }
 
 mod order;
+#[cfg(feature = "bench")]
 mod spans;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use order::{Order, Staying};
+#[cfg(feature = "bench")]
 pub(crate) use spans::Span;

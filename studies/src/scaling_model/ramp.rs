@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// How long a worker searches before it parks, at least once over all queues, as
-/// `scheduler/worker.rs` has it.
+/// `worker/mod.rs` has it.
 const SEARCH_NS: u64 = 20_000;
 /// What a steal takes at most, as crossbeam has it.
 const BATCH_MAX: usize = 32;

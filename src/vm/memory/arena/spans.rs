@@ -1,4 +1,4 @@
-//! Where the memory of an arena lies, for those who look at all of it (`difference.rs`).
+//! Where the memory of an arena lies, for those who look at all of it (`vm/image/difference.rs`).
 
 use super::*;
 
@@ -31,11 +31,6 @@ impl Span {
 }
 
 impl Arena {
-    /// Where fresh memory begins: what was never handed out.
-    pub(crate) fn frontier(&self) -> *const u8 {
-        self.bump
-    }
-
     /// The memory that small pieces came from: the first, then that of the chained blocks.
     pub(crate) fn spans(&self) -> Vec<Span> {
         let mut spans = Vec::new();
