@@ -7,16 +7,20 @@
 #![allow(unsafe_code)]
 
 use super::Node;
+use super::tickets::Notice;
 use crate::coroutines::inside::Inside;
 use crate::error::ApiError;
+use crate::message::exit::SharedOutcome;
 use crate::message::limits::Limits;
 use crate::message::{Content, Message, Topic};
 use crate::payload::Payload;
 use crate::pid::{self, ProcessId};
+use crate::slot::ending::Surroundings;
 use crate::slot::places::Places;
 use crate::slot::state::Notify;
+use crate::slot::table::ProcessTable;
 use crate::slot::tenant::Tenant;
-use crate::slot::{NoRoom, Slot, Undelivered, cancellation, relations};
+use crate::slot::{HandOver, NoRoom, Slot, Undelivered, cancellation, relations};
 
 /// Messages that a process is given when it is spawned or joined.
 pub(crate) type FirstMessages = [(Topic, Payload)];
@@ -132,10 +136,12 @@ impl Node {
     /// Not inlined: in the middle of `send` it made one pair 4 percent slower.
     #[inline(never)]
     fn hand_over(&self, slot: &Slot, message: Box<Message>) -> Result<(), Box<Message>> {
-        if !slot.state.take_waiting(pid::generation_of(message.destination())) {
-            return Err(message);
-        }
-        let result = accept(slot, message);
+        let generation = pid::generation_of(message.destination());
+        let result = match slot.hand_over(generation, message, accept) {
+            HandOver::Awake(message) => return Err(message),
+            HandOver::Accepted => Ok(()),
+            HandOver::Refused(message) => Err(message),
+        };
         slot.prefetch_behind(size_of::<Inside>());
         self.follow(slot.index(), Notify::Schedule);
         result
@@ -198,17 +204,36 @@ impl Node {
     }
 }
 
-/// Hands a message past the mailbox to a coroutine that waits for it, unless others have something
-/// there: it would overtake them. Only for the thread that moved the state out of waiting.
-#[inline]
+/// Hands a message to a coroutine that waits for it. Only for the thread that moved the state out of
+/// waiting.
+#[inline(always)]
 fn accept(slot: &Slot, message: Box<Message>) -> Result<(), Box<Message>> {
-    if !slot.mailbox.is_empty() {
-        return Err(message);
-    }
     let Tenant::Process(process) = slot.tenant() else { return Err(message) };
-    // SAFETY: a process begins with its inside (`process/tenant.rs` checks that), and the caller's
-    // duty makes this thread the only one to use it until the slot is scheduled.
+    // SAFETY: a process begins with its inside (`process/tenant.rs` checks that). The caller moved the
+    // state out of waiting, so no other thread uses the process until the caller schedules it.
     unsafe { process.cast::<Inside>().as_mut() }.accept(message)
+}
+
+impl Surroundings for Node {
+    fn slots(&self) -> &ProcessTable {
+        &self.slots
+    }
+
+    fn deliver_event(&self, uniq: u64, content: Content) -> bool {
+        Node::deliver_event(self, uniq, content)
+    }
+
+    fn tell_outside(&self, ticket: u64, outcome: SharedOutcome) -> bool {
+        self.tickets.notify(ticket, Notice::Ended(outcome))
+    }
+
+    fn follow(&self, slot: u32, notify: Notify) {
+        Node::follow(self, slot, notify);
+    }
+
+    fn follow_kill(&self, slot: u32, notify: Notify) {
+        Node::follow_kill(self, slot, notify);
+    }
 }
 
 fn count(messages: &FirstMessages) -> u32 {

@@ -1,26 +1,18 @@
-//! The end of a process, step by step (each visible to others only after the one before):
+//! The end of a process: the steps of `slot/ending.rs`, what becomes of its VM and what the log says.
 //!
-//! 1. The state word says *exiting* and both lanes of the mailbox close: it resolves no more,
-//!    pushes fail. No Lua code runs, the VM is freed with everything in it.
-//! 2. Under the slot's lock it is not alive any more, and its lists are taken: who monitors,
-//!    links or registers from now on is told that it is gone.
-//! 3. Its names are free. (Its own monitors on others were removed before step 2.)
-//! 4. Every watcher is told, then every linked process.
-//! 5. The generation moves on and the slot is free.
+//! No Lua code runs any more: with step 1 the VM is freed, and everything in it.
 
 #![allow(unsafe_code)]
 
-use crate::message::exit::{self, Failure, Outcome, SharedOutcome, Watcher};
-use crate::message::{Answer, Content};
+use super::Process;
+use super::tenant::take_process;
+use crate::message::exit::{self, Failure, Outcome, SharedOutcome};
 use crate::node::Node;
 use crate::node::output::{Level, Origin, Record};
-use crate::node::tickets::Notice;
-use crate::pid::{ProcessId, slot_of};
-use crate::process::Process;
-use crate::process::tenant::take_process;
+use crate::pid::ProcessId;
 use crate::slot::Slot;
-use crate::slot::links::{self, Told};
-use crate::slot::relations::{self, Relations};
+use crate::slot::ending::{self, Ended};
+use crate::slot::relations::Relations;
 use crate::vm::lua::control::{KILL_LINKED, KILL_NONE};
 
 /// Ends the process that the calling worker runs.
@@ -41,36 +33,29 @@ fn finish(node: &Node, slot: &Slot, process: Option<Box<Process>>, outcome: Outc
     let origin = failing(node, process.as_deref(), &outcome);
     let relations = retire(node, slot, process);
     let outcome = SharedOutcome::from(overruled(slot).unwrap_or(outcome));
-    let at = node.clock.unix_seconds();
     // Counted before it is told, so that who was told finds it counted.
     node.scheduler.count(|counters| &counters.ended);
-    let mut is_handled = false;
-    for watcher in &relations.watchers {
-        is_handled |= tell(node, *watcher, id, at, &outcome);
-    }
-    for peer in &relations.links {
-        is_handled |= tell_peer(node, *peer, id, at, &outcome);
-    }
-    if let (Some(origin), Outcome::Failure(failure)) = (origin, &*outcome) {
+    let ended = Ended { process: id, at: node.clock.unix_seconds(), outcome };
+    let is_handled = ending::tell_all(node, &relations, &ended);
+    if let (Some(origin), Outcome::Failure(failure)) = (origin, &*ended.outcome) {
         log_failure(node, &origin, failure, is_handled);
     }
     release(node, slot);
 }
 
-/// Steps 1 to 3, for a process that ran, one whose chunk failed or one that could not be made.
+/// Steps 1 to 3, for a process that ran, one whose chunk failed or one that could not be built.
 pub(crate) fn retire(node: &Node, slot: &Slot, process: Option<Box<Process>>) -> Relations {
-    let uniq = slot.uniq();
-    let mut unread = slot.stop_resolving();
-    if let Some(mut process) = process {
-        unread += process.unread();
-        if unread > 0 {
-            log_unread(node, &process, unread);
+    ending::retire(&node.names, slot, |mut unread| {
+        if let Some(mut process) = process {
+            unread += process.unread();
+            if unread > 0 {
+                log_unread(node, &process, unread);
+            }
+            process.forget_monitored();
+            process.forget_questions();
         }
-        process.forget_monitored();
-        process.forget_questions();
-    }
-    node.metrics.count_dead_letters(unread);
-    relations::retire(&node.names, slot, uniq)
+        node.metrics.count_dead_letters(unread);
+    })
 }
 
 /// A sender is told only that its message was accepted.
@@ -90,27 +75,12 @@ fn log_unread(node: &Node, process: &Process, unread: usize) {
     });
 }
 
-/// Step 5.
+/// Step 5, and the slot goes back to the table.
 pub(crate) fn release(node: &Node, slot: &Slot) {
     let host = slot.host();
-    slot.state.transition_to_free();
+    ending::free(slot);
     node.release_slot(slot);
     node.leave(host);
-}
-
-/// Tells a watcher; false if nobody is there to hear it.
-fn tell(node: &Node, watcher: Watcher, ended: ProcessId, at: i64, outcome: &SharedOutcome) -> bool {
-    let outcome = outcome.clone();
-    match watcher {
-        Watcher::Monitor(uniq) => {
-            node.deliver_event(uniq, Content::Exit { from: ended, at, outcome })
-        }
-        Watcher::Exec { uniq, token } => {
-            let answer = Answer::Ended(outcome);
-            node.deliver_event(uniq, Content::Answer { token, answer })
-        }
-        Watcher::Outside(ticket) => node.tickets.notify(ticket, Notice::Ended(outcome)),
-    }
 }
 
 /// The outcome of a kill that was accepted before the process stopped being alive: it cannot be
@@ -122,24 +92,6 @@ fn overruled(slot: &Slot) -> Option<Outcome> {
         _ => exit::TERMINATED,
     };
     Some(Failure::text(text).into())
-}
-
-/// Tells a linked process; false unless it gets an event.
-fn tell_peer(node: &Node, peer: u64, ended: ProcessId, at: i64, outcome: &SharedOutcome) -> bool {
-    if matches!(**outcome, Outcome::Value(_)) {
-        links::vanish(&node.slots, peer, ended.uniq);
-        return false;
-    }
-    let content = Content::LinkDown { from: ended, at, outcome: outcome.clone() };
-    match links::fail(&node.slots, peer, ended.uniq, content) {
-        Told::Nothing => return false,
-        Told::Event(notify) => node.follow(slot_of(peer), notify),
-        Told::Killed(notify) => {
-            node.follow_kill(slot_of(peer), notify);
-            return false;
-        }
-    }
-    true
 }
 
 /// Who a process was that failed, if the log may tell of it.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use loom::thread;
 
+use super::watching;
 use crate::clock::Clock;
 use crate::coroutines::Coroutines;
 use crate::coroutines::channel::{ChannelId, Channels};
@@ -12,9 +13,11 @@ use crate::message::exit::{Failure, Outcome, SharedOutcome, Watcher};
 use crate::message::{Content, Message};
 use crate::payload::Payload;
 use crate::pid::ProcessId;
-use crate::slot::links::{self, Told};
+use crate::slot::ending::{self, Ended, Surroundings};
+use crate::slot::links;
 use crate::slot::loom_mailbox::model;
 use crate::slot::names::Names;
+use crate::slot::state::Notify;
 use crate::slot::table::ProcessTable;
 use crate::slot::{Slot, relations};
 use crate::vm::lua::control::{KILL_LINKED, KILL_NONE};
@@ -42,7 +45,7 @@ impl Pair {
         self.slots.slot(uniq).expect("the slot was claimed")
     }
 
-    /// The steps of `death::end` without a VM, for a normal end.
+    /// A normal end, by the steps of `slot/ending.rs`.
     fn end(&self, uniq: u64) {
         self.end_with(uniq, Outcome::Value(Payload::default()));
     }
@@ -53,29 +56,11 @@ impl Pair {
 
     fn end_with(&self, uniq: u64, outcome: Outcome) {
         let slot = self.slot(uniq);
-        let _ = slot.stop_resolving();
-        let relations = relations::retire(&self.names, slot, uniq);
-        let outcome = SharedOutcome::from(outcome);
-        let from = ProcessId { uniq, host: 0 };
-        for peer in relations.links {
-            if matches!(*outcome, Outcome::Value(_)) {
-                links::vanish(&self.slots, peer, uniq);
-                continue;
-            }
-            let content = Content::LinkDown { from, at: 0, outcome: outcome.clone() };
-            // No worker runs here: nobody has to be scheduled or interrupted.
-            let (Told::Nothing | Told::Event(_) | Told::Killed(_)) =
-                links::fail(&self.slots, peer, uniq, content);
-        }
-        for watcher in relations.watchers {
-            let Watcher::Monitor(watcher) = watcher else { continue };
-            let content = Content::Exit { from, at: 0, outcome: outcome.clone() };
-            if let Some(slot) = self.slots.find(watcher) {
-                // One that ended meanwhile needs no EXIT, and here nobody has to be scheduled.
-                let _ = slot.push_event(Message::new(watcher, content));
-            }
-        }
-        slot.state.transition_to_free();
+        let relations = ending::retire(&self.names, slot, |_| {});
+        let process = ProcessId { uniq, host: 0 };
+        let ended = Ended { process, at: 0, outcome: SharedOutcome::from(outcome) };
+        ending::tell_all(self, &relations, &ended);
+        ending::free(slot);
     }
 
     /// Whether the process has to end because of a link.
@@ -94,6 +79,26 @@ impl Pair {
     }
 }
 
+/// No worker runs here: nobody has to be scheduled or interrupted.
+impl Surroundings for Pair {
+    fn slots(&self) -> &ProcessTable {
+        &self.slots
+    }
+
+    fn deliver_event(&self, uniq: u64, content: Content) -> bool {
+        let slot = self.slots.find(uniq);
+        slot.is_some_and(|slot| slot.push_event(Message::new(uniq, content)).is_ok())
+    }
+
+    fn tell_outside(&self, _: u64, _: SharedOutcome) -> bool {
+        unreachable!("no thread outside waits in a model")
+    }
+
+    fn follow(&self, _: u32, _: Notify) {}
+
+    fn follow_kill(&self, _: u32, _: Notify) {}
+}
+
 /// What the worker of the watcher has: the part of a process that needs no VM.
 struct Watching<'a> {
     pair: &'a Pair,
@@ -110,23 +115,15 @@ impl<'a> Watching<'a> {
         Watching { pair, subscriptions, channels, coroutines: Coroutines::default(), events }
     }
 
-    /// `Process::monitor`, of one that is not monitored yet.
     fn monitor(&mut self) -> bool {
         let Pair { slots, watcher, target, .. } = self.pair;
-        assert!(self.subscriptions.start_monitoring(*target));
-        let is_watched = relations::watch(slots, *target, Watcher::Monitor(*watcher));
-        if !is_watched {
-            self.subscriptions.stop_monitoring(*target);
-        }
-        is_watched
+        watching::monitor(slots, &mut self.subscriptions, *watcher, *target).is_ok()
     }
 
-    /// `Process::unmonitor`.
     fn unmonitor(&mut self) {
         self.route();
-        if self.subscriptions.stop_monitoring(self.pair.target) {
-            relations::forget(&self.pair.slots, self.pair.watcher, self.pair.target);
-        }
+        let Pair { slots, watcher, target, .. } = self.pair;
+        watching::unmonitor(slots, &mut self.subscriptions, *watcher, *target);
     }
 
     fn route(&mut self) {
@@ -146,15 +143,13 @@ impl<'a> Watching<'a> {
         self.subscriptions.monitored().next().is_some()
     }
 
-    /// `death::end` of the watcher.
+    /// The end of the watcher.
     fn end(self) {
-        let watcher = self.pair.watcher;
-        let _ = self.pair.slot(watcher).stop_resolving();
-        for target in self.subscriptions.monitored() {
-            relations::forget(&self.pair.slots, watcher, target);
-        }
-        drop(relations::retire(&self.pair.names, self.pair.slot(watcher), watcher));
-        self.pair.slot(watcher).state.transition_to_free();
+        let Pair { slots, names, watcher, .. } = self.pair;
+        let slot = self.pair.slot(*watcher);
+        let forget = |_| watching::forget_monitored(slots, &self.subscriptions, *watcher);
+        drop(ending::retire(names, slot, forget));
+        ending::free(slot);
     }
 }
 

@@ -23,6 +23,7 @@ mod timeslice;
 pub(crate) mod traceback;
 mod unread;
 mod upgrade;
+mod watching;
 
 pub(crate) use timeslice::{Step, run_timeslice};
 pub(crate) use upgrade::Upgrade;
@@ -34,10 +35,9 @@ use crate::coroutines::rare::Rare;
 use crate::coroutines::subscriptions::Drained;
 use crate::coroutines::timers::{Action, Timers};
 use crate::message::context::Inherited;
-use crate::message::exit::{Failure, Watcher};
+use crate::message::exit::Failure;
 use crate::node::definition::{Definition, Filled};
-use crate::slot::relations::{self, MonitorError};
-use crate::slot::{Slot, links};
+use crate::slot::Slot;
 use objects::Objects;
 use traceback::Wrapped;
 
@@ -270,43 +270,6 @@ impl Process {
         while self.inside.subscriptions.has_pending() {
             self.route_more();
         }
-    }
-
-    /// Waits for the EXIT of another process (`slot/relations.rs` says how that goes).
-    pub(crate) fn monitor(&mut self, target: u64) -> Result<(), MonitorError> {
-        let slots = &self.node.slots;
-        if !self.inside.subscriptions.start_monitoring(target) {
-            let is_alive = slots.find(target).is_some();
-            return Err(if is_alive { MonitorError::Already } else { MonitorError::Gone });
-        }
-        if relations::watch(slots, target, Watcher::Monitor(self.id.uniq)) {
-            return Ok(());
-        }
-        self.inside.subscriptions.stop_monitoring(target);
-        Err(MonitorError::Gone)
-    }
-
-    /// Waits no more for the EXIT of another process; one that has arrived stays.
-    pub(crate) fn unmonitor(&mut self, target: u64) {
-        self.drain_all();
-        if self.inside.subscriptions.stop_monitoring(target) {
-            relations::forget(&self.node.slots, self.id.uniq, target);
-        }
-    }
-
-    /// Takes it from the watchers of those that it monitors; at its end.
-    pub(crate) fn forget_monitored(&self) {
-        for target in self.inside.subscriptions.monitored() {
-            relations::forget(&self.node.slots, self.id.uniq, target);
-        }
-    }
-
-    /// Removes a link; a LINK_DOWN of the peer that no channel has yet is not seen any more.
-    pub(crate) fn unlink(&mut self, peer: u64) {
-        links::unlink(&self.node.slots, self.id.uniq, peer);
-        self.inside.subscriptions.drop_link_downs(Some(peer));
-        self.drain_all();
-        self.inside.subscriptions.drop_link_downs(None);
     }
 
     /// Looks into the mailbox for a channel that is empty; true if something came for it.

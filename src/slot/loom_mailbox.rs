@@ -13,7 +13,7 @@ use loom::thread;
 
 use super::state::{Notify, Rest};
 use super::table::ProcessTable;
-use super::{Slot, Undelivered};
+use super::{HandOver, Slot, Undelivered};
 use crate::message::mailbox::{Mailbox, Taken};
 use crate::message::{Answer, Content, Message};
 
@@ -90,22 +90,23 @@ impl Receiver {
         self.run_if(notify == Notify::Schedule);
     }
 
-    /// As `Node::hand_over`, and what a sender does when the message comes back.
+    /// As `Node::send` does it: past the mailbox if that is possible.
     fn hand_over(&self, token: u64) {
         let slot = self.slot();
-        if !slot.state.take_waiting(slot.state.generation()) {
-            return self.send(token);
-        }
-        let is_accepted = slot.mailbox.is_empty();
-        if is_accepted {
+        let accept = |_: &Slot, token| {
             self.taken.with_mut(|taken| {
                 // SAFETY: this thread moved the state out of waiting.
                 unsafe { (*taken).push(token) };
             });
-        }
-        self.run_if(true);
-        if !is_accepted {
-            self.send(token);
+            Ok(())
+        };
+        match slot.hand_over(slot.state.generation(), token, accept) {
+            HandOver::Awake(token) => self.send(token),
+            HandOver::Accepted => self.run_if(true),
+            HandOver::Refused(token) => {
+                self.run_if(true);
+                self.send(token);
+            }
         }
     }
 

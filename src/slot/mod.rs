@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod cancellation;
+pub(crate) mod ending;
 mod heap_report;
 pub(crate) mod links;
 #[cfg(all(test, loom))]
@@ -82,6 +83,17 @@ const _: () = assert!(std::mem::offset_of!(Slot, relations) <= 128);
 /// Why a message was not delivered: the process is gone.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Undelivered;
+
+/// What became of a message that was to be handed over.
+#[must_use]
+pub(crate) enum HandOver<M> {
+    /// The process did not wait.
+    Awake(M),
+    /// It waited and is to be scheduled; it has the message.
+    Accepted,
+    /// It waited and is to be scheduled; the message has to be delivered as any other.
+    Refused(M),
+}
 
 /// Why a mailbox takes no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,6 +249,28 @@ impl Slot {
                 }
                 Err(NoRoom::Mailbox)
             }
+        }
+    }
+
+    /// Takes the process out of its wait to hand it a message past the mailbox, unless others have
+    /// something there: it would overtake them. `accept` has the process to itself. The caller has to
+    /// schedule the process if it waited.
+    #[inline(always)]
+    pub(crate) fn hand_over<M>(
+        &self,
+        generation: u64,
+        message: M,
+        accept: impl FnOnce(&Slot, M) -> Result<(), M>,
+    ) -> HandOver<M> {
+        if !self.state.take_waiting(generation) {
+            return HandOver::Awake(message);
+        }
+        if !self.mailbox.is_empty() {
+            return HandOver::Refused(message);
+        }
+        match accept(self, message) {
+            Ok(()) => HandOver::Accepted,
+            Err(message) => HandOver::Refused(message),
         }
     }
 
