@@ -41,7 +41,7 @@
 //! | `vm/lua` | a VM: its stack, calls into it, preemption, its control block |
 //! | `vm/memory` | the memory of VMs |
 //! | `calendar` `metrics` | layouts of times, durations; counters |
-//! | `clock` `depth` `error` `escape` `nearest` `pid` `prefetch` `shared_bytes` `value` | the ground |
+//! | `build_info` `clock` `depth` `error` `escape` `nearest` `pid` `prefetch` `shared_bytes` `value` | the ground |
 //! | `sync` | the one door to atomics and locks, std's or a model checker's |
 //!
 //! # The way of one message
@@ -84,6 +84,7 @@ mod app;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;
+mod build_info;
 mod calendar;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
@@ -116,6 +117,7 @@ mod vm;
 mod worker;
 
 pub use app::{Application, EntryId, Problem, Severity};
+pub use build_info::{BuildInfo, build};
 pub use error::Error;
 pub use metrics::Metrics;
 pub use node::interrupt::Interrupt;
