@@ -6,6 +6,11 @@ use moonlet::{Application, Builder, Level, Runtime};
 
 pub(crate) use moonlet::{Interrupt, Value};
 
+/// Returns how the engine was built, in a few lines.
+pub(crate) fn build() -> String {
+    moonlet::build().to_string()
+}
+
 /// A started runtime with the scenarios loaded; dropping it ends every process.
 pub(crate) struct Engine {
     runtime: Runtime,

@@ -20,6 +20,9 @@ pub(crate) struct Machine {
     /// Abbreviated, with `-dirty` behind it if the sources had been changed since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) commit: Option<String>,
+    /// How Moonlet was built, in lines as [`moonlet::BuildInfo`] shows itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) build: Vec<String>,
 }
 
 impl Machine {
@@ -38,6 +41,7 @@ impl Machine {
             },
             version: moonlet::VERSION.to_owned(),
             commit: option_env!("LOADGEN_COMMIT").map(str::to_owned),
+            build: crate::engine::build().lines().map(str::to_owned).collect(),
         }
     }
 }
@@ -78,6 +82,7 @@ mod tests {
         assert!(machine.memory_bytes > 0);
         assert!(!machine.kernel.is_empty());
         assert!(machine.version.starts_with(|first: char| first.is_ascii_digit()));
+        assert!(machine.build.iter().any(|line| line.starts_with("Lua ")));
     }
 
     #[test]

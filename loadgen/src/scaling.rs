@@ -217,6 +217,7 @@ fn measure_all(session: &Session, args: &ScalingArgs) -> Result<bool, String> {
     let grid = Grid::new(&columns(&workers), width);
     let Machine { model, kernel, arch, .. } = &machine;
     let head = format!("{model}, {cores} cores, Linux {kernel} {arch}");
+    printer.print(&table::build_lines(&machine, width));
     printer.print(&[wrapped(&head, width), wrapped(&placement.text(), width)].concat());
     printer.print(&table::quiet_line(&before, width));
     printer.print(&format!("{}\n", grid.heading()));

@@ -39,10 +39,11 @@ fn machine_settings_and_build_stand_first() {
     let folder = tempfile::tempdir().unwrap();
     let (_, stdout, _) = run(loadgen(folder.path()).args(["--workers", "1", "--repeat", "2"]));
     let mut lines = stdout.lines();
-    let machine = lines.next().unwrap();
-    assert!(machine.contains("cores") && machine.contains("moonlet"), "{stdout}");
+    let build = lines.next().unwrap();
+    assert!(build.starts_with("moonlet ") && build.contains("profile"), "{stdout}");
     let before_table: Vec<_> = lines.take_while(|line| !line.starts_with("scenario")).collect();
     let before_table = before_table.join(" ");
+    assert!(before_table.contains("Lua 5.5") && before_table.contains("cores"), "{stdout}");
     assert!(before_table.contains("1 worker, pinned; 2 runs of each scenario"), "{stdout}");
     assert!(stdout.lines().all(|line| line.chars().count() <= 140), "{stdout}");
     assert!(!stdout.contains("slices"), "counters are for those who ask: {stdout}");

@@ -115,7 +115,10 @@ fn push_remarks(
         let Machine { model, cores, memory_bytes, kernel, arch, profile, .. } = machine;
         (model.clone(), *cores, *memory_bytes, kernel.clone(), arch.clone(), profile.clone())
     };
-    if machine(before) != machine(after) {
+    // The first line has the version, which may differ. Older results say nothing about their build.
+    let builds = [before, after].map(|machine| machine.build.get(1..));
+    let is_built_alike = builds[0].is_none() || builds[1].is_none() || builds[0] == builds[1];
+    if machine(before) != machine(after) || !is_built_alike {
         note("the machine or the build is not the same, so neither are the runs");
     }
     let [before, after] = results.map(|result| &result.settings);

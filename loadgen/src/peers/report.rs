@@ -77,8 +77,9 @@ impl Table {
             .collect();
         let sides = format!("{}; {} rounds, every side in turn", sides.join(", "), sitting.runs);
         let lines = [machine, sides].map(|line| wrapped(&line, self.width)).concat();
+        let build = table::build_lines(&sitting.machine, self.width);
         let quiet = table::quiet_line(&sitting.before, self.width);
-        format!("{lines}{quiet}{}\n", style(self.grid.heading()).bold())
+        format!("{build}{lines}{quiet}{}\n", style(self.grid.heading()).bold())
     }
 
     /// The line of a row, with the single values of shares and what went wrong below it.

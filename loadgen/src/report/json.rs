@@ -102,6 +102,7 @@ mod tests {
                 "profile": "release",
                 "version": "0.1.0",
                 "commit": "0123456789ab",
+                "build": ["moonlet 0.1.0 for a test", "Lua 5.5.1: SMALL"],
             },
             "before": {},
             "settings": { "pinning": true, "repeat": 1, "warmup": 0 },

@@ -14,6 +14,7 @@ pub(super) fn machine() -> Machine {
         kernel: "6.1".to_owned(),
         arch: "x86_64".to_owned(),
         profile: "release".to_owned(),
+        build: vec!["moonlet 0.1.0 for a test".to_owned(), "Lua 5.5.1: SMALL".to_owned()],
         version: "0.1.0".to_owned(),
         commit: Some("0123456789ab".to_owned()),
     }

@@ -45,9 +45,10 @@ impl Table {
         Table { grid: Grid::without(hidden, &COLUMNS, width), width }
     }
 
-    /// On what, how and when it is measured, and the headings.
+    /// What is measured, on what, how and when, and the headings.
     pub(crate) fn head(&self, machine: &Machine, settings: &Settings, before: &Before) -> String {
-        let mut text = wrapped(&machine_line(machine), self.width);
+        let mut text = build_lines(machine, self.width);
+        text.push_str(&wrapped(&machine_line(machine), self.width));
         text.push_str(&wrapped(&settings_line(settings), self.width));
         text.push_str(&quiet_line(before, self.width));
         text + &format!("{}\n", style(self.grid.heading()).bold())
@@ -123,6 +124,11 @@ fn settings_line(settings: &Settings) -> String {
         count => format!(" after {count} to warm up"),
     };
     format!("{workers}, {pinned}; {runs} of each scenario{warmup}")
+}
+
+/// How Moonlet was built.
+pub(crate) fn build_lines(machine: &Machine, width: Option<usize>) -> String {
+    machine.build.iter().map(|line| wrapped(line, width)).collect()
 }
 
 /// Whether the machine is quiet, in its own line.
@@ -236,6 +242,8 @@ mod tests {
     fn rows_show_medians_and_spread() {
         console::set_colors_enabled(false);
         let expected = "\
+moonlet 0.1.0 for a test
+Lua 5.5.1: SMALL
 Test CPU, 2 cores, 8 GiB, Linux 6.1 x86_64; moonlet 0.1.0 (0123456789ab), release build
 one worker per usable core, pinned; one run of each scenario
 scenario              runs       rate        spread      p50      p99    p99 of the runs    memory

@@ -41,6 +41,7 @@ const FACTS: &[Fact] = &[
     ("moonlet", |result| known(&result.machine.version)),
     ("commit", |result| known(result.machine.commit.as_deref().unwrap_or(""))),
     ("build", |result| known(&result.machine.profile)),
+    ("built", |result| known(&result.machine.build.join("; "))),
     ("workers", |result| match result.settings.workers {
         Some(workers) => workers.to_string(),
         None => "one per usable core".to_owned(),

@@ -117,6 +117,7 @@ fn texts_of_a_file_stay_texts() {
     result.machine.model = evil.to_owned();
     result.machine.kernel = evil.to_owned();
     result.machine.commit = Some(evil.to_owned());
+    result.machine.build = vec![evil.to_owned()];
     for run in &mut result.runs {
         run.scenario = evil.to_owned();
         run.unit = Some(evil.to_owned());
