@@ -42,6 +42,7 @@ const UNSAFE_BESIDE: &[(&str, &str)] = &[
     ("src/bench/waiting.rs", "a process run by hand"),
     ("studies/src/hibernation/pages.rs", "pages of memory"),
     ("tests/stock.rs", "stock Lua beside ours"),
+    ("tests/outside.rs", "Lua itself, to see how it was built"),
 ];
 
 const LIST_LINES_MAX: usize = 10;
