@@ -44,7 +44,10 @@ pub(crate) fn terminal_width() -> Option<usize> {
 
 /// Breaks prose into lines, the later ones indented.
 pub(crate) fn wrapped(text: &str, width: Option<usize>) -> String {
-    let options = textwrap::Options::new(width.unwrap_or(PROSE_WIDTH)).subsequent_indent("  ");
+    let options = textwrap::Options::new(width.unwrap_or(PROSE_WIDTH))
+        .subsequent_indent("  ")
+        // Flags of compilers stay whole.
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
     textwrap::fill(text, options) + "\n"
 }
 
