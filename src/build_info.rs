@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// The version of this library, as in its `Cargo.toml`.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// How this library was built: what decides, beside the machine, how fast it is.
 ///
 /// Lua is built by this package, so its definitions, compiler and flags are the same in every
@@ -13,7 +16,7 @@ use std::fmt;
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BuildInfo {
-    /// The version of this library, which is [`VERSION`](crate::VERSION).
+    /// The version of this library, which is [`VERSION`].
     pub version: &'static str,
     /// The target triple, such as `x86_64-unknown-linux-gnu`.
     pub target: &'static str,
@@ -49,7 +52,7 @@ pub struct BuildInfo {
 pub fn build() -> BuildInfo {
     let rust_flags = env!("MOONLET_BUILD_RUST_FLAGS");
     BuildInfo {
-        version: crate::VERSION,
+        version: VERSION,
         target: env!("MOONLET_BUILD_TARGET"),
         profile: env!("MOONLET_BUILD_PROFILE"),
         opt_level: env!("MOONLET_BUILD_OPT_LEVEL"),

@@ -117,7 +117,7 @@ mod vm;
 mod worker;
 
 pub use app::{Application, EntryId, Problem, Severity};
-pub use build_info::{BuildInfo, build};
+pub use build_info::{BuildInfo, VERSION, build};
 pub use error::Error;
 pub use metrics::Metrics;
 pub use node::interrupt::Interrupt;
@@ -131,6 +131,3 @@ pub use value::Value;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
-
-/// The version of this library, as in its `Cargo.toml`.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
