@@ -18,8 +18,8 @@
 //! | `compare` `child` | one result against another, which is a command, too; a run in a process of its own |
 //! | `report` `session` | results as table, page and files; programs that are run, and Ctrl-C |
 //! | `scenario` | the load shapes, their sizes, what a run gave |
-//! | `quiet` `placement` | what else ran meanwhile; how far the cores are from each other |
-//! | `engine` `figure` `machine` `print` `progress` `statistics` `status` `targets` | Moonlet; what is measured, as text; hardware; output; the bar; what figures say that differ; exit statuses; files |
+//! | `quiet` `placement` `machine` | what else ran meanwhile; how far the cores are from each other; hardware and build |
+//! | `engine` `figure` `print` `progress` `statistics` `status` `targets` | Moonlet; what is measured, as text; output; the bar; what figures say that differ; exit statuses; files |
 //!
 //! Below all of them is the library `loadgen_shared`, which the studies use, too: the Lua programs, and
 //! threads on cores of their own.

@@ -58,8 +58,8 @@ const ENGINE: House = House {
 const LOADGEN: House = House {
     front: "loadgen/src/main.rs",
     floors: &[
-        &["engine", "figure", "machine", "print", "progress", "statistics", "status", "targets"],
-        &["quiet", "placement"],
+        &["engine", "figure", "print", "progress", "statistics", "status", "targets"],
+        &["quiet", "placement", "machine"],
         &["scenario"],
         &["report", "session"],
         &["compare", "child"],
