@@ -1,8 +1,8 @@
 //! What scripts can call. One file per family, each a C shell around safe functions; no state
-//! is kept here. [`LIBRARIES`] is the one list of every name that Lua sees.
+//! is kept here. [`library::LIBRARIES`] is the one list of every name that Lua sees.
 //!
 //! An API function is declared with [`function!`]: the name of its C shell and the safe function
-//! behind it, `fn(&mut Caller) -> Result<Reply, Failure>`. A [`Failure`] says how the function
+//! behind it, `fn(&mut Caller) -> Result<Reply, Failure>`. A [`Failure`](caller::Failure) says how the function
 //! fails: as `nil, err`, as `false, err`, or by raising.
 
 #![allow(unsafe_code)]

@@ -1,4 +1,4 @@
-//! `string.find`, `match`, `gmatch` and `gsub` on top of [`crate::vm::matcher`].
+//! `string.find`, `match`, `gmatch` and `gsub` on top of [`crate::vm::lua::matcher`].
 //!
 //! They behave as Lua 5.5's, with two additions: a match that goes on too long is abandoned when
 //! its process is to end (the call raises "interrupted"), and the subject may be an error object,

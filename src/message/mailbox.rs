@@ -214,3 +214,76 @@ pub(crate) struct Taken {
     pub(crate) events: MessageQueue,
     pub(crate) users: MessageQueue,
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::message::{Answer, Content};
+    use crate::sync::Arc;
+
+    fn message(token: u64) -> Box<Message> {
+        Message::new(1, Content::Answer { token, answer: Answer::Retry })
+    }
+
+    fn token(message: &Message) -> u64 {
+        match message.content {
+            Content::Answer { token, .. } => token,
+            _ => unreachable!("the tests send answers only"),
+        }
+    }
+
+    /// The models look at a handful of messages in every order, this at many in some; Miri watches it.
+    #[test]
+    fn each_sender_is_heard_in_order_and_nothing_is_lost() {
+        const EACH: u64 = if cfg!(miri) { 50 } else { 10_000 };
+        let mailbox = Arc::new(Mailbox::new());
+        mailbox.open();
+        let senders = [0, 1].map(|sender| {
+            let mailbox = mailbox.clone();
+            std::thread::spawn(move || {
+                for number in 0..EACH {
+                    assert!(mailbox.user.push(message(sender << 32 | number)).is_ok());
+                }
+            })
+        });
+        let mut next = [0, 0];
+        while next != [EACH; 2] {
+            let mut users = mailbox.take().users;
+            while let Some(message) = users.pop() {
+                let (sender, number) = (token(&message) >> 32, token(&message) & 0xffff_ffff);
+                assert_eq!(number, next[sender as usize]);
+                next[sender as usize] += 1;
+            }
+            std::thread::yield_now();
+        }
+        for sender in senders {
+            sender.join().expect("it ends");
+        }
+        assert!(mailbox.is_empty());
+    }
+
+    #[test]
+    fn a_closed_lane_gives_messages_back_and_holds_none() {
+        let lane = Lane::new();
+        assert!(lane.push(message(1)).is_err(), "it begins closed");
+        lane.open();
+        assert!(matches!(lane.push(message(1)), Ok(Pushed::WasEmpty)));
+        assert!(matches!(lane.push(message(2)), Ok(Pushed::Behind)));
+        assert_eq!(lane.close().len(), 2);
+        assert_eq!(lane.push(message(3)).err().map(|message| token(&message)), Some(3));
+        assert!(lane.take().is_empty());
+    }
+
+    #[test]
+    fn queues_keep_their_order_when_they_are_split_and_joined() {
+        let mut queue = MessageQueue::new();
+        (0..6).for_each(|number| queue.push(message(number)));
+        let mut even = queue.extract(|message| token(message).is_multiple_of(2));
+        assert_eq!((even.len(), queue.len()), (3, 3));
+        even.append(&mut queue);
+        assert!(queue.is_empty());
+        let tokens: Vec<u64> =
+            std::iter::from_fn(|| even.pop()).map(|message| token(&message)).collect();
+        assert_eq!(tokens, [0, 2, 4, 1, 3, 5]);
+    }
+}

@@ -70,7 +70,7 @@ pub(crate) struct LastDestination {
     /// other text has it meanwhile.
     pub(crate) text: usize,
     pub(crate) process: ProcessId,
-    /// If that is a name, [`names::Names::version`] from before it was looked up.
+    /// If that is a name, [`Names::version`](crate::slot::names::Names::version) from before it was looked up.
     pub(crate) version: Option<NonZero<u64>>,
 }
 
@@ -93,7 +93,7 @@ pub(crate) struct Process {
     pub(crate) stage: Stage,
     /// Whether a main has begun: from then on a chunk that runs is that of an upgrade.
     pub(crate) is_started: bool,
-    /// Whether it began as a copy of its definition's [`definition::Ready`] image.
+    /// Whether it began as a copy of its definition's [`Ready`](crate::node::definition::Ready) image.
     pub(crate) is_copied_ready: bool,
     /// Whether a coroutine may be waiting for a line of standard input.
     pub(crate) has_asked_for_input: bool,

@@ -164,6 +164,10 @@ impl Builder {
             is_halted: Mutex::new(false),
         };
         runtime.start_output()?;
+        if !self.no_preemption && !preempts {
+            let text = "this system has no preemption here: a process that computes keeps its core";
+            runtime.node.output.say(Level::Warn, text);
+        }
         #[cfg(target_os = "linux")]
         if preempts {
             preempt::install_handler().map_err(Error::Thread)?;

@@ -1,4 +1,4 @@
-//! `string.gsub` on top of [`crate::vm::matcher`], as Lua 5.5's.
+//! `string.gsub` on top of [`crate::vm::lua::matcher`], as Lua 5.5's.
 //!
 //! S1 and S2 of [`super`] hold here, too. In addition:
 //! - **S3, buffer discipline.** A `luaL_Buffer` owns one stack slot; whatever is pushed above it is

@@ -28,7 +28,7 @@ unsafe impl Send for Block {}
 
 impl Block {
     /// Allocates `size` bytes and makes an empty VM's control block in them. `limit` is that of
-    /// the arena, `poison` as for [`super::arena::Arena::begin`]. `None` if memory is out.
+    /// the arena, `poison` as for [`Arena::begin`](crate::vm::memory::arena::Arena::begin). `None` if memory is out.
     pub(in crate::vm) fn new(size: usize, limit: usize, poison: u8) -> Option<Block> {
         let size = size.max(MEMORY).next_multiple_of(ALIGN);
         // SAFETY: the layout has a size above zero.

@@ -1,6 +1,6 @@
 //! The only code that knows Lua's C API; it knows nothing of processes.
 //!
-//! A [`Vm`] is one Lua state with its own [`arena::Arena`]. It is `Send`, never `Sync`: whoever
+//! A [`Vm`] is one Lua state with its own [`Arena`](crate::vm::memory::arena::Arena). It is `Send`, never `Sync`: whoever
 //! moved the process to *running* uses it alone. The safety contract of the folder:
 //!
 //! - **V1** Lua is entered by `lua_resume` (`resume.rs`) or by `lua_pcallk`/`lua_callk` in C

@@ -51,7 +51,7 @@ impl Drop for SlabMemory {
 }
 
 /// Takes whole huge pages from the system.
-#[cfg(unix)]
+#[cfg(all(unix, not(miri)))]
 fn map(bytes: usize) -> Option<NonNull<u8>> {
     let spare = bytes.checked_add(HUGE_PAGE)?;
     let access = libc::PROT_READ | libc::PROT_WRITE;
@@ -76,7 +76,7 @@ fn map(bytes: usize) -> Option<NonNull<u8>> {
 
 /// # Safety
 /// `map` took this memory, and nobody uses it any more.
-#[cfg(unix)]
+#[cfg(all(unix, not(miri)))]
 unsafe fn unmap(start: *mut u8, bytes: usize) {
     if bytes > 0 {
         // SAFETY: the caller's duty. It fails only where the system cannot split its books any
@@ -85,7 +85,7 @@ unsafe fn unmap(start: *mut u8, bytes: usize) {
     }
 }
 
-#[cfg(not(unix))]
+#[cfg(any(not(unix), miri))]
 fn map(bytes: usize) -> Option<NonNull<u8>> {
     // SAFETY: `new` does not ask for nothing.
     NonNull::new(unsafe { alloc(huge_layout(bytes)?) })
@@ -93,7 +93,7 @@ fn map(bytes: usize) -> Option<NonNull<u8>> {
 
 /// # Safety
 /// As for the other one.
-#[cfg(not(unix))]
+#[cfg(any(not(unix), miri))]
 unsafe fn unmap(start: *mut u8, bytes: usize) {
     if let Some(layout) = huge_layout(bytes) {
         // SAFETY: the caller's duty.
@@ -101,7 +101,7 @@ unsafe fn unmap(start: *mut u8, bytes: usize) {
     }
 }
 
-#[cfg(not(unix))]
+#[cfg(any(not(unix), miri))]
 fn huge_layout(bytes: usize) -> Option<Layout> {
     Layout::from_size_align(bytes, HUGE_PAGE).ok()
 }
