@@ -46,30 +46,36 @@
 //!
 //! # The way of one message
 //!
-//! | file | function | step |
+//! | file | functions | step |
 //! |---|---|---|
-//! | `api/send` | `send_inner` | reads the arguments, resolves the destination |
-//! | `payload/encode` | `encode_into` | copies the values into the message |
-//! | `node/delivery` | `send` | finds the slot; hands the message to a receiver that waits for it, or reserves a place in its mailbox |
-//! | `slot/places`, `message/mailbox` | `push` | appends to the lane |
-//! | `slot/state` | `notify` | must the receiver be scheduled? |
-//! | `scheduler/mod` | `schedule` | into the worker's LIFO slot, or the injector; wakes a worker |
-//! | `worker/mod` | `find_work`, `execute` | takes the slot, moves its state to running |
-//! | `process/timeslice` | `run_timeslice` | drains the mailbox (`coroutines/subscriptions`), resumes the coroutine that waits |
+//! | `api/send` | `send_inner`: `two_texts`, `check_topic`, `resolve` | arguments, destination, permission |
+//! | `message/mod` | `from_process` | a message, where it stays |
+//! | `payload/encode` | `encode_into` | copies the values into it |
+//! | `node/delivery` | `send` | finds the slot (`slot/table`: `find`) and chooses between the next two ways |
+//! | `slot/mod` | `hand_over` | the receiver waits: takes it out of its wait (`slot/state`: `take_waiting`) |
+//! | `coroutines/inside` | `accept` | finds the channel (`subscriptions`: `target_of`) and wakes the coroutine (`channel`: `add_message`, `mod`: `end_wait`) |
+//! | `slot/mod` | `reserve` | it does not wait: a place in its mailbox |
+//! | `slot/places`, `message/mailbox` | `push` | appends to the lane; then asks the state word (`slot/state`: `notify`) |
+//! | `node/delivery` | `follow` | what that asks for |
+//! | `scheduler/mod` | `schedule` | into the worker's LIFO slot (`run_queue`: `push_woken`) or the injector; `notify` wakes a worker (`idle`, `park`) |
+//! | `worker/mod` | `find_work`, `execute` | picks the slot (`run_queue`: `pick`), its state becomes running |
+//! | `process/timeslice` | `run_timeslice` | routes what the mailbox holds (`coroutines/subscriptions`: `drain`) |
 //! | `vm/lua/resume` | `resume` | enters Lua |
-//! | `api/inbox`, `payload/decode` | `push_delivery` | pushes the values onto the receiver's stack |
+//! | `api/channel` | `received` | takes the message that the coroutine was woken with (`coroutines/mod`: `take_message`) |
+//! | `api/inbox` | `push_delivery` | pushes it as a Message, or its values (`payload/decode`: `push_one`) |
 //!
 //! # The way of one spawn
 //!
-//! | file | function | step |
+//! | file | functions | step |
 //! |---|---|---|
-//! | `api/spawn` | `run` | reads the arguments, asks for permissions |
-//! | `process/spawn/mod` | `spawn` | takes one of four ways, said there |
-//! | `process/spawn/place` | `claim` | finds the definition, counts on the host, claims a slot |
-//! | `process/spawn/deferred` | `defer` | leaves a request in the slot, if an image of a process past its chunks is there (`ready`) |
-//! | `process/spawn/start` | `start`, `relate`, `run_main` | monitor, link, first messages, name; schedules the slot |
-//! | `worker/mod` | `execute` | takes the slot |
-//! | `process/spawn/deferred` | `process_of` | builds the process: a copy of the image (`vm/image/template`) |
+//! | `api/spawn` | `run`: `check_permissions`, `begin` | arguments, permissions, what is inherited |
+//! | `process/spawn/mod` | `spawn` | takes one of four ways, which are said there |
+//! | `process/spawn/place` | `claim` | finds the definition, counts on the host, claims a slot (`slot/mod`: `occupy`) |
+//! | `process/spawn/ready` | `image` | is there an image of a process past its chunks? |
+//! | `process/spawn/deferred` | `defer` | then leaves a request in the slot (`process/tenant`: `put_request`) |
+//! | `process/spawn/start` | `relate`, `run_main` | monitor, link, first messages, name; the slot is scheduled (`scheduler/mod`: `schedule_young`) |
+//! | `worker/mod` | `find_work`, `execute` | picks the slot |
+//! | `process/spawn/deferred` | `process_of` | builds the process: a copy of the image (`vm/image/template`: `copy`), its arguments pushed (`payload/decode`: `push_all`) |
 //! | `process/timeslice` | `run_timeslice` | runs main |
 //!
 //! # Invariants

@@ -8,8 +8,7 @@ use crate::api::{channel, function, send};
 use crate::coroutines::channel::{ChannelId, Source};
 use crate::error::ApiError;
 use crate::message::exit::Outcome;
-use crate::message::received::{Passage, Received};
-use crate::message::{Content, UnixTime};
+use crate::message::{Arrived, Content, Passage, UnixTime};
 use crate::payload::{self, Number, Payload};
 use crate::pid::ProcessId;
 use crate::slot::cancellation;
@@ -141,7 +140,7 @@ fn unlisten_inner(caller: &mut Caller<'_>) -> ApiResult {
 }
 
 /// Pushes a message or an event as its channel delivers it.
-pub(crate) fn push_delivery(caller: &mut Caller<'_>, id: ChannelId, message: &Received) {
+pub(crate) fn push_delivery(caller: &mut Caller<'_>, id: ChannelId, message: &Arrived) {
     let is_raw = matches!(
         caller.process.inside.channels.get(id).map(|channel| &channel.source),
         Some(Source::Listener { as_message: false, .. })

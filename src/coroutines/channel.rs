@@ -15,9 +15,8 @@ use smallvec::SmallVec;
 
 use super::short_queue::ShortQueue;
 use super::{Coroutines, Ticket};
-use crate::message::Topic;
-use crate::message::queue::ReceivedQueue;
-use crate::message::received::Received;
+use crate::message::queue::ArrivedQueue;
+use crate::message::{Arrived, Topic};
 
 /// Index of a channel in its process.
 pub(crate) type ChannelId = u32;
@@ -46,7 +45,7 @@ pub(crate) enum Wake {
     /// A value lies in the hand-off table under the coroutine's index.
     Received { case: u32 },
     /// A message or event of the channel.
-    Message { case: u32, channel: ChannelId, message: Received },
+    Message { case: u32, channel: ChannelId, message: Arrived },
     /// A moment of a timer channel.
     Moment { case: u32, at: u64 },
     /// The channel was closed while it waited to receive.
@@ -65,7 +64,7 @@ pub(crate) enum Wake {
 pub(crate) enum Content {
     /// Boxed to keep the channels of the runtime small, which every process has.
     Values(Box<Values>),
-    Messages(ReceivedQueue),
+    Messages(ArrivedQueue),
     Moments(VecDeque<u64>),
 }
 
@@ -140,7 +139,7 @@ pub(crate) enum Sending {
 pub(crate) enum Receiving {
     /// Take the value out of the channel's table.
     Take(Key),
-    Message(Received),
+    Message(Arrived),
     Moment(u64),
     Closed,
     /// Nothing there: wait.
@@ -154,7 +153,7 @@ impl Channel {
     }
 
     pub(crate) fn for_messages(source: Source) -> Self {
-        Channel::new(source, u32::MAX, Content::Messages(ReceivedQueue::new()))
+        Channel::new(source, u32::MAX, Content::Messages(ArrivedQueue::new()))
     }
 
     pub(crate) fn for_moments(timer: u64, capacity: u32) -> Self {
@@ -249,7 +248,7 @@ impl Channel {
     pub(crate) fn add_message(
         &mut self,
         id: ChannelId,
-        message: Received,
+        message: Arrived,
         coroutines: &mut Coroutines,
     ) {
         // The wake is put together where it stays: copied there from the stack, it would be read by
@@ -307,7 +306,7 @@ impl Channel {
         freed
     }
 
-    pub(crate) fn messages(&mut self) -> Option<&mut ReceivedQueue> {
+    pub(crate) fn messages(&mut self) -> Option<&mut ArrivedQueue> {
         match &mut self.content {
             Content::Messages(queue) => Some(queue),
             _ => None,
@@ -317,7 +316,7 @@ impl Channel {
 
 impl Channel {
     /// What it holds unread, if it is filled with messages.
-    pub(crate) fn into_messages(self) -> Option<ReceivedQueue> {
+    pub(crate) fn into_messages(self) -> Option<ArrivedQueue> {
         match self.content {
             Content::Messages(queue) => Some(queue),
             _ => None,

@@ -3,7 +3,7 @@
 use super::Coroutines;
 use super::channel::Channels;
 use super::subscriptions::Subscriptions;
-use crate::message::Message;
+use crate::message::{Message, Passage};
 
 /// The first field of a process, so that delivery, which does not know processes, can hand a message
 /// over. Only for the thread that holds the state of the slot.
@@ -26,7 +26,15 @@ impl Inside {
     /// is empty.
     #[inline]
     pub(crate) fn accept(&mut self, message: Box<Message>) -> Result<(), Box<Message>> {
-        self.subscriptions.accept(message, &mut self.channels, &mut self.coroutines)
+        let target = self.subscriptions.target_of(&message.content, &self.channels);
+        match target.and_then(|id| Some((id, self.channels.get(id)?))) {
+            Some((id, channel)) if channel.has_receiver() => {
+                let message = message.arrive(self.subscriptions.next_arrival(), Passage::Uncounted);
+                channel.add_message(id, message, &mut self.coroutines);
+                Ok(())
+            }
+            _ => Err(message),
+        }
     }
 
     /// Messages that nobody has taken.

@@ -17,8 +17,7 @@ pub(crate) mod timers;
 
 use smallvec::SmallVec;
 
-use crate::message::received::Received;
-use crate::message::{Answer, Content};
+use crate::message::{Answer, Arrived, Content};
 use crate::vm::lua::resume::CoroutineState;
 use channel::{ChannelId, CoroutineId, Wake};
 use short_queue::ShortQueue;
@@ -68,7 +67,7 @@ pub(crate) struct Coroutines {
 impl Coroutines {
     /// Ends all coroutines: none are left, and no ticket of theirs is ever given again. Returns
     /// the messages that some were woken with and did not take.
-    pub(crate) fn start_over(&mut self) -> Vec<Received> {
+    pub(crate) fn start_over(&mut self) -> Vec<Arrived> {
         let ended = std::mem::take(self);
         self.waits = ended.waits;
         let wakes = ended.list.into_iter().flatten().filter_map(|coroutine| coroutine.wake);
@@ -218,7 +217,7 @@ impl Coroutines {
 
     /// The message that the current coroutine was woken with, and its channel, if it was that.
     #[inline]
-    pub(crate) fn take_message(&mut self) -> Option<(ChannelId, Received)> {
+    pub(crate) fn take_message(&mut self) -> Option<(ChannelId, Arrived)> {
         let wake = &mut self.list[self.current as usize].as_mut()?.wake;
         let Some(Wake::Message { .. }) = wake else { return None };
         match wake.take() {

@@ -12,9 +12,8 @@ use super::rare::Rare;
 use super::{Coroutines, Ticket};
 use crate::clock::Clock;
 use crate::message::mailbox::{Mailbox, Taken};
-use crate::message::queue::{MessageQueue, ReceivedQueue};
-use crate::message::received::{Passage, Received};
-use crate::message::{Answer, Content, Message, Topic};
+use crate::message::queue::{ArrivedQueue, MessageQueue};
+use crate::message::{Answer, Arrived, Content, Message, Passage, Topic};
 use crate::payload::Payload;
 
 /// Messages routed before Lua runs again.
@@ -38,8 +37,8 @@ pub(crate) struct Subscriptions {
 struct Others {
     listeners: Vec<(Topic, ChannelId)>,
     /// Messages and events that nothing is subscribed to.
-    waiting: ReceivedQueue,
-    waiting_events: ReceivedQueue,
+    waiting: ArrivedQueue,
+    waiting_events: ArrivedQueue,
     /// The peer of a link that is being removed: its LINK_DOWN must not be seen any more.
     unlinked: Option<u64>,
     /// The `uniq` of every process whose EXIT is waited for.
@@ -145,7 +144,7 @@ impl Subscriptions {
             Content::Exit { from, .. } if !self.stop_monitoring(from.uniq) => {}
             _ if self.is_of_unlinked(&event) => {}
             _ => {
-                let event = event.receive(self.next_arrival(), Passage::Uncounted);
+                let event = event.arrive(self.next_arrival(), Passage::Uncounted);
                 self.route_event(event, channels, coroutines);
             }
         }
@@ -182,13 +181,13 @@ impl Subscriptions {
 
     /// Ends all subscriptions; what `unread` holds waits again, in the order of arrival, before
     /// what has not been routed yet.
-    pub(crate) fn start_over(&mut self, unread: Vec<Received>) {
+    pub(crate) fn start_over(&mut self, unread: Vec<Arrived>) {
         let mut all = unread;
         let others = self.others.get_mut();
         for queue in [&mut others.waiting, &mut others.waiting_events] {
             all.extend(std::iter::from_fn(|| queue.pop()));
         }
-        all.sort_by_key(Received::arrival);
+        all.sort_by_key(Arrived::arrival);
         for message in all {
             match message.content() {
                 Content::User { .. } => others.waiting.push(message),
@@ -234,39 +233,20 @@ impl Subscriptions {
             drained.stray_bytes += message.payload().map_or(0, Payload::size);
             return true;
         }
-        let message = message.receive(self.next_arrival(), Passage::Counted);
+        let message = message.arrive(self.next_arrival(), Passage::Counted);
         self.route_message(message, channels, coroutines);
         true
     }
 
-    /// Hands over a message that did not go through the mailbox, which is empty.
-    pub(crate) fn accept(
-        &mut self,
-        message: Box<Message>,
-        channels: &mut Channels,
-        coroutines: &mut Coroutines,
-    ) -> Result<(), Box<Message>> {
-        match self
-            .target_of(&message.content, channels)
-            .and_then(|id| Some((id, channels.get(id)?)))
-        {
-            Some((id, channel)) if channel.has_receiver() => {
-                let message = message.receive(self.next_arrival(), Passage::Uncounted);
-                channel.add_message(id, message, coroutines);
-                Ok(())
-            }
-            _ => Err(message),
-        }
-    }
-
-    fn next_arrival(&mut self) -> u64 {
+    /// The next place in the order of arrival.
+    pub(super) fn next_arrival(&mut self) -> u64 {
         self.arrivals += 1;
         self.arrivals
     }
 
     fn route_message(
         &mut self,
-        message: Received,
+        message: Arrived,
         channels: &mut Channels,
         coroutines: &mut Coroutines,
     ) {
@@ -281,7 +261,7 @@ impl Subscriptions {
 
     fn route_event(
         &mut self,
-        event: Received,
+        event: Arrived,
         channels: &mut Channels,
         coroutines: &mut Coroutines,
     ) {
@@ -291,8 +271,13 @@ impl Subscriptions {
         }
     }
 
+    /// The channel that a message is for.
     #[inline]
-    fn target_of(&mut self, content: &Content, channels: &Channels) -> Option<ChannelId> {
+    pub(super) fn target_of(
+        &mut self,
+        content: &Content,
+        channels: &Channels,
+    ) -> Option<ChannelId> {
         if self.others.get().is_none() {
             return self.inbox;
         }

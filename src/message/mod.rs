@@ -8,7 +8,6 @@ pub(crate) mod lease;
 pub(crate) mod limits;
 pub(crate) mod mailbox;
 pub(crate) mod queue;
-pub(crate) mod received;
 
 use std::ptr;
 
@@ -24,7 +23,7 @@ pub(crate) type Topic = smallvec::SmallVec<[u8; 24]>;
 pub(crate) struct Message {
     /// The next in whichever queue holds it; used by `queue.rs` and `mailbox.rs` only.
     next: *mut Message,
-    /// The `uniq` that the sender meant (M3); of one that has arrived ([`received::Received`]) its place
+    /// The `uniq` that the sender meant (M3); of one that has arrived ([`Arrived`]) its place
     /// in the order of arrival and its passage: two words would be one too many, see below.
     label: u64,
     pub(crate) content: Content,
@@ -167,5 +166,52 @@ impl Message {
             Content::User { payload, .. } => Some(payload),
             _ => None,
         }
+    }
+}
+
+/// How a message came into its process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passage {
+    /// Through the mailbox, which counts it until Lua takes it.
+    Counted,
+    /// Handed over past the mailbox, or an event: nobody counts it.
+    Uncounted,
+}
+
+/// A message that has arrived: it has a place in the order of arrival and no destination any more.
+/// Only [`Message::arrive`] makes one.
+pub(crate) struct Arrived(Box<Message>);
+
+impl Message {
+    /// Makes it the `arrival`-th that arrived in its process.
+    #[inline]
+    pub(crate) fn arrive(mut self: Box<Self>, arrival: u64, passage: Passage) -> Arrived {
+        self.label = arrival << 1 | u64::from(passage == Passage::Counted);
+        Arrived(self)
+    }
+}
+
+impl Arrived {
+    /// Its place in the order of arrival.
+    pub(crate) fn arrival(&self) -> u64 {
+        self.0.label >> 1
+    }
+
+    pub(crate) fn passage(&self) -> Passage {
+        if self.0.label & 1 == 1 { Passage::Counted } else { Passage::Uncounted }
+    }
+
+    pub(crate) fn content(&self) -> &Content {
+        &self.0.content
+    }
+
+    /// For a queue of those that have arrived, which gives it back by [`Arrived::of_message`].
+    pub(super) fn into_message(self) -> Box<Message> {
+        self.0
+    }
+
+    /// Takes back what [`Arrived::into_message`] gave.
+    pub(super) fn of_message(message: Box<Message>) -> Arrived {
+        Arrived(message)
     }
 }

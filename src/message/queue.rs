@@ -4,8 +4,7 @@
 
 use std::ptr;
 
-use super::Message;
-use super::received::Received;
+use super::{Arrived, Message};
 use crate::prefetch::prefetch;
 
 // SAFETY: `next` is followed by whoever owns the queue that links the message; all other
@@ -126,11 +125,11 @@ impl Drop for MessageQueue {
 
 /// A list of messages that have arrived in their process.
 #[derive(Default)]
-pub(crate) struct ReceivedQueue(MessageQueue);
+pub(crate) struct ArrivedQueue(MessageQueue);
 
-impl ReceivedQueue {
+impl ArrivedQueue {
     pub(crate) const fn new() -> Self {
-        ReceivedQueue(MessageQueue::new())
+        ArrivedQueue(MessageQueue::new())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -142,22 +141,22 @@ impl ReceivedQueue {
     }
 
     #[inline]
-    pub(crate) fn push(&mut self, message: Received) {
+    pub(crate) fn push(&mut self, message: Arrived) {
         self.0.push(message.into_message());
     }
 
     #[inline]
-    pub(crate) fn pop(&mut self) -> Option<Received> {
-        self.0.pop().map(Received::of_message)
+    pub(crate) fn pop(&mut self) -> Option<Arrived> {
+        self.0.pop().map(Arrived::of_message)
     }
 
     /// Moves everything of `other` behind what is here.
-    pub(crate) fn append(&mut self, other: &mut ReceivedQueue) {
+    pub(crate) fn append(&mut self, other: &mut ArrivedQueue) {
         self.0.append(&mut other.0);
     }
 
     /// Splits off the messages for which `wanted` holds; both keep their order.
-    pub(crate) fn extract(&mut self, wanted: impl FnMut(&Message) -> bool) -> ReceivedQueue {
-        ReceivedQueue(self.0.extract(wanted))
+    pub(crate) fn extract(&mut self, wanted: impl FnMut(&Message) -> bool) -> ArrivedQueue {
+        ArrivedQueue(self.0.extract(wanted))
     }
 }

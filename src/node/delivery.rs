@@ -137,6 +137,13 @@ impl Node {
     #[inline(never)]
     fn hand_over(&self, slot: &Slot, message: Box<Message>) -> Result<(), Box<Message>> {
         let generation = pid::generation_of(message.destination());
+        let accept = |slot: &Slot, message| {
+            let Tenant::Process(process) = slot.tenant() else { return Err(message) };
+            // SAFETY: a process begins with its inside (`process/tenant.rs` checks that). `hand_over`
+            // moved the state out of waiting, so no other thread uses the process until it is
+            // scheduled below.
+            unsafe { process.cast::<Inside>().as_mut() }.accept(message)
+        };
         let result = match slot.hand_over(generation, message, accept) {
             HandOver::Awake(message) => return Err(message),
             HandOver::Accepted => Ok(()),
@@ -202,16 +209,6 @@ impl Node {
             Notify::Nothing | Notify::Gone => self.scheduler.interrupt(slot),
         }
     }
-}
-
-/// Hands a message to a coroutine that waits for it. Only for the thread that moved the state out of
-/// waiting.
-#[inline(always)]
-fn accept(slot: &Slot, message: Box<Message>) -> Result<(), Box<Message>> {
-    let Tenant::Process(process) = slot.tenant() else { return Err(message) };
-    // SAFETY: a process begins with its inside (`process/tenant.rs` checks that). The caller moved the
-    // state out of waiting, so no other thread uses the process until the caller schedules it.
-    unsafe { process.cast::<Inside>().as_mut() }.accept(message)
 }
 
 impl Surroundings for Node {

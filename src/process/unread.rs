@@ -2,8 +2,7 @@
 
 use super::Process;
 use crate::coroutines::channel::{Channel, ChannelId, Source};
-use crate::message::Content;
-use crate::message::received::Passage;
+use crate::message::{Content, Passage};
 use crate::slot::cancellation;
 
 impl Process {
