@@ -111,8 +111,17 @@ impl Idle {
         }
     }
 
-    /// The worker to unpark after work was pushed, if one is needed; it counts as searching.
-    pub(crate) fn worker_to_notify(&self) -> Option<usize> {
+    /// Unparks a worker after work was pushed, if one is needed; it counts as searching. True if one
+    /// was.
+    pub(crate) fn notify<'a>(&self, parker_of: impl FnOnce(usize) -> &'a Parker) -> bool {
+        let worker = self.worker_to_notify();
+        if let Some(worker) = worker {
+            parker_of(worker).unpark();
+        }
+        worker.is_some()
+    }
+
+    fn worker_to_notify(&self) -> Option<usize> {
         // Pairs with the fence of `start_parking`.
         fence(Ordering::SeqCst);
         let counts = self.counts();

@@ -79,11 +79,8 @@ impl Model {
         })
     }
 
-    /// As `Scheduler::notify`.
     fn notify(&self) {
-        if let Some(worker) = self.idle.worker_to_notify() {
-            self.parkers[worker].unpark();
-        }
+        self.idle.notify(|worker| &self.parkers[worker]);
     }
 
     fn push(&self) {
@@ -227,9 +224,7 @@ fn loom_a_worker_that_woke_is_watched() {
             }
         });
         is_wanted.store(true, Ordering::Relaxed);
-        if shared.0.worker_to_notify().is_some() {
-            shared.1.unpark();
-        }
+        shared.0.notify(|_| &shared.1);
         worker.join().unwrap();
         watcher.join().unwrap();
     });

@@ -154,10 +154,11 @@ impl Scheduler {
 
     /// Wakes a worker if one sleeps and none is looking for work anyway; whether it woke one.
     pub(crate) fn notify(&self) -> bool {
-        let Some(index) = self.idle.worker_to_notify() else { return false };
-        self.count(|counters| &counters.unparks);
-        self.workers[index].parker.unpark();
-        true
+        let has_woken = self.idle.notify(|index| &self.workers[index].parker);
+        if has_woken {
+            self.count(|counters| &counters.unparks);
+        }
+        has_woken
     }
 
     /// Adds the earliest timer of a process that is about to wait to those of this thread's worker.
