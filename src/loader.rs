@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use crate::api;
-use crate::app::{Application, Code, Entry, EntryId, Kind, Module};
+use crate::app::{Application, Code, Entry, EntryId, EntryKind, Module};
 use crate::node::definition::{Chunk, Definition, Filled, Preset, ReadyImage};
 use crate::node::{Definitions, Loaded};
 use crate::security::Catalog;
@@ -11,7 +11,7 @@ use crate::security::Catalog;
 /// Every `process.lua` entry, by id; one in error with the reason.
 pub(crate) fn definitions(application: &Application) -> Definitions {
     let processes = application.entries().filter_map(|entry| match &entry.kind {
-        Kind::Process(code) => Some((entry, code)),
+        EntryKind::Process(code) => Some((entry, code)),
         _ => None,
     });
     processes
@@ -23,7 +23,7 @@ pub(crate) fn definitions(application: &Application) -> Definitions {
 pub(crate) fn policies(application: &Application) -> Catalog {
     let usable = application.entries().filter(|entry| entry.problem.is_none());
     Catalog::new(usable.filter_map(|entry| match &entry.kind {
-        Kind::Policy(config) => {
+        EntryKind::Policy(config) => {
             let groups = config.groups.iter().map(EntryId::as_str);
             Some((entry.id.as_str(), config.policy.clone(), groups))
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::EntryId;
-use super::entry::{Entry, Kind};
+use super::entry::{Entry, EntryKind};
 use super::problem::{Problem, Severity};
 use crate::nearest::{list, nearest};
 
@@ -135,7 +135,7 @@ pub(super) fn missing(
     entries: &Entries,
     noun: &str,
     id: &EntryId,
-    is_meant: impl Fn(&Kind) -> bool,
+    is_meant: impl Fn(&EntryKind) -> bool,
 ) -> String {
     let meant = entries.values().filter(|entry| is_meant(&entry.kind));
     let ids: Vec<_> = meant.map(|entry| entry.id.as_str()).collect();

@@ -24,7 +24,7 @@ const DEFAULT_MAX_MAILBOX: usize = 1_000_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) id: EntryId,
-    pub(crate) kind: Kind,
+    pub(crate) kind: EntryKind,
     /// File and line where the entry begins, for messages.
     pub(crate) file: PathBuf,
     pub(crate) line: u32,
@@ -41,7 +41,7 @@ pub(crate) struct Entry {
 
 /// What an entry is.
 #[derive(Clone, Debug)]
-pub(crate) enum Kind {
+pub(crate) enum EntryKind {
     /// `process.lua`: what `spawn` and `exec` start.
     Process(Code),
     /// `library.lua`: what other code imports.
@@ -61,18 +61,18 @@ pub(crate) enum Kind {
     Other,
 }
 
-impl Kind {
+impl EntryKind {
     /// What it is called in application files.
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Kind::Process(_) => "process.lua",
-            Kind::Library(_) => "library.lua",
-            Kind::Function(_) => "function.lua",
-            Kind::Host(_) => "process.host",
-            Kind::Service(_) => "process.service",
-            Kind::Policy(_) => "security.policy",
-            Kind::Broken(_) => "broken entry",
-            Kind::Other => "kind that this runtime does not know",
+            EntryKind::Process(_) => "process.lua",
+            EntryKind::Library(_) => "library.lua",
+            EntryKind::Function(_) => "function.lua",
+            EntryKind::Host(_) => "process.host",
+            EntryKind::Service(_) => "process.service",
+            EntryKind::Policy(_) => "security.policy",
+            EntryKind::Broken(_) => "broken entry",
+            EntryKind::Other => "kind that this runtime does not know",
         }
     }
 }
@@ -133,7 +133,9 @@ impl Entry {
     /// Returns the code, if the kind has some.
     pub(crate) fn code(&self) -> Option<&Code> {
         match &self.kind {
-            Kind::Process(code) | Kind::Library(code) | Kind::Function(code) => Some(code),
+            EntryKind::Process(code) | EntryKind::Library(code) | EntryKind::Function(code) => {
+                Some(code)
+            }
             _ => None,
         }
     }
@@ -141,9 +143,9 @@ impl Entry {
     /// Returns the lifecycle, if the kind can be started.
     pub(crate) fn lifecycle(&self) -> Option<&Lifecycle> {
         match &self.kind {
-            Kind::Host(host) => Some(&host.lifecycle),
-            Kind::Service(service) => Some(&service.lifecycle),
-            Kind::Broken(lifecycle) => lifecycle.as_deref(),
+            EntryKind::Host(host) => Some(&host.lifecycle),
+            EntryKind::Service(service) => Some(&service.lifecycle),
+            EntryKind::Broken(lifecycle) => lifecycle.as_deref(),
             _ => None,
         }
     }
@@ -179,19 +181,19 @@ pub(super) fn read(
         references: &mut references,
     };
     let kind = match draft.kind.as_str() {
-        "process.lua" => Kind::Process(reader.code()),
-        "library.lua" => Kind::Library(reader.code()),
-        "function.lua" => Kind::Function(reader.code()),
-        "process.host" | "terminal.host" => Kind::Host(reader.host()),
+        "process.lua" => EntryKind::Process(reader.code()),
+        "library.lua" => EntryKind::Library(reader.code()),
+        "function.lua" => EntryKind::Function(reader.code()),
+        "process.host" | "terminal.host" => EntryKind::Host(reader.host()),
         "process.service" => reader.service(),
         "security.policy" => {
             let policy = PolicyConfig::read(draft, &reader.fields, reader.report);
-            policy.map_or(Kind::Broken(None), Kind::Policy)
+            policy.map_or(EntryKind::Broken(None), EntryKind::Policy)
         }
         "security.policy.expr" => {
             let message = "policies given as expressions are not supported";
             reader.report.error(draft.kind_line, message);
-            Kind::Broken(None)
+            EntryKind::Broken(None)
         }
         unknown => {
             let known = || keys::KINDS.iter().map(|(kind, _)| *kind);
@@ -202,7 +204,7 @@ pub(super) fn read(
                 None => hint(unknown, known()),
             };
             reader.report.warning(draft.kind_line, format!("unknown kind {unknown:?}{advice}"));
-            Kind::Other
+            EntryKind::Other
         }
     };
     if draft.meta.is_none() {
@@ -368,16 +370,16 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn service(&mut self) -> Kind {
+    fn service(&mut self) -> EntryKind {
         let lifecycle = Lifecycle::read(&self.fields, self.report, self.references);
         let input = self.fields.list("input", self.report).iter();
         let input = input.map(|item| section::plain_data(item, self.report)).collect();
         let (process, host) = (self.required("process"), self.required("host"));
         match (process, host) {
             (Some(process), Some(host)) => {
-                Kind::Service(ServiceConfig { process, host, input, lifecycle })
+                EntryKind::Service(ServiceConfig { process, host, input, lifecycle })
             }
-            _ => Kind::Broken(Some(Box::new(lifecycle))),
+            _ => EntryKind::Broken(Some(Box::new(lifecycle))),
         }
     }
 

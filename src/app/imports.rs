@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::EntryId;
 use super::dependencies::{self, Edges, Entries};
-use super::entry::{Entry, Kind};
+use super::entry::{Entry, EntryKind};
 use super::problem::Problem;
 
 /// Reports imports that lead nowhere, to something that is no library, or back to where they
@@ -14,10 +14,10 @@ pub(super) fn check(entries: &mut Entries, problems: &mut Vec<Problem>) {
     for entry in entries.values() {
         for library in imported(entry) {
             let message = match entries.get(library).map(|target| &target.kind) {
-                Some(Kind::Library(_)) => continue,
+                Some(EntryKind::Library(_)) => continue,
                 Some(kind) => format!("{library} is a {}, not a library.lua", kind.name()),
                 None => dependencies::missing(entries, "imported library", library, |kind| {
-                    matches!(kind, Kind::Library(_))
+                    matches!(kind, EntryKind::Library(_))
                 }),
             };
             wrong.push((entry.id.clone(), entry.line_of(library), message));

@@ -7,9 +7,9 @@
 use std::path::{Path, PathBuf};
 
 use super::files::Files;
-use super::node::{self, Data, Node};
 use super::problem::{Problem, Severity};
 use super::scalar::Remark;
+use super::yaml::{self, YamlData, YamlNode};
 use super::{EntryId, entry_id, keys};
 use crate::nearest::{hint, list, nearest};
 use crate::value::Value;
@@ -36,7 +36,7 @@ pub(super) struct Draft {
     /// What is to be said about how its values are written, with their lines.
     pub(super) remarks: Vec<(u32, Remark)>,
     /// The fields of the entry, then those under its key `data`; the first of a name counts.
-    pub(super) fields: Vec<(Node, Node)>,
+    pub(super) fields: Vec<(YamlNode, YamlNode)>,
 }
 
 /// Reads a file. `None` if it is none of an application or cannot be used.
@@ -62,7 +62,7 @@ pub(super) fn read(files: &Files, path: &Path, problems: &mut Vec<Problem>) -> O
             return None;
         }
     };
-    let documents = match node::parse(&text) {
+    let documents = match yaml::parse(&text) {
         Ok(documents) => documents,
         Err(error) => {
             problem(Severity::Error, Some(error.line), error.message);
@@ -73,7 +73,7 @@ pub(super) fn read(files: &Files, path: &Path, problems: &mut Vec<Problem>) -> O
     else {
         // Most such files are none of an application. One that has all but the namespace is.
         let has_entries =
-            |document: &&Node| document.get("entries").or(document.get("kind")).is_some();
+            |document: &&YamlNode| document.get("entries").or(document.get("kind")).is_some();
         let meant = documents.iter().filter(has_entries);
         if let Some((line, name)) = meant.filter_map(|found| misspelled(found, "namespace")).next()
         {
@@ -94,7 +94,7 @@ pub(super) fn read(files: &Files, path: &Path, problems: &mut Vec<Problem>) -> O
 /// Takes what is wrong with a file besides its entries: how bad, where, what.
 type Problems<'a> = dyn FnMut(Severity, Option<u32>, String) + 'a;
 
-fn read_document(document: &Node, problem: &mut Problems<'_>) -> Option<Vec<Draft>> {
+fn read_document(document: &YamlNode, problem: &mut Problems<'_>) -> Option<Vec<Draft>> {
     let namespace = document.get("namespace")?;
     let Some(name) = namespace.as_str().filter(|name| entry_id::is_namespace(name)) else {
         let rule = "letters, digits, '_' and '-', separated by '.'";
@@ -116,8 +116,8 @@ fn read_document(document: &Node, problem: &mut Problems<'_>) -> Option<Vec<Draf
     };
     check_file(document, problem);
     let items = match &entries.data {
-        Data::Sequence(items) => &items[..],
-        Data::Null => &[],
+        YamlData::Sequence(items) => &items[..],
+        YamlData::Null => &[],
         _ => {
             problem(Severity::Error, Some(entries.line), "entries must be a list".into());
             return None;
@@ -129,18 +129,18 @@ fn read_document(document: &Node, problem: &mut Problems<'_>) -> Option<Vec<Draf
 
 /// Reads one entry. Without a usable name and kind there is no entry, only a problem.
 fn read_draft(
-    node: &Node,
+    node: &YamlNode,
     namespace: &str,
-    file_meta: Option<&Node>,
+    file_meta: Option<&YamlNode>,
     problem: &mut Problems<'_>,
 ) -> Option<Draft> {
     let mut problem = |line, message| problem(Severity::Error, Some(line), message);
-    let Data::Mapping(pairs) = &node.data else {
+    let YamlData::Mapping(pairs) = &node.data else {
         problem(node.line, "an entry must be a mapping".into());
         return None;
     };
     let mut text = |key: &str| {
-        let text = node.get(key).and_then(Node::as_str).filter(|text| !text.is_empty());
+        let text = node.get(key).and_then(YamlNode::as_str).filter(|text| !text.is_empty());
         if text.is_none() {
             let line = node.get(key).map_or(node.line, |value| value.line);
             let (line, advice) = match misspelled(node, key) {
@@ -161,12 +161,12 @@ fn read_draft(
         problem(line_of("name"), format!("invalid name {name:?}: {rule}"));
         return None;
     };
-    let is_address = |key: &Node| {
+    let is_address = |key: &YamlNode| {
         matches!(key.as_str(), Some("name" | "kind" | "meta" | "namespace" | "version" | "data"))
     };
     let own = pairs.iter().filter(|(key, _)| !is_address(key));
     let inner = match node.get("data").map(|data| &data.data) {
-        Some(Data::Mapping(pairs)) => &pairs[..],
+        Some(YamlData::Mapping(pairs)) => &pairs[..],
         _ => &[],
     };
     Some(Draft {
@@ -181,8 +181,8 @@ fn read_draft(
 }
 
 /// Finds a key that is none and may be meant to be this one: its line and what it is.
-fn misspelled<'a>(node: &'a Node, meant: &str) -> Option<(u32, &'a str)> {
-    let Data::Mapping(pairs) = &node.data else {
+fn misspelled<'a>(node: &'a YamlNode, meant: &str) -> Option<(u32, &'a str)> {
+    let YamlData::Mapping(pairs) = &node.data else {
         return None;
     };
     let keys = pairs.iter().filter_map(|(key, _)| Some((key.line, key.as_str()?)));
@@ -192,8 +192,8 @@ fn misspelled<'a>(node: &'a Node, meant: &str) -> Option<(u32, &'a str)> {
 }
 
 /// Looks at what stands beside the entries of a file.
-fn check_file(document: &Node, problem: &mut Problems<'_>) {
-    let Data::Mapping(pairs) = &document.data else {
+fn check_file(document: &YamlNode, problem: &mut Problems<'_>) {
+    let YamlData::Mapping(pairs) = &document.data else {
         return;
     };
     for (key, value) in pairs {
@@ -216,11 +216,11 @@ fn check_file(document: &Node, problem: &mut Problems<'_>) {
 }
 
 /// Puts the metadata of an entry over that of its file, key by key.
-fn merge_meta(file: Option<&Node>, own: Option<&Node>) -> Option<Value> {
+fn merge_meta(file: Option<&YamlNode>, own: Option<&YamlNode>) -> Option<Value> {
     let mut merged: Vec<(Value, Value)> = Vec::new();
     for node in [own, file].into_iter().flatten() {
         let pairs = match node.to_value().ok()? {
-            Value::Table(pairs) if !matches!(node.data, Data::Sequence(_)) => pairs,
+            Value::Table(pairs) if !matches!(node.data, YamlData::Sequence(_)) => pairs,
             Value::Nil => continue,
             _ => return None,
         };

@@ -4,21 +4,21 @@
 //! What stands below `meta` and `input` belongs to the application, and so do entries of kinds that
 //! this runtime does not know.
 
-use super::node::{Data, Node};
 use super::problem::Report;
+use super::yaml::{YamlData, YamlNode};
 use crate::nearest::{hint, list, nearest};
 
 /// A key of a mapping.
 pub(super) struct Key {
     pub(super) name: &'static str,
-    pub(super) inside: Inside,
+    pub(super) inside: Nested,
 }
 
 /// What may stand below a key.
 #[derive(Clone, Copy)]
-pub(super) enum Inside {
+pub(super) enum Nested {
     /// A value, or data that nobody looks into.
-    Data,
+    Anything,
     /// A mapping with these keys.
     Block(&'static [Key]),
     /// A list of mappings with these keys.
@@ -50,7 +50,7 @@ pub(super) const KINDS: &[(&str, &[Key])] = &[
 const SOURCE: Key = value("source");
 const METHOD: Key = value("method");
 const MODULES: Key = value("modules");
-const IMPORTS: Key = Key { name: "imports", inside: Inside::Names };
+const IMPORTS: Key = Key { name: "imports", inside: Nested::Names };
 const LIFECYCLE: Key = block("lifecycle", LIFECYCLE_KEYS);
 
 const HOST: &[Key] = &[
@@ -97,7 +97,7 @@ const POLICY: &[Key] = &[
     value("effect"),
     Key {
         name: "conditions",
-        inside: Inside::Blocks(&[
+        inside: Nested::Blocks(&[
             value("field"),
             value("operator"),
             value("value"),
@@ -107,11 +107,11 @@ const POLICY: &[Key] = &[
 ];
 
 const fn value(name: &'static str) -> Key {
-    Key { name, inside: Inside::Data }
+    Key { name, inside: Nested::Anything }
 }
 
 const fn block(name: &'static str, keys: &'static [Key]) -> Key {
-    Key { name, inside: Inside::Block(keys) }
+    Key { name, inside: Nested::Block(keys) }
 }
 
 /// The keys of a kind, if this runtime knows it.
@@ -120,7 +120,7 @@ pub(super) fn of_kind(kind: &str) -> Option<&'static [Key]> {
 }
 
 /// Warns of the keys of an entry that mean nothing.
-pub(super) fn check(kind: &str, fields: &[(Node, Node)], report: &mut Report<'_>) {
+pub(super) fn check(kind: &str, fields: &[(YamlNode, YamlNode)], report: &mut Report<'_>) {
     if let Some(keys) = of_kind(kind) {
         check_block(kind, "", keys, fields, report);
     }
@@ -130,7 +130,7 @@ fn check_block(
     kind: &str,
     prefix: &str,
     keys: &'static [Key],
-    fields: &[(Node, Node)],
+    fields: &[(YamlNode, YamlNode)],
     report: &mut Report<'_>,
 ) {
     for (key, value) in fields {
@@ -144,12 +144,12 @@ fn check_block(
         };
         let prefix = format!("{prefix}{name}.");
         match (known.inside, &value.data) {
-            (Inside::Block(keys), Data::Mapping(pairs)) => {
+            (Nested::Block(keys), YamlData::Mapping(pairs)) => {
                 check_block(kind, &prefix, keys, pairs, report);
             }
-            (Inside::Blocks(keys), Data::Sequence(items)) => {
+            (Nested::Blocks(keys), YamlData::Sequence(items)) => {
                 for item in items {
-                    if let Data::Mapping(pairs) = &item.data {
+                    if let YamlData::Mapping(pairs) = &item.data {
                         check_block(kind, &prefix, keys, pairs, report);
                     }
                 }
@@ -189,7 +189,7 @@ fn advice(kind: &str, prefix: &str, name: &str, keys: &'static [Key]) -> String 
 /// The first block for whose keys the claim holds, looking into all.
 fn find_below(keys: &'static [Key], holds: &dyn Fn(&'static [Key]) -> bool) -> Option<String> {
     keys.iter().find_map(|key| {
-        let Inside::Block(inner) = key.inside else {
+        let Nested::Block(inner) = key.inside else {
             return None;
         };
         match holds(inner) {
@@ -214,7 +214,7 @@ mod tests {
     fn paths(prefix: &str, keys: &[Key], found: &mut Vec<String>) {
         for key in keys {
             let path = format!("{prefix}{}", key.name);
-            if let Inside::Block(keys) | Inside::Blocks(keys) = key.inside {
+            if let Nested::Block(keys) | Nested::Blocks(keys) = key.inside {
                 paths(&format!("{path}."), keys, found);
             }
             found.push(path);

@@ -25,7 +25,6 @@ mod index;
 mod keys;
 mod lifecycle;
 pub(crate) mod module;
-mod node;
 mod problem;
 mod requirements;
 mod requires;
@@ -35,13 +34,14 @@ mod security;
 mod source;
 #[cfg(test)]
 mod tests;
+mod yaml;
 
 use std::collections::btree_map;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use dependencies::Entries;
-pub(crate) use entry::{Code, Entry, HostConfig, Kind, ServiceConfig};
+pub(crate) use entry::{Code, Entry, EntryKind, HostConfig, ServiceConfig};
 pub use entry_id::EntryId;
 use files::Files;
 pub(crate) use lifecycle::{Lifecycle, Restart};

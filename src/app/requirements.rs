@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::EntryId;
 use super::dependencies::{self, Edges, Entries, Step};
-use super::entry::{Entry, HostConfig, Kind};
+use super::entry::{Entry, EntryKind, HostConfig};
 use super::problem::Problem;
 use crate::value::Value;
 
@@ -18,7 +18,7 @@ const IMPLICIT_HOST: (&str, &str) = ("app", "processes");
 
 /// Adds the implicit host if there is no host at all. It starts with the application.
 pub(super) fn add_implicit_host(entries: &mut Entries, root: &Path) {
-    let has_host = entries.values().any(|entry| matches!(entry.kind, Kind::Host(_)));
+    let has_host = entries.values().any(|entry| matches!(entry.kind, EntryKind::Host(_)));
     let Some(id) = EntryId::new(IMPLICIT_HOST.0, IMPLICIT_HOST.1) else {
         return;
     };
@@ -29,7 +29,7 @@ pub(super) fn add_implicit_host(entries: &mut Entries, root: &Path) {
     config.lifecycle.auto_start = true;
     let host = Entry {
         id: id.clone(),
-        kind: Kind::Host(config),
+        kind: EntryKind::Host(config),
         file: root.to_owned(),
         line: 1,
         meta: Value::Table(Vec::new()),
@@ -47,27 +47,27 @@ pub(super) fn check(entries: &mut Entries, problems: &mut Vec<Problem>) {
         let mut report = |target: &EntryId, message| {
             wrong.push((entry.id.clone(), entry.line_of(target), message));
         };
-        if let Kind::Service(service) = &entry.kind {
+        if let EntryKind::Service(service) = &entry.kind {
             match entries.get(&service.process).map(|target| &target.kind) {
-                Some(Kind::Process(_)) => {}
+                Some(EntryKind::Process(_)) => {}
                 Some(kind) => {
                     let (id, kind) = (&service.process, kind.name());
                     report(id, format!("{id} is a {kind}, not a process.lua"));
                 }
                 None => {
-                    let is_process = |kind: &Kind| matches!(kind, Kind::Process(_));
+                    let is_process = |kind: &EntryKind| matches!(kind, EntryKind::Process(_));
                     let id = &service.process;
                     report(id, dependencies::missing(entries, "process", id, is_process));
                 }
             }
             match entries.get(&service.host).map(|target| &target.kind) {
-                Some(Kind::Host(_)) => {}
+                Some(EntryKind::Host(_)) => {}
                 Some(kind) => {
                     let (id, kind) = (&service.host, kind.name());
                     report(id, format!("{id} is a {kind}, not a process.host"));
                 }
                 None => {
-                    let is_host = |kind: &Kind| matches!(kind, Kind::Host(_));
+                    let is_host = |kind: &EntryKind| matches!(kind, EntryKind::Host(_));
                     let id = &service.host;
                     report(id, dependencies::missing(entries, "host", id, is_host));
                 }
@@ -84,7 +84,7 @@ pub(super) fn check(entries: &mut Entries, problems: &mut Vec<Problem>) {
         dependencies::add_error(entries, &id, line, message, problems);
     }
     let edges = edges(entries, |entry| match &entry.kind {
-        Kind::Service(service) => Some(&service.process),
+        EntryKind::Service(service) => Some(&service.process),
         _ => None,
     });
     dependencies::spread_errors(entries, &edges, "requirements", problems);
@@ -132,7 +132,7 @@ fn edges(entries: &Entries, extra: impl Fn(&Entry) -> Option<&EntryId>) -> Edges
             continue;
         };
         let host = match &entry.kind {
-            Kind::Service(service) => Some(&service.host),
+            EntryKind::Service(service) => Some(&service.host),
             _ => None,
         };
         let targets = host.into_iter().chain(&lifecycle.requires).chain(extra(entry));

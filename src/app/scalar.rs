@@ -4,8 +4,8 @@
 //! A number that cannot be what it says, or that two versions of YAML read differently, is not
 //! turned into another one in silence: it gets a remark, which becomes a problem of its entry.
 
-use super::node::Data;
 use super::problem::Severity;
+use super::yaml::YamlData;
 
 /// What is to be said about a value, at its line.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,19 +16,19 @@ pub(super) struct Remark {
 
 /// Reads the text of a plain scalar, which is not empty. What is no number, boolean or null is text,
 /// and so is a number with an error, which the remark tells.
-pub(super) fn read(text: &str) -> (Data, Option<Remark>) {
+pub(super) fn read(text: &str) -> (YamlData, Option<Remark>) {
     match text {
-        "~" | "null" | "Null" | "NULL" => return (Data::Null, None),
-        "true" | "True" | "TRUE" => return (Data::Boolean(true), None),
-        "false" | "False" | "FALSE" => return (Data::Boolean(false), None),
-        ".nan" | ".NaN" | ".NAN" => return (Data::Float(f64::NAN), None),
+        "~" | "null" | "Null" | "NULL" => return (YamlData::Null, None),
+        "true" | "True" | "TRUE" => return (YamlData::Boolean(true), None),
+        "false" | "False" | "FALSE" => return (YamlData::Boolean(false), None),
+        ".nan" | ".NaN" | ".NAN" => return (YamlData::Float(f64::NAN), None),
         _ => {}
     }
     let number = integer(text).or_else(|| prefixed(text)).or_else(|| float(text));
-    number.or_else(|| separated(text)).unwrap_or_else(|| (Data::String(text.to_owned()), None))
+    number.or_else(|| separated(text)).unwrap_or_else(|| (YamlData::String(text.to_owned()), None))
 }
 
-type Read = (Data, Option<Remark>);
+type Read = (YamlData, Option<Remark>);
 
 /// `-12`, `+7`, `007`: decimal, whatever it begins with.
 fn integer(text: &str) -> Option<Read> {
@@ -47,7 +47,7 @@ fn integer(text: &str) -> Option<Read> {
             text
         ),
     });
-    Some((Data::Integer(number), remark))
+    Some((YamlData::Integer(number), remark))
 }
 
 /// `0o17`, `0xff`.
@@ -61,7 +61,7 @@ fn prefixed(text: &str) -> Option<Read> {
         return None;
     }
     Some(match i64::from_str_radix(digits, radix) {
-        Ok(number) => (Data::Integer(number), None),
+        Ok(number) => (YamlData::Integer(number), None),
         Err(_) => out_of_range(text),
     })
 }
@@ -71,7 +71,7 @@ fn float(text: &str) -> Option<Read> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     if let ".inf" | ".Inf" | ".INF" = unsigned {
         let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
-        return Some((Data::Float(sign * f64::INFINITY), None));
+        return Some((YamlData::Float(sign * f64::INFINITY), None));
     }
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, Some(exponent)),
@@ -85,7 +85,7 @@ fn float(text: &str) -> Option<Read> {
         has_digits && are_digits(whole) && are_digits(fraction) && exponent.is_none_or(is_exponent);
     let number = is_float.then(|| text.parse::<f64>().ok()).flatten()?;
     Some(match number.is_finite() {
-        true => (Data::Float(number), None),
+        true => (YamlData::Float(number), None),
         false => wrong(text, format!("{text} is larger than any number; write .inf, or quote it")),
     })
 }
@@ -117,7 +117,7 @@ fn out_of_range(text: &str) -> Read {
 
 fn wrong(text: &str, message: String) -> Read {
     let remark = Remark { severity: Severity::Error, message };
-    (Data::String(text.to_owned()), Some(remark))
+    (YamlData::String(text.to_owned()), Some(remark))
 }
 
 fn is_digits(text: &str) -> bool {
@@ -128,7 +128,7 @@ fn is_digits(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn data(text: &str) -> Data {
+    fn data(text: &str) -> YamlData {
         let (data, remark) = read(text);
         assert_eq!(remark, None, "{text}");
         data
@@ -148,15 +148,15 @@ mod tests {
             ("0xfF", 255),
             ("0x7fffffffffffffff", i64::MAX),
         ] {
-            assert_eq!(data(text), Data::Integer(number), "{text}");
+            assert_eq!(data(text), YamlData::Integer(number), "{text}");
         }
         for (text, number) in
             [("1.5", 1.5), ("-.5", -0.5), ("5.", 5.0), ("1e3", 1e3), ("+1.E-2", 0.01)]
         {
-            assert_eq!(data(text), Data::Float(number), "{text}");
+            assert_eq!(data(text), YamlData::Float(number), "{text}");
         }
-        assert_eq!(data("-.INF"), Data::Float(f64::NEG_INFINITY));
-        assert!(matches!(data(".nan"), Data::Float(number) if number.is_nan()));
+        assert_eq!(data("-.INF"), YamlData::Float(f64::NEG_INFINITY));
+        assert!(matches!(data(".nan"), YamlData::Float(number) if number.is_nan()));
     }
 
     #[test]
@@ -166,7 +166,7 @@ mod tests {
             "12a", "1:30", "_1", "1_a", "a_1", "yes", "off", "inf", "NaN", "infinity", "+.nan",
             "1 2", "٣",
         ] {
-            assert_eq!(data(text), Data::String(text.to_owned()));
+            assert_eq!(data(text), YamlData::String(text.to_owned()));
         }
     }
 
@@ -177,12 +177,12 @@ mod tests {
             (data, remark.unwrap_or_else(|| panic!("{text}")))
         };
         let (data, octal) = remark("010");
-        assert_eq!((data, octal.severity), (Data::Integer(10), Severity::Warning));
+        assert_eq!((data, octal.severity), (YamlData::Integer(10), Severity::Warning));
         assert_eq!(
             octal.message,
             "010 is 10 here; YAML 1.1 reads 8. Write 10, or \"010\" for text"
         );
-        assert_eq!(remark("-0755").0, Data::Integer(-755));
+        assert_eq!(remark("-0755").0, YamlData::Integer(-755));
         for text in [
             "9223372036854775808",
             "-9223372036854775809",
@@ -199,7 +199,10 @@ mod tests {
             "0o1_7",
         ] {
             let (data, error) = remark(text);
-            assert_eq!((data, error.severity), (Data::String(text.to_owned()), Severity::Error));
+            assert_eq!(
+                (data, error.severity),
+                (YamlData::String(text.to_owned()), Severity::Error)
+            );
             assert!(error.message.starts_with(text), "{}", error.message);
         }
     }

@@ -7,9 +7,9 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::EntryId;
-use super::keys::{Inside, Key};
-use super::node::{Data, Node};
+use super::keys::{Key, Nested};
 use super::problem::{Report, Severity};
+use super::yaml::{YamlData, YamlNode};
 use crate::calendar::duration;
 use crate::nearest::list;
 use crate::value::Value;
@@ -25,30 +25,30 @@ pub(super) struct Section<'a> {
     namespace: &'a str,
     /// The keys that it may have; none of a mapping whose keys are names.
     keys: &'static [Key],
-    fields: Vec<(&'a Node, &'a Node)>,
+    fields: Vec<(&'a YamlNode, &'a YamlNode)>,
 }
 
 impl<'a> Section<'a> {
     pub(super) fn new(
         namespace: &'a str,
         keys: &'static [Key],
-        fields: Vec<(&'a Node, &'a Node)>,
+        fields: Vec<(&'a YamlNode, &'a YamlNode)>,
     ) -> Section<'a> {
         Section { prefix: String::new(), namespace, keys, fields }
     }
 
     /// Returns what may stand below a key. A key that is not in the table would be read, and yet
     /// warned of.
-    fn inside(&self, key: &str) -> Inside {
+    fn inside(&self, key: &str) -> Nested {
         let known = self.keys.iter().find(|known| known.name == key);
         debug_assert!(known.is_some(), "{}{key} is missing in the table of keys", self.prefix);
-        known.map_or(Inside::Data, |known| known.inside)
+        known.map_or(Nested::Anything, |known| known.inside)
     }
 
-    fn below(&self, key: &str, fields: Vec<(&'a Node, &'a Node)>) -> Section<'a> {
+    fn below(&self, key: &str, fields: Vec<(&'a YamlNode, &'a YamlNode)>) -> Section<'a> {
         let keys = match self.inside(key) {
-            Inside::Block(keys) | Inside::Blocks(keys) => keys,
-            Inside::Data | Inside::Names => &[],
+            Nested::Block(keys) | Nested::Blocks(keys) => keys,
+            Nested::Anything | Nested::Names => &[],
         };
         Section {
             prefix: format!("{}{key}.", self.prefix),
@@ -59,10 +59,10 @@ impl<'a> Section<'a> {
     }
 
     /// Returns a field that is present and not null.
-    pub(super) fn get(&self, key: &str) -> Option<&'a Node> {
+    pub(super) fn get(&self, key: &str) -> Option<&'a YamlNode> {
         self.inside(key);
         let (_, value) = self.fields.iter().find(|(name, _)| name.as_str() == Some(key))?;
-        (value.data != Data::Null).then_some(*value)
+        (value.data != YamlData::Null).then_some(*value)
     }
 
     /// Returns the mapping under a field, empty if there is none.
@@ -71,14 +71,14 @@ impl<'a> Section<'a> {
             return self.below(key, Vec::new());
         };
         let pairs = match &node.data {
-            Data::Mapping(pairs) => Some(pairs),
+            YamlData::Mapping(pairs) => Some(pairs),
             _ => None,
         };
         let expected = match self.inside(key) {
-            Inside::Block(keys) => {
+            Nested::Block(keys) => {
                 format!("a mapping with keys of {}", list(keys.iter().map(|key| key.name)))
             }
-            Inside::Names => "a mapping from names to ids, such as {json: app:json}".to_owned(),
+            Nested::Names => "a mapping from names to ids, such as {json: app:json}".to_owned(),
             _ => "a mapping".to_owned(),
         };
         let pairs = self.expect(pairs, key, node, &expected, report);
@@ -90,7 +90,7 @@ impl<'a> Section<'a> {
     pub(super) fn sections(&self, key: &str, report: &mut Report<'_>) -> Vec<(u32, Section<'a>)> {
         let mut sections = Vec::new();
         for item in self.list(key, report) {
-            let Data::Mapping(pairs) = &item.data else {
+            let YamlData::Mapping(pairs) = &item.data else {
                 let message =
                     format!("{} must list mappings, not {}", self.name(key), item.shown());
                 report.error(item.line, message);
@@ -108,7 +108,7 @@ impl<'a> Section<'a> {
     }
 
     /// Lists the fields with their names; a name that is no text is reported.
-    pub(super) fn named(&self, report: &mut Report<'_>) -> Vec<(&'a str, &'a Node)> {
+    pub(super) fn named(&self, report: &mut Report<'_>) -> Vec<(&'a str, &'a YamlNode)> {
         let mut named = Vec::new();
         for (key, value) in &self.fields {
             match key.as_str() {
@@ -131,7 +131,7 @@ impl<'a> Section<'a> {
             return default;
         };
         let flag = match node.data {
-            Data::Boolean(flag) => Some(flag),
+            YamlData::Boolean(flag) => Some(flag),
             _ => None,
         };
         self.expect(flag, key, node, "true or false", report).unwrap_or(default)
@@ -141,7 +141,9 @@ impl<'a> Section<'a> {
     pub(super) fn count(&self, key: &str, least: usize, report: &mut Report<'_>) -> Option<usize> {
         let node = self.get(key)?;
         let count = match node.data {
-            Data::Integer(number) => usize::try_from(number).ok().filter(|count| *count >= least),
+            YamlData::Integer(number) => {
+                usize::try_from(number).ok().filter(|count| *count >= least)
+            }
             _ => None,
         };
         let expected = format!("a whole number of at least {least}");
@@ -153,7 +155,7 @@ impl<'a> Section<'a> {
         let node = self.get(key)?;
         let meant = node.as_str().and_then(bytes_meant);
         let bytes = match node.data {
-            Data::Integer(number) => usize::try_from(number).ok(),
+            YamlData::Integer(number) => usize::try_from(number).ok(),
             _ => None,
         };
         if bytes.is_none() {
@@ -172,8 +174,8 @@ impl<'a> Section<'a> {
     ) -> Option<f64> {
         let node = self.get(key)?;
         let number = match node.data {
-            Data::Integer(number) => Some(number as f64),
-            Data::Float(number) => Some(number),
+            YamlData::Integer(number) => Some(number as f64),
+            YamlData::Float(number) => Some(number),
             _ => None,
         };
         let expected = match (*range.start(), *range.end()) {
@@ -195,11 +197,11 @@ impl<'a> Section<'a> {
             return default;
         };
         let nanos = match &node.data {
-            Data::Integer(number) => Some(*number),
-            Data::String(text) => duration::parse(text),
+            YamlData::Integer(number) => Some(*number),
+            YamlData::String(text) => duration::parse(text),
             _ => None,
         };
-        if let Data::Integer(number @ 1..SHORTEST_MEANT) = node.data {
+        if let YamlData::Integer(number @ 1..SHORTEST_MEANT) = node.data {
             let name = self.name(key);
             let message = format!(
                 "{name}: {number} is that many nanoseconds; give a unit, such as {number}s"
@@ -223,17 +225,17 @@ impl<'a> Section<'a> {
     }
 
     /// Reads a reference; the namespace of the entry completes it.
-    pub(super) fn read_reference(&self, node: &Node) -> Option<EntryId> {
+    pub(super) fn read_reference(&self, node: &YamlNode) -> Option<EntryId> {
         EntryId::complete(node.as_str()?, self.namespace)
     }
 
     /// Returns the items of a list, none if there is no list.
-    pub(super) fn list(&self, key: &str, report: &mut Report<'_>) -> &'a [Node] {
+    pub(super) fn list(&self, key: &str, report: &mut Report<'_>) -> &'a [YamlNode] {
         let Some(node) = self.get(key) else {
             return &[];
         };
         let items = match &node.data {
-            Data::Sequence(items) => Some(&items[..]),
+            YamlData::Sequence(items) => Some(&items[..]),
             _ => None,
         };
         self.expect(items, key, node, "a list", report).unwrap_or_default()
@@ -244,7 +246,7 @@ impl<'a> Section<'a> {
         &self,
         read: Option<T>,
         key: &str,
-        node: &Node,
+        node: &YamlNode,
         expected: &str,
         report: &mut Report<'_>,
     ) -> Option<T> {
@@ -255,7 +257,13 @@ impl<'a> Section<'a> {
     }
 
     /// Reports a value that is not what is expected of a field.
-    pub(super) fn refuse(&self, key: &str, node: &Node, expected: &str, report: &mut Report<'_>) {
+    pub(super) fn refuse(
+        &self,
+        key: &str,
+        node: &YamlNode,
+        expected: &str,
+        report: &mut Report<'_>,
+    ) {
         self.refuse_for(key, node, expected, None, report);
     }
 
@@ -263,7 +271,7 @@ impl<'a> Section<'a> {
     fn refuse_for(
         &self,
         key: &str,
-        node: &Node,
+        node: &YamlNode,
         expected: &str,
         meant: Option<&str>,
         report: &mut Report<'_>,
@@ -302,7 +310,7 @@ fn bytes_meant(text: &str) -> Option<u64> {
 }
 
 /// Converts a node to plain data; what cannot be converted is reported and becomes `Nil`.
-pub(super) fn plain_data(node: &Node, report: &mut Report<'_>) -> Value {
+pub(super) fn plain_data(node: &YamlNode, report: &mut Report<'_>) -> Value {
     node.to_value().unwrap_or_else(|key| {
         report.error(key.line, "a key must not be null or not-a-number");
         Value::Nil

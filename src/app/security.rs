@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use super::EntryId;
 use super::dependencies::Entries;
-use super::entry::{Entry, Kind};
+use super::entry::{Entry, EntryKind};
 use super::index::Draft;
-use super::node::{Data, Node};
 use super::problem::{Problem, Report, Severity};
 use super::section::{self, Section};
+use super::yaml::{YamlData, YamlNode};
 use crate::security::{Actor, Condition, ConditionError, Effect, Pattern, Policy};
 use crate::value::Value;
 
@@ -87,7 +87,7 @@ impl SecurityConfig {
 pub(super) fn check(entries: &Entries, problems: &mut Vec<Problem>) {
     let usable = entries.values().filter(|entry| entry.problem.is_none());
     let policies = usable.filter_map(|entry| match &entry.kind {
-        Kind::Policy(config) => Some((&entry.id, config)),
+        EntryKind::Policy(config) => Some((&entry.id, config)),
         _ => None,
     });
     let (mut known_policies, mut known_groups) = (BTreeSet::new(), BTreeSet::new());
@@ -105,7 +105,9 @@ pub(super) fn check(entries: &Entries, problems: &mut Vec<Problem>) {
         for id in policies.iter().filter(|id| !known_policies.contains(id)) {
             let message = match entries.get(id).map(|target| &target.kind) {
                 None => format!("policy {id} does not exist"),
-                Some(Kind::Policy(_) | Kind::Broken(_)) => format!("policy {id} is in error"),
+                Some(EntryKind::Policy(_) | EntryKind::Broken(_)) => {
+                    format!("policy {id} is in error")
+                }
                 Some(_) => format!("{id} is not a policy"),
             };
             problems.push(problem(entry, id, message));
@@ -144,7 +146,7 @@ fn actor(security: &Section<'_>, report: &mut Report<'_>) -> Option<Arc<Actor>> 
     let line = security.get("actor")?.line;
     let actor = security.section("actor", report);
     // An empty id is legal, so this is not the reader of texts that must say something.
-    let id = actor.get("id").and_then(Node::as_str);
+    let id = actor.get("id").and_then(YamlNode::as_str);
     match actor.get("id") {
         Some(node) if id.is_none() => actor.refuse("id", node, "text", report),
         None => report.error(line, format!("{} is required", actor.name("id"))),
@@ -152,7 +154,9 @@ fn actor(security: &Section<'_>, report: &mut Report<'_>) -> Option<Arc<Actor>> 
     }
     let meta = match actor.get("meta") {
         None => Value::Table(Vec::new()),
-        Some(node) if matches!(node.data, Data::Mapping(_)) => section::plain_data(node, report),
+        Some(node) if matches!(node.data, YamlData::Mapping(_)) => {
+            section::plain_data(node, report)
+        }
         Some(node) => {
             actor.refuse("meta", node, "a mapping", report);
             return None;
@@ -174,14 +178,14 @@ fn patterns(
         return None;
     };
     let items = match &node.data {
-        Data::Sequence(items) => &items[..],
+        YamlData::Sequence(items) => &items[..],
         _ => std::slice::from_ref(node),
     };
     if items.is_empty() {
         report.error(node.line, format!("{name} must have at least one pattern"));
         return None;
     }
-    let pattern = |item: &Node| {
+    let pattern = |item: &YamlNode| {
         let text = item.as_str().filter(|text| !text.is_empty());
         if text.is_none() {
             policy.refuse(key, item, "a pattern or a list of patterns, as text", report);

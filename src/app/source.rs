@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use super::EntryId;
 use super::files::{self, Files};
-use super::node::Node;
 use super::problem::Report;
+use super::yaml::YamlNode;
 use crate::nearest::{list, nearest};
 use crate::vm::lua::bytecode::{self, Bytecode, Place};
 
@@ -52,7 +52,7 @@ pub(super) struct Loaded {
 /// Finds, reads and compiles the source that `node` gives. `None` if there is nothing to compile;
 /// the report says why.
 pub(super) fn load(
-    node: &Node,
+    node: &YamlNode,
     origin: &Origin<'_>,
     owner: &Owner<'_>,
     report: &mut Report<'_>,
@@ -158,7 +158,7 @@ fn resolve(name: &str, application_file: &Path) -> Result<PathBuf, &'static str>
 ///
 /// The node of a block is at its first line that is not blank, so the header is above the blank lines
 /// in front.
-fn first_line(node: &Node, source: &str, text: &str) -> Option<u32> {
+fn first_line(node: &YamlNode, source: &str, text: &str) -> Option<u32> {
     let blank = source.bytes().take_while(|byte| *byte == b'\n').count();
     let header = (node.line as usize).checked_sub(blank + 1).filter(|header| *header > 0);
     let is_literal = |header| text.lines().nth(header - 1).is_some_and(opens_literal_block);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::app::{Application, Entry, EntryId, Kind, Severity};
+use crate::app::{Application, Entry, EntryId, EntryKind, Severity};
 
 use super::run::RunArguments;
 use crate::nearest;
@@ -74,10 +74,10 @@ fn absent(text: String) -> Refusal {
 fn entry(application: &Application, id: &str, host: Option<&str>) -> Result<Plan, Refusal> {
     let find = |id: &str| application.entries().find(|entry| entry.id.as_str() == id);
     let found = find(id);
-    if !found.is_some_and(|entry| matches!(entry.kind, Kind::Process(_))) {
-        let known = known(application, id, |entry| matches!(entry.kind, Kind::Process(_)));
+    if !found.is_some_and(|entry| matches!(entry.kind, EntryKind::Process(_))) {
+        let known = known(application, id, |entry| matches!(entry.kind, EntryKind::Process(_)));
         let why = match found {
-            Some(Entry { kind: Kind::Other, .. }) => {
+            Some(Entry { kind: EntryKind::Other, .. }) => {
                 "its kind is unknown here, and -x runs a process.lua".to_owned()
             }
             Some(entry) => format!("is a {}, and -x runs a process.lua", entry.kind.name()),
@@ -85,7 +85,7 @@ fn entry(application: &Application, id: &str, host: Option<&str>) -> Result<Plan
         };
         return Err(absent(format!("{id}: {why}{known}")));
     }
-    let is_host = |entry: &Entry| matches!(entry.kind, Kind::Host(_));
+    let is_host = |entry: &Entry| matches!(entry.kind, EntryKind::Host(_));
     let hosts: Vec<&EntryId> =
         application.entries().filter(|entry| is_host(entry)).map(|entry| &entry.id).collect();
     let host = match (host, &hosts[..]) {
@@ -121,18 +121,18 @@ fn services(application: &Application, folder: &Path) -> Result<Plan, Refusal> {
     // A host alone does nothing, but one that should have started and cannot is to be told.
     let is_to_run = |entry: &Entry| {
         let starts = entry.lifecycle().is_some_and(|lifecycle| lifecycle.auto_start);
-        starts && (entry.problem.is_some() || !matches!(entry.kind, Kind::Host(_)))
+        starts && (entry.problem.is_some() || !matches!(entry.kind, EntryKind::Host(_)))
     };
     if !is_whole || application.entries().any(is_to_run) {
         return Ok(Plan::Services { is_whole });
     }
     let folder = folder.display();
     let mut text = format!("nothing to run in {folder}: no service has `auto_start: true`");
-    let definitions = listed(application, |entry| matches!(entry.kind, Kind::Process(_)));
+    let definitions = listed(application, |entry| matches!(entry.kind, EntryKind::Process(_)));
     if !definitions.is_empty() {
         text += &format!("; -x runs one of: {definitions}");
     }
-    let services = listed(application, |entry| matches!(entry.kind, Kind::Service(_)));
+    let services = listed(application, |entry| matches!(entry.kind, EntryKind::Service(_)));
     if !services.is_empty() {
         text += &format!("; services without it: {services}");
     }

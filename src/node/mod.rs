@@ -12,7 +12,7 @@ pub(crate) mod tickets;
 use crossbeam_utils::CachePadded;
 use rustc_hash::FxHashMap;
 
-use crate::app::{Application, EntryId, Kind, Lifecycle};
+use crate::app::{Application, EntryId, EntryKind, Lifecycle};
 use crate::clock::{Clock, Random};
 use crate::message::context::{Context, Inherited};
 use crate::metrics::{Metrics, SharedCounters};
@@ -98,7 +98,7 @@ impl Node {
         let name = NodeName::new(parts.id, unix_ms, &mut random);
         let mut hosts = Vec::new();
         for entry in parts.application.entries().filter(|entry| entry.problem.is_none()) {
-            if let Kind::Host(config) = &entry.kind {
+            if let EntryKind::Host(config) = &entry.kind {
                 hosts.push(Host::new(entry.id.clone(), config, name.in_pids(), workers));
             }
         }

@@ -27,7 +27,7 @@ use crate::sync::{Arc, Mutex, lock};
 use crate::vm::lua::control::KILL_TERMINATED;
 pub(crate) use stop::Stop;
 pub use unit::ServiceState;
-use unit::{Kind, Phase, Unit};
+use unit::{Phase, Unit, UnitKind};
 
 /// What the thread is told.
 pub(crate) enum Event {
@@ -188,11 +188,11 @@ impl Thread {
         let now = self.node.clock.now();
         let unit = &mut self.units[index];
         match &unit.kind {
-            Kind::Host(host) => {
+            UnitKind::Host(host) => {
                 self.node.host(*host).set_state(HostState::Running);
                 unit.phase = Phase::Running;
             }
-            Kind::Service(config) => {
+            UnitKind::Service(config) => {
                 let config = config.clone();
                 unit.attempts.started();
                 unit.spawned_at = now;
@@ -436,7 +436,7 @@ fn seconds(duration: Duration) -> String {
 }
 
 fn is_host(node: &Node, id: &EntryId) -> bool {
-    node.application.entry(id).is_some_and(|entry| matches!(entry.kind, app::Kind::Host(_)))
+    node.application.entry(id).is_some_and(|entry| matches!(entry.kind, app::EntryKind::Host(_)))
 }
 
 /// What should start with the application and is in error, after a word about each.
@@ -469,8 +469,10 @@ fn unit(node: &Node, id: &EntryId, before: &[Unit]) -> Option<Unit> {
     let entry = node.application.entry(id)?;
     let lifecycle = entry.lifecycle()?.clone();
     let (kind, host) = match &entry.kind {
-        app::Kind::Host(_) => (Kind::Host(node.host_index(id.as_str().as_bytes())?), None),
-        app::Kind::Service(config) => (Kind::Service(Box::new(config.clone())), Some(&config.host)),
+        app::EntryKind::Host(_) => (UnitKind::Host(node.host_index(id.as_str().as_bytes())?), None),
+        app::EntryKind::Service(config) => {
+            (UnitKind::Service(Box::new(config.clone())), Some(&config.host))
+        }
         _ => return None,
     };
     // What is no unit needs no start.

@@ -7,7 +7,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::unit::{Kind, Phase};
+use super::unit::{Phase, UnitKind};
 use super::{Thread, Unit, nanos, seconds};
 use crate::message::{Content, UnixTime};
 use crate::node::host::HostState;
@@ -37,7 +37,7 @@ impl Thread {
                 unit.phase = Phase::Stopped;
             }
             // A stop of the services left its processes alone.
-            if let (Kind::Host(host), Phase::Stopped) = (&unit.kind, unit.phase)
+            if let (UnitKind::Host(host), Phase::Stopped) = (&unit.kind, unit.phase)
                 && stop.with_hosts
                 && self.node.host(*host).state() == HostState::Stopping
             {
@@ -66,7 +66,7 @@ impl Thread {
                 }
                 Phase::Stopping { .. } => {
                     // Not at the first look, when what has just ended may still be counted.
-                    if let Kind::Host(host) = self.units[index].kind
+                    if let UnitKind::Host(host) = self.units[index].kind
                         && self.node.host(host).processes() > 0
                     {
                         self.say_stopping(index);
@@ -104,14 +104,14 @@ impl Thread {
         let deadline = now.saturating_add(timeout);
         let give_up = deadline.saturating_add(nanos(STUCK_LIMIT));
         let host = match unit.kind {
-            Kind::Service(_) => {
+            UnitKind::Service(_) => {
                 unit.phase = Phase::Stopping { deadline, give_up, next_look: give_up };
                 let uniq = unit.uniq;
                 self.say_stopping(index);
                 self.cancel(uniq, deadline);
                 return;
             }
-            Kind::Host(host) => host,
+            UnitKind::Host(host) => host,
         };
         self.node.host(host).set_state(HostState::Stopping);
         if with_hosts {
@@ -151,7 +151,7 @@ impl Thread {
     /// A host is stopped when its last process has ended; those that were not asked yet are.
     fn look_at_host(&mut self, index: usize) {
         let unit = &mut self.units[index];
-        let (Phase::Stopping { deadline, give_up, next_look }, Kind::Host(host)) =
+        let (Phase::Stopping { deadline, give_up, next_look }, UnitKind::Host(host)) =
             (unit.phase, &unit.kind)
         else {
             return;

@@ -51,7 +51,7 @@ pub(super) enum Phase {
     Failed,
 }
 
-pub(super) enum Kind {
+pub(super) enum UnitKind {
     /// By its index in the node.
     Host(u32),
     Service(Box<ServiceConfig>),
@@ -59,7 +59,7 @@ pub(super) enum Kind {
 
 pub(super) struct Unit {
     pub(super) id: EntryId,
-    pub(super) kind: Kind,
+    pub(super) kind: UnitKind,
     pub(super) lifecycle: Lifecycle,
     /// Units that must run before.
     pub(super) requires: Vec<usize>,
@@ -108,7 +108,7 @@ impl Unit {
     }
 
     pub(super) fn is_service(&self) -> bool {
-        matches!(self.kind, Kind::Service(_))
+        matches!(self.kind, UnitKind::Service(_))
     }
 
     /// Whether it ended in a way that an exit status should tell.

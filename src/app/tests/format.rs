@@ -90,7 +90,7 @@ fn a_single_entry_may_be_the_file() {
     let application = many_files(&[("p.yaml", text)]);
     assert_clean(&application);
     let entry = entry(&application, "app:p");
-    assert!(matches!(entry.kind, Kind::Process(_)));
+    assert!(matches!(entry.kind, EntryKind::Process(_)));
     assert_eq!(entry.meta.get("a"), Some(&Value::Integer(1)));
 }
 
@@ -136,7 +136,7 @@ fn an_unknown_kind_is_a_warning() {
     let application = one_file("- name: store\n  kind: store.memory\n  anything: [1]\n");
     assert_problem(&application, "_index.yaml:4: warning: unknown kind \"store.memory\"");
     let entry = entry(&application, "app:store");
-    assert!(matches!(entry.kind, Kind::Other));
+    assert!(matches!(entry.kind, EntryKind::Other));
     assert_eq!(entry.problem, None);
 }
 
@@ -164,7 +164,7 @@ fn unknown_keys_are_told_and_change_nothing() {
         ]
     );
     assert!(application.entries().all(|entry| entry.problem.is_none()));
-    let Kind::Host(host) = &entry(&application, "app:h").kind else { panic!("a host") };
+    let EntryKind::Host(host) = &entry(&application, "app:h").kind else { panic!("a host") };
     assert_eq!(host.workers, Some(3));
 }
 
@@ -230,7 +230,7 @@ fn numbers_that_are_none_cost_their_entry() {
     }
     let usable = |name| entry(&application, name).problem.is_none();
     assert_eq!(["app:a", "app:b", "app:c", "app:d"].map(usable), [false, false, false, true]);
-    let Kind::Host(host) = &entry(&application, "app:d").kind else { panic!("a host") };
+    let EntryKind::Host(host) = &entry(&application, "app:d").kind else { panic!("a host") };
     assert_eq!(host.max_mailbox, 100);
 }
 

@@ -12,7 +12,7 @@ fn host(fields: &str) -> Application {
 
 fn host_config<'a>(application: &'a Application, text: &str) -> &'a HostConfig {
     match &entry(application, text).kind {
-        Kind::Host(config) => config,
+        EntryKind::Host(config) => config,
         other => panic!("not a host: {other:?}"),
     }
 }
@@ -198,7 +198,9 @@ fn fields_of_a_service() {
          input: [smtp, {retries: 3}, ~, 1.0]\n",
     );
     assert_clean(&application);
-    let Kind::Service(service) = &entry(&application, "app:s").kind else { panic!("a service") };
+    let EntryKind::Service(service) = &entry(&application, "app:s").kind else {
+        panic!("a service")
+    };
     assert_eq!((&service.process, &service.host), (&id("app:p"), &id("app:h")));
     let retries = Value::Table(vec![("retries".into(), 3_i64.into())]);
     assert_eq!(service.input, ["smtp".into(), retries, Value::Nil, Value::Float(1.0)]);
@@ -216,7 +218,7 @@ fn a_service_needs_a_process_and_a_host() {
         ]
     );
     let entry = entry(&application, "app:s");
-    assert!(matches!(entry.kind, Kind::Broken(_)) && entry.problem.is_some());
+    assert!(matches!(entry.kind, EntryKind::Broken(_)) && entry.problem.is_some());
 }
 
 #[test]

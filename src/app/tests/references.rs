@@ -112,7 +112,9 @@ fn a_long_chain_of_imports_loads() {
 fn an_application_without_host_has_an_implicit_one() {
     let application = one_file(&code_entries(&[("p", "process", "")]));
     assert_clean(&application);
-    let Kind::Host(host) = &entry(&application, "app:processes").kind else { panic!("a host") };
+    let EntryKind::Host(host) = &entry(&application, "app:processes").kind else {
+        panic!("a host")
+    };
     assert!(host.lifecycle.auto_start);
     assert_eq!(application.defined_count(), 1);
     assert_eq!(levels(&application), [["processes"]]);

@@ -21,7 +21,7 @@ fn complete(lines: &[&str]) -> Application {
 #[track_caller]
 fn config(application: &Application) -> &PolicyConfig {
     match &entry(application, "app:p").kind {
-        Kind::Policy(config) => config,
+        EntryKind::Policy(config) => config,
         other => panic!("not a policy: {other:?}"),
     }
 }
@@ -91,7 +91,7 @@ fn actions_resources_and_effect_are_required() {
     );
     let none = one_file("- name: p\n  kind: security.policy\n");
     assert_refused(&none, &[(3, "policy is required")]);
-    assert!(matches!(entry(&none, "app:p").kind, Kind::Broken(_)));
+    assert!(matches!(entry(&none, "app:p").kind, EntryKind::Broken(_)));
     let text = one_file("- name: p\n  kind: security.policy\n  policy: all\n");
     assert_eq!(problems(&text)[2], "_index.yaml:5: policy.effect is required");
     let reason = "policy must be a mapping with keys of actions, resources, effect, conditions, \
@@ -236,7 +236,9 @@ fn security(lines: &[&str]) -> (SecurityConfig, Vec<String>) {
     let application = service(lines);
     let mut problems = problems(&application);
     problems.retain(|problem| *problem != "_index.yaml:5: policy is required");
-    let Kind::Service(service) = &entry(&application, "app:p").kind else { panic!("a service") };
+    let EntryKind::Service(service) = &entry(&application, "app:p").kind else {
+        panic!("a service")
+    };
     (service.lifecycle.security.clone(), problems)
 }
 

@@ -1,4 +1,4 @@
-//! `Node`: a YAML document as a tree in which every value knows its place.
+//! `YamlNode`: a YAML document as a tree in which every value knows its place.
 //!
 //! Entries are read from this tree instead of straight into structs, because one bad field must
 //! cost its entry only and be reported with its line, and unknown fields must not matter. JSON
@@ -28,9 +28,9 @@ const NODES_MAX: usize = 250_000;
 /// A value of a document with the line where it is written, counted from 1. A block of text is at
 /// the first of its lines that is not blank, below the line of its key.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Node {
+pub(super) struct YamlNode {
     pub(super) line: u32,
-    pub(super) data: Data,
+    pub(super) data: YamlData,
     /// What is to be said about how it is written.
     pub(super) remark: Option<Remark>,
     /// Where in the text it is written.
@@ -38,14 +38,14 @@ pub(super) struct Node {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Data {
+pub(super) enum YamlData {
     Null,
     Boolean(bool),
     Integer(i64),
     Float(f64),
     String(String),
-    Sequence(Vec<Node>),
-    Mapping(Vec<(Node, Node)>),
+    Sequence(Vec<YamlNode>),
+    Mapping(Vec<(YamlNode, YamlNode)>),
 }
 
 /// Why a text is no document.
@@ -56,7 +56,7 @@ pub(super) struct ParseError {
 }
 
 /// Parses all documents of a text; most have one. Empty documents are left out.
-pub(super) fn parse(text: &str) -> Result<Vec<Node>, ParseError> {
+pub(super) fn parse(text: &str) -> Result<Vec<YamlNode>, ParseError> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: DEPTH_MAX,
@@ -70,7 +70,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, ParseError> {
         strict_booleans: true,
         non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
     };
-    let parsed: Result<Vec<Node>, _> = serde_saphyr::from_multiple_with_options(text, options);
+    let parsed: Result<Vec<YamlNode>, _> = serde_saphyr::from_multiple_with_options(text, options);
     let mut documents = parsed.map_err(|error| {
         let line = error.location().map_or(1, |location| line_number(location.line()));
         let mut rendering = RenderOptions::new(&UserMessageFormatter);
@@ -91,13 +91,13 @@ fn line_number(line: u64) -> u32 {
     u32::try_from(line).unwrap_or(u32::MAX).max(1)
 }
 
-impl Node {
+impl YamlNode {
     /// Reads plain scalars again, from the text itself: the parser knows more kinds of numbers than
     /// the core schema, and turns some that it does not know into others.
     fn reread(&mut self, text: &str) {
         match &mut self.data {
-            Data::Sequence(items) => items.iter_mut().for_each(|item| item.reread(text)),
-            Data::Mapping(pairs) => pairs.iter_mut().for_each(|(key, value)| {
+            YamlData::Sequence(items) => items.iter_mut().for_each(|item| item.reread(text)),
+            YamlData::Mapping(pairs) => pairs.iter_mut().for_each(|(key, value)| {
                 key.reread(text);
                 value.reread(text);
             }),
@@ -106,7 +106,7 @@ impl Node {
                     return;
                 };
                 let (read, remark) = scalar::read(plain);
-                let is_text = |data: &Data| matches!(data, Data::String(_));
+                let is_text = |data: &YamlData| matches!(data, YamlData::String(_));
                 // What the parser knows as a number and took for text is not plain after all.
                 if !is_text(data) || is_text(&read) {
                     (self.data, self.remark) = (read, remark);
@@ -119,8 +119,8 @@ impl Node {
     pub(super) fn remarks(&self) -> Vec<(u32, Remark)> {
         let own = self.remark.iter().map(|remark| (self.line, remark.clone()));
         let inner: Vec<_> = match &self.data {
-            Data::Sequence(items) => items.iter().flat_map(Node::remarks).collect(),
-            Data::Mapping(pairs) => pairs
+            YamlData::Sequence(items) => items.iter().flat_map(YamlNode::remarks).collect(),
+            YamlData::Mapping(pairs) => pairs
                 .iter()
                 .flat_map(|(key, value)| [key.remarks(), value.remarks()].concat())
                 .collect(),
@@ -130,8 +130,8 @@ impl Node {
     }
 
     /// Returns the value under a key, if this is a mapping that has it.
-    pub(super) fn get(&self, key: &str) -> Option<&Node> {
-        let Data::Mapping(pairs) = &self.data else {
+    pub(super) fn get(&self, key: &str) -> Option<&YamlNode> {
+        let YamlData::Mapping(pairs) = &self.data else {
             return None;
         };
         pairs.iter().find_map(|(name, value)| (name.as_str()? == key).then_some(value))
@@ -139,7 +139,7 @@ impl Node {
 
     pub(super) fn as_str(&self) -> Option<&str> {
         match &self.data {
-            Data::String(text) => Some(text),
+            YamlData::String(text) => Some(text),
             _ => None,
         }
     }
@@ -149,35 +149,35 @@ impl Node {
         /// Longer texts are cut off.
         const SHOWN_MAX: usize = 40;
         match &self.data {
-            Data::Null => "null".to_owned(),
-            Data::Boolean(flag) => flag.to_string(),
-            Data::Integer(number) => number.to_string(),
-            Data::Float(number) if number.is_finite() => format!("{number:?}"),
-            Data::Float(number) => format!(".{number}").to_lowercase().replace(".-", "-."),
-            Data::String(text) if text.chars().nth(SHOWN_MAX).is_some() => {
+            YamlData::Null => "null".to_owned(),
+            YamlData::Boolean(flag) => flag.to_string(),
+            YamlData::Integer(number) => number.to_string(),
+            YamlData::Float(number) if number.is_finite() => format!("{number:?}"),
+            YamlData::Float(number) => format!(".{number}").to_lowercase().replace(".-", "-."),
+            YamlData::String(text) if text.chars().nth(SHOWN_MAX).is_some() => {
                 let shown: String = text.chars().take(SHOWN_MAX).collect();
                 format!("{:?}", shown + "...")
             }
-            Data::String(text) => format!("{text:?}"),
-            Data::Sequence(_) => "a list".to_owned(),
-            Data::Mapping(_) => "a mapping".to_owned(),
+            YamlData::String(text) => format!("{text:?}"),
+            YamlData::Sequence(_) => "a list".to_owned(),
+            YamlData::Mapping(_) => "a mapping".to_owned(),
         }
     }
 
     /// Converts to plain data. Fails with the node that no Lua table can have as a key. A null in
     /// a list or mapping leaves its place empty, as `nil` does in Lua.
-    pub(super) fn to_value(&self) -> Result<Value, &Node> {
+    pub(super) fn to_value(&self) -> Result<Value, &YamlNode> {
         Ok(match &self.data {
-            Data::Null => Value::Nil,
-            Data::Boolean(flag) => Value::Boolean(*flag),
-            Data::Integer(number) => Value::Integer(*number),
-            Data::Float(number) => Value::Float(*number),
-            Data::String(text) => Value::from(text.as_str()),
-            Data::Sequence(items) => {
-                let values = items.iter().map(Node::to_value);
+            YamlData::Null => Value::Nil,
+            YamlData::Boolean(flag) => Value::Boolean(*flag),
+            YamlData::Integer(number) => Value::Integer(*number),
+            YamlData::Float(number) => Value::Float(*number),
+            YamlData::String(text) => Value::from(text.as_str()),
+            YamlData::Sequence(items) => {
+                let values = items.iter().map(YamlNode::to_value);
                 Value::sequence(values.collect::<Result<Vec<_>, _>>()?)
             }
-            Data::Mapping(pairs) => {
+            YamlData::Mapping(pairs) => {
                 let mut table = Vec::with_capacity(pairs.len());
                 for (key, value) in pairs {
                     let value = value.to_value()?;
@@ -194,9 +194,9 @@ impl Node {
     }
 }
 
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Node, D::Error> {
-        let spanned = Spanned::<Data>::deserialize(deserializer)?;
+impl<'de> Deserialize<'de> for YamlNode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<YamlNode, D::Error> {
+        let spanned = Spanned::<YamlData>::deserialize(deserializer)?;
         // Where an alias stands for the value, this is where the value itself is written.
         let place = spanned.defined;
         let span = place.span();
@@ -205,25 +205,25 @@ impl<'de> Deserialize<'de> for Node {
             Some(start..start.checked_add(usize::try_from(length).ok()?)?)
         };
         let span = span.byte_offset().zip(span.byte_len()).and_then(range);
-        Ok(Node { line: line_number(place.line()), data: spanned.value, remark: None, span })
+        Ok(YamlNode { line: line_number(place.line()), data: spanned.value, remark: None, span })
     }
 }
 
-impl<'de> Deserialize<'de> for Data {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Data, D::Error> {
+impl<'de> Deserialize<'de> for YamlData {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<YamlData, D::Error> {
         deserializer.deserialize_any(DataVisitor)
     }
 }
 
 /// Returns the text of a scalar if it is a plain one without a tag. What the parser takes for text may
 /// be quoted or a block, which only the text tells.
-fn plain<'a>(text: &'a str, span: Range<usize>, data: &Data) -> Option<&'a str> {
+fn plain<'a>(text: &'a str, span: Range<usize>, data: &YamlData) -> Option<&'a str> {
     let (written, before) = (text.get(span.clone())?, text.get(..span.start)?);
     let written = written.trim_end_matches([' ', '\t', '\r', '\n']);
     if written.is_empty() || written.starts_with(['"', '\'', '|', '>', '*', '!', '&']) {
         return None;
     }
-    if matches!(data, Data::String(value) if value != written) {
+    if matches!(data, YamlData::String(value) if value != written) {
         return None;
     }
     // In front of it may stand an anchor and a tag, in either order, or the header of a block.
@@ -237,59 +237,59 @@ fn plain<'a>(text: &'a str, span: Range<usize>, data: &Data) -> Option<&'a str> 
 struct DataVisitor;
 
 impl<'de> Visitor<'de> for DataVisitor {
-    type Value = Data;
+    type Value = YamlData;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_unit<E: de::Error>(self) -> Result<Data, E> {
-        Ok(Data::Null)
+    fn visit_unit<E: de::Error>(self) -> Result<YamlData, E> {
+        Ok(YamlData::Null)
     }
 
-    fn visit_none<E: de::Error>(self) -> Result<Data, E> {
-        Ok(Data::Null)
+    fn visit_none<E: de::Error>(self) -> Result<YamlData, E> {
+        Ok(YamlData::Null)
     }
 
-    fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Data, E> {
-        Ok(Data::Boolean(flag))
+    fn visit_bool<E: de::Error>(self, flag: bool) -> Result<YamlData, E> {
+        Ok(YamlData::Boolean(flag))
     }
 
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Data, E> {
-        Ok(Data::Integer(number))
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<YamlData, E> {
+        Ok(YamlData::Integer(number))
     }
 
     /// Read again from the text, as all plain scalars are.
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Data, E> {
-        Ok(i64::try_from(number).map_or(Data::Float(number as f64), Data::Integer))
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<YamlData, E> {
+        Ok(i64::try_from(number).map_or(YamlData::Float(number as f64), YamlData::Integer))
     }
 
-    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Data, E> {
-        Ok(Data::Float(number))
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<YamlData, E> {
+        Ok(YamlData::Float(number))
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Data, E> {
-        Ok(Data::String(text.to_owned()))
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<YamlData, E> {
+        Ok(YamlData::String(text.to_owned()))
     }
 
-    fn visit_string<E: de::Error>(self, text: String) -> Result<Data, E> {
-        Ok(Data::String(text))
+    fn visit_string<E: de::Error>(self, text: String) -> Result<YamlData, E> {
+        Ok(YamlData::String(text))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Data, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<YamlData, A::Error> {
         let mut sequence = Vec::new();
         while let Some(item) = items.next_element()? {
             sequence.push(item);
         }
-        Ok(Data::Sequence(sequence))
+        Ok(YamlData::Sequence(sequence))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<Data, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<YamlData, A::Error> {
         let mut mapping = Vec::new();
         while let Some(pair) = pairs.next_entry()? {
             mapping.push(pair);
         }
-        Ok(Data::Mapping(mapping))
+        Ok(YamlData::Mapping(mapping))
     }
 }
 
@@ -297,13 +297,13 @@ impl<'de> Visitor<'de> for DataVisitor {
 mod tests {
     use super::*;
 
-    fn one(text: &str) -> Node {
+    fn one(text: &str) -> YamlNode {
         let mut documents = parse(text).expect("parses");
         assert_eq!(documents.len(), 1, "{documents:?}");
         documents.remove(0)
     }
 
-    fn line_of(node: &Node, path: &[&str]) -> u32 {
+    fn line_of(node: &YamlNode, path: &[&str]) -> u32 {
         path.iter().fold(node, |node, key| node.get(key).expect("present")).line
     }
 
@@ -316,7 +316,7 @@ mod tests {
         // A block of text is where its first line that is not blank is.
         assert_eq!(line_of(&node, &["b", "d"]), 6);
         assert_eq!(line_of(&node, &["e"]), 9);
-        let Data::Mapping(pairs) = &node.data else { panic!("a mapping") };
+        let YamlData::Mapping(pairs) = &node.data else { panic!("a mapping") };
         assert_eq!(pairs[2].0.line, 9);
     }
 
@@ -357,7 +357,7 @@ mod tests {
         for (key, expected) in
             [("a", "010"), ("b", "1_0"), ("e", "1_0"), ("g", "010"), ("h", "1.5")]
         {
-            assert_eq!(node.get(key).and_then(Node::as_str), Some(expected), "{key}");
+            assert_eq!(node.get(key).and_then(YamlNode::as_str), Some(expected), "{key}");
         }
     }
 
@@ -376,10 +376,10 @@ mod tests {
         assert_eq!(c.as_str(), Some("x\ny/z\u{e9}"));
         assert_eq!(c.line, 4);
         assert_eq!(
-            one("{\"a\":\"\\ud83d\\ude00\"}").get("a").and_then(Node::as_str),
+            one("{\"a\":\"\\ud83d\\ude00\"}").get("a").and_then(YamlNode::as_str),
             Some("\u{1f600}")
         );
-        assert_eq!(one("{\"a\":1,\"b\":\"\"}").get("b").and_then(Node::as_str), Some(""));
+        assert_eq!(one("{\"a\":1,\"b\":\"\"}").get("b").and_then(YamlNode::as_str), Some(""));
     }
 
     #[test]
