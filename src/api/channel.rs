@@ -8,7 +8,7 @@ use crate::api::caller::{self, ApiResult, Caller, Failure};
 use crate::api::{function, inbox, select, time};
 use crate::coroutines;
 use crate::coroutines::channel::{
-    Channel, ChannelId, Key, NO_CASE, Receiving, Sending, Source, Waiter, Wake,
+    Channel, ChannelId, ChannelSource, Key, NO_CASE, Receiving, Sending, Waiter, Wake,
 };
 use crate::coroutines::inside::Inside;
 use crate::process::Process;
@@ -146,7 +146,7 @@ pub(crate) fn require_own(
     action: &str,
 ) -> Result<(), Failure> {
     match caller.process.inside.channels.get(id).map(|channel| &channel.source) {
-        Some(Source::Script) => Ok(()),
+        Some(ChannelSource::Script) => Ok(()),
         _ => Err(Failure::Text(format!("cannot {action} a system channel"))),
     }
 }

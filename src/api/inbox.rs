@@ -5,7 +5,7 @@ use std::ffi::CStr;
 
 use crate::api::caller::{ApiResult, Caller, Failure};
 use crate::api::{channel, function, send};
-use crate::coroutines::channel::{ChannelId, Source};
+use crate::coroutines::channel::{ChannelId, ChannelSource};
 use crate::error::ApiError;
 use crate::message::exit::Outcome;
 use crate::message::{Arrived, Content, Passage, UnixTime};
@@ -105,7 +105,7 @@ fn listen_inner(caller: &mut Caller<'_>) -> ApiResult {
     let process = &mut *caller.process;
     let id = match process.inside.subscriptions.listener(topic) {
         Some(id) => {
-            if let Some(Source::Listener { as_message: current, .. }) =
+            if let Some(ChannelSource::Listener { as_message: current, .. }) =
                 process.inside.channels.get(id).map(|channel| &mut channel.source)
             {
                 *current |= as_message;
@@ -143,7 +143,7 @@ fn unlisten_inner(caller: &mut Caller<'_>) -> ApiResult {
 pub(crate) fn push_delivery(caller: &mut Caller<'_>, id: ChannelId, message: &Arrived) {
     let is_raw = matches!(
         caller.process.inside.channels.get(id).map(|channel| &channel.source),
-        Some(Source::Listener { as_message: false, .. })
+        Some(ChannelSource::Listener { as_message: false, .. })
     );
     match message.content() {
         Content::User { from, topic, payload } => {

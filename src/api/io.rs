@@ -7,7 +7,7 @@ use std::ffi::c_int;
 use crate::api::caller::{self, ApiResult, Caller};
 use crate::api::{function, library, time};
 use crate::coroutines::channel::Wake;
-use crate::coroutines::timers::Action;
+use crate::coroutines::timers::TimerAction;
 use crate::error::{ApiError, kind};
 use crate::message::Answer;
 use crate::message::lease::Read;
@@ -196,7 +196,7 @@ fn read_line_inner(caller: &mut Caller<'_>) -> ApiResult {
     let ticket = caller.process.inside.coroutines.wait();
     let timer = timeout.map(|nanos| {
         let due = caller.process.node.clock.now().saturating_add(nanos.max(0) as u64);
-        caller.process.timers.get_mut().add(due, Action::Wake(ticket))
+        caller.process.timers.get_mut().add(due, TimerAction::Wake(ticket))
     });
     // For the continuation; timers count from 1.
     caller.set_top(0);

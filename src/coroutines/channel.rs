@@ -31,7 +31,7 @@ pub(crate) const NO_CASE: u32 = 0;
 /// What an allocator adds to a block, about.
 const ALLOCATION: usize = 16;
 /// What the tables of a process hold for a timer, in nodes and buckets that are half full.
-const TIMER_BYTES: usize = 2 * (3 * size_of::<u64>() + size_of::<super::timers::Action>());
+const TIMER_BYTES: usize = 2 * (3 * size_of::<u64>() + size_of::<super::timers::TimerAction>());
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Waiter {
@@ -61,7 +61,7 @@ pub(crate) enum Wake {
 }
 
 /// What a channel holds.
-pub(crate) enum Content {
+pub(crate) enum Held {
     /// Boxed to keep the channels of the runtime small, which every process has.
     Values(Box<Values>),
     Messages(ArrivedQueue),
@@ -78,7 +78,7 @@ pub(crate) struct Values {
 
 /// Who fills a channel of the runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum ChannelSource {
     Script,
     Inbox,
     Events,
@@ -94,11 +94,11 @@ pub(crate) enum Source {
 /// In the order of use by a message: whom it is for, who waits for it, what waits before it.
 #[repr(C)]
 pub(crate) struct Channel {
-    pub(crate) source: Source,
+    pub(crate) source: ChannelSource,
     pub(crate) capacity: u32,
     pub(crate) closed: bool,
     receivers: ShortQueue<Waiter>,
-    pub(crate) content: Content,
+    pub(crate) content: Held,
 }
 
 // Two cache lines; a process that waits for messages has one.
@@ -148,28 +148,28 @@ pub(crate) enum Receiving {
 
 impl Channel {
     pub(crate) fn for_values(capacity: u32) -> Self {
-        let content = Content::Values(Box::default());
-        Channel::new(Source::Script, capacity, content)
+        let content = Held::Values(Box::default());
+        Channel::new(ChannelSource::Script, capacity, content)
     }
 
-    pub(crate) fn for_messages(source: Source) -> Self {
-        Channel::new(source, u32::MAX, Content::Messages(ArrivedQueue::new()))
+    pub(crate) fn for_messages(source: ChannelSource) -> Self {
+        Channel::new(source, u32::MAX, Held::Messages(ArrivedQueue::new()))
     }
 
     pub(crate) fn for_moments(timer: u64, capacity: u32) -> Self {
-        Channel::new(Source::Timer(timer), capacity, Content::Moments(VecDeque::new()))
+        Channel::new(ChannelSource::Timer(timer), capacity, Held::Moments(VecDeque::new()))
     }
 
-    fn new(source: Source, capacity: u32, content: Content) -> Self {
+    fn new(source: ChannelSource, capacity: u32, content: Held) -> Self {
         Channel { source, capacity, closed: false, content, receivers: ShortQueue::default() }
     }
 
     /// Bytes that it takes outside of Lua when it is new, the timer that fills it included.
     pub(crate) fn size(&self) -> usize {
         let content = match &self.content {
-            Content::Values(_) => size_of::<Values>() + ALLOCATION,
-            Content::Moments(_) => TIMER_BYTES,
-            Content::Messages(_) => 0,
+            Held::Values(_) => size_of::<Values>() + ALLOCATION,
+            Held::Moments(_) => TIMER_BYTES,
+            Held::Messages(_) => 0,
         };
         size_of::<Channel>() + ALLOCATION + content
     }
@@ -177,7 +177,7 @@ impl Channel {
     /// Takes the next value, if there is one. A sender that waited moves up.
     pub(crate) fn receive(&mut self, coroutines: &mut Coroutines) -> Receiving {
         let found = match &mut self.content {
-            Content::Values(values) => {
+            Held::Values(values) => {
                 let Values { buffer, senders, keys } = &mut **values;
                 let waiting = take_sender(senders, coroutines);
                 let waiting = waiting.map(|(waiter, key)| {
@@ -197,8 +197,8 @@ impl Channel {
                     Receiving::Take(key)
                 })
             }
-            Content::Messages(queue) => queue.pop().map(Receiving::Message),
-            Content::Moments(queue) => queue.pop_front().map(Receiving::Moment),
+            Held::Messages(queue) => queue.pop().map(Receiving::Message),
+            Held::Moments(queue) => queue.pop_front().map(Receiving::Moment),
         };
         found.unwrap_or(if self.closed { Receiving::Closed } else { Receiving::Empty })
     }
@@ -213,7 +213,7 @@ impl Channel {
             return Sending::HandOff(receiver.ticket.coroutine);
         }
         match &mut self.content {
-            Content::Values(values) if values.buffer.len() < self.capacity as usize => {
+            Held::Values(values) if values.buffer.len() < self.capacity as usize => {
                 let key = values.keys.take();
                 values.buffer.push_back(key);
                 Sending::Store(key)
@@ -230,7 +230,7 @@ impl Channel {
     /// Makes `waiter` wait to send; its value goes into the channel's table under the key.
     pub(crate) fn wait_to_send(&mut self, waiter: Waiter) -> Option<Key> {
         match &mut self.content {
-            Content::Values(values) => {
+            Held::Values(values) => {
                 let key = values.keys.take();
                 values.senders.push_back((waiter, key));
                 Some(key)
@@ -257,7 +257,7 @@ impl Channel {
             && let Some(place) = coroutines.end_wait(receiver.ticket)
         {
             *place = Some(Wake::Message { case: receiver.case, channel: id, message });
-        } else if let Content::Messages(queue) = &mut self.content {
+        } else if let Held::Messages(queue) = &mut self.content {
             queue.push(message);
         }
     }
@@ -267,7 +267,7 @@ impl Channel {
         if let Some(receiver) = take_receiver(&mut self.receivers, coroutines) {
             let wake = Wake::Moment { case: receiver.case, at };
             coroutines.wake(receiver.ticket, wake);
-        } else if let Content::Moments(queue) = &mut self.content
+        } else if let Held::Moments(queue) = &mut self.content
             && queue.len() < self.capacity as usize
         {
             queue.push_back(at);
@@ -280,7 +280,7 @@ impl Channel {
         while let Some(receiver) = self.receivers.pop_front() {
             coroutines.wake(receiver.ticket, Wake::Closed { case: receiver.case });
         }
-        if let Content::Values(values) = &mut self.content {
+        if let Held::Values(values) = &mut self.content {
             // They stay in the queue until they run and forget it, with their values' keys.
             for (sender, _) in &values.senders {
                 coroutines.wake(sender.ticket, Wake::SendFailed);
@@ -293,7 +293,7 @@ impl Channel {
     pub(crate) fn forget(&mut self, coroutine: CoroutineId) -> Vec<Key> {
         self.receivers.retain(|waiter| waiter.ticket.coroutine != coroutine);
         let mut freed = Vec::new();
-        if let Content::Values(values) = &mut self.content {
+        if let Held::Values(values) = &mut self.content {
             values.senders.retain(|(waiter, key)| {
                 let stays = waiter.ticket.coroutine != coroutine;
                 if !stays {
@@ -308,7 +308,7 @@ impl Channel {
 
     pub(crate) fn messages(&mut self) -> Option<&mut ArrivedQueue> {
         match &mut self.content {
-            Content::Messages(queue) => Some(queue),
+            Held::Messages(queue) => Some(queue),
             _ => None,
         }
     }
@@ -318,7 +318,7 @@ impl Channel {
     /// What it holds unread, if it is filled with messages.
     pub(crate) fn into_messages(self) -> Option<ArrivedQueue> {
         match self.content {
-            Content::Messages(queue) => Some(queue),
+            Held::Messages(queue) => Some(queue),
             _ => None,
         }
     }
@@ -330,7 +330,7 @@ impl Channel {
     /// Messages that wait in it; events are none.
     fn unread(&self) -> usize {
         match &self.content {
-            Content::Messages(queue) if self.source != Source::Events => queue.len(),
+            Held::Messages(queue) if self.source != ChannelSource::Events => queue.len(),
             _ => 0,
         }
     }
@@ -379,7 +379,7 @@ impl Channels {
     pub(crate) fn listens_to(&self, id: ChannelId, topic: &[u8]) -> bool {
         let channel = self.list.get(id as usize).and_then(Option::as_deref);
         matches!(channel.map(|channel| &channel.source),
-            Some(Source::Listener { topic: listened, .. }) if listened.as_slice() == topic)
+            Some(ChannelSource::Listener { topic: listened, .. }) if listened.as_slice() == topic)
     }
 
     /// Messages that wait in them.

@@ -7,7 +7,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::channel::{Channel, ChannelId, Channels, Content as ChannelContent, Source, Wake};
+use super::channel::{Channel, ChannelId, ChannelSource, Channels, Held, Wake};
 use super::rare::Rare;
 use super::{Coroutines, Ticket};
 use crate::clock::Clock;
@@ -314,8 +314,8 @@ impl Subscriptions {
 
     /// Subscribes the inbox: everything that waits and has no listener goes there.
     pub(crate) fn open_inbox(&mut self, channels: &mut Channels) -> ChannelId {
-        let mut channel = Channel::for_messages(Source::Inbox);
-        if let ChannelContent::Messages(queue) = &mut channel.content
+        let mut channel = Channel::for_messages(ChannelSource::Inbox);
+        if let Held::Messages(queue) = &mut channel.content
             && let Some(others) = self.others.made()
         {
             queue.append(&mut others.waiting);
@@ -327,8 +327,8 @@ impl Subscriptions {
 
     /// Subscribes the events.
     pub(crate) fn open_events(&mut self, channels: &mut Channels) -> ChannelId {
-        let mut channel = Channel::for_messages(Source::Events);
-        if let ChannelContent::Messages(queue) = &mut channel.content
+        let mut channel = Channel::for_messages(ChannelSource::Events);
+        if let Held::Messages(queue) = &mut channel.content
             && let Some(others) = self.others.made()
         {
             queue.append(&mut others.waiting_events);
@@ -355,9 +355,9 @@ impl Subscriptions {
             None => None,
         }
         .unwrap_or_else(|| self.others.get_mut().waiting.extract(is_ours));
-        let source = Source::Listener { topic: topic.clone(), as_message };
+        let source = ChannelSource::Listener { topic: topic.clone(), as_message };
         let mut channel = Channel::for_messages(source);
-        if let ChannelContent::Messages(queue) = &mut channel.content {
+        if let Held::Messages(queue) = &mut channel.content {
             queue.append(&mut moved);
         }
         let id = channels.add(channel);

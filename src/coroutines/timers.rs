@@ -15,7 +15,7 @@ pub(crate) const TICKS_MAX: u32 = 16;
 
 /// What happens when a timer is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
+pub(crate) enum TimerAction {
     /// A coroutine that sleeps goes on.
     Wake(Ticket),
     /// A moment goes to a channel, which `time.after` closes then.
@@ -26,7 +26,7 @@ pub(crate) enum Action {
 
 #[derive(Default)]
 pub(crate) struct Timers {
-    due: BTreeMap<(u64, u64), Action>,
+    due: BTreeMap<(u64, u64), TimerAction>,
     /// Due time of every timer by number.
     by_number: FxHashMap<u64, u64>,
     last_number: u64,
@@ -47,19 +47,19 @@ impl Timers {
         self.last_number + 1
     }
 
-    pub(crate) fn add(&mut self, due: u64, action: Action) -> u64 {
+    pub(crate) fn add(&mut self, due: u64, action: TimerAction) -> u64 {
         self.last_number += 1;
         self.insert(self.last_number, due, action);
         self.last_number
     }
 
-    fn insert(&mut self, number: u64, due: u64, action: Action) {
+    fn insert(&mut self, number: u64, due: u64, action: TimerAction) {
         self.due.insert((due, number), action);
         self.by_number.insert(number, due);
     }
 
     /// Stops a timer; returns what it would have done if it was active.
-    pub(crate) fn stop(&mut self, number: u64) -> Option<Action> {
+    pub(crate) fn stop(&mut self, number: u64) -> Option<TimerAction> {
         let due = self.by_number.remove(&number)?;
         self.due.remove(&(due, number))
     }
@@ -78,13 +78,13 @@ impl Timers {
     /// Takes the next timer that is due at `now`. A ticker is put back for its next period, or,
     /// if it is later than what may wait, for the last ones: taking each of a thousand million
     /// missed ticks would leave no time for anything else.
-    pub(crate) fn pop_due(&mut self, now: u64) -> Option<(u64, Action)> {
+    pub(crate) fn pop_due(&mut self, now: u64) -> Option<(u64, TimerAction)> {
         let (&(due, number), &action) = self.due.first_key_value()?;
         if due > now {
             return None;
         }
         self.stop(number);
-        if let Action::Tick { period, .. } = action {
+        if let TimerAction::Tick { period, .. } = action {
             let missed = (now - due) / period;
             let skipped = missed.saturating_sub(TICKS_MAX as u64);
             let next = due.saturating_add(period.saturating_mul(skipped + 1));
@@ -123,8 +123,8 @@ impl Timers {
 mod tests {
     use super::*;
 
-    fn wake(number: u64) -> Action {
-        Action::Wake(Ticket::from_token(number))
+    fn wake(number: u64) -> TimerAction {
+        TimerAction::Wake(Ticket::from_token(number))
     }
 
     #[test]
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn a_ticker_keeps_its_phase() {
         let mut timers = Timers::default();
-        let action = Action::Tick { channel: 0, period: 10 };
+        let action = TimerAction::Tick { channel: 0, period: 10 };
         timers.add(10, action);
         assert_eq!(timers.pop_due(25), Some((10, action)));
         assert_eq!(timers.pop_due(25), Some((20, action)));
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn a_late_ticker_catches_up_with_as_many_ticks_as_may_wait() {
         let mut timers = Timers::default();
-        let action = Action::Tick { channel: 0, period: 3 };
+        let action = TimerAction::Tick { channel: 0, period: 3 };
         timers.add(3, action);
         let now = 3_000_000_001;
         let taken: Vec<_> = std::iter::from_fn(|| timers.pop_due(now)).collect();

@@ -131,11 +131,11 @@ impl Host {
 /// How many processes of a host may run at once. Without a cap, the default, it costs a branch.
 pub(crate) struct Gate {
     cap: Option<usize>,
-    inside: Mutex<Inside>,
+    inside: Mutex<GateState>,
 }
 
 #[derive(Default)]
-struct Inside {
+struct GateState {
     running: usize,
     /// Slots that are scheduled and wait for a place, oldest first.
     waiting: VecDeque<u32>,
@@ -143,7 +143,7 @@ struct Inside {
 
 impl Gate {
     fn new(cap: Option<usize>) -> Self {
-        Gate { cap, inside: Mutex::new(Inside::default()) }
+        Gate { cap, inside: Mutex::new(GateState::default()) }
     }
 
     pub(crate) fn is_capped(&self) -> bool {

@@ -29,11 +29,11 @@ pub(crate) use timeslice::{Step, run_timeslice};
 pub(crate) use upgrade::Upgrade;
 
 use crate::coroutines::MAIN;
-use crate::coroutines::channel::{Channel, ChannelId, Source, Wake};
+use crate::coroutines::channel::{Channel, ChannelId, ChannelSource, Wake};
 use crate::coroutines::inside::Inside;
 use crate::coroutines::rare::Rare;
 use crate::coroutines::subscriptions::Drained;
-use crate::coroutines::timers::{Action, Timers};
+use crate::coroutines::timers::{TimerAction, Timers};
 use crate::message::context::Inherited;
 use crate::message::exit::Failure;
 use crate::node::definition::{Definition, Filled};
@@ -276,7 +276,7 @@ impl Process {
     pub(crate) fn fetch(&mut self, id: ChannelId) -> bool {
         loop {
             let is_fed = self.inside.channels.get(id).is_some_and(|channel| {
-                !matches!(channel.source, Source::Script | Source::Timer(_))
+                !matches!(channel.source, ChannelSource::Script | ChannelSource::Timer(_))
             });
             if !is_fed {
                 return false;
@@ -311,8 +311,8 @@ impl Process {
         let now = self.node.clock.now();
         while let Some((due, action)) = self.timers.get_mut().pop_due(now) {
             match action {
-                Action::Wake(ticket) => self.inside.coroutines.wake(ticket, Wake::Elapsed),
-                Action::Fire { channel, closes } => {
+                TimerAction::Wake(ticket) => self.inside.coroutines.wake(ticket, Wake::Elapsed),
+                TimerAction::Fire { channel, closes } => {
                     if let Some(channel) = self.inside.channels.get(channel) {
                         channel.add_moment(now, &mut self.inside.coroutines);
                         if closes {
@@ -320,7 +320,7 @@ impl Process {
                         }
                     }
                 }
-                Action::Tick { channel, .. } => {
+                TimerAction::Tick { channel, .. } => {
                     if let Some(channel) = self.inside.channels.get(channel) {
                         channel.add_moment(due.max(now), &mut self.inside.coroutines);
                     }

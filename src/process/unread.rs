@@ -1,7 +1,7 @@
 //! Messages that nobody will read any more: dead letters.
 
 use super::Process;
-use crate::coroutines::channel::{Channel, ChannelId, Source};
+use crate::coroutines::channel::{Channel, ChannelId, ChannelSource};
 use crate::message::{Content, Passage};
 use crate::slot::cancellation;
 
@@ -15,7 +15,7 @@ impl Process {
     /// Drops a channel that Lua has let go of, with the timer that fills it.
     pub(super) fn drop_channel(&mut self, id: ChannelId) {
         let Some(channel) = self.inside.channels.remove(id) else { return };
-        if let Source::Timer(number) = channel.source {
+        if let ChannelSource::Timer(number) = channel.source {
             self.timers.get_mut().stop(number);
         }
         self.give_up(*channel);

@@ -4,7 +4,7 @@ use super::span::duration_argument;
 use crate::api::caller::{self, ApiResult, Caller, Failure};
 use crate::api::{channel, function};
 use crate::coroutines::channel::{Channel, ChannelId};
-use crate::coroutines::timers::{Action, TICKS_MAX};
+use crate::coroutines::timers::{TICKS_MAX, TimerAction};
 use crate::error::ApiError;
 use crate::vm::lua::boundary::Reply;
 use crate::vm::lua::stack::Stack;
@@ -61,7 +61,7 @@ fn sleep_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.wait_or_raise()?;
     let due = due_in(caller, nanos);
     let ticket = caller.process.inside.coroutines.wait();
-    caller.process.timers.get_mut().add(due, Action::Wake(ticket));
+    caller.process.timers.get_mut().add(due, TimerAction::Wake(ticket));
     caller.wait(slept)
 }
 
@@ -82,7 +82,7 @@ fn add(
     caller: &mut Caller<'_>,
     nanos: i64,
     capacity: u32,
-    action: impl FnOnce(ChannelId) -> Action,
+    action: impl FnOnce(ChannelId) -> TimerAction,
 ) -> Data {
     let due = due_in(caller, nanos);
     let process = &mut *caller.process;
@@ -96,7 +96,7 @@ fn add(
 fn after_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
     let nanos = positive(caller, 1)?;
-    add(caller, nanos, 1, |channel| Action::Fire { channel, closes: true });
+    add(caller, nanos, 1, |channel| TimerAction::Fire { channel, closes: true });
     caller.push_nil();
     Ok(Reply::Return(2))
 }
@@ -114,7 +114,7 @@ fn push_object(caller: &Caller<'_>, class: &'static Class, data: Data) -> ApiRes
 fn timer_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
     let nanos = positive(caller, 1)?;
-    let data = add(caller, nanos, 1, |channel| Action::Fire { channel, closes: false });
+    let data = add(caller, nanos, 1, |channel| TimerAction::Fire { channel, closes: false });
     push_object(caller, &TIMER, data)
 }
 
@@ -122,8 +122,10 @@ fn timer_inner(caller: &mut Caller<'_>) -> ApiResult {
 fn ticker_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
     let period = positive(caller, 1)?;
-    let data =
-        add(caller, period, TICKS_MAX, |channel| Action::Tick { channel, period: period as u64 });
+    let data = add(caller, period, TICKS_MAX, |channel| TimerAction::Tick {
+        channel,
+        period: period as u64,
+    });
     push_object(caller, &TICKER, data)
 }
 
