@@ -266,6 +266,20 @@ fn loom_a_link_kills_or_is_refused() {
     });
 }
 
+/// R3: a process whose lists were taken does not resolve any more.
+#[test]
+fn loom_a_process_that_is_said_to_be_gone_is_not_found() {
+    model(|| {
+        let pair = Arc::new(Pair::new());
+        let other = pair.clone();
+        let death = thread::spawn(move || other.end(other.target));
+        if links::link(&pair.slots, pair.watcher, pair.target).is_err() {
+            assert!(pair.slots.find(pair.target).is_none());
+        }
+        death.join().unwrap();
+    });
+}
+
 #[test]
 fn loom_both_sides_of_a_link_fail_at_once() {
     model(|| {
