@@ -1,4 +1,9 @@
-//! Models of monitors, links and names against the end of a process.
+//! Models of monitors, links and names against the end of a process, which takes the product's steps
+//! (`slot/ending.rs`).
+//!
+//! Seen to fail: where the lists are taken before the process stops resolving, where linked processes
+//! are not told, where `link` does not ask whether the other lives, and where `monitor` keeps its own
+//! entry though the target is gone.
 
 use std::sync::Arc;
 

@@ -3,6 +3,10 @@
 //! The queue is a stand-in for the injector, since crossbeam's knows nothing of loom. It has the same
 //! two steps in a push (a place is claimed, then filled) and compares the same two indices to be
 //! empty, with orderings that are weaker than crossbeam's. A lost wake-up shows as a deadlock.
+//!
+//! Seen to fail: without the fence of `worker_to_notify`, without the fence of `sleep_if_idle`, where the
+//! last searcher does not notify (`Search::stop`), and where a worker that was woken does not count
+//! itself as searching (`Search::park`).
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! A model of a sender that asks for a collection while the process ends a step.
+//! A model of a sender that asks for a collection while the process ends a step. Seen to fail where the
+//! report is a load and a store instead of a swap.
 
 use loom::thread;
 

@@ -3,6 +3,11 @@
 //! Whoever is told to schedule runs the receiver itself, on its own thread: the run queue is not
 //! the subject here. What the receiver holds is a loom cell, so a model also fails when two
 //! threads run the receiver at once.
+//!
+//! Seen to fail: where `Slot::hand_over` does not look into the mailbox, where a stray does not wake the
+//! next tenant (`notify_after_push`), and where a worker lets its process wait though it was notified
+//! (`State::transition_to_waiting`). Loom does not see what is read of a message: that `Lane::take`
+//! acquires is watched by Miri, in the tests of `message/mailbox.rs`.
 
 #![allow(unsafe_code)]
 

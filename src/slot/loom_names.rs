@@ -1,4 +1,4 @@
-//! A model of a name that changes hands.
+//! A model of a name that changes hands. Seen to fail where a change does not count the version.
 
 use std::sync::Arc;
 
