@@ -10,7 +10,7 @@
 
 #![allow(unsafe_code)]
 
-use std::cell::RefCell;
+use std::cell::{RefCell, UnsafeCell};
 use std::ptr::NonNull;
 // Not those of `crate::sync`: models do not reach this, and their locks cannot be static.
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -40,13 +40,22 @@ pub(in crate::vm) struct Piece {
 #[derive(Clone, Copy)]
 pub(in crate::vm) struct SlabPointer(NonNull<Slab>);
 
-// SAFETY: a piece is memory that belongs to whoever has it; of the slab only `size` is read without
-// the lock, which never changes.
+// SAFETY: the memory of a piece belongs to the owner of this value alone: `Slabs::take` hands each
+// piece out once. Of the slab the owner reads `size` only, which nobody writes after `Slabs::grow`;
+// the rest is behind the lock of `SLABS`.
 unsafe impl Send for Piece {}
 
-/// One allocation that pieces of one size are cut from. All but `size` is under the lock.
+/// One allocation that pieces of one size are cut from.
 struct Slab {
+    /// Never written after `Slabs::grow`; the owner of a piece reads it without the lock.
     size: usize,
+    /// Behind the lock of `SLABS`. A cell, since the references that the lock allows must not cover
+    /// `size`.
+    parts: UnsafeCell<Parts>,
+}
+
+/// What the lock of the slabs guards of one of them.
+struct Parts {
     memory: SlabMemory,
     /// Given back, and free.
     free: Vec<NonNull<u8>>,
@@ -66,7 +75,8 @@ struct Slabs {
     count: u32,
 }
 
-// SAFETY: slabs are reached under the lock only.
+// SAFETY: the list owns its slabs, whose parts are Send; they are reached through this list only, which
+// `SLABS` keeps behind its lock.
 unsafe impl Send for Slabs {}
 
 type Sizes = FxHashMap<usize, Slabs>;
@@ -110,8 +120,9 @@ impl Piece {
     }
 
     fn size(&self) -> usize {
-        // SAFETY: the slab lives while a piece of it is out, and its size never changes.
-        unsafe { (*self.slab.0.as_ptr()).size }
+        // SAFETY: the slab is alive: `Slabs::give` frees it only when all of its pieces are back, and
+        // this one is out. Mutable references are made to its `parts` only.
+        unsafe { self.slab.0.as_ref() }.size
     }
 }
 
@@ -174,10 +185,11 @@ impl Slabs {
             Some(slab) => *slab,
             None => self.grow(size)?,
         };
-        // SAFETY: slabs in the list are alive, and the caller has the lock.
-        let this = unsafe { &mut *slab.as_ptr() };
-        let start = this.free.pop().or_else(|| this.cut())?;
-        if this.free.is_empty() && this.fresh == 0 {
+        // SAFETY: slabs in the list are alive, as `release` takes one out before it frees it. `&mut
+        // self` comes from the lock of `SLABS`, and this function makes no second reference.
+        let parts = unsafe { &mut *slab.as_ref().parts.get() };
+        let start = parts.free.pop().or_else(|| parts.cut(size))?;
+        if parts.free.is_empty() && parts.fresh == 0 {
             self.partial.pop();
         }
         Some(Piece { start, slab: SlabPointer(slab) })
@@ -192,7 +204,8 @@ impl Slabs {
         let bytes = size.checked_mul(count)?.next_multiple_of(align);
         let memory = SlabMemory::new(bytes, align)?;
         let (free, place) = (Vec::with_capacity(count), self.partial.len());
-        let slab = Box::new(Slab { size, memory, free, fresh: count, count, place });
+        let parts = UnsafeCell::new(Parts { memory, free, fresh: count, count, place });
+        let slab = Box::new(Slab { size, parts });
         let slab = NonNull::from(Box::leak(slab));
         self.partial.push(slab);
         self.count += 1;
@@ -200,40 +213,47 @@ impl Slabs {
     }
 
     fn give(&mut self, piece: Piece) {
-        // SAFETY: a piece of it is out, so the slab is alive; the caller has the lock.
-        let slab = unsafe { &mut *piece.slab.0.as_ptr() };
-        if slab.free.is_empty() && slab.fresh == 0 {
-            slab.place = self.partial.len();
+        // SAFETY: the slab is alive, since its piece was out until now. `&mut self` comes from the lock
+        // of `SLABS`, and this function makes no second reference.
+        let parts = unsafe { &mut *piece.slab.0.as_ref().parts.get() };
+        if parts.free.is_empty() && parts.fresh == 0 {
+            parts.place = self.partial.len();
             self.partial.push(piece.slab.0);
         }
-        slab.free.push(piece.start);
-        if slab.free.len() + slab.fresh == slab.count && self.partial.len() > 1 {
-            self.release(piece.slab.0);
+        parts.free.push(piece.start);
+        if parts.free.len() + parts.fresh == parts.count && self.partial.len() > 1 {
+            // SAFETY: `grow` made the slab, and its pieces are all back: none leads to it any more.
+            unsafe { self.release(piece.slab.0) };
         }
     }
 
     /// Frees a slab whose pieces are all back.
-    fn release(&mut self, slab: NonNull<Slab>) {
-        // SAFETY: `grow` leaked the box, and after this nothing leads to it: it is taken out of the
-        // list, and no piece of it is out.
-        let slab = unsafe { Box::from_raw(slab.as_ptr()) };
+    ///
+    /// # Safety
+    /// The slab is in the list, and no piece of it is out.
+    unsafe fn release(&mut self, slab: NonNull<Slab>) {
+        // SAFETY: `grow` leaked this box, and the caller vouches that no piece leads to it. The list
+        // does not either: it is taken out below, before anybody else has the lock.
+        let mut slab = unsafe { Box::from_raw(slab.as_ptr()) };
         // Its memory goes with it.
         self.count -= 1;
-        self.partial.swap_remove(slab.place);
-        if let Some(moved) = self.partial.get(slab.place) {
-            // SAFETY: as in `take`.
-            unsafe { (*moved.as_ptr()).place = slab.place };
+        let place = slab.parts.get_mut().place;
+        self.partial.swap_remove(place);
+        if let Some(moved) = self.partial.get(place) {
+            // SAFETY: slabs in the list are alive, and `&mut self` comes from the lock of `SLABS`.
+            unsafe { (*moved.as_ref().parts.get()).place = place };
         }
     }
 }
 
-impl Slab {
-    /// A piece that was never given out.
-    fn cut(&mut self) -> Option<NonNull<u8>> {
+impl Parts {
+    /// A piece of `size` bytes, that of the slab, which was never given out.
+    fn cut(&mut self, size: usize) -> Option<NonNull<u8>> {
         self.fresh = self.fresh.checked_sub(1)?;
         let number = self.count - 1 - self.fresh;
-        // SAFETY: the memory is `count` pieces long.
-        Some(unsafe { self.memory.start().add(number * self.size) })
+        // SAFETY: `Slabs::grow` made the memory `count` pieces of this size long, and `number` is less
+        // than `count`.
+        Some(unsafe { self.memory.start().add(number * size) })
     }
 }
 
@@ -251,14 +271,14 @@ mod tests {
         const SIZE: usize = 4008;
         let mut pieces: Vec<Piece> = (0..1000).map(|_| Piece::take(SIZE).unwrap()).collect();
         for (piece, number) in pieces.iter().zip(0..) {
-            // SAFETY: the pieces belong to this test.
+            // SAFETY: the test owns the piece, which is `SIZE` bytes long.
             unsafe { piece.start.as_ptr().write_bytes(number as u8, SIZE) };
         }
         let mut starts: Vec<usize> = pieces.iter().map(|piece| piece.start.addr().get()).collect();
         starts.sort_unstable();
         assert!(starts.windows(2).all(|pair| pair[1] - pair[0] >= SIZE));
         for (piece, number) in pieces.iter().zip(0..) {
-            // SAFETY: as above.
+            // SAFETY: the test owns the piece, and has written all of its `SIZE` bytes.
             let last = unsafe { piece.start.add(SIZE - 1).read() };
             assert_eq!(last, number as u8);
         }
