@@ -14,6 +14,10 @@
 //!   with a full collection and asks again. If it still does not fit, a small request is granted
 //!   and noted as in A2; a request of at least [`LARGE_REQUEST`] bytes is refused for good, an
 //!   error inside Lua that `pcall` catches.
+//! - **A4** A small piece that nobody has is in the free list of its class, which links such pieces by
+//!   their first words, or lies between `bump` and `bump_end`, which bound one live block.
+//! - **A5** `blocks` links what `grow` allocated, `large` what `take_large` did, each with its size.
+//!   Only `give` (a large piece) and `drop` free them, after they have unlinked them.
 
 #![allow(unsafe_code)]
 
@@ -78,8 +82,8 @@ pub(crate) struct Saved {
     used: usize,
 }
 
-// SAFETY: an arena owns all memory its pointers lead to and shares none of it; whoever holds
-// the running process uses it alone.
+// SAFETY: an arena owns the memory that its pointers lead to: its own allocations (A5), and the first
+// memory, which `begin`'s caller gave it. None of it is shared with another arena.
 unsafe impl Send for Arena {}
 
 impl Arena {
@@ -110,7 +114,7 @@ impl Arena {
     /// all hold `poison` if that is not 0.
     pub(crate) unsafe fn begin(&mut self, start: *mut u8, size: usize, poison: u8) {
         self.first = start;
-        // SAFETY: the caller's duty.
+        // SAFETY: the caller gives `size` bytes at `start`, so their end is in the same allocation.
         self.first_end = unsafe { start.add(size) };
         self.bump = self.first;
         self.bump_end = self.first_end;
@@ -145,15 +149,17 @@ impl Arena {
     /// Goes on as the saved arena whose memory, `length` bytes long, was copied into this one's.
     ///
     /// # Safety
-    /// The first memory begins with that copy, its pointers moved.
+    /// This arena has served nothing yet, its first memory is at least `length` bytes long and begins
+    /// with that copy, whose pointers were moved along.
     pub(crate) unsafe fn restore(&mut self, saved: &Saved, length: usize) {
         for (head, offset) in self.free.iter_mut().zip(saved.free) {
             if offset != u32::MAX {
-                // SAFETY: the offset of a free piece within the copied memory.
+                // SAFETY: `save` made the offset, of a piece in the first `length` bytes of the saved
+                // memory; the caller vouches that this first memory is as long.
                 *head = unsafe { self.first.add(offset as usize).cast() };
             }
         }
-        // SAFETY: the copy fits into the first memory.
+        // SAFETY: the caller vouches that the first memory is at least `length` bytes long.
         self.bump = unsafe { self.first.add(length) };
         self.used = saved.used;
         self.limit.check(self.used);
@@ -223,11 +229,10 @@ impl Arena {
         if head.is_null() {
             return self.carve(class_size(class));
         }
-        // SAFETY: a free list holds blocks of its class that Lua gave back (`give`), and the
-        // first word of each was written there.
+        // SAFETY: nobody has the head of a free list; its first word is the link to the next (A4).
         self.free[class] = unsafe { (*head).next };
         if self.poison != 0 {
-            // SAFETY: as above; the piece is nobody's at this moment.
+            // SAFETY: the piece has just left its list, so nobody else has it; it has a word at least.
             unsafe { head.cast::<u8>().write_bytes(self.poison, size_of::<Free>()) };
         }
         head.cast()
@@ -238,7 +243,8 @@ impl Arena {
             return ptr::null_mut();
         }
         let start = self.bump;
-        // SAFETY: `size` bytes are left between bump and bump_end, checked or made above.
+        // SAFETY: `bump` and `bump_end` bound one live block (A4) and are `size` bytes apart or more, as
+        // the line above found or `grow` made it.
         self.bump = unsafe { start.add(size) };
         start
     }
@@ -247,41 +253,46 @@ impl Arena {
     fn grow(&mut self) -> bool {
         self.went_beyond = true;
         let rest = (self.bump_end as usize) - (self.bump as usize);
-        self.scatter(self.bump, rest);
+        // SAFETY: nobody has the memory from `bump` to `bump_end` (A4), which is left behind here.
+        unsafe { self.scatter(self.bump, rest) };
         self.bump = self.bump_end;
-        // SAFETY: blocks in the chain are alive.
+        // SAFETY: what `blocks` links is alive until `drop` (A5); it is null or such a block.
         let last = unsafe { self.blocks.as_ref() };
         let size = last.map_or(NEXT_BLOCK, |block| (block.size * 2 + 16).min(NEXT_BLOCK_MAX));
-        // SAFETY: the layout has a size above zero.
+        // SAFETY: the size is `NEXT_BLOCK` or more, so it is not zero.
         let block = unsafe { alloc(block_layout(size)) }.cast::<Block>();
         if block.is_null() {
             return false;
         }
-        // SAFETY: freshly allocated, large enough for the header and aligned for it.
-        unsafe {
-            block.write(Block { next: self.blocks, size });
-            self.bump = block.add(1).cast();
-            self.bump_end = block.cast::<u8>().add(size);
-        }
+        // SAFETY: allocated just now, aligned to a word and longer than the header.
+        unsafe { block.write(Block { next: self.blocks, size }) };
+        // SAFETY: both are in the allocation or at its end: it has `size` bytes, a header at least.
+        (self.bump, self.bump_end) = unsafe { (block.add(1).cast(), block.cast::<u8>().add(size)) };
         self.blocks = block;
         true
     }
 
     /// Puts memory that is nobody's into the free lists, in pieces of as many sizes as it takes.
-    fn scatter(&mut self, mut start: *mut u8, mut rest: usize) {
+    ///
+    /// # Safety
+    /// `rest` bytes at `start` are the arena's, aligned to [`ALIGN`], and nobody has them.
+    unsafe fn scatter(&mut self, mut start: *mut u8, mut rest: usize) {
         while rest >= ALIGN {
             let class = if rest > SMALL_MAX { CLASSES - 1 } else { class_within(rest) };
             let size = class_size(class);
-            self.push_free(start, class);
-            // SAFETY: `size` <= `rest` bytes are left from `start` on.
+            // SAFETY: the caller gives `rest` bytes, into which the class was picked to fit.
+            unsafe { self.push_free(start, class) };
+            // SAFETY: `size` is at most `rest`, and as many bytes are left from `start` on.
             start = unsafe { start.add(size) };
             rest -= size;
         }
     }
 
-    fn push_free(&mut self, start: *mut u8, class: usize) {
+    /// # Safety
+    /// `start` is a piece of the class, the arena's and aligned to [`ALIGN`], and nobody has it.
+    unsafe fn push_free(&mut self, start: *mut u8, class: usize) {
         let free = start.cast::<Free>();
-        // SAFETY: `start` is an unused piece of its class: a word at least, aligned to one.
+        // SAFETY: the caller gives a piece, which has a word at least and is aligned to one.
         unsafe { free.write(Free { next: self.free[class] }) };
         self.free[class] = free;
     }
@@ -297,73 +308,84 @@ impl Arena {
             return ptr::null_mut();
         }
         let Some(layout) = large_layout(size) else { return ptr::null_mut() };
-        // SAFETY: the layout has a size above zero.
+        // SAFETY: the layout has the size of a header at least, which is not zero.
         let large = unsafe { alloc(layout) }.cast::<Large>();
         if large.is_null() {
             return ptr::null_mut();
         }
-        // SAFETY: freshly allocated with room for the header; the old head is alive because it
-        // is linked.
-        unsafe {
-            large.write(Large { previous: ptr::null_mut(), next: self.large, size });
-            if !self.large.is_null() {
-                (*self.large).previous = large;
-            }
-            self.large = large;
-            large.add(1).cast()
+        // SAFETY: allocated just now, with room for the header.
+        unsafe { large.write(Large { previous: ptr::null_mut(), next: self.large, size }) };
+        // SAFETY: what `large` links is alive (A5); it is null or such a piece.
+        if let Some(head) = unsafe { self.large.as_mut() } {
+            head.previous = large;
         }
+        self.large = large;
+        // SAFETY: the header is the begin of the allocation, so its end is inside.
+        unsafe { large.add(1).cast() }
     }
 
-    fn give(&mut self, start: NonNull<u8>, size: usize) {
+    /// # Safety
+    /// `start` was served for a request of `size` bytes and not given back; nobody uses it any more.
+    unsafe fn give(&mut self, start: NonNull<u8>, size: usize) {
         if self.order.is_some() {
-            return self.give_in_order(start, size);
+            // SAFETY: the caller's duty is the same here.
+            return unsafe { self.give_in_order(start, size) };
         }
         if size <= SMALL_MAX {
             let class = class_of(size);
-            self.wipe(start, class_size(class));
-            self.push_free(start.as_ptr(), class);
-            return;
+            // SAFETY: the caller gives back what `take` served for this size: a piece of its class.
+            return unsafe {
+                self.wipe(start, class_size(class));
+                self.push_free(start.as_ptr(), class);
+            };
         }
         if (self.first..self.first_end).contains(&start.as_ptr()) {
             let size = size.next_multiple_of(ALIGN);
-            self.wipe(start, size);
-            self.scatter(start.as_ptr(), size);
-            return;
+            // SAFETY: the caller gives back what `take_large` carved out of the first memory.
+            return unsafe {
+                self.wipe(start, size);
+                self.scatter(start.as_ptr(), size);
+            };
         }
-        // SAFETY: a block of this size was handed out by `take_large`, behind a header that
-        // is linked in our list.
-        unsafe {
-            let large = start.as_ptr().cast::<Large>().sub(1);
-            let Large { previous, next, size } = large.read();
-            if previous.is_null() {
-                self.large = next;
-            } else {
-                (*previous).next = next;
-            }
-            if !next.is_null() {
-                (*next).previous = previous;
-            }
-            release_large(large, size);
+        // SAFETY: the caller gives back a large piece, and all but those of the first memory lie behind
+        // the header that `take_large` wrote.
+        let large = unsafe { start.as_ptr().cast::<Large>().sub(1) };
+        // SAFETY: as the piece is out, its header is linked and alive (A5).
+        let Large { previous, next, size } = unsafe { large.read() };
+        // SAFETY: the neighbours of a linked header are null or linked, and so alive (A5).
+        let (before, behind) = unsafe { (previous.as_mut(), next.as_mut()) };
+        *before.map_or(&mut self.large, |before| &mut before.next) = next;
+        if let Some(behind) = behind {
+            behind.previous = previous;
         }
+        // SAFETY: `take_large` allocated it with the size in its header, and nothing links it now.
+        unsafe { release_large(large, size) };
     }
 
-    fn resize(&mut self, start: NonNull<u8>, old: usize, new: usize) -> *mut u8 {
+    /// # Safety
+    /// As for [`Arena::give`], with `old` for the size; `start` is not used if the answer is not null.
+    unsafe fn resize(&mut self, start: NonNull<u8>, old: usize, new: usize) -> *mut u8 {
         if old <= SMALL_MAX && new <= SMALL_MAX && class_of(old) == class_of(new) {
             return start.as_ptr();
         }
         let target = self.take(new);
         if !target.is_null() {
-            // SAFETY: both blocks are alive, distinct and at least min(old, new) long.
+            // SAFETY: the caller has `old` bytes at `start`, and `take` has just served `new` others.
             unsafe { ptr::copy_nonoverlapping(start.as_ptr(), target, old.min(new)) };
-            self.give(start, old);
+            // SAFETY: the caller had `start`, and gives it up since the answer is not null.
+            unsafe { self.give(start, old) };
         }
         target
     }
 
     /// Serves one request of Lua; the rules are those of `lua_Alloc`. Calls `on_noted` if the next
     /// safe point has something to do (A2).
+    ///
+    /// # Safety
+    /// `start` is null, or was served for `old` bytes, was not given back since, and is given back by
+    /// this request as `lua_Alloc` says.
     #[inline]
-    pub(crate) fn serve(
+    pub(crate) unsafe fn serve(
         &mut self,
         start: *mut u8,
         old: usize,
@@ -378,14 +400,16 @@ impl Arena {
             return self.granted(fresh, 0, new);
         };
         if new == 0 {
-            self.give(start, old);
+            // SAFETY: the caller gives `start` back, which was served for `old` bytes.
+            unsafe { self.give(start, old) };
             self.used = self.used.wrapping_sub(old);
             return ptr::null_mut();
         }
         if new > old && !self.admits(new - old, on_noted) {
             return ptr::null_mut();
         }
-        let moved = self.resize(start, old, new);
+        // SAFETY: the caller has `start`, which was served for `old` bytes, and leaves it for the answer.
+        let moved = unsafe { self.resize(start, old, new) };
         self.granted(moved, old, new)
     }
 
@@ -408,22 +432,19 @@ impl Drop for Arena {
     fn drop(&mut self) {
         let mut block = self.blocks;
         while !block.is_null() {
-            // SAFETY: each block was allocated by `grow` with the layout of its size, and the
-            // chain is read before the block is freed.
-            unsafe {
-                let Block { next, size } = block.read();
-                dealloc(block.cast(), block_layout(size));
-                block = next;
-            }
+            // SAFETY: what `blocks` links is alive (A5).
+            let Block { next, size } = unsafe { block.read() };
+            // SAFETY: `grow` allocated it with this layout, and its header was read before.
+            unsafe { dealloc(block.cast(), block_layout(size)) };
+            block = next;
         }
         let mut large = self.large;
         while !large.is_null() {
-            // SAFETY: as for blocks, with the list kept by `take_large` and `give`.
-            unsafe {
-                let next = (*large).next;
-                release_large(large, (*large).size);
-                large = next;
-            }
+            // SAFETY: what `large` links is alive (A5).
+            let Large { next, size, .. } = unsafe { large.read() };
+            // SAFETY: `take_large` allocated it with this size, and its header was read before.
+            unsafe { release_large(large, size) };
+            large = next;
         }
     }
 }
@@ -435,7 +456,7 @@ fn request_max() -> usize {
     *MAX.get_or_init(|| {
         #[cfg(all(unix, not(miri)))]
         {
-            // SAFETY: sysconf reads constants of the system.
+            // SAFETY: sysconf takes two numbers and no memory of ours; it answers -1 to a wrong one.
             let (pages, size) =
                 unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
             if let (Ok(pages @ 1..), Ok(size @ 1..)) =
@@ -462,7 +483,8 @@ fn large_layout(size: usize) -> Option<Layout> {
 /// `large` was allocated by `take_large` with this size and is not used any more.
 unsafe fn release_large(large: *mut Large, size: usize) {
     if let Some(layout) = large_layout(size) {
-        // SAFETY: the caller vouches for pointer and size; the layout is the one of `take_large`.
+        // SAFETY: the caller vouches that `take_large` allocated it with this size, so with this layout,
+        // and that nobody uses it.
         unsafe { dealloc(large.cast(), layout) };
     }
 }

@@ -100,7 +100,7 @@ impl Arena {
         let room = (self.bump_end as usize) - (self.bump as usize);
         let goes = order.next_goes();
         let start = if goes && rounded <= room && !self.went_beyond {
-            // SAFETY: so many bytes are left in front of the end.
+            // SAFETY: `rounded` is at most `room`, the distance from `bump` to `bump_end` (A4).
             self.bump_end = unsafe { self.bump_end.sub(rounded) };
             self.bump_end
         } else {
@@ -112,19 +112,33 @@ impl Arena {
         start
     }
 
-    pub(super) fn give_in_order(&mut self, start: NonNull<u8>, size: usize) {
-        let Some(mut order) = self.order.take() else { return self.give(start, size) };
-        match order.gave(start.as_ptr() as usize) {
-            true => self.wipe(start, size),
-            false => self.give(start, size),
+    /// As [`Arena::give`], while a template is built.
+    ///
+    /// # Safety
+    /// As for [`Arena::give`]: `start` was served for a request of `size` bytes and not given back;
+    /// nobody uses it any more.
+    pub(super) unsafe fn give_in_order(&mut self, start: NonNull<u8>, size: usize) {
+        let mut order = self.order.take();
+        let is_among_others =
+            order.as_mut().is_some_and(|order| order.gave(start.as_ptr() as usize));
+        // SAFETY: the caller gives back `size` bytes that were served, and they are wiped or put into a
+        // free list, not both: those that go are never used again.
+        unsafe {
+            match is_among_others {
+                true => self.wipe(start, size),
+                false => self.give(start, size),
+            }
         }
-        self.order = Some(order);
+        self.order = order;
     }
 
     /// While a template is built, leaves nothing in memory that is nobody's.
-    pub(super) fn wipe(&mut self, start: NonNull<u8>, size: usize) {
+    ///
+    /// # Safety
+    /// `size` bytes at `start` are the arena's, and nobody has them.
+    pub(super) unsafe fn wipe(&mut self, start: NonNull<u8>, size: usize) {
         if self.poison != 0 {
-            // SAFETY: these bytes were given back just now.
+            // SAFETY: the caller vouches that nobody has these bytes of the arena.
             unsafe { start.write_bytes(self.poison, size) };
         }
     }

@@ -37,14 +37,14 @@ impl Arena {
         let mut block = self.blocks;
         let mut end = self.bump;
         while !block.is_null() {
-            // SAFETY: blocks in the chain are alive; `end` lies in the newest one.
-            let (start, limit, next) = unsafe {
-                (block.add(1).cast(), block.cast::<u8>().add((*block).size), (*block).next)
-            };
+            // SAFETY: what `blocks` links is alive (A5).
+            let Block { next, size } = unsafe { block.read() };
+            // SAFETY: `grow` allocated `size` bytes at `block`, a header at least.
+            let (start, limit) = unsafe { (block.add(1).cast(), block.cast::<u8>().add(size)) };
             spans.push(Span::new(start, end, limit));
             block = next;
             // All of the blocks before the newest was handed out or scattered (`grow`).
-            // SAFETY: as above.
+            // SAFETY: what `blocks` links is alive (A5), and its last link is null.
             end = unsafe { next.as_ref() }
                 .map_or(self.first_end, |older| next.cast::<u8>().wrapping_add(older.size));
         }
@@ -56,7 +56,8 @@ impl Arena {
                 let is_found =
                     spans.iter_mut().any(|span| span.mark_free(piece, class_size(class)));
                 debug_assert!(is_found, "free pieces lie in blocks");
-                // SAFETY: free lists link pieces that nobody has by their first word.
+                // SAFETY: what a free list links is memory of the arena whose first word is the link,
+                // which `push_free` wrote (A4).
                 piece = unsafe { (*piece).next };
             }
         }
@@ -67,7 +68,7 @@ impl Arena {
     pub(crate) fn large_bytes(&self) -> usize {
         let mut sum = 0;
         let mut large = self.large;
-        // SAFETY: the list links pieces that are alive.
+        // SAFETY: what `large` links is alive (A5), and its last link is null.
         while let Some(piece) = unsafe { large.as_ref() } {
             sum += piece.size + size_of::<Large>();
             large = piece.next;
