@@ -11,13 +11,15 @@ pub(crate) const LINE: usize = 64;
 pub(crate) fn prefetch<T>(start: *const T, lines: usize) {
     for line in 0..lines {
         let address = start.cast::<u8>().wrapping_add(line * LINE);
-        // SAFETY: a prefetch is a hint without effects that a program can see; it never faults.
+        // SAFETY: the instruction (SSE, which x86-64 has) is a hint that never faults, whatever the
+        // address, and changes nothing that a program can see.
         #[cfg(target_arch = "x86_64")]
         unsafe {
             use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
             _mm_prefetch::<_MM_HINT_T0>(address.cast());
         }
-        // SAFETY: as above.
+        // SAFETY: `prfm` is a hint that never faults and changes no register and no memory, as the
+        // options say.
         #[cfg(target_arch = "aarch64")]
         unsafe {
             std::arch::asm!(

@@ -98,9 +98,9 @@ impl Template {
             } else {
                 figures.chained += size;
             }
-            // SAFETY: the words of a span belong to the arena of `vm`, which is not used meanwhile.
-            // Some of them only the allocator wrote; what those hold does not matter, and the
-            // detour keeps the compiler from concluding anything from it.
+            // SAFETY: `Arena::spans` bounds live memory of the VM's arena, which nothing runs while this
+            // function borrows the VM. Words that nobody has may never have been written: their
+            // values do not matter (D2), and the detour keeps the compiler from using that fact.
             let words = unsafe { std::slice::from_raw_parts(black_box(span.start), span.words) };
             pack_words(words, &expected, &span.is_dead, base, &mut bytes);
             figures.count(words, &expected, &span.is_dead, base);
@@ -119,7 +119,8 @@ impl Template {
         debug_assert_eq!(vm.block.start() as usize, difference.base);
         let mut bytes = difference.bytes.as_slice();
         difference.spans.iter().enumerate().all(|(number, (start, words))| {
-            // SAFETY: the spans are those of the VM's arena (the caller's duty).
+            // SAFETY: the caller vouches that `pack` took these spans of the arena of `vm` and that the VM
+            // was not used since: they are live memory, to which nothing else refers meanwhile.
             let memory = unsafe { std::slice::from_raw_parts_mut(black_box(*start), *words) };
             self.unpack(number, difference.base, &mut bytes, memory)
         })
@@ -153,10 +154,11 @@ impl Difference {
     /// Fills the memory of a packed VM with `byte`, as if it had been given back.
     ///
     /// # Safety
-    /// As for [`Template::restore`].
+    /// [`Template::pack`] made this value of a VM that lives, and the VM was not used since; it is not
+    /// used again before [`Template::restore`] has put its memory back.
     pub(crate) unsafe fn wipe(&self, byte: u8) {
         for (start, words) in &self.spans {
-            // SAFETY: the caller's duty.
+            // SAFETY: the caller vouches that these spans are live memory of a VM that nothing uses.
             unsafe { start.write_bytes(byte, *words) };
         }
     }

@@ -23,7 +23,8 @@ pub(in crate::vm) struct Block {
     slab: Option<SlabPointer>,
 }
 
-// SAFETY: a block owns its memory; the control in it is Send, and so is a value that owns it.
+// SAFETY: a block owns its memory and the control in it, and both may be dropped on any thread: a
+// `Control` is Send, and a slab's pieces are given back under the lock of the slabs.
 unsafe impl Send for Block {}
 
 impl Block {
@@ -31,13 +32,14 @@ impl Block {
     /// the arena, `poison` as for [`Arena::begin`](crate::vm::memory::arena::Arena::begin). `None` if memory is out.
     pub(in crate::vm) fn new(size: usize, limit: usize, poison: u8) -> Option<Block> {
         let size = size.max(MEMORY).next_multiple_of(ALIGN);
-        // SAFETY: the layout has a size above zero.
-        let start = NonNull::new(unsafe { alloc(layout(size)) })?;
+        // SAFETY: the size is that of a control block or more, which is not 0.
+        let start = NonNull::new(unsafe { alloc(layout(size)?) })?;
         if poison != 0 {
-            // SAFETY: fresh memory of this size.
+            // SAFETY: `size` bytes were allocated just now, and nobody else knows of them.
             unsafe { start.write_bytes(poison, size) };
         }
-        // SAFETY: as above.
+        // SAFETY: `size` bytes of the global allocator, those of a control block at least and aligned
+        // for it (`layout`), that nobody else has and that hold the poison.
         Some(unsafe { Block::begin(start, size, None, limit, poison) })
     }
 
@@ -45,13 +47,15 @@ impl Block {
     pub(in crate::vm) fn pooled(size: usize, limit: usize) -> Option<Block> {
         let size = size.max(MEMORY).next_multiple_of(ALIGN);
         let piece = Piece::take(size)?;
-        // SAFETY: the piece is as long, and this value's.
+        // SAFETY: `Piece::take` gave `size` bytes of this slab to this function alone, those of a control
+        // block at least, aligned to `ALIGN`.
         Some(unsafe { Block::begin(piece.start, size, Some(piece.slab), limit, 0) })
     }
 
     /// # Safety
-    /// `size` bytes at `start` are a piece of `slab`, or of the global allocator, and this value's:
-    /// at least those of a control block, aligned for it.
+    /// `size` bytes at `start` belong to the new value: a piece of `slab`, or of the global allocator
+    /// with `layout(size)`. They are those of a control block at least, aligned for it, and all hold
+    /// `poison` if that is not 0.
     unsafe fn begin(
         start: NonNull<u8>,
         size: usize,
@@ -60,18 +64,19 @@ impl Block {
         poison: u8,
     ) -> Block {
         let block = Block { start: start.cast(), slab };
-        // SAFETY: the caller's duty; what is behind the control belongs to the arena until the
-        // block is freed.
-        unsafe {
-            block.start.write(Control::new(limit));
-            let memory = start.add(MEMORY).as_ptr();
-            (*block.control().arena_ptr()).begin(memory, size - MEMORY, poison);
-        }
+        // SAFETY: the caller gives memory for a control block at `start`, aligned for it.
+        unsafe { block.start.write(Control::new(limit)) };
+        // SAFETY: the caller gives `size` bytes, which are `MEMORY` or more.
+        let memory = unsafe { start.add(MEMORY).as_ptr() };
+        // SAFETY: the control was written above, and nobody else has it yet. What is behind it holds the
+        // poison (the caller's duty) and belongs to the arena until `drop` frees the block with it.
+        unsafe { (*block.control().arena_ptr()).begin(memory, size - MEMORY, poison) };
         block
     }
 
     pub(in crate::vm) fn control(&self) -> &Control {
-        // SAFETY: `new` made it, and it stays until the block is dropped.
+        // SAFETY: `begin` wrote a control there, which stays until this value is dropped; all of its
+        // fields are cells, so shared references to it are all that there is.
         unsafe { self.start.as_ref() }
     }
 
@@ -86,17 +91,23 @@ impl Drop for Block {
         // The arena has all that is behind the control.
         let size = MEMORY + self.control().first_size();
         let start = self.start.cast::<u8>();
-        // SAFETY: `begin` made the control; whoever drops the block is done with its VM.
+        // SAFETY: `begin` wrote the control, and the owner drops it once, here. The VM whose state lies
+        // in the block goes at the same time: `Vm` owns both.
         unsafe { self.start.drop_in_place() };
         match self.slab {
             Some(slab) => Piece { start, slab }.give(),
-            // SAFETY: made by `new` with this layout.
-            None => unsafe { dealloc(start.as_ptr(), layout(size)) },
+            None => {
+                if let Some(layout) = layout(size) {
+                    // SAFETY: without a slab `new` allocated the block, with the layout of this size:
+                    // the control's and the first memory's (`begin`).
+                    unsafe { dealloc(start.as_ptr(), layout) };
+                }
+            }
         }
     }
 }
 
-fn layout(size: usize) -> Layout {
-    // Sizes are those of real blocks, so the only way to fail is one beyond the address space.
-    Layout::from_size_align(size, ALIGN).unwrap_or(Layout::new::<Control>())
+/// `None` for a size beyond the address space.
+fn layout(size: usize) -> Option<Layout> {
+    Layout::from_size_align(size, ALIGN).ok()
 }

@@ -23,11 +23,12 @@ impl SlabMemory {
     /// Takes `bytes`, which are not 0, aligned to `align`; whole huge pages if they are aligned to
     /// those. `None` if memory is out.
     pub(super) fn new(bytes: usize, align: usize) -> Option<SlabMemory> {
-        let layout = Layout::from_size_align(bytes, align).ok()?;
+        let layout =
+            Layout::from_size_align(bytes, align).ok().filter(|layout| layout.size() > 0)?;
         let start = if layout.align() == HUGE_PAGE {
             map(layout.size())
         } else {
-            // SAFETY: the layout has a size above zero.
+            // SAFETY: the caller asks for some bytes, not 0.
             NonNull::new(unsafe { alloc(layout) })
         };
         Some(SlabMemory { start: start?, layout })
@@ -41,10 +42,12 @@ impl SlabMemory {
 impl Drop for SlabMemory {
     fn drop(&mut self) {
         if self.layout.align() == HUGE_PAGE {
-            // SAFETY: `map` made it, of this size.
+            // SAFETY: with this alignment `new` took the memory from `map`, of this size; it belongs to
+            // this value, which ends.
             unsafe { unmap(self.start.as_ptr(), self.layout.size()) };
         } else {
-            // SAFETY: `new` allocated it with this layout.
+            // SAFETY: with another alignment `new` allocated the memory with this layout; it belongs to
+            // this value, which ends.
             unsafe { dealloc(self.start.as_ptr(), self.layout) };
         }
     }
@@ -56,47 +59,53 @@ fn map(bytes: usize) -> Option<NonNull<u8>> {
     let spare = bytes.checked_add(HUGE_PAGE)?;
     let access = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    // SAFETY: new memory, where the system likes. What lies around the aligned part is given back at
-    // once, and nobody else knows of it. The hint changes how the memory is backed, nothing else.
+    // SAFETY: a new anonymous mapping, at an address that the system picks: it replaces no other.
+    let start = unsafe { libc::mmap(std::ptr::null_mut(), spare, access, flags, -1, 0) };
+    if start == libc::MAP_FAILED {
+        return None;
+    }
+    let start = start.cast::<u8>();
+    // Less than a huge page, since system pages divide one.
+    let before = start.align_offset(HUGE_PAGE);
+    // SAFETY: the mapping has `bytes` and a huge page; `before` is less than that page.
+    let aligned = unsafe { start.add(before) };
+    // SAFETY: both parts are of the mapping that was made above, around the `bytes` that are kept, and
+    // nobody else knows of them.
     unsafe {
-        let start = libc::mmap(std::ptr::null_mut(), spare, access, flags, -1, 0);
-        if start == libc::MAP_FAILED {
-            return None;
-        }
-        let start = start.cast::<u8>();
-        let before = start.align_offset(HUGE_PAGE);
-        let aligned = start.add(before);
         unmap(start, before);
         unmap(aligned.add(bytes), HUGE_PAGE - before);
-        #[cfg(target_os = "linux")]
-        libc::madvise(aligned.cast(), bytes, libc::MADV_HUGEPAGE);
-        NonNull::new(aligned)
     }
+    #[cfg(target_os = "linux")]
+    // SAFETY: these bytes are mapped; the hint changes how they are backed, not what they hold.
+    unsafe {
+        libc::madvise(aligned.cast(), bytes, libc::MADV_HUGEPAGE);
+    }
+    NonNull::new(aligned)
 }
 
 /// # Safety
-/// `map` took this memory, and nobody uses it any more.
+/// These bytes, whole system pages, are of memory that `map` took, and nobody uses them any more.
 #[cfg(all(unix, not(miri)))]
 unsafe fn unmap(start: *mut u8, bytes: usize) {
     if bytes > 0 {
-        // SAFETY: the caller's duty. It fails only where the system cannot split its books any
-        // more; then the memory stays taken.
+        // SAFETY: the caller vouches that `map` took these pages and that nobody uses them. The call
+        // fails where the system cannot split its books any more; then the memory stays taken.
         unsafe { libc::munmap(start.cast(), bytes) };
     }
 }
 
 #[cfg(any(not(unix), miri))]
 fn map(bytes: usize) -> Option<NonNull<u8>> {
-    // SAFETY: `new` does not ask for nothing.
+    // SAFETY: `new` asks for a layout whose size is not 0.
     NonNull::new(unsafe { alloc(huge_layout(bytes)?) })
 }
 
 /// # Safety
-/// As for the other one.
+/// `map` took this memory, of this size, and nobody uses it any more.
 #[cfg(any(not(unix), miri))]
 unsafe fn unmap(start: *mut u8, bytes: usize) {
     if let Some(layout) = huge_layout(bytes) {
-        // SAFETY: the caller's duty.
+        // SAFETY: the caller vouches that `map` took the memory, which it did with this layout.
         unsafe { dealloc(start, layout) };
     }
 }
@@ -116,7 +125,7 @@ mod tests {
             let memory = SlabMemory::new(bytes, align).unwrap();
             assert!(memory.start().as_ptr().addr().is_multiple_of(align));
             for offset in [0, bytes / 2, bytes - 1] {
-                // SAFETY: within the memory, which this test has to itself.
+                // SAFETY: the test owns `memory`, of which these are bytes.
                 unsafe { memory.start().add(offset).write(7) };
             }
         }
