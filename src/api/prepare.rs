@@ -5,6 +5,8 @@
 //! (`vm/image/template.rs`) that each process starts as a copy of. Names that the code does not mention
 //! stay lazy (`library.rs`); whether one was filled in early cannot be told from Lua.
 
+#![allow(unsafe_code)]
+
 use crate::api::{channel, function_names, library, stdlib};
 use crate::node::definition::{Chunk, Definition};
 use crate::process::outcome;
@@ -23,7 +25,10 @@ pub(crate) fn prepare(vm: &Vm, definition: &Definition) -> bool {
         channel::prepare(stack);
     }
     for (index, chunk) in definition.chunks.iter().enumerate().rev() {
-        if vm.load(&chunk.code, chunk.id.as_str()).is_err() {
+        // SAFETY: the chunks are those of a definition of the node, which drops none; VMs of its processes
+        // and the templates in the definition end before the node does (`process/lasting.rs`).
+        let loaded = unsafe { vm.load(&chunk.code, chunk.id.as_str()) };
+        if loaded.is_err() {
             return false;
         }
         if index > 0 {

@@ -11,6 +11,7 @@
 
 use std::any::Any;
 use std::ffi::c_int;
+use std::mem::needs_drop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::control::{Control, Yield};
@@ -40,23 +41,30 @@ pub(crate) enum Reply {
 
 /// Runs `inner` for the C function that Lua just called.
 ///
+/// It comes back only if `inner` answers [`Reply::Return`], with the number of values. Otherwise Lua
+/// jumps over the frames of the C function, and over this one.
+///
 /// # Safety
-/// `lua` is the running state of a VM made by `Vm::new`, the caller is a C function that holds
-/// nothing with a destructor and returns the result to Lua at once.
+/// As V6 says: `lua` is the running state of one of our VMs, this is called by a C function that Lua
+/// called, and all frames in between are plain. A process that waits goes on in the continuation, not
+/// behind this call.
 ///
 /// Inlined into every shell with its inner function: what they hand each other then stays in
 /// registers.
 #[inline(always)]
-pub(crate) unsafe fn call(lua: *mut lua_State, inner: impl FnOnce(Stack) -> Reply) -> c_int {
-    // SAFETY: the caller vouches for `lua`.
+pub(crate) unsafe fn call<F: FnOnce(Stack) -> Reply>(lua: *mut lua_State, inner: F) -> c_int {
+    // Lua may jump before `inner` is called.
+    const { assert!(!needs_drop::<F>()) };
+    // SAFETY: the caller passes the running state of one of our VMs, which lives as long as it runs.
     let control = unsafe { Control::of(lua) };
     if control.leave().is_some() {
-        // SAFETY: the caller's frame is a plain one, and so is this.
+        // SAFETY: the caller vouches for `lua` and for plain frames; `inner` has no destructor.
         return unsafe { preempt::leave(lua) };
     }
-    let reply = guarded(lua, control, inner);
+    // SAFETY: the caller passes the running state, so this thread has the VM.
+    let reply = unsafe { guarded(lua, control, inner) };
     if control.spend(1) {
-        // SAFETY: this thread runs `lua`; the hook ends the slice at the next instruction.
+        // SAFETY: `lua` is the running state, so it is alive and this thread runs it.
         unsafe { preempt::arm(lua) };
     }
     if let Reply::Return(count) = reply
@@ -65,52 +73,69 @@ pub(crate) unsafe fn call(lua: *mut lua_State, inner: impl FnOnce(Stack) -> Repl
     {
         return count as c_int;
     }
-    // SAFETY: as above; `reply` is Copy.
+    // SAFETY: the caller's duty is the same there; `inner` is gone, and nothing else here is dropped.
     unsafe { finish(lua, control, reply) }
 }
 
+/// Does what the reply says.
+///
 /// # Safety
-/// As for [`call`].
+/// As for [`call`]: `lua` is the running state, in a C function that Lua called, and all frames in
+/// between are plain. What the reply names is on top of the stack.
 unsafe fn finish(lua: *mut lua_State, control: &Control, reply: Reply) -> c_int {
     if control.is_past_limit() {
-        // SAFETY: this thread runs `lua`, inside a C function; what the reply names is on its stack.
+        // SAFETY: the caller passes the running state in a C function, and `control` is its VM's (`call`
+        // asked for it). What the reply names is on the stack, so it is not collected.
         unsafe { collect::collect_past_limit(lua, control) };
     }
     if control.is_leaving() {
-        // SAFETY: the caller's frames are plain ones.
+        // SAFETY: the caller vouches for the running state and for plain frames.
         return unsafe { preempt::leave(lua) };
     }
     match reply {
         Reply::Return(count) => count as c_int,
-        // SAFETY: the error value is on top, the frames hold nothing to drop.
+        // SAFETY: `inner` left the error value on top; the caller vouches for plain frames.
         Reply::Raise => unsafe { ffi::lua_error(lua) },
-        // SAFETY: as above; `can_wait` was asked by the inner function. The continuation is a
-        // function pointer, which fits the context.
-        Reply::Wait(then) | Reply::Pause(then) => unsafe {
+        Reply::Wait(then) | Reply::Pause(then) => {
             control.set_last_yield(match reply {
                 Reply::Pause(_) => Yield::Pause,
                 _ => Yield::Wait,
             });
-            ffi::lua_yieldk(lua, 0, then as usize as lua_KContext, Some(resumed))
-        },
-        // SAFETY: as above.
+            let context = (then as *const ()).expose_provenance() as lua_KContext;
+            // SAFETY: `inner` answers this only where Lua can yield (`Caller::can_wait`), and raises
+            // otherwise; the caller vouches for plain frames. `resumed` gets this context back.
+            unsafe { ffi::lua_yieldk(lua, 0, context, Some(resumed)) }
+        }
+        // SAFETY: the caller vouches for the running state and for plain frames.
         Reply::Leave => unsafe { preempt::leave(lua) },
     }
 }
 
 /// The continuation that Lua calls: the process was woken, or resumed to leave.
+///
+/// # Safety
+/// For Lua to call in the place of a C function (V6), with the context that `finish` gave it.
 unsafe extern "C-unwind" fn resumed(lua: *mut lua_State, _: c_int, then: lua_KContext) -> c_int {
-    // SAFETY: `finish` put a `Continuation` into the context.
-    let then = unsafe { std::mem::transmute::<usize, Continuation>(then as usize) };
-    // SAFETY: Lua resumed the state inside the C function that waited; this frame is plain.
+    let then = std::ptr::with_exposed_provenance::<()>(then as usize);
+    // SAFETY: `finish`, which alone names this function, made the context of a `Continuation`.
+    let then = unsafe { std::mem::transmute::<*const (), Continuation>(then) };
+    // SAFETY: Lua passes the running state and takes the result (V6); this frame is plain.
     unsafe { call(lua, then) }
 }
 
+/// Runs `inner` with an arena that refuses nothing, and catches its panic.
+///
+/// # Safety
+/// `lua` is the running state of the VM of `control`.
 #[inline(always)]
-fn guarded(lua: *mut lua_State, control: &Control, inner: impl FnOnce(Stack) -> Reply) -> Reply {
+unsafe fn guarded<F: FnOnce(Stack) -> Reply>(
+    lua: *mut lua_State,
+    control: &Control,
+    inner: F,
+) -> Reply {
     let may_refuse = control.set_may_refuse(false);
-    // SAFETY: `call`'s caller vouches for `lua`; the arena refuses nothing until the flag is
-    // put back.
+    // SAFETY: the caller passes the running state, so this thread has the VM, and `inner` ends before
+    // the flag is put back: the arena refuses nothing meanwhile.
     let stack = unsafe { Stack::new(lua) };
     let result = catch_unwind(AssertUnwindSafe(|| inner(stack)));
     control.set_may_refuse(may_refuse);

@@ -12,6 +12,10 @@
 //!   coroutines are anchored in the registry and named by index.
 //! - **V5** A VM is dropped by freeing its arena: nothing in it owns memory elsewhere, but for
 //!   what [`control::Control`] lists (shared strings).
+//! - **V6** Our C functions (`unsafe extern "C-unwind"`) are for Lua to call, which passes the running
+//!   state of one of our VMs, the arguments from slot 1 on and 20 free slots. Their frames are plain:
+//!   they hold nothing with a destructor, so any call in them may raise or yield. Finalizers are
+//!   called in the middle of anything; they use what is marked `-`, and the control's list.
 
 #![allow(unsafe_code)]
 
@@ -82,8 +86,8 @@ pub(crate) struct Vm {
     pub(in crate::vm) block: Block,
 }
 
-// SAFETY: the state and its arena are reachable through this value only (V4); the process's
-// state word lets one thread at a time use it.
+// SAFETY: the state and its arena lie in the block that this value owns, and no other thread has a
+// pointer into it (V4); Lua keeps nothing that belongs to a thread.
 unsafe impl Send for Vm {}
 
 impl Vm {
@@ -96,16 +100,19 @@ impl Vm {
 
     pub(in crate::vm) fn in_block(block: Block, hash_seed: u32) -> Option<Vm> {
         let arena = block.control().arena_ptr();
-        // SAFETY: the arena lives in the block that this value owns; `allocate` follows the rules
-        // of lua_Alloc. lua_newstate itself never raises.
+        // SAFETY: the arena lies in `block`, which lives as long as the state: both go into the `Vm`
+        // below, or the state was not made. `allocate` obeys the rules of `lua_Alloc`. lua_newstate
+        // does not raise.
         let lua = unsafe {
             ffi::lua_newstate(allocate::allocate, arena.cast::<c_void>(), hash_seed as c_uint)
         };
         let lua = NonNull::new(lua)?;
-        // SAFETY: a fresh main state without coroutines; the panic function replaces `abort`
-        // by a message and abort. The collector rests until `collect`.
+        // SAFETY: lua_newstate has just made this main state, so it has no coroutines; the control lies
+        // in `block`, which the `Vm` below keeps as long as the state.
+        unsafe { control::attach(lua.as_ptr(), block.control()) };
+        // SAFETY: the state is this function's, and neither call raises. The panic function never
+        // returns. The collector rests until `collect`.
         unsafe {
-            control::attach(lua.as_ptr(), block.control());
             ffi::lua_atpanic(lua.as_ptr(), panic_outside_of_calls);
             ffi::lua_gc(lua.as_ptr(), ffi::LUA_GCSTOP);
         }
@@ -137,21 +144,24 @@ impl Vm {
     /// Collects everything if the process is past its memory limit, and makes it leave if too
     /// little is free afterwards. Between two resumes.
     pub(crate) fn collect_past_limit(&self) {
-        // SAFETY: who has the VM runs it, and no code of it runs now.
+        // SAFETY: the state is that of this VM, which the calling thread has: a `Vm` is not Sync. `Process`
+        // calls this between two resumes.
         unsafe { collect::collect_past_limit(self.main_state(), self.control()) };
     }
 
     /// Collects everything because others need the room. Between two resumes.
     pub(crate) fn make_room(&self) {
-        // SAFETY: as in `collect_past_limit`.
+        // SAFETY: the state is that of this VM, which the calling thread has: a `Vm` is not Sync. `Process`
+        // calls this between two resumes.
         unsafe { collect::collect(self.main_state(), self.control()) };
     }
 
     /// Collects all garbage and lets the collector work from now on, at its usual pace after a
     /// longer first pause.
     pub(crate) fn collect(&self) {
-        // SAFETY: neither raises; finalizers of our userdata touch the control's list only. In this
-        // order, because the restart asks for a step at once and the collection takes that back.
+        // In this order, because the restart asks for a step at once and the collection takes that back.
+        // SAFETY: the state is alive with `self`, and the calling thread has the VM, as a `Vm` is not
+        // Sync. lua_gc does not raise, and all finalizers are ours (V6).
         unsafe {
             ffi::lua_gc(self.main_state(), ffi::LUA_GCRESTART);
             let usual =
@@ -163,7 +173,8 @@ impl Vm {
 
     /// Takes back what code that ran may have left besides values: an armed hook, and garbage.
     pub(crate) fn calm_down(&self) {
-        // SAFETY: the state is alive and no code of it runs.
+        // SAFETY: the state is alive with `self`, and the calling thread has the VM, as a `Vm` is not
+        // Sync; lua_sethook writes fields of the state and does not raise.
         unsafe { ffi::lua_sethook(self.main_state(), None, 0, 0) };
         // Each collection frees half of the call frames that are kept for later.
         for _ in 0..COLLECTIONS_MAX {
@@ -183,7 +194,9 @@ impl Vm {
 
     /// The stack of the main state, for set-up code (V3).
     pub(crate) fn stack(&self) -> Stack {
-        // SAFETY: the state is alive while `self` is, and nobody else runs it.
+        // SAFETY: the calling thread has the VM, as a `Vm` is not Sync, and uses the view while it has.
+        // Set-up and the worker between two resumes come here: the arena refuses nothing then (V3), as
+        // `resume` alone lets it.
         unsafe { Stack::new(self.lua.as_ptr()) }
     }
 
@@ -191,14 +204,17 @@ impl Vm {
     ///
     /// # Errors
     /// The message of Lua if the bytecode cannot be loaded (out of memory).
-    pub(crate) fn load(&self, code: &Bytecode, name: &str) -> Result<(), String> {
+    ///
+    /// # Safety
+    /// `code` outlives this VM and all copies of it: they keep pointers into it.
+    pub(crate) unsafe fn load(&self, code: &Bytecode, name: &str) -> Result<(), String> {
         let mut name = Vec::from(name);
         name.insert(0, b'=');
         name.push(0);
         let mut source = Source { start: code.as_ptr(), len: code.len() };
-        // SAFETY: lua_load runs protected and never raises; `source` and `name` live through the
-        // call. With mode "B" Lua keeps pointers into the bytecode: the definition that the
-        // process holds keeps it alive, and it is 8-byte aligned.
+        // SAFETY: the state is alive with `self`; lua_load runs protected and does not raise. `source`
+        // and `name`, which ends in NUL, live through the call. With mode "B" Lua keeps pointers into
+        // the bytecode, which is aligned (`Bytecode`) and outlives the VM (the caller's duty).
         let status = unsafe {
             ffi::lua_load(
                 self.main_state(),
@@ -223,21 +239,22 @@ struct Source {
     len: usize,
 }
 
+/// # Safety
+/// For lua_load to call, with the data that `Vm::load` gave it and the address of a size of its own.
 unsafe extern "C-unwind" fn read_source(
     _: *mut lua_State,
     data: *mut c_void,
     size: *mut usize,
 ) -> *const c_char {
-    // SAFETY: `Vm::load` passes a `Source` that lives through the call, `size` is Lua's.
-    unsafe {
-        let source = &mut *data.cast::<Source>();
-        *size = std::mem::take(&mut source.len);
-        source.start.cast()
-    }
+    // SAFETY: the data is the `Source` of `Vm::load`, which does not touch it during lua_load.
+    let source = unsafe { &mut *data.cast::<Source>() };
+    // SAFETY: `size` is the address of a variable of Lua's that is there for this.
+    unsafe { *size = std::mem::take(&mut source.len) };
+    source.start.cast()
 }
 
 /// Reaching it means that Lua was entered without protection: a bug of ours, never a script's.
-unsafe extern "C-unwind" fn panic_outside_of_calls(_: *mut lua_State) -> c_int {
+extern "C-unwind" fn panic_outside_of_calls(_: *mut lua_State) -> c_int {
     eprintln!("moonlet: a Lua error was raised outside of any protected call");
     std::process::abort();
 }
