@@ -66,9 +66,9 @@ pub(crate) fn enter_shared(
     inner: impl FnOnce(&mut Caller<'_>) -> ApiResult,
 ) -> Reply {
     let process = stack.control().process().cast::<Process>();
-    // SAFETY: `Process::new` bound the VM to its process. The worker that runs it keeps no
-    // reference across the resume that led here, and API functions do not nest: nothing that
-    // an inner function calls runs Lua code of this process.
+    // SAFETY: `run_timeslice` bound the VM to the process that it runs, and neither it nor `after_resume`
+    // uses a reference across the resume that led here. Shells are called by Lua alone (V6), and no
+    // inner function runs Lua code of its process: so there is no other `Caller` of it.
     let process = unsafe { &mut *process };
     let mut caller = Caller { stack, process };
     match inner(&mut caller) {

@@ -420,10 +420,13 @@ fn fill_all(stack: Stack) -> Reply {
 /// Whether main runs, not a chunk.
 ///
 /// # Safety
-/// `lua` is the running state of one of our VMs.
+/// `lua` is the running state of one of our VMs, in a C function that holds no [`Caller`].
 pub(crate) unsafe fn is_in_main(lua: *mut lua_State) -> bool {
-    // SAFETY: the VM is bound to its process, which nobody else touches while its code runs.
-    unsafe { (*Control::of(lua).process().cast::<Process>()).stage == Stage::Main }
+    // SAFETY: the caller passes the running state of one of our VMs.
+    let process = unsafe { Control::of(lua) }.process().cast::<Process>();
+    // SAFETY: `run_timeslice` bound the VM to the process that it runs, and uses no reference to it
+    // while Lua code runs; this is not inside of an inner function, so there is no `Caller` either.
+    unsafe { (*process).stage == Stage::Main }
 }
 
 function!(shared require, require_inner);

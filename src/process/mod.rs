@@ -176,13 +176,14 @@ impl Process {
         process
     }
 
-    /// Makes the VM and its main coroutine those of this process.
+    /// Makes the VM and its main coroutine those of this process. Where that is, each time slice says
+    /// (`timeslice.rs`).
     fn bind(&mut self) {
         let main = self.inside.coroutines.reserve();
         debug_assert_eq!(main, MAIN);
-        let address: *mut Process = self;
-        let kill = self.slot().kill_word();
-        self.vm.control().bind(address.cast(), kill);
+        // SAFETY: the slot lives as long as the node, which outlives its processes (`lasting.rs`), and
+        // the control goes with this process.
+        unsafe { self.vm.control().bind_kill(self.slot().kill_word()) };
         self.slot().set_vm(&self.vm);
     }
 

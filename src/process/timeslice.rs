@@ -36,8 +36,13 @@ pub(crate) enum Step {
 /// The caller moved the slot's state to running (or claimed the slot), so this thread alone
 /// uses the process; `process` is the one in the slot.
 pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> Step {
-    // SAFETY: the caller's duty; the control block does not move.
+    // SAFETY: the caller passes the process of this thread. Its control lies in the block of its VM, which
+    // stays until the slice is over: only `replace.rs` and `death.rs` drop a VM, after it.
     let control = unsafe { &*ptr::from_ref((*process).vm.control()) };
+    // SAFETY: the process lives as long as this slice, outside of which its Lua code does not run; here
+    // no reference to it is used across a resume. All references that are made of it meanwhile, here
+    // and in the API, come from this one pointer.
+    unsafe { control.bind(process.cast()) };
     control.set_reductions(reductions);
     loop {
         // SAFETY: no Lua code of this process runs now, so nobody else has a reference.

@@ -5,8 +5,8 @@
 //! touches a control, so its fields are cells; the one exception, `kill`, is an atomic of the
 //! process's slot.
 //!
-//! Nothing here ever holds a reference across a call into Lua: collectors run there, and the
-//! finalizers of our own userdata append to `released`.
+//! - **C1** Nothing here holds a reference into a cell across a call into Lua: collectors run there,
+//!   and the finalizers of our own userdata append to `released`.
 
 #![allow(unsafe_code)]
 
@@ -109,8 +109,8 @@ pub(crate) struct Control {
     arena: UnsafeCell<Arena>,
 }
 
-// SAFETY: all of it belongs to one process; the state word of its slot makes sure that one
-// thread at a time runs it. `kill` points into a slot, which is never freed while a process is.
+// SAFETY: what the cells own (an arena, lists, shared strings) is Send, and nothing else refers to it.
+// `process` is followed by the thread that runs the VM (`bind`), and `kill` leads to an atomic.
 unsafe impl Send for Control {}
 
 impl Control {
@@ -134,11 +134,14 @@ impl Control {
     /// The control of the VM that `lua` belongs to.
     ///
     /// # Safety
-    /// `lua` is a live state of a VM made by `Vm::new`, which outlives `'a`.
+    /// `lua` is a live state of one of our VMs, which this thread alone has and which outlives `'a`.
     pub(crate) unsafe fn of<'a>(lua: *mut lua_State) -> &'a Control {
-        // SAFETY: `Vm` wrote the address of the control in its block into the extra space of the
-        // main state before any coroutine was made, and Lua copies it into each.
-        unsafe { &*ptr::with_exposed_provenance::<Control>(*extra(lua) & !MARKS) }
+        // SAFETY: the caller passes a live state, in front of which its extra space lies.
+        let word = unsafe { *extra(lua) };
+        // SAFETY: `attach` wrote the address of the control into the main state before there was a
+        // coroutine, and Lua copies the word into each; `set_mark` changes the low bits only. The
+        // control lies in the block of the VM, which the caller says outlives `'a`.
+        unsafe { &*ptr::with_exposed_provenance::<Control>(word & !MARKS) }
     }
 
     /// Where the fields lie that every call of the API uses: in two places, for all of them in one cache
@@ -146,68 +149,77 @@ impl Control {
     pub(crate) const USED_AT: [usize; 2] =
         [offset_of!(Control, process), offset_of!(Control, reductions)];
 
+    /// Calls `use_it`, which must not enter Lua and not come here again, with the arena.
+    fn with_arena<R>(&self, use_it: impl FnOnce(&mut Arena) -> R) -> R {
+        // SAFETY: the thread that has the VM alone is here, as a control is not Sync. No request is
+        // under way: Lua comes to `allocate` only while it runs, and calls back only behind that. All
+        // callers are methods of this type whose closures ask the arena and return (C1).
+        use_it(unsafe { &mut *self.arena.get() })
+    }
+
     pub(in crate::vm) fn arena_ptr(&self) -> *mut Arena {
         self.arena.get()
     }
 
     pub(in crate::vm) fn save_arena(&self) -> Saved {
-        // SAFETY: as in `used_bytes`.
-        unsafe { (*self.arena.get()).save() }
+        self.with_arena(|arena| arena.save())
     }
 
     pub(in crate::vm) fn first_length(&self) -> Option<usize> {
-        // SAFETY: as in `used_bytes`.
-        unsafe { (*self.arena.get()).first_length() }
+        self.with_arena(|arena| arena.first_length())
     }
 
     pub(in crate::vm) fn first_size(&self) -> usize {
-        // SAFETY: as in `used_bytes`.
-        unsafe { (*self.arena.get()).first_size() }
+        self.with_arena(|arena| arena.first_size())
     }
 
     pub(in crate::vm) fn staying(&self) -> Option<Staying> {
-        // SAFETY: as in `used_bytes`.
-        unsafe { (*self.arena.get()).staying() }
+        self.with_arena(|arena| arena.staying())
     }
 
     /// Sets the limit of the memory in use, in bytes, 0 for none.
     pub(crate) fn set_memory_limit(&self, limit: usize) {
-        // SAFETY: as in `used_bytes`.
-        unsafe { (*self.arena.get()).set_limit(limit) };
+        self.with_arena(|arena| arena.set_limit(limit));
     }
 
     #[cfg(feature = "bench")]
     pub(in crate::vm) fn spans(&self) -> Vec<Span> {
-        // SAFETY: as in `used_bytes`.
-        unsafe { (*self.arena.get()).spans() }
+        self.with_arena(|arena| arena.spans())
     }
 
     #[cfg(feature = "bench")]
     pub(in crate::vm) fn large_bytes(&self) -> usize {
-        // SAFETY: as in `used_bytes`.
-        unsafe { (*self.arena.get()).large_bytes() }
+        self.with_arena(|arena| arena.large_bytes())
     }
 
     /// Where the arena's fresh memory begins.
     pub(crate) fn frontier(&self) -> *const u8 {
-        // SAFETY: as in `used_bytes`.
-        unsafe { (*self.arena.get()).frontier() }
+        self.with_arena(|arena| arena.frontier())
     }
 
     pub(crate) fn used_bytes(&self) -> usize {
-        // SAFETY: only this thread uses the arena and no allocation is under way here.
-        unsafe { (*self.arena.get()).used() }
+        self.with_arena(|arena| arena.used())
     }
 
     pub(crate) fn set_may_refuse(&self, may_refuse: bool) -> bool {
-        // SAFETY: as in `used_bytes`.
-        unsafe { (*self.arena.get()).set_may_refuse(may_refuse) }
+        self.with_arena(|arena| arena.set_may_refuse(may_refuse))
     }
 
-    /// Binds the VM to its process and to the kill word of the process's slot.
-    pub(crate) fn bind(&self, process: *mut c_void, kill: *const AtomicU32) {
-        self.process.set(process);
+    /// Binds the VM to the kill word of its process's slot.
+    ///
+    /// # Safety
+    /// `kill` outlives this control.
+    pub(crate) unsafe fn bind_kill(&self, kill: *const AtomicU32) {
         self.kill.set(kill);
+    }
+
+    /// Says where the process is that the VM belongs to; what Lua calls from now on uses it.
+    ///
+    /// # Safety
+    /// Until this is called again, `process` is alive and nobody uses it while Lua runs in this VM:
+    /// functions of the API make references of it then.
+    pub(crate) unsafe fn bind(&self, process: *mut c_void) {
+        self.process.set(process);
     }
 
     pub(crate) fn process(&self) -> *mut c_void {
@@ -222,8 +234,7 @@ impl Control {
 
     /// Calls `use_it`, which must not enter Lua, with the memory limit of the VM.
     pub(in crate::vm) fn with_limit<R>(&self, use_it: impl FnOnce(&mut Limit) -> R) -> R {
-        // SAFETY: as in `used_bytes`; the reference ends with this call.
-        use_it(unsafe { (*self.arena.get()).limit() })
+        self.with_arena(|arena| use_it(arena.limit()))
     }
 
     /// At the end of a step: places the mark where the collector begins its next cycle, and tells
@@ -275,8 +286,8 @@ impl Control {
         if kill.is_null() {
             return KILL_NONE;
         }
-        // SAFETY: `bind` got a pointer into the slot of the process; slots live as long as the
-        // process table. Acquire pairs with the Release in `Slot::kill`.
+        // Acquire pairs with the Release in `Slot::request_kill`.
+        // SAFETY: it is not null, so the caller of `bind_kill` vouches that it outlives this control.
         unsafe { (*kill).load(Ordering::Acquire) }
     }
 
@@ -347,87 +358,88 @@ impl Control {
     /// Called by finalizers of our userdata, in the middle of anything: notes what the userdata
     /// stood for, and takes the charge for its `bytes` back.
     pub(crate) fn release(&self, what: Released, bytes: usize) {
-        // SAFETY: `released` is only touched here and in `take_released`, neither of which
-        // calls into Lua while it holds the reference.
+        // SAFETY: one thread is here, as a control is not Sync, and the reference ends before Lua is
+        // entered (C1): `release`, `take_released` and `has_released` alone touch this cell.
         unsafe { (*self.released.get()).push(what) };
         self.discharge(bytes);
     }
 
     pub(crate) fn take_released(&self) -> Vec<Released> {
-        // SAFETY: as in `release`.
+        // SAFETY: one thread is here, and the reference ends with this statement (C1).
         unsafe { std::mem::take(&mut *self.released.get()) }
     }
 
     pub(crate) fn has_released(&self) -> bool {
-        // SAFETY: as in `release`.
+        // SAFETY: one thread is here, and the reference ends with this statement (C1).
         unsafe { !(*self.released.get()).is_empty() }
     }
 
     /// Notes that one more Lua string refers to `bytes`, and charges the process for them.
     pub(crate) fn hold_external(&self, bytes: &SharedBytes) {
-        // SAFETY: the map and the arena are touched for the length of this call only, which
-        // does not enter Lua.
-        unsafe {
-            let held = (*self.externals.get())
-                .get_or_insert_default()
-                .entry(bytes.as_ptr() as usize)
-                .or_insert_with(|| External { bytes: bytes.clone(), strings: 0 });
-            held.strings += 1;
-            (*self.arena.get()).charge(bytes.len());
-        }
+        // SAFETY: one thread is here, and the reference ends with this function, which does not enter
+        // Lua (C1): `free_external` is not called meanwhile.
+        let externals = unsafe { &mut *self.externals.get() };
+        let held = externals
+            .get_or_insert_default()
+            .entry(bytes.as_ptr() as usize)
+            .or_insert_with(|| External { bytes: bytes.clone(), strings: 0 });
+        held.strings += 1;
+        self.charge(bytes.len());
     }
 
     /// Charges the process for bytes that a userdata stands for.
     pub(crate) fn charge(&self, bytes: usize) {
-        // SAFETY: as in `used_bytes`.
-        unsafe { (*self.arena.get()).charge(bytes) };
+        self.with_arena(|arena| arena.charge(bytes));
     }
 
     /// Takes [`Control::charge`] back.
     pub(crate) fn discharge(&self, bytes: usize) {
-        // SAFETY: as in `used_bytes`.
-        unsafe { (*self.arena.get()).discharge(bytes) };
+        self.with_arena(|arena| arena.discharge(bytes));
     }
 
     /// The shared bytes that the Lua string at `start` refers to, if it is one of ours.
     pub(crate) fn external(&self, start: *const u8) -> Option<SharedBytes> {
-        // SAFETY: as in `hold_external`.
+        // SAFETY: one thread is here, and the reference ends with this function, which does not enter
+        // Lua (C1).
         let held = unsafe { (*self.externals.get()).as_ref()?.get(&(start as usize)) };
         held.map(|held| held.bytes.clone())
     }
 
     /// Whether Lua refers to memory outside of the arena, or to things on the Rust side.
     pub(crate) fn holds_others(&self) -> bool {
-        // SAFETY: as in `hold_external`.
+        // SAFETY: one thread is here, and the reference ends with this statement (C1).
         let has_externals =
             unsafe { (*self.externals.get()).as_ref().is_some_and(|all| !all.is_empty()) };
         has_externals || self.has_released()
     }
 
     fn drop_external(&self, start: *const u8, len: usize) {
-        // SAFETY: as in `hold_external`.
-        unsafe {
-            if let Some(externals) = &mut *self.externals.get()
-                && let Some(held) = externals.get_mut(&(start as usize))
-            {
-                held.strings -= 1;
-                if held.strings == 0 {
-                    externals.remove(&(start as usize));
-                }
+        // SAFETY: one thread is here, in the collector, which Lua enters from no method of this type
+        // (C1); the reference ends with this function, which does not enter Lua.
+        if let Some(externals) = unsafe { &mut *self.externals.get() }
+            && let Some(held) = externals.get_mut(&(start as usize))
+        {
+            held.strings -= 1;
+            if held.strings == 0 {
+                externals.remove(&(start as usize));
             }
-            (*self.arena.get()).discharge(len);
         }
+        self.discharge(len);
     }
 }
 
 /// The free function of external strings: gives one reference back.
+///
+/// # Safety
+/// For Lua to call, of a string that `Stack::push_shared` made.
 pub(crate) unsafe extern "C" fn free_external(
     user: *mut c_void,
     start: *mut c_void,
     size: usize,
     _new: usize,
 ) -> *mut c_void {
-    // SAFETY: `stack::push_shared` passes the control of the VM that owns the string.
+    // SAFETY: `Stack::push_shared` passes the control of the VM that has the string; the collector of
+    // that VM calls this, so both are alive. When a VM is dropped Lua frees no string.
     let control = unsafe { &*user.cast::<Control>() };
     // Lua passes the length with the closing NUL.
     control.drop_external(start.cast(), size - 1);
@@ -437,30 +449,32 @@ pub(crate) unsafe extern "C" fn free_external(
 /// # Safety
 /// `lua` is a live state.
 unsafe fn extra(lua: *mut lua_State) -> *mut usize {
-    // SAFETY: Lua reserves LUA_EXTRASPACE bytes in front of every state.
+    // SAFETY: the caller passes a state, and Lua allocates each behind LUA_EXTRASPACE bytes, which are
+    // a word and aligned to one.
     unsafe { lua.cast::<u8>().sub(LUA_EXTRASPACE).cast::<usize>() }
 }
 
 /// Writes the control's address into a main state.
 ///
 /// # Safety
-/// `lua` is a main state without coroutines, and `control` outlives it.
+/// `lua` is a live main state without coroutines, which this thread alone has; `control` outlives it.
 pub(in crate::vm) unsafe fn attach(lua: *mut lua_State, control: &Control) {
-    // SAFETY: the caller vouches for `lua`.
+    // SAFETY: the caller passes a live state, and this thread alone has its VM; the word in front is ours.
     unsafe { *extra(lua) = ptr::from_ref(control).expose_provenance() };
 }
 
 /// # Safety
-/// `lua` is a live state of a VM made by `Vm::new`.
+/// `lua` is a live state of one of our VMs, which this thread alone has.
 pub(crate) unsafe fn has_mark(lua: *mut lua_State, mark: Mark) -> bool {
-    // SAFETY: the caller vouches for `lua`.
+    // SAFETY: the caller passes a live state, and this thread alone has its VM; the word in front is ours.
     unsafe { *extra(lua) & mark as usize != 0 }
 }
 
 /// # Safety
-/// `lua` is a live coroutine (not the main state) of a VM made by `Vm::new`.
+/// `lua` is a live coroutine (not the main state) of one of our VMs, which this thread alone has.
 pub(crate) unsafe fn set_mark(lua: *mut lua_State, mark: Mark, on: bool) {
-    // SAFETY: the caller vouches for `lua`; the address bits stay as they are.
+    // SAFETY: the caller passes a live state, and this thread alone has its VM; the word in front is
+    // ours. The bits of the address, which `Control::of` reads, stay as they are.
     unsafe {
         let word = extra(lua);
         *word = if on { *word | mark as usize } else { *word & !(mark as usize) };
