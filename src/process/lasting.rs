@@ -1,5 +1,5 @@
-//! References from a process to what outlives it: its node, and the definitions that the node
-//! has loaded.
+//! References from a process to what outlives it: its node, its slot, and the definitions that the
+//! node has loaded.
 //!
 //! Without a count: one that every start and end of a process changes would be fought over by all
 //! workers, and what lies beside it read from another core each time. None is needed, as a process
@@ -11,7 +11,7 @@
 //!   that worker.
 //! - A process that is only tried (`spawn/ready.rs`) is gone before the spawn that tries it is over.
 //!
-//! The definitions lie in the node, which drops none and changes none.
+//! The slots and definitions lie in the node, which moves and drops none.
 
 #![allow(unsafe_code)]
 
@@ -25,7 +25,8 @@ impl<T> Lasting<T> {
     /// Makes one without a lifetime.
     ///
     /// # Safety
-    /// The node must outlive it: it goes into a process of that node, or nowhere.
+    /// The node outlives it and all copies of it, and has `to` as long as it lives: they go into a
+    /// process of that node, into a request for one, or nowhere.
     pub(crate) unsafe fn new(to: &T) -> Self {
         Lasting(NonNull::from(to))
     }
@@ -35,7 +36,8 @@ impl<T> Deref for Lasting<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: whoever called `new` put it where the node outlives it.
+        // SAFETY: the caller of `new` vouches that the node, and with it this, outlives the value: the top
+        // of this file says why it does for what is in a process.
         unsafe { self.0.as_ref() }
     }
 }
@@ -48,7 +50,7 @@ impl<T> Clone for Lasting<T> {
 
 impl<T> Copy for Lasting<T> {}
 
-// SAFETY: it is a shared reference.
+// SAFETY: it gives shared references and nothing else, which other threads may have of what is Sync.
 unsafe impl<T: Sync> Send for Lasting<T> {}
-// SAFETY: as above.
+// SAFETY: a reference to it gives shared references and nothing else, as the value itself does.
 unsafe impl<T: Sync> Sync for Lasting<T> {}

@@ -41,9 +41,6 @@ use crate::slot::Slot;
 use objects::Objects;
 use traceback::Wrapped;
 
-use std::num::NonZero;
-use std::ptr::NonNull;
-
 use crate::node::Node;
 use crate::payload::{self, Payload};
 use crate::pid::ProcessId;
@@ -54,6 +51,7 @@ use crate::vm::lua::resume::CoroutineState;
 use crate::vm::lua::stack::Stack;
 use lasting::Lasting;
 use spawn::{Relation, Spawner};
+use std::num::NonZero;
 
 /// What a process is doing besides its coroutines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +83,7 @@ impl LastDestination {
 pub(crate) struct Process {
     pub(crate) inside: Inside,
     pub(crate) vm: Vm,
-    slot: NonNull<Slot>,
+    slot: Lasting<Slot>,
     pub(crate) node: Lasting<Node>,
     pub(crate) id: ProcessId,
     /// What it got from its spawner; upgrades keep it.
@@ -125,15 +123,18 @@ pub(crate) struct Process {
 #[cfg(all(target_pointer_width = "64", not(loom)))]
 const _: () = assert!(size_of::<Process>() <= 512);
 
-// SAFETY: `slot` points into the node's table, which any thread may use; the rest is Send.
-unsafe impl Send for Process {}
+// Workers hand processes on.
+const _: fn() = || {
+    fn is_send<T: Send>() {}
+    is_send::<Process>();
+};
 
 impl Process {
     /// Makes the process for the slot that its number names.
     ///
     /// # Safety
-    /// The process goes into that slot of the node, which has loaded the definition, or it is dropped
-    /// before the caller is done with both.
+    /// The calling thread holds that slot. The process goes into the slot, which is one of this node, as
+    /// the definition is, or it is dropped before the caller is done with both.
     pub(crate) unsafe fn new(
         vm: Vm,
         id: ProcessId,
@@ -142,9 +143,11 @@ impl Process {
         definition: &Definition,
         context: Inherited,
     ) -> Box<Process> {
-        let slot = NonNull::from(node.slots.slot(id.uniq).expect("a process has a slot"));
-        // SAFETY: the caller's duty; `lasting.rs` says why the node outlives what is in its slots.
-        let (node, definition) = unsafe { (Lasting::new(node), Lasting::new(definition)) };
+        let slot = node.slots.slot(id.uniq).expect("a process has a slot");
+        // SAFETY: the caller vouches that the process goes into a slot of the node or is dropped before
+        // the node. So the node outlives it (`lasting.rs`), with its table of slots and its definitions.
+        let (slot, node, definition) =
+            unsafe { (Lasting::new(slot), Lasting::new(node), Lasting::new(definition)) };
         let mut process = Box::new(Process {
             inside: Inside::new(),
             vm,
@@ -188,9 +191,7 @@ impl Process {
     }
 
     pub(crate) fn slot(&self) -> &Slot {
-        // SAFETY: `new` took the address from the node's table, whose slots never move and live
-        // as long as the node, which outlives its processes (`lasting.rs`).
-        unsafe { self.slot.as_ref() }
+        &self.slot
     }
 
     /// Notes that Lua took a message; the mailbox hears of it in batches.
@@ -225,8 +226,7 @@ impl Process {
             // It is for the process that will have the slot.
             return;
         }
-        // SAFETY: as in `slot`; borrowed apart from the fields that are changed below.
-        let slot = unsafe { self.slot.as_ref() };
+        let slot = self.slot;
         let (channels, coroutines) = (&mut self.inside.channels, &mut self.inside.coroutines);
         let drained = self.inside.subscriptions.drain(
             self.id.uniq,
@@ -381,7 +381,8 @@ impl Process {
     fn finished(&mut self, id: u32, state: CoroutineState, results: i32) -> Option<Step> {
         if id != MAIN {
             // What is left on its stack would look like a function that waits for its first call.
-            // SAFETY: the coroutine has returned, and this thread runs its process.
+            // SAFETY: the registry keeps the state alive until `unanchor` below; this thread runs the
+            // process, whose arena refuses nothing between two resumes. `resume` left the results on top.
             unsafe { Stack::new(state.lua()) }.pop(results);
             self.inside.coroutines.remove(id);
             self.unanchor(id);

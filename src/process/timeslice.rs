@@ -33,8 +33,9 @@ pub(crate) enum Step {
 /// Runs a process until it waits, ends, or has used its slice.
 ///
 /// # Safety
-/// The caller moved the slot's state to running (or claimed the slot), so this thread alone
-/// uses the process; `process` is the one in the slot.
+/// The caller moved the state of the process's slot to running, or claimed the slot, so this thread
+/// alone uses the process. The caller has no reference to it and makes none before this is over, nor
+/// after it if the answer is [`Step::Waiting`]: the process belongs to any thread then.
 pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> Step {
     // SAFETY: the caller passes the process of this thread. Its control lies in the block of its VM, which
     // stays until the slice is over: only `replace.rs` and `death.rs` drop a VM, after it.
@@ -45,7 +46,8 @@ pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> St
     unsafe { control.bind(process.cast()) };
     control.set_reductions(reductions);
     loop {
-        // SAFETY: no Lua code of this process runs now, so nobody else has a reference.
+        // SAFETY: this thread alone uses the process (the caller's duty), and no Lua code of it runs now,
+        // so the API has no reference. This one is not used across the resume below.
         let this = unsafe { &mut *process };
         if control.is_past_limit() {
             this.vm.collect_past_limit();
@@ -57,19 +59,21 @@ pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> St
         this.drain();
         this.fire_timers();
         let Some((id, state, arguments)) = this.inside.coroutines.next() else {
-            match this.rest_if_idle() {
+            // SAFETY: the caller's duty; no reference is used from here on, but for a new one.
+            match unsafe { rest_if_idle(process) } {
                 Rest::Waiting => return Step::Waiting,
                 Rest::Again => continue,
             }
         };
-        // SAFETY: the state belongs to this process and is not running; `this` is not used
-        // until the resume is over.
+        // SAFETY: the process's coroutines are states of its VM that the registry keeps, and those that
+        // are ready do not run. This thread alone has the VM, and uses no reference to the process
+        // until the resume is over: the API makes its own.
         let result = unsafe { resume::resume(state.lua(), arguments) };
-        // SAFETY: the caller's duty; no reference is held here.
+        // SAFETY: the caller's duty is the same there, and no reference from before the resume is used.
         if let Some(step) = unsafe { after_resume(process, control, id, state, result) } {
             return step;
         }
-        // SAFETY: as above.
+        // SAFETY: the resume is over, so this thread has the only reference again.
         let this = unsafe { &mut *process };
         if this.inside.coroutines.has_ready() {
             if control.reductions() == 0 && control.leave().is_none() {
@@ -77,18 +81,40 @@ pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> St
                 this.report_heap();
                 return Step::Spent;
             }
-        } else if control.leave().is_none() && this.rest_if_idle() == Rest::Waiting {
-            // What arrives from here on finds it waiting; what has arrived before has notified
-            // it, so this does not look into the mailbox once more.
-            return Step::Waiting;
+        } else if control.leave().is_none() {
+            // SAFETY: the caller's duty; no reference is used from here on, but for a new one.
+            if unsafe { rest_if_idle(process) } == Rest::Waiting {
+                // What arrives from here on finds it waiting; what has arrived before has notified
+                // it, so this does not look into the mailbox once more.
+                return Step::Waiting;
+            }
         }
     }
+}
+
+/// Gives the process up until something arrives, when no coroutine is ready and nothing taken from
+/// the mailbox is left to be routed. A function of the pointer, since another thread may run and even
+/// free the process before it returns.
+///
+/// # Safety
+/// As for [`run_timeslice`]; no Lua code of the process runs.
+#[inline]
+unsafe fn rest_if_idle(process: *mut Process) -> Rest {
+    // SAFETY: this thread alone uses the process until the transition below (the caller's duty), and no
+    // Lua code of it runs.
+    let this = unsafe { &mut *process };
+    if !this.settle_to_rest() {
+        return Rest::Again;
+    }
+    // The slot outlives the process.
+    let slot = this.slot;
+    slot.state.transition_to_waiting()
 }
 
 /// What a resume of the coroutine `id` led to; `None` to go on with the slice.
 ///
 /// # Safety
-/// As for [`run_timeslice`].
+/// As for [`run_timeslice`]; the resume is over, and `state` is the coroutine's.
 unsafe fn after_resume(
     process: *mut Process,
     control: &Control,
@@ -96,7 +122,7 @@ unsafe fn after_resume(
     state: CoroutineState,
     result: resume::Outcome,
 ) -> Option<Step> {
-    // SAFETY: the caller's duty; the resume is over.
+    // SAFETY: this thread alone uses the process (the caller's duty), and the resume is over.
     let this = unsafe { &mut *process };
     match result {
         resume::Outcome::Yielded(Yield::Wait | Yield::Leave) => {}
@@ -127,11 +153,13 @@ unsafe fn after_resume(
                 outcome::memory_limit(limit)
             } else {
                 let (definition, wrapped) = (this.definition, this.wrapped.take());
-                // SAFETY: as for the resume; `this` is not used until it is over.
+                // SAFETY: `state` is the coroutine that has just failed, of the VM that this thread has.
+                // No reference to the process is used until the call is over: `definition` is not in it,
+                // and `this` is made anew below.
                 unsafe { outcome::of_failure(state, &definition.chunks, wrapped) }
             };
             if control.leave().is_none() {
-                // SAFETY: as above.
+                // SAFETY: the variables were closed, so no Lua code runs and this is the only reference.
                 let this = unsafe { &mut *process };
                 return Some(this.ended(this.chunk_failed(failure)));
             }
@@ -189,12 +217,11 @@ impl Process {
         }
     }
 
-    /// Gives the process up until something arrives, when no coroutine is ready and nothing
-    /// taken from the mailbox is left to be routed.
+    /// Does what is to be done before the process waits; false if it has something to do.
     #[inline]
-    fn rest_if_idle(&mut self) -> Rest {
+    fn settle_to_rest(&mut self) -> bool {
         if self.inside.subscriptions.has_pending() || self.vm.control().is_past_limit() {
-            return Rest::Again;
+            return false;
         }
         self.flush_taken();
         let deadline = self.slot().deadline();
@@ -206,7 +233,7 @@ impl Process {
             }
         }
         self.report_heap();
-        self.slot().state.transition_to_waiting()
+        true
     }
 
     /// Tells senders how much memory is in use, at the end of a step, and collects if one of them
