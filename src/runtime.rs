@@ -307,7 +307,9 @@ impl Runtime {
             }
         }
         if all_ended {
-            self.drop_processes();
+            // SAFETY: the threads in `threads` were joined: workers, monitor and supervisor. `shutdown` and `drop` have the runtime to themselves, and the command, the only
+            // other caller, has one thread that calls it.
+            unsafe { self.drop_processes() };
         }
         self.node.tickets.close_all();
     }
@@ -321,12 +323,18 @@ impl Runtime {
         }
     }
 
-    /// Frees processes that no worker ended; only when all workers are gone.
-    fn drop_processes(&self) {
+    /// Frees processes that no worker ended.
+    ///
+    /// # Safety
+    /// No other thread holds a slot of the node or will: its workers and its supervisor have ended, and
+    /// no other thread calls this runtime. (The threads of its streams only put events into mailboxes.)
+    unsafe fn drop_processes(&self) {
         for slot in self.node.slots.used() {
-            // SAFETY: no thread runs processes any more.
+            // SAFETY: the caller vouches that no other thread holds the slot, so none runs the process.
             let process = unsafe { take_process(slot) };
-            if process.is_none() && take_request(slot).is_none() {
+            // SAFETY: the caller vouches that no other thread holds the slot or will.
+            let request = unsafe { take_request(slot) };
+            if process.is_none() && request.is_none() {
                 continue;
             }
             let mut unread = slot.stop_resolving();

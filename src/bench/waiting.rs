@@ -146,11 +146,11 @@ impl Waiting {
             let vm = &process.vm;
             let before = template.figures(vm);
             let difference = template.pack(vm).expect("it began as a copy of the template");
-            // SAFETY: packed just now, and nothing runs in between.
-            let is_back = unsafe {
-                difference.wipe(RUBBISH);
-                template.restore(vm, &difference)
-            };
+            // SAFETY: `pack` has just made it of this VM, which `hold` keeps from running until it is back.
+            unsafe { difference.wipe(RUBBISH) };
+            // SAFETY: this template has made it of this VM, which was not used since: `wipe` changed only
+            // what this puts back.
+            let is_back = unsafe { template.restore(vm, &difference) };
             assert!(is_back, "what was packed can be unpacked");
             assert_eq!(template.figures(vm), before, "nothing was lost");
             Packed(difference)
@@ -168,7 +168,8 @@ impl Waiting {
         let notified = slot.state.notify(pid::generation_of(sleeper.0.uniq));
         assert_eq!(notified, Notify::Schedule, "the process waits");
         slot.state.transition_to_running();
-        // SAFETY: the state is running now, by this thread.
+        // SAFETY: this thread moved the state to running, so it holds the slot; a process that waits has
+        // a VM and no reference to it.
         let process = unsafe { &*process_in(slot) };
         let template = template_of(process);
         let result = act(process, template.expect("the definition has a template"));
@@ -181,24 +182,33 @@ impl Waiting {
         while let Some(runnable) = self.node.scheduler.take_injected() {
             let slot = self.node.slots.slot(runnable.into()).expect("it was scheduled");
             slot.state.transition_to_running();
-            let process = deferred::process_of(&self.node, slot);
+            // SAFETY: this thread moved the state to running, so it holds the slot, of this node.
+            let process = unsafe { deferred::process_of(&self.node, slot) };
             assert!(!process.is_null(), "memory is left");
-            // SAFETY: as in `hold`.
+            // SAFETY: this thread holds the slot, whose process this is, and has no reference to it.
             let step = unsafe { process::run_timeslice(process, self.node.reductions) };
-            self.after(slot, step);
+            // SAFETY: the step is the one of the slice that this thread has just run in this slot.
+            unsafe { self.after(slot, step) };
         }
     }
 
-    fn after(&self, slot: &Slot, step: Step) {
+    /// # Safety
+    /// `run_timeslice` has answered `step` on this thread for the process in this slot. Unless that is
+    /// [`Step::Waiting`], this thread holds the slot still.
+    unsafe fn after(&self, slot: &Slot, step: Step) {
         match step {
             Step::Waiting => {}
             Step::Spent | Step::Interrupted => {
                 slot.state.transition_to_scheduled();
                 self.node.scheduler.schedule_last(slot.index());
             }
-            Step::Started => start::started(&self.node, slot),
-            Step::ChunkEnded(outcome) => start::failed(&self.node, slot, outcome),
-            Step::Ended(outcome) => death::end(&self.node, slot, outcome),
+            // SAFETY: this thread holds the slot (the caller's duty), and its slice is over: there is a
+            // process in it, and no reference to that.
+            Step::Started => unsafe { start::started(&self.node, slot) },
+            // SAFETY: as a slice ended with this, the thread holds the slot and its process.
+            Step::ChunkEnded(outcome) => unsafe { start::failed(&self.node, slot, outcome) },
+            // SAFETY: as a slice ended with this, the thread holds the slot and its process.
+            Step::Ended(outcome) => unsafe { death::end(&self.node, slot, outcome) },
             Step::Upgrading => unreachable!("no process of a bench asks for new code"),
         }
     }

@@ -60,14 +60,15 @@ pub(super) fn live(
     let slot = match way {
         Way::Ready => {
             let slot = defer(&node)?;
-            assert!(!deferred::process_of(&node, slot).is_null(), "memory is left");
+            assert!(is_made(&node, slot), "memory is left");
             slot
         }
         _ => build(&node, request()).expect("the process is made"),
     };
     let refusal = definition(&node).template.get().and_then(|template| template.as_ref().err());
     let life = run(slot);
-    // SAFETY: this thread holds the process, which does not run; `build` leaked the box.
+    // SAFETY: this thread claimed the slot or moved its state to running, and the node has no worker: it
+    // holds the slot, even if the process waits. `run` left no reference.
     let process = unsafe { take_process(slot) };
     drop(death::retire(&node, slot, process));
     death::release(&node, slot);
@@ -98,15 +99,23 @@ fn defer(node: &Node) -> Option<&Slot> {
 
 fn defer_in<'a>(node: &Node, slot: &'a Slot, definition: &Definition) -> Option<&'a Slot> {
     // As if it were the second start of its definition: the first never rehearses.
-    if (0..2).all(|_| ready::image(node, slot, definition).is_none()) {
+    // SAFETY: the callers have claimed the slot on this thread, of the node whose definition it is.
+    if (0..2).all(|_| unsafe { ready::image(node, slot, definition) }.is_none()) {
         drop(death::retire(node, slot, None));
         death::release(node, slot);
         return None;
     }
-    deferred::defer(node, slot, definition, request());
+    // SAFETY: the callers have claimed the slot on this thread, of the node whose definition it is.
+    unsafe { deferred::defer(node, slot, definition, request()) };
     assert_eq!(node.scheduler.take_injected(), Some(slot.index()), "it was scheduled");
     slot.state.transition_to_running();
     Some(slot)
+}
+
+/// Makes the process of a slot that `defer` gave; false if there is nothing to make it of.
+fn is_made(node: &Node, slot: &Slot) -> bool {
+    // SAFETY: `defer` moved the state to running on this thread, so it holds the slot, of this node.
+    !unsafe { deferred::process_of(node, slot) }.is_null()
 }
 
 /// How a process ends that is cancelled while its chunks are tried.
@@ -116,9 +125,10 @@ pub(super) fn end_of_cancelled(program: &Program) -> Option<String> {
     let event = Content::Cancel { from: None, at: 0, deadline: None };
     assert!(node.cancel(slot.uniq(), None, event), "it is alive");
     defer_in(&node, slot, definition)?;
-    assert!(!deferred::process_of(&node, slot).is_null(), "memory is left");
+    assert!(is_made(&node, slot), "memory is left");
     let end = run(slot).end;
-    // SAFETY: as in `live`.
+    // SAFETY: `defer_in` moved the state to running on this thread, and the node has no worker: it holds
+    // the slot, even if the process waits. `run` left no reference.
     let process = unsafe { take_process(slot) };
     drop(death::retire(&node, slot, process));
     death::release(&node, slot);
@@ -131,8 +141,9 @@ pub(super) fn unmade_is_gone(program: &Program) -> bool {
     let node = node(program, Way::Ready, 1, 0);
     let slot = defer(&node).expect("its chunk need not run");
     let uniq = slot.uniq();
-    drop(take_request(slot));
-    assert!(deferred::process_of(&node, slot).is_null(), "there is nothing to make it of");
+    // SAFETY: `defer` moved the state to running on this thread, so it holds the slot.
+    drop(unsafe { take_request(slot) });
+    assert!(!is_made(&node, slot), "there is nothing to make it of");
     node.slots.find(uniq).is_none() && node.host(0).processes() == 0
 }
 
@@ -173,13 +184,14 @@ fn definition(node: &Node) -> &Definition {
 }
 
 fn run(slot: &Slot) -> Life {
-    // SAFETY: `build` claimed the slot, so this thread alone has the process; it is looked at
-    // between time slices only, as everywhere below.
+    // SAFETY: the callers claimed the slot or moved its state to running, and the node has no worker: this
+    // thread alone uses the process. It is called between time slices, with no other reference.
     let used = || unsafe { (*process_in(slot)).vm.control().used_bytes() };
     let mut bytes = vec![used()];
     let mut before_main = 0;
     let end = loop {
-        // SAFETY: as above.
+        // SAFETY: this thread alone uses the process, as the callers hold the slot; `used` and the loop
+        // leave no reference.
         let step = unsafe { process::run_timeslice(process_in(slot), REDUCTIONS) };
         bytes.push(used());
         match step {
@@ -187,24 +199,27 @@ fn run(slot: &Slot) -> Life {
             Step::Waiting => break "it waits".to_owned(),
             Step::Upgrading => break "it asks for new code".to_owned(),
             Step::Ended(outcome) | Step::ChunkEnded(outcome) => break text_of(&outcome),
-            // SAFETY: as above.
-            Step::Started => unsafe {
-                let process = &mut *process_in(slot);
-                process.vm.calm_down();
+            Step::Started => {
+                // SAFETY: this thread alone uses the process, as the callers hold the slot; the slice is
+                // over, and this reference ends with the statement.
+                unsafe { &*process_in(slot) }.vm.calm_down();
                 before_main = bytes.len();
                 bytes.push(used());
+                // SAFETY: this thread alone uses the process, as the callers hold the slot, and the
+                // reference in `used` has ended.
+                let process = unsafe { &mut *process_in(slot) };
                 process.is_started = true;
                 process.start_main().expect("there are no arguments");
-            },
+            }
         }
     };
     // What has a finalizer is gone with the second collection.
     for _ in 0..2 {
-        // SAFETY: as above; no code of the process runs any more.
-        unsafe {
-            (*process_in(slot)).vm.collect();
-            (*process_in(slot)).drop_released();
-        }
+        // SAFETY: this thread alone uses the process, as the callers hold the slot; the slice is over, and
+        // the reference ends before `used`.
+        let process = unsafe { &mut *process_in(slot) };
+        process.vm.collect();
+        process.drop_released();
         bytes.push(used());
     }
     Life { bytes, before_main, end }

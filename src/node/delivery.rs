@@ -139,10 +139,12 @@ impl Node {
         let generation = pid::generation_of(message.destination());
         let accept = |slot: &Slot, message| {
             let Tenant::Process(process) = slot.tenant() else { return Err(message) };
-            // SAFETY: a process begins with its inside (`process/tenant.rs` checks that). `hand_over`
-            // moved the state out of waiting, so no other thread uses the process until it is
-            // scheduled below.
-            unsafe { process.cast::<Inside>().as_mut() }.accept(message)
+            // SAFETY: a process begins with its inside (`process/tenant.rs` checks that), and is alive
+            // while it is in its slot. `Slot::hand_over` calls this on the thread that has just moved
+            // the state out of waiting, and nothing schedules the process before `follow` below: so no
+            // other thread uses it, and no code of it runs.
+            let inside = unsafe { process.cast::<Inside>().as_mut() };
+            inside.accept(message)
         };
         let result = match slot.hand_over(generation, message, accept) {
             HandOver::Awake(message) => return Err(message),

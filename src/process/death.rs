@@ -16,9 +16,12 @@ use crate::slot::relations::Relations;
 use crate::vm::lua::control::{KILL_LINKED, KILL_NONE};
 
 /// Ends the process that the calling worker runs.
-pub(crate) fn end(node: &Node, slot: &Slot, outcome: Outcome) {
-    // SAFETY: the worker runs this process (its state is running), its slice is over and nobody else
-    // has a reference.
+///
+/// # Safety
+/// The calling thread holds the slot, one of the node's; the slice of the process is over and nobody has
+/// a reference to it.
+pub(crate) unsafe fn end(node: &Node, slot: &Slot, outcome: Outcome) {
+    // SAFETY: the caller holds the slot, and vouches that the process does not run and has no reference.
     let process = unsafe { take_process(slot) };
     finish(node, slot, process, outcome);
 }

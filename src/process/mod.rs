@@ -4,6 +4,12 @@
 //! slot's state to *running*; that worker alone holds `&mut Process`, and only between resumes:
 //! while Lua runs, API functions make their own reference from the VM's control block, so
 //! [`run_timeslice`] keeps none across a resume (`timeslice.rs`).
+//!
+//! - **P1** A thread *holds* a slot from when it moves the state word to running, out of waiting, or
+//!   claims the slot, until it moves the word on (`slot/state.rs`). Only the holder reads or changes
+//!   what is in the slot, and follows the pointer to the process. So functions that need it are unsafe.
+//! - **P2** The holder has at most one reference to the process at a time, and uses none while Lua code
+//!   of the process runs.
 
 #![allow(unsafe_code)]
 

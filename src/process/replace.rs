@@ -13,18 +13,25 @@ use crate::slot::Slot;
 
 /// Gives the process that the calling worker runs the code it asked for. On failure the old code
 /// is gone all the same, and the process has to end.
-pub(crate) fn replace(node: &Node, slot: &Slot) -> Result<(), Box<Failure>> {
-    // SAFETY: the worker runs this process (its state is running), its last slice is over and
-    // nobody else has a reference.
+///
+/// # Safety
+/// The calling thread holds the slot, one of the node's, in which there is a process; its slice is over
+/// and nobody has a reference to it.
+pub(crate) unsafe fn replace(node: &Node, slot: &Slot) -> Result<(), Box<Failure>> {
+    // SAFETY: the caller holds the slot, so the process in it is alive and no other thread uses it (P1);
+    // the caller vouches that it is there and has no other reference.
     let process = unsafe { &mut *process_in(slot) };
-    let replaced = renew(node, process);
+    // SAFETY: the slot is one of the node's, and so is the process in it.
+    let replaced = unsafe { renew(node, process) };
     if replaced.is_ok() {
         process.start_chunk(0);
     }
     replaced.map_err(|cause| Box::new(outcome::upgrade_failure(&cause)))
 }
 
-fn renew(node: &Node, process: &mut Process) -> Result<(), ApiError> {
+/// # Safety
+/// The process is one of the node's.
+unsafe fn renew(node: &Node, process: &mut Process) -> Result<(), ApiError> {
     let Some(upgrade) = process.upgrade.take() else {
         return Err(ApiError::invalid("no new code was asked for"));
     };
@@ -33,6 +40,8 @@ fn renew(node: &Node, process: &mut Process) -> Result<(), ApiError> {
         None => place::find_definition(node, process.definition.id.as_str().as_bytes())?,
     };
     let vm = place::new_vm(node, process.id.host, definition)?;
-    process.renew(vm, definition, upgrade.arguments);
+    // SAFETY: `find_definition` found the definition in the node, which is that of the process (the
+    // caller's duty).
+    unsafe { process.renew(vm, definition, upgrade.arguments) };
     Ok(())
 }

@@ -25,10 +25,14 @@ pub(crate) struct Upgrade {
 
 impl Process {
     /// Puts new code in place of the old; its first chunk is loaded by the caller.
-    pub(crate) fn renew(&mut self, vm: Vm, definition: &Definition, arguments: Payload) {
+    ///
+    /// # Safety
+    /// The definition is one of the node of this process, and `vm` was made of it.
+    pub(crate) unsafe fn renew(&mut self, vm: Vm, definition: &Definition, arguments: Payload) {
         self.vm = vm;
         self.filled_globals = definition.filled.clone();
-        // SAFETY: a definition of the node of this process.
+        // SAFETY: the caller passes a definition of the node of this process, which outlives the process
+        // (`lasting.rs`).
         self.definition = unsafe { Lasting::new(definition) };
         self.arguments = Some(Box::new(arguments));
         self.stage = Stage::Chunk(0);

@@ -14,7 +14,8 @@
 //! | exiting | free, next generation | the same |
 //!
 //! The word is the lock of the process: only the worker that moved it to *running* touches its
-//! VM and its private queues. `notify` is a read-modify-write in every phase but *exiting*, so it is ordered
+//! VM and its private queues. Unsafe code in `process/` relies on that, so nobody makes a transition
+//! that the table does not give to it, though the functions are safe. `notify` is a read-modify-write in every phase but *exiting*, so it is ordered
 //! with the worker's own transitions: whoever stored something before `notify` is seen by the
 //! worker after its next transition.
 

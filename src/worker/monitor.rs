@@ -143,7 +143,8 @@ fn is_killed(node: &Node, worker: &WorkerShared, now: u64) -> bool {
 /// Lets this thread sleep as long as it asks for: Linux may add 50 microseconds otherwise.
 pub(crate) fn wake_in_time() {
     #[cfg(target_os = "linux")]
-    // SAFETY: sets a number of this thread; a refusal changes nothing.
+    // SAFETY: the call takes two numbers, no memory, and sets one of this thread; a refusal changes
+    // nothing.
     unsafe {
         libc::prctl(libc::PR_SET_TIMERSLACK, 1_000_u64);
     }
@@ -153,14 +154,18 @@ pub(crate) fn wake_in_time() {
 /// that computes, which otherwise keeps the core for the milliseconds of its own turn.
 fn come_first() {
     #[cfg(target_os = "linux")]
-    // SAFETY: the attributes are plain numbers, for which all zeroes are valid; both calls get their
-    // size and concern this thread (0). Kernels before 6.12 ignore it; a refusal changes nothing.
-    unsafe {
-        let mut attributes: libc::sched_attr = std::mem::zeroed();
+    {
+        // SAFETY: the attributes are numbers, for which zeroes are valid.
+        let mut attributes: libc::sched_attr = unsafe { std::mem::zeroed() };
         let size = size_of::<libc::sched_attr>();
-        if libc::syscall(libc::SYS_sched_getattr, 0, &raw mut attributes, size, 0) == 0 {
+        // SAFETY: the kernel writes at most `size` bytes, those of `attributes`, about this thread (0).
+        let got =
+            unsafe { libc::syscall(libc::SYS_sched_getattr, 0, &raw mut attributes, size, 0) };
+        if got == 0 {
             attributes.sched_runtime = TURN_NS;
-            libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0);
+            // SAFETY: the kernel reads the attributes, whose size is in them, and sets those of this
+            // thread (0). Kernels before 6.12 ignore the turn; a refusal changes nothing.
+            unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
         }
     }
 }

@@ -34,7 +34,10 @@ pub(crate) struct Deferred {
 }
 
 /// Starts a process whose definition has a ready image, in the slot that was claimed for it.
-pub(crate) fn defer(
+///
+/// # Safety
+/// The calling thread holds the slot, which is one of the node's, as the definition is.
+pub(crate) unsafe fn defer(
     node: &Node,
     slot: &Slot,
     definition: &Definition,
@@ -44,9 +47,12 @@ pub(crate) fn defer(
     let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
     let chain = chain.unwrap_or_else(|| node.next_chain());
     let arguments = (arguments.count() > 0).then(|| Box::new(arguments));
-    // SAFETY: a definition of the node whose slot this is.
+    // SAFETY: the definition is one of the node (the caller's duty), which outlives what is in its slots
+    // (`lasting.rs`); this goes into one.
     let definition = unsafe { Lasting::new(definition) };
-    put_request(slot, Box::new(Deferred { id, chain, definition, arguments, context }));
+    let request = Box::new(Deferred { id, chain, definition, arguments, context });
+    // SAFETY: the caller holds the slot until `run_main` gives it away.
+    unsafe { put_request(slot, request) };
     relate(node, slot, id, relation);
     node.scheduler.count(|counters| &counters.spawned);
     run_main(node, slot);
@@ -55,14 +61,27 @@ pub(crate) fn defer(
 
 /// The process in a slot that the calling worker holds, made if it is not yet. Null if that failed;
 /// then it has ended.
-pub(crate) fn process_of(node: &Node, slot: &Slot) -> *mut Process {
+///
+/// # Safety
+/// The calling thread holds the slot, which is one of the node's.
+pub(crate) unsafe fn process_of(node: &Node, slot: &Slot) -> *mut Process {
     let process = process_in(slot);
-    if process.is_null() { make(node, slot) } else { process }
+    if !process.is_null() {
+        return process;
+    }
+    // SAFETY: the caller's duty is the same there.
+    unsafe { make(node, slot) }
 }
 
-fn make(node: &Node, slot: &Slot) -> *mut Process {
-    if let Some(process) = take_request(slot).and_then(|deferred| deferred.build(node)) {
-        put_process(slot, process);
+/// # Safety
+/// As for [`process_of`]: the calling thread holds the slot, which is one of the node's.
+unsafe fn make(node: &Node, slot: &Slot) -> *mut Process {
+    // SAFETY: the caller holds the slot.
+    let request = unsafe { take_request(slot) };
+    // SAFETY: the request was in this slot, which the caller holds, and what it makes goes back there.
+    if let Some(process) = request.and_then(|deferred| unsafe { deferred.build(node) }) {
+        // SAFETY: the caller holds the slot.
+        unsafe { put_process(slot, process) };
     } else {
         death::end_unmade(node, slot);
     }
@@ -71,12 +90,17 @@ fn make(node: &Node, slot: &Slot) -> *mut Process {
 
 impl Deferred {
     /// Makes the process, with main ready to run. `None` if the machine has no memory for it.
-    fn build(self, node: &Node) -> Option<Box<Process>> {
+    ///
+    /// # Safety
+    /// The calling thread holds the slot that this was in, which is one of the node's; the process goes
+    /// into it, or is dropped at once.
+    unsafe fn build(self, node: &Node) -> Option<Box<Process>> {
         let Deferred { id, chain, definition, arguments, context } = self;
         let Ready { template, filled } = ready_of(&definition)?;
         let vm = template.copy(node.host(id.host).limits.memory_bytes)?;
         let filled = filled.clone();
-        // SAFETY: `make` puts it into its slot; if main cannot start it is dropped here.
+        // SAFETY: the caller holds the slot and puts the process into it; if main cannot start, it is
+        // dropped here. `defer` was given a definition of the node.
         let mut process = unsafe { Process::new(vm, id, chain, node, &definition, context) };
         process.filled_globals = filled;
         process.is_copied_ready = true;

@@ -103,17 +103,24 @@ pub(crate) fn spawn(
     waiting: impl FnOnce() -> Spawner,
 ) -> Result<Spawned, ApiError> {
     let (slot, definition) = place::claim(node, &request)?;
-    if request.arguments.count() <= deferred::ARGUMENTS_MAX
-        && ready::image(node, slot, definition).is_some()
-    {
-        return Ok(Spawned::Deferred(deferred::defer(node, slot, definition, request)));
+    if request.arguments.count() <= deferred::ARGUMENTS_MAX {
+        // SAFETY: this thread has just claimed the slot, of the node whose definition it is.
+        let image = unsafe { ready::image(node, slot, definition) };
+        if image.is_some() {
+            // SAFETY: this thread has claimed the slot, of the node whose definition it is.
+            let child = unsafe { deferred::defer(node, slot, definition, request) };
+            return Ok(Spawned::Deferred(child));
+        }
     }
-    build_with_chunk(node, slot, definition, request)?;
+    // SAFETY: this thread has claimed the slot, of the node whose definition it is.
+    unsafe { build_with_chunk(node, slot, definition, request)? };
     let is_capped = node.host(slot.host()).gate.is_capped();
-    if !is_capped && let Some(child) = run_chunks_here(node, slot)? {
+    // SAFETY: this thread has claimed the slot, and has put a process into it in the line above.
+    if !is_capped && let Some(child) = unsafe { run_chunks_here(node, slot)? } {
         return Ok(Spawned::Started(child));
     }
-    Ok(Spawned::Pending(leave_to_worker(node, slot, waiting())))
+    // SAFETY: this thread has claimed the slot and has it still: the process in it is in its chunks.
+    Ok(Spawned::Pending(unsafe { leave_to_worker(node, slot, waiting()) }))
 }
 
 /// Starts a process from a thread outside; the notice comes to `ticket`.
@@ -123,29 +130,38 @@ pub(crate) fn spawn_from_outside(
     ticket: u64,
 ) -> Result<ProcessId, ApiError> {
     let slot = build(node, request)?;
-    Ok(leave_to_worker(node, slot, Spawner::Outside(ticket)))
+    // SAFETY: `build` claimed the slot on this thread and put a process into it.
+    Ok(unsafe { leave_to_worker(node, slot, Spawner::Outside(ticket)) })
 }
 
 /// Builds a process whose first chunk is ready to run, in a slot that this thread holds.
 pub(crate) fn build<'a>(node: &'a Node, request: Request<'_>) -> Result<&'a Slot, ApiError> {
     let (slot, definition) = place::claim(node, &request)?;
-    build_with_chunk(node, slot, definition, request)?;
+    // SAFETY: this thread has just claimed the slot, of the node whose definition it is.
+    unsafe { build_with_chunk(node, slot, definition, request)? };
     Ok(slot)
 }
 
 /// Runs the chunks of a new process on the spawner's worker; `None` if they are not over within a
 /// slice.
-fn run_chunks_here(node: &Node, slot: &Slot) -> Result<Option<ProcessId>, ApiError> {
-    // SAFETY: this thread claimed the slot, so it alone has the process.
+///
+/// # Safety
+/// The calling thread holds the slot, one of the node's, in which there is a process whose chunk is
+/// ready; nobody has a reference to the process.
+unsafe fn run_chunks_here(node: &Node, slot: &Slot) -> Result<Option<ProcessId>, ApiError> {
+    // SAFETY: the caller claimed the slot and holds it, so this thread alone uses the process (P1), to
+    // which it has no reference.
     let run_chunk = || unsafe { run_timeslice(process_in(slot), node.reductions) };
     match node.scheduler.while_spawning(run_chunk) {
         Step::Started => {
-            let id = start::start(node, slot)?;
+            // SAFETY: the caller holds the slot still, as chunks do not wait, and the slice is over.
+            let id = unsafe { start::start(node, slot)? };
             start::run_main(node, slot);
             Ok(Some(id))
         }
         Step::ChunkEnded(outcome) | Step::Ended(outcome) => {
-            Err(start::discard(node, slot, outcome))
+            // SAFETY: the caller holds the slot still, and the slice is over.
+            Err(unsafe { start::discard(node, slot, outcome) })
         }
         // Chunks cannot wait, so it is in the middle of its code.
         Step::Spent | Step::Interrupted | Step::Waiting | Step::Upgrading => Ok(None),
@@ -153,8 +169,13 @@ fn run_chunks_here(node: &Node, slot: &Slot) -> Result<Option<ProcessId>, ApiErr
 }
 
 /// Leaves the chunks of a new process to a worker, which tells the spawner when they are over.
-fn leave_to_worker(node: &Node, slot: &Slot, spawner: Spawner) -> ProcessId {
-    // SAFETY: this thread claimed the slot, so it alone has the process, which is not running.
+///
+/// # Safety
+/// The calling thread holds the slot, one of the node's, in which there is a process; none of its code
+/// runs and nobody has a reference to it. The slot is not the caller's any more afterwards.
+unsafe fn leave_to_worker(node: &Node, slot: &Slot, spawner: Spawner) -> ProcessId {
+    // SAFETY: the caller holds the slot, so the process in it is alive and no other thread uses it (P1);
+    // the caller vouches that it has no other reference. This one is used until the transition only.
     let process = unsafe { &mut *process_in(slot) };
     process.spawner = spawner;
     let id = process.id;
@@ -167,7 +188,10 @@ fn leave_to_worker(node: &Node, slot: &Slot, spawner: Spawner) -> ProcessId {
 }
 
 /// Puts a process whose first chunk is ready to run into its slot, or gives that back.
-fn build_with_chunk(
+///
+/// # Safety
+/// The calling thread holds the slot, which is empty and one of the node's, as the definition is.
+unsafe fn build_with_chunk(
     node: &Node,
     slot: &Slot,
     definition: &Definition,
@@ -185,11 +209,13 @@ fn build_with_chunk(
     };
     let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
     let chain = chain.unwrap_or_else(|| node.next_chain());
-    // SAFETY: it goes into its slot below.
+    // SAFETY: the caller holds the slot, of the node whose definition it is, and the process goes there
+    // below.
     let mut process = unsafe { Process::new(vm, id, chain, node, definition, context) };
     process.arguments = Some(Box::new(arguments));
     process.relation = Some(Box::new(relation));
     process.start_chunk(0);
-    put_process(slot, process);
+    // SAFETY: the caller holds the slot.
+    unsafe { put_process(slot, process) };
     Ok(())
 }

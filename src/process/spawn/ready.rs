@@ -35,7 +35,14 @@ const REHEARSALS: u32 = 3;
 
 /// The image that a process of the definition on this host starts as, if there is one. `slot` is
 /// claimed for that process, which does not exist yet.
-pub(crate) fn image<'a>(node: &Node, slot: &Slot, definition: &'a Definition) -> Option<&'a Ready> {
+///
+/// # Safety
+/// The calling thread holds the slot, which is one of the node's, as the definition is.
+pub(crate) unsafe fn image<'a>(
+    node: &Node,
+    slot: &Slot,
+    definition: &'a Definition,
+) -> Option<&'a Ready> {
     let host = node.host(slot.host());
     let limit = host.limits.memory_bytes;
     if limit != 0 && limit < ROOM {
@@ -43,14 +50,18 @@ pub(crate) fn image<'a>(node: &Node, slot: &Slot, definition: &'a Definition) ->
     }
     let decided = &definition.ready.image;
     if decided.get().is_none() && !host.gate.is_capped() {
-        rehearse_in_turn(node, slot, definition);
+        // SAFETY: the caller's duty is the same there.
+        unsafe { rehearse_in_turn(node, slot, definition) };
     }
     decided.get()?.as_ref()
 }
 
 /// Rehearses if it is time to.
+///
+/// # Safety
+/// As for [`image`]: the calling thread holds the slot, which is one of the node's, as the definition is.
 #[cold]
-fn rehearse_in_turn(node: &Node, slot: &Slot, definition: &Definition) {
+unsafe fn rehearse_in_turn(node: &Node, slot: &Slot, definition: &Definition) {
     let earlier = {
         let mut starts = lock(&definition.ready.starts);
         *starts += 1;
@@ -59,7 +70,8 @@ fn rehearse_in_turn(node: &Node, slot: &Slot, definition: &Definition) {
     if !(1..=REHEARSALS).contains(&earlier) {
         return;
     }
-    let rehearsed = node.scheduler.while_spawning(|| rehearse(node, slot, definition));
+    // SAFETY: the caller's duty is the same there.
+    let rehearsed = node.scheduler.while_spawning(|| unsafe { rehearse(node, slot, definition) });
     let is_final = match &rehearsed {
         Ok(_) => true,
         Err(Refusal::Unfinished | Refusal::Address { .. }) => earlier == REHEARSALS,
@@ -76,10 +88,14 @@ fn rehearse_in_turn(node: &Node, slot: &Slot, definition: &Definition) {
 }
 
 /// Runs the chunks in each build and makes an image of what they leave.
-fn rehearse(node: &Node, slot: &Slot, definition: &Definition) -> Result<Ready, Refusal> {
+///
+/// # Safety
+/// As for [`image`]: the calling thread holds the slot, which is one of the node's, as the definition is.
+unsafe fn rehearse(node: &Node, slot: &Slot, definition: &Definition) -> Result<Ready, Refusal> {
     let filled = std::cell::RefCell::default();
     let build = |vm| {
-        let process = run_chunks(node, slot, definition, vm)?;
+        // SAFETY: the caller's duty is the same there; the builds are dropped before this returns.
+        let process = unsafe { run_chunks(node, slot, definition, vm)? };
         *filled.borrow_mut() = process.filled_globals.clone();
         Ok(process)
     };
@@ -88,7 +104,11 @@ fn rehearse(node: &Node, slot: &Slot, definition: &Definition) -> Result<Ready, 
 }
 
 /// Runs the chunks of a process that has the slot to itself, and is not in it.
-fn run_chunks(
+///
+/// # Safety
+/// As for [`image`]: the calling thread holds the slot, which is one of the node's, as the definition is.
+/// The process is dropped before the caller is done with them.
+unsafe fn run_chunks(
     node: &Node,
     slot: &Slot,
     definition: &Definition,
@@ -101,10 +121,12 @@ fn run_chunks(
     let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
     let inherited = Inherited::default();
     vm.control().set_rehearsed();
-    // SAFETY: the template is made of it, then it is dropped, within the spawn that borrows both.
+    // SAFETY: the caller holds the slot, borrows node and definition, and drops the process before it is
+    // done with both.
     let mut process = unsafe { Process::new(vm, id, 0, node, definition, inherited) };
     process.start_chunk(0);
-    // SAFETY: this thread made the process and nobody else knows of it.
+    // SAFETY: the caller holds the slot, and this function has just made the process, which no other
+    // thread knows of. The box is not used until the slice is over.
     let step = unsafe { process::run_timeslice(&raw mut *process, node.reductions) };
     let control = process.vm.control();
     if control.is_individual() || control.holds_others() {

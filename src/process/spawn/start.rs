@@ -17,11 +17,15 @@ use crate::process::{Process, death, outcome};
 use crate::slot::{Slot, links};
 
 /// A worker ran the chunks of a process to their end: its spawner waits for the answer.
-pub(crate) fn started(node: &Node, slot: &Slot) {
-    let process = process_in(slot);
-    // SAFETY: the worker holds the process, which it just ran.
-    let (spawner, id) = unsafe { ((*process).spawner, (*process).id) };
-    let result = start(node, slot);
+///
+/// # Safety
+/// The calling thread holds the slot, one of the node's, in which there is a process; the slice is over
+/// and nobody has a reference to the process.
+pub(crate) unsafe fn started(node: &Node, slot: &Slot) {
+    // SAFETY: the caller holds the slot and vouches for a process without references.
+    let (spawner, id) = unsafe { spawner_of(slot) };
+    // SAFETY: the caller's duty is the same there.
+    let result = unsafe { start(node, slot) };
     let is_started = result.is_ok();
     answer(node, spawner, id, result.err());
     if is_started {
@@ -30,20 +34,40 @@ pub(crate) fn started(node: &Node, slot: &Slot) {
 }
 
 /// A worker ran a chunk that failed.
-pub(crate) fn failed(node: &Node, slot: &Slot, outcome: Outcome) {
-    let process = process_in(slot);
-    // SAFETY: the worker holds the process, which it just ran.
-    let (spawner, id) = unsafe { ((*process).spawner, (*process).id) };
-    let error = discard(node, slot, outcome);
+///
+/// # Safety
+/// As for [`started`]: the calling thread holds the slot, one of the node's, in which there is a process;
+/// the slice is over and nobody has a reference to the process.
+pub(crate) unsafe fn failed(node: &Node, slot: &Slot, outcome: Outcome) {
+    // SAFETY: the caller holds the slot and vouches for a process without references.
+    let (spawner, id) = unsafe { spawner_of(slot) };
+    // SAFETY: the caller's duty is the same there.
+    let error = unsafe { discard(node, slot, outcome) };
     answer(node, spawner, id, Some(error));
 }
 
+/// # Safety
+/// As for [`started`]: the calling thread holds the slot, in which there is a process, and nobody has a
+/// reference to the process.
+unsafe fn spawner_of(slot: &Slot) -> (Spawner, ProcessId) {
+    // SAFETY: the caller holds the slot, so the process in it is alive and no other thread uses it (P1);
+    // the caller vouches that it is there and has no other reference.
+    let process = unsafe { &*process_in(slot) };
+    (process.spawner, process.id)
+}
+
 /// The chunks are over: sets up what the spawner asked for and makes main ready, for [`run_main`].
-pub(super) fn start(node: &Node, slot: &Slot) -> Result<ProcessId, ApiError> {
-    // SAFETY: this thread runs or built the process and nothing of it runs now.
+///
+/// # Safety
+/// As for [`started`]: the calling thread holds the slot, one of the node's, in which there is a process;
+/// the slice is over and nobody has a reference to the process.
+pub(super) unsafe fn start(node: &Node, slot: &Slot) -> Result<ProcessId, ApiError> {
+    // SAFETY: the caller holds the slot, so the process in it is alive and no other thread uses it (P1);
+    // the caller vouches that it is there, has no other reference, and that none of its code runs.
     let process = unsafe { &mut *process_in(slot) };
     if let Err(failure) = process.start_main() {
-        return Err(discard(node, slot, Outcome::Failure(failure)));
+        // SAFETY: the caller's duty is the same there, and `process` is not used from here on.
+        return Err(unsafe { discard(node, slot, Outcome::Failure(failure)) });
     }
     process.is_started = true;
     let id = process.id;
@@ -93,8 +117,12 @@ fn answer(node: &Node, spawner: Spawner, child: ProcessId, failure: Option<ApiEr
 }
 
 /// Takes back a process that never ran its main; returns the error for its spawner.
-pub(super) fn discard(node: &Node, slot: &Slot, outcome: Outcome) -> ApiError {
-    // SAFETY: this thread holds the process, which does not run.
+///
+/// # Safety
+/// As for [`started`]: the calling thread holds the slot, one of the node's; nothing of the process runs
+/// and nobody has a reference to it.
+pub(super) unsafe fn discard(node: &Node, slot: &Slot, outcome: Outcome) -> ApiError {
+    // SAFETY: the caller holds the slot, and vouches that the process does not run and has no reference.
     let mut process = unsafe { take_process(slot) };
     let error = error_of(node, process.as_deref(), outcome);
     let relation = process.as_mut().and_then(|process| process.relation.take());
