@@ -19,7 +19,8 @@ use crate::{nearest, payload};
 pub(crate) fn of_results(stack: Stack, results: i32) -> Outcome {
     let first = stack.top() - results + 1;
     if results >= 2 && is_failure(stack, first + 1) {
-        return failure_at(stack, first + 1).into();
+        // SAFETY: `is_failure` has found a string or an error object, of which no code is run.
+        return unsafe { failure_at(stack, first + 1) }.into();
     }
     stack.set_top(if results == 0 { first - 1 } else { first });
     // A value that cannot be copied becomes nil; the end stays normal.
@@ -31,7 +32,12 @@ fn is_failure(stack: Stack, index: i32) -> bool {
 }
 
 /// Turns the value at `index`, returned or raised, into a failure.
-fn failure_at(stack: Stack, index: i32) -> Failure {
+///
+/// # Safety
+/// The state of `stack` does not run, and nobody uses a reference to the process until this is over,
+/// unless the value is a string or an error object: a metamethod of any other may call functions of the
+/// API.
+unsafe fn failure_at(stack: Stack, index: i32) -> Failure {
     if let Some(flags) = error_object::flags(stack, index) {
         stack.push_value(index);
         let object = payload::encode(stack, stack.top()).ok();
@@ -55,7 +61,9 @@ fn failure_at(stack: Stack, index: i32) -> Failure {
             return Failure::text(shown(stack, index));
         }
     }
-    Failure::text(resume::text_of(stack, index))
+    // SAFETY: the caller uses no reference to the process, or the value is a string: error objects have
+    // been answered above.
+    Failure::text(unsafe { resume::text_of(stack, index) })
 }
 
 /// What to say of a table that has no such function: the key that may be it.
@@ -92,22 +100,24 @@ fn shown(stack: Stack, index: i32) -> Vec<u8> {
 /// so are the frames behind the last `coroutine.wrap`.
 ///
 /// # Safety
-/// As for `vm::resume::resume`: this thread runs the process, and nobody holds a reference to
-/// it, because the variables that close may call API functions.
+/// `state` is a coroutine of a VM that this thread has, and has failed. Nobody uses a reference to the
+/// process until this is over: the variables that close may call functions of the API.
 pub(crate) unsafe fn of_failure(
     state: CoroutineState,
     chunks: &[Chunk],
     wrapped: Option<Wrapped>,
 ) -> Failure {
-    // SAFETY: the caller vouches for the state.
+    // SAFETY: the caller passes a state of a VM that this thread has; between two resumes its arena refuses
+    // nothing.
     let stack = unsafe { Stack::new(state.lua()) };
     stack.reserve(20);
     stack.push_traceback(state.lua(), None, 0);
     let traceback = stack.string(-1).map(|text| traceback::render(text, chunks));
     stack.pop(1);
-    // SAFETY: the caller's duty.
+    // SAFETY: the caller passes a coroutine that has failed, and uses no reference to the process.
     unsafe { resume::close_failed(state.lua()) };
-    let mut failure = failure_at(stack, stack.top());
+    // SAFETY: the coroutine does not run, and the caller uses no reference to the process.
+    let mut failure = unsafe { failure_at(stack, stack.top()) };
     failure.traceback = traceback.map(|rendered| match wrapped {
         Some(wrapped) if wrapped.is_in(&failure.message) => wrapped.before(&rendered),
         _ => rendered,

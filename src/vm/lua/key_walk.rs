@@ -98,7 +98,8 @@ impl KeyWalk {
         get: unsafe extern "C-unwind" fn(*mut lua_State, c_int, c_int) -> *const c_char,
     ) -> bool {
         for number in 1.. {
-            // SAFETY: both functions are marked `-`: they push a value or answer null.
+            // SAFETY: `get` is lua_getupvalue for a function or `user_value` for a userdata, as `are_plain`
+            // picks it. Both push a value or answer null, and do not raise; `are_plain` reserved room.
             if unsafe { get(self.stack.lua(), value, number) }.is_null() {
                 break;
             }
@@ -117,46 +118,51 @@ impl KeyWalk {
     /// Wipes the rest of the tag's word of a variable that has left the stack.
     fn wipe_variable(&self, function: i32, number: c_int) {
         let lua = self.stack.lua();
-        // SAFETY: both are marked `-`. A Lua function's variable is an object of at least five
-        // words that this thread alone uses; one that is out of the stack says that its value lies
-        // inside of it, and then the tag is the first byte of the word behind the value.
+        if cfg!(not(target_pointer_width = "64")) || self.stack.kind(function) != Type::Function {
+            return;
+        }
+        // SAFETY: the maker of `stack` vouches for a live state; the call is marked `-`.
+        if unsafe { ffi::lua_iscfunction(lua, function) } != 0 {
+            return;
+        }
+        // SAFETY: the maker of `stack` vouches for a live state, and `function` is a Lua function; the
+        // call is marked `-`, and answers null for a number that the function does not have.
+        let variable = unsafe { ffi::lua_upvalueid(lua, function, number) }.cast::<usize>();
+        if variable.is_null() {
+            return;
+        }
+        // SAFETY: an `UpVal` of Lua 5.5, whose version `build.rs` fixes, has five words: header of two,
+        // where the value is, and the value of two. This thread alone has the VM.
+        let (place, value) =
+            unsafe { (variable.add(VARIABLE_PLACE).read(), variable.add(VARIABLE_VALUE)) };
+        if place != value as usize {
+            return;
+        }
+        let mut bytes = [0; size_of::<usize>()];
+        // SAFETY: the value lies inside of the `UpVal`, so the fifth word is that of its tag. Only the
+        // tag, the first byte, has a meaning then, and it stays.
         unsafe {
-            if cfg!(not(target_pointer_width = "64"))
-                || self.stack.kind(function) != Type::Function
-                || ffi::lua_iscfunction(lua, function) != 0
-            {
-                return;
-            }
-            let variable = ffi::lua_upvalueid(lua, function, number).cast::<usize>();
-            if variable.is_null() {
-                return;
-            }
-            let value = variable.add(VARIABLE_VALUE);
-            if variable.add(VARIABLE_PLACE).read() == value as usize {
-                let tag = variable.add(VARIABLE_TAG).cast::<u8>();
-                let word = usize::from_ne_bytes({
-                    let mut bytes = [0; size_of::<usize>()];
-                    bytes[0] = tag.read();
-                    bytes
-                });
-                variable.add(VARIABLE_TAG).write(word);
-            }
+            let word = variable.add(VARIABLE_TAG);
+            bytes[0] = word.cast::<u8>().read();
+            word.write(usize::from_ne_bytes(bytes));
         }
     }
 }
 
 /// As `lua_getupvalue`, for the user values of a userdata.
+///
+/// # Safety
+/// `lua` is a live state that this thread has, with a free slot and a userdata at `index`.
 unsafe extern "C-unwind" fn user_value(
     lua: *mut lua_State,
     index: c_int,
     number: c_int,
 ) -> *const c_char {
-    // SAFETY: the caller passes a userdata; what is pushed for a missing value is popped.
-    unsafe {
-        if ffi::lua_getiuservalue(lua, index, number) != ffi::LUA_TNONE {
-            return c"".as_ptr();
-        }
-        ffi::lua_settop(lua, -2);
+    // SAFETY: the caller passes a userdata and a free slot; the call is marked `-`.
+    if unsafe { ffi::lua_getiuservalue(lua, index, number) } != ffi::LUA_TNONE {
+        return c"".as_ptr();
     }
+    // SAFETY: the call above pushed one value, a nil, which is popped.
+    unsafe { ffi::lua_settop(lua, -2) };
     std::ptr::null()
 }

@@ -77,7 +77,10 @@ pub(crate) fn begin_step(step: u64) {
 }
 
 /// Makes `lua` the state that a signal arms; returns the one before, to be put back.
-pub(super) fn enter(lua: *mut lua_State) -> *mut lua_State {
+///
+/// # Safety
+/// `lua` is null, or a state that this thread runs and that lives until the next call of this function.
+pub(super) unsafe fn enter(lua: *mut lua_State) -> *mut lua_State {
     // Relaxed: the only other reader is a signal handler on this very thread. It does not write,
     // so two plain accesses do for a swap.
     CELL.with(|cell| {
@@ -105,20 +108,20 @@ fn arm_current(cell: &ThreadCell) {
     if current.is_null() {
         return;
     }
-    // SAFETY: *current* is the innermost running state of this thread (`resume.rs` writes
-    // it before entering and restores it after), and arming is sound at every instruction, see
-    // the top of this file.
-    unsafe {
-        if ffi::lua_gethookmask(current) == 0 {
-            arm(current);
-        }
+    // SAFETY: *current* is alive and run by this thread, which is also the one that a signal interrupts:
+    // the caller of `enter` vouches for that. The call reads a field of it.
+    if unsafe { ffi::lua_gethookmask(current) } == 0 {
+        // SAFETY: *current* is alive and run by this thread, as said above. In the middle of Lua's code
+        // arming is sound, too: the top of this file says why.
+        unsafe { arm(current) };
     }
 }
 
 /// # Safety
 /// `lua` is a live state and this thread is the one that runs it.
 pub(crate) unsafe fn arm(lua: *mut lua_State) {
-    // SAFETY: the caller vouches for `lua`.
+    // SAFETY: the caller passes a live state of this thread; lua_sethook does not raise, and Lua
+    // allows it in a signal handler (`ldebug.c`).
     unsafe { ffi::lua_sethook(lua, Some(hook), ffi::LUA_MASKCOUNT, 1) };
 }
 
@@ -135,9 +138,9 @@ pub(crate) fn is_requested() -> bool {
 /// be suspended.
 ///
 /// # Safety
-/// `lua` is a live state of a VM made by `Vm::new`.
+/// `lua` is the running state of one of our VMs.
 pub(crate) unsafe fn should_abandon(lua: *mut lua_State) -> bool {
-    // SAFETY: the caller vouches for `lua`.
+    // SAFETY: the caller passes the running state of one of our VMs, which lives as long as it runs.
     let control = unsafe { Control::of(lua) };
     if control.is_past_limit() && collect::is_hopeless(control) {
         control.set_leave(Leave::MemoryLimit);
@@ -154,70 +157,77 @@ pub(crate) unsafe fn should_abandon(lua: *mut lua_State) -> bool {
 /// Whether a call on `lua` can wait: Lua can yield here, and so can everyone who resumed it.
 ///
 /// # Safety
-/// `lua` is the running state of a VM made by `Vm::new`.
+/// `lua` is the running state of one of our VMs.
 pub(crate) unsafe fn can_wait(lua: *mut lua_State) -> bool {
-    // SAFETY: the caller vouches for `lua`.
-    unsafe { ffi::lua_isyieldable(lua) != 0 && Control::of(lua).may_wait() }
+    // SAFETY: the caller passes the running state; lua_isyieldable reads a field of it.
+    let is_yieldable = unsafe { ffi::lua_isyieldable(lua) } != 0;
+    // SAFETY: the caller passes the running state of one of our VMs, which lives as long as it runs.
+    is_yieldable && unsafe { Control::of(lua) }.may_wait()
 }
 
+/// # Safety
+/// For Lua to call, as a count hook: with the running state of one of our VMs.
 unsafe extern "C-unwind" fn hook(lua: *mut lua_State, _: *mut ffi::lua_Debug) {
-    // SAFETY: Lua calls the hook with the running state; nothing with a destructor is alive
-    // in this frame when `lua_error` jumps.
-    unsafe {
-        ffi::lua_sethook(lua, None, 0, 0);
-        let control = Control::of(lua);
-        if control.is_past_limit() {
-            collect::collect_past_limit(lua, control);
-        }
-        collect::begin_cycle_if_near(lua, control);
-        if control.leave().is_some() {
-            if can_wait(lua) {
-                control.set_last_yield(Yield::Leave);
-                ffi::lua_yieldk(lua, 0, 0, None);
-                return;
-            }
-            arm(lua);
-            raise_leaving(lua);
-        }
-        if !is_requested() && control.reductions() > 0 {
-            return;
-        }
-        if can_wait(lua) {
-            control.set_last_yield(Yield::Preempted);
-            ffi::lua_yieldk(lua, 0, 0, None);
-            return;
-        }
-        relieve();
+    // SAFETY: Lua passes the running state; lua_sethook does not raise.
+    unsafe { ffi::lua_sethook(lua, None, 0, 0) };
+    // SAFETY: Lua passes the running state of one of our VMs, which lives as long as it runs.
+    let control = unsafe { Control::of(lua) };
+    if control.is_past_limit() {
+        // SAFETY: Lua passes the running state, in a hook, and `control` is that of its VM.
+        unsafe { collect::collect_past_limit(lua, control) };
     }
+    // SAFETY: Lua passes the running state, in a hook, and `control` is that of its VM.
+    unsafe { collect::begin_cycle_if_near(lua, control) };
+    let is_leaving = control.leave().is_some();
+    if !is_leaving && !is_requested() && control.reductions() > 0 {
+        return;
+    }
+    // SAFETY: Lua passes the running state of one of our VMs.
+    if unsafe { can_wait(lua) } {
+        control.set_last_yield(if is_leaving { Yield::Leave } else { Yield::Preempted });
+        // SAFETY: Lua can yield here. From a hook it does so behind the hook's return, without values
+        // and without a continuation, as is asked for here.
+        unsafe { ffi::lua_yieldk(lua, 0, 0, None) };
+        return;
+    }
+    if is_leaving {
+        // SAFETY: Lua passes the running state, which this thread runs.
+        unsafe { arm(lua) };
+        // SAFETY: Lua passes the running state, and this frame holds pointers and truth values only.
+        unsafe { raise_leaving(lua) };
+    }
+    relieve();
 }
 
 /// Raises what unwinds a stack that cannot be left by yielding.
 ///
 /// # Safety
-/// `lua` is the running state; the calling frame holds nothing with a destructor.
+/// `lua` is the running state of one of our VMs; all frames up to Lua are plain (V6).
 pub(crate) unsafe fn raise_leaving(lua: *mut lua_State) -> ! {
-    // SAFETY: the caller vouches for the frame. A light userdata needs no memory.
-    unsafe {
-        ffi::lua_pushlightuserdata(lua, ptr::null_mut());
-        ffi::lua_error(lua)
-    }
+    // SAFETY: the caller passes the running state, which has a free slot in a C function as in a hook; a
+    // light userdata needs no memory.
+    unsafe { ffi::lua_pushlightuserdata(lua, ptr::null_mut()) };
+    // SAFETY: the error value is on top, and the caller vouches for plain frames up to Lua.
+    unsafe { ffi::lua_error(lua) }
 }
 
 /// Leaves from an API function: yields if that is possible, else raises.
 ///
 /// # Safety
-/// `lua` is the running state inside a C function; the frame holds nothing with a destructor,
-/// and the result is returned to Lua at once.
+/// `lua` is the running state of one of our VMs, inside a C function that Lua called; all frames up to
+/// Lua are plain (V6). Lua jumps over them: this does not return.
 pub(crate) unsafe fn leave(lua: *mut lua_State) -> c_int {
-    // SAFETY: the caller vouches for the frame.
-    unsafe {
-        if can_wait(lua) {
-            Control::of(lua).set_last_yield(Yield::Leave);
-            return ffi::lua_yieldk(lua, 0, 0, None);
-        }
-        arm(lua);
-        raise_leaving(lua)
+    // SAFETY: the caller passes the running state of one of our VMs.
+    if unsafe { can_wait(lua) } {
+        // SAFETY: the caller passes the running state of one of our VMs, alive as long as it runs.
+        unsafe { Control::of(lua) }.set_last_yield(Yield::Leave);
+        // SAFETY: Lua can yield here, and the caller vouches for plain frames in a C function.
+        return unsafe { ffi::lua_yieldk(lua, 0, 0, None) };
     }
+    // SAFETY: the caller passes the running state, which this thread runs.
+    unsafe { arm(lua) };
+    // SAFETY: the caller passes the running state and vouches for plain frames.
+    unsafe { raise_leaving(lua) }
 }
 
 /// Installs the handler of SIGURG, once for the program.
@@ -226,17 +236,17 @@ pub(crate) fn install_handler() -> std::io::Result<()> {
     use std::sync::OnceLock;
     static INSTALLED: OnceLock<i32> = OnceLock::new();
     let error = *INSTALLED.get_or_init(|| {
-        // SAFETY: `on_signal` only does what is safe in a handler; the struct is fully
-        // initialised by zeroing and the three assignments.
-        unsafe {
-            let mut action: libc::sigaction = std::mem::zeroed();
-            action.sa_sigaction = on_signal as *const () as usize;
-            action.sa_flags = libc::SA_RESTART;
-            libc::sigemptyset(&mut action.sa_mask);
-            match libc::sigaction(libc::SIGURG, &action, ptr::null_mut()) {
-                0 => 0,
-                _ => std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EINVAL),
-            }
+        // SAFETY: an action is numbers, a set of bits and optional functions: zeroes are valid.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        action.sa_sigaction = on_signal as *const () as usize;
+        action.sa_flags = libc::SA_RESTART;
+        // SAFETY: the set is a field of `action`, which the call fills.
+        unsafe { libc::sigemptyset(&mut action.sa_mask) };
+        // SAFETY: the action is complete, and its handler may run at any instruction: `on_signal` reads
+        // and writes cells of its thread, calls lua_sethook, and puts errno back.
+        match unsafe { libc::sigaction(libc::SIGURG, &action, ptr::null_mut()) } {
+            0 => 0,
+            _ => std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EINVAL),
         }
     });
     if error == 0 { Ok(()) } else { Err(std::io::Error::from_raw_os_error(error)) }
@@ -244,11 +254,11 @@ pub(crate) fn install_handler() -> std::io::Result<()> {
 
 #[cfg(target_os = "linux")]
 extern "C" fn on_signal(_: c_int) {
-    // SAFETY: errno belongs to this thread; it is put back as the interrupted code left it.
-    unsafe {
-        let errno = libc::__errno_location();
-        let saved = *errno;
-        request_here();
-        *errno = saved;
-    }
+    // SAFETY: the call has no conditions.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: the system answers the address of this thread's errno, which lives as long as the thread.
+    let saved = unsafe { *errno };
+    request_here();
+    // SAFETY: the same address, on the same thread; the interrupted code finds what it left.
+    unsafe { *errno = saved };
 }

@@ -28,25 +28,29 @@ pub(crate) enum Outcome {
 ///
 /// # Safety
 /// `lua` is a live coroutine (or the main state) of a VM that only this thread uses, with the
-/// function below the arguments when it starts, and it is not running.
+/// function below the arguments when it starts, and it is not running. Nobody uses a reference to the
+/// process until this is over: functions of the API make their own (`Control::bind`).
 pub(crate) unsafe fn resume(lua: *mut lua_State, arguments: i32) -> Outcome {
-    // SAFETY: the caller vouches for `lua`.
+    // SAFETY: the caller passes a live state of a VM that this thread has.
     let control = unsafe { Control::of(lua) };
     let may_wait = control.set_may_wait(true);
     let may_refuse = control.set_may_refuse(true);
-    let previous = preempt::enter(lua);
+    // SAFETY: the caller passes a state that is alive during the call, and this thread runs it now.
+    let previous = unsafe { preempt::enter(lua) };
     let mut results: c_int = 0;
-    // SAFETY: lua_resume runs protected; the frames above hold nothing that a jump could skip,
-    // because every jump ends in it.
+    // SAFETY: the caller passes a state that can be resumed with these arguments. lua_resume runs
+    // protected: every jump ends in it, so none crosses this frame.
     let status = unsafe { ffi::lua_resume(lua, ptr::null_mut(), arguments, &mut results) };
-    preempt::enter(previous);
+    // SAFETY: what was current before is null, or a state whose code led here and that runs again.
+    unsafe { preempt::enter(previous) };
     control.set_may_refuse(may_refuse);
     control.set_may_wait(may_wait);
     match status {
         ffi::LUA_OK => Outcome::Finished(results),
         ffi::LUA_YIELD => {
             if results > 0 {
-                // SAFETY: the yielded values are on top of the suspended stack.
+                // SAFETY: lua_resume left that many values on top of the suspended stack; none of them is
+                // to be closed, so dropping them does not raise.
                 unsafe { ffi::lua_settop(lua, -results - 1) };
             }
             Outcome::Yielded(control.last_yield())
@@ -59,16 +63,20 @@ pub(crate) unsafe fn resume(lua: *mut lua_State, arguments: i32) -> Outcome {
 /// error value (perhaps a new one) is on top of its stack afterwards.
 ///
 /// # Safety
-/// As for [`resume`]; the coroutine ended with an error.
+/// `lua` is a live coroutine (or the main state) of a VM that only this thread uses, which ended with an
+/// error. As for [`resume`], nobody uses a reference to the process until this is over.
 pub(crate) unsafe fn close_failed(lua: *mut lua_State) {
-    // SAFETY: the caller vouches for `lua`.
+    // SAFETY: the caller passes a live state of a VM that this thread has.
     let control = unsafe { Control::of(lua) };
     let may_wait = control.set_may_wait(false);
     let may_refuse = control.set_may_refuse(true);
-    let previous = preempt::enter(lua);
-    // SAFETY: lua_closethread runs the variables in protected mode and never raises.
+    // SAFETY: the caller passes a state that is alive during the call, and this thread runs it now.
+    let previous = unsafe { preempt::enter(lua) };
+    // SAFETY: the caller passes a state that does not run; lua_closethread runs the variables in
+    // protected mode and does not raise.
     unsafe { ffi::lua_closethread(lua, ptr::null_mut()) };
-    preempt::enter(previous);
+    // SAFETY: what was current before is null, or a state whose code led here and that runs again.
+    unsafe { preempt::enter(previous) };
     control.set_may_refuse(may_refuse);
     control.set_may_wait(may_wait);
 }
@@ -76,20 +84,25 @@ pub(crate) unsafe fn close_failed(lua: *mut lua_State) {
 /// Resumes `target` from a C function of the script running on `from`, as `lua_resume` does.
 ///
 /// # Safety
-/// `from` is the running state; `target` another state of the same VM; frames are plain.
+/// `from` is the running state of one of our VMs, in a C function whose frames are plain (V6); `target`
+/// is a state of the same VM that stays alive (on the stack of `from`, or an upvalue), with the
+/// arguments on top. It may be one that cannot be resumed, which Lua answers with an error.
 pub(crate) unsafe fn resume_inner(
     from: *mut lua_State,
     target: *mut lua_State,
     arguments: i32,
     results: &mut c_int,
 ) -> c_int {
-    // SAFETY: the caller vouches for both states.
+    // SAFETY: the caller passes the running state of one of our VMs as `from`.
     let (control, may_wait) = unsafe { (Control::of(from), preempt::can_wait(from)) };
     let outer_may_wait = control.set_may_wait(may_wait);
-    let previous = preempt::enter(target);
-    // SAFETY: lua_resume runs protected.
+    // SAFETY: the caller keeps `target` alive during the call, and this thread runs it now.
+    let previous = unsafe { preempt::enter(target) };
+    // SAFETY: the caller passes two states of one VM and the arguments on top of `target`. lua_resume runs
+    // protected: every jump of `target` ends in it.
     let status = unsafe { ffi::lua_resume(target, from, arguments, results) };
-    preempt::enter(previous);
+    // SAFETY: what was current before is `from`, whose code goes on.
+    unsafe { preempt::enter(previous) };
     control.set_may_wait(outer_may_wait);
     status
 }
@@ -97,15 +110,19 @@ pub(crate) unsafe fn resume_inner(
 /// Closes `target` from a C function of the script running on `from`, as `lua_closethread`.
 ///
 /// # Safety
-/// As for [`resume_inner`]; `target` is not `from`.
+/// `from` is the running state of one of our VMs, in a C function whose frames are plain (V6); `target`
+/// is another state of the same VM that does not run and stays alive.
 pub(crate) unsafe fn close_inner(from: *mut lua_State, target: *mut lua_State) -> c_int {
-    // SAFETY: the caller vouches for both states.
+    // SAFETY: the caller passes the running state of one of our VMs as `from`.
     let control = unsafe { Control::of(from) };
     let outer_may_wait = control.set_may_wait(false);
-    let previous = preempt::enter(target);
-    // SAFETY: lua_closethread runs protected when the states differ.
+    // SAFETY: the caller keeps `target` alive during the call, and this thread runs it now.
+    let previous = unsafe { preempt::enter(target) };
+    // SAFETY: the caller passes two states of one VM that differ: lua_closethread runs the variables of
+    // `target` in protected mode then, and does not raise.
     let status = unsafe { ffi::lua_closethread(target, from) };
-    preempt::enter(previous);
+    // SAFETY: what was current before is `from`, whose code goes on.
+    unsafe { preempt::enter(previous) };
     control.set_may_wait(outer_may_wait);
     status
 }
@@ -114,7 +131,8 @@ pub(crate) unsafe fn close_inner(from: *mut lua_State, target: *mut lua_State) -
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CoroutineState(pub(super) *mut lua_State);
 
-// SAFETY: only the thread that runs the process uses the handle.
+// SAFETY: the handle is an address, which its methods do not follow; those who do need a function whose
+// caller vouches that the thread has the VM (`resume`, `Stack::new`).
 unsafe impl Send for CoroutineState {}
 
 impl CoroutineState {
@@ -129,39 +147,43 @@ impl CoroutineState {
 
 /// Whether a value says itself what text it is: by a `__tostring` or a `__name` in its metatable.
 pub(crate) fn has_text(stack: Stack, index: i32) -> bool {
-    // SAFETY: marked `m`: the names are short strings, and the fields are read raw.
-    unsafe {
-        let found = [c"__tostring", c"__name"].map(|name| {
-            let has = ffi::luaL_getmetafield(stack.lua(), index, name.as_ptr()) != ffi::LUA_TNIL;
-            if has {
-                stack.pop(1);
-            }
-            has
-        });
-        found.contains(&true)
-    }
+    let found = [c"__tostring", c"__name"].map(|name| {
+        // SAFETY: the maker of `stack` vouches for a live state with an arena that refuses nothing, so
+        // what is marked `m` does not raise; the field is read without a metamethod.
+        let kind = unsafe { ffi::luaL_getmetafield(stack.lua(), index, name.as_ptr()) };
+        let has = kind != ffi::LUA_TNIL;
+        if has {
+            stack.pop(1);
+        }
+        has
+    });
+    found.contains(&true)
 }
 
 /// The text of the value at `index`, as `tostring` gives it, for errors that are no strings.
-pub(crate) fn text_of(stack: Stack, index: i32) -> Vec<u8> {
+///
+/// # Safety
+/// The state of `stack` does not run, and nobody uses a reference to the process until this is over,
+/// unless the value is a string: a metamethod of any other may call functions of the API.
+pub(crate) unsafe fn text_of(stack: Stack, index: i32) -> Vec<u8> {
     let index = stack.absolute(index);
     if !stack.reserve(8) {
         return b"error".to_vec();
     }
     stack.push_function(to_text, 0);
     stack.push_value(index);
-    // SAFETY: a protected call of a function that may run `__tostring`; no Rust value with a
-    // destructor is alive here, and `stack` is Copy.
-    unsafe {
-        let control = Control::of(stack.lua());
-        let may_wait = control.set_may_wait(false);
-        let may_refuse = control.set_may_refuse(true);
-        let previous = preempt::enter(stack.lua());
-        ffi::lua_pcallk(stack.lua(), 1, 1, 0, 0, None);
-        preempt::enter(previous);
-        control.set_may_refuse(may_refuse);
-        control.set_may_wait(may_wait);
-    }
+    let control = stack.control();
+    let may_wait = control.set_may_wait(false);
+    let may_refuse = control.set_may_refuse(true);
+    // SAFETY: the maker of `stack` vouches that the state is alive during the call; this thread runs it.
+    let previous = unsafe { preempt::enter(stack.lua()) };
+    // SAFETY: the function and its argument are on top. The call is protected: every jump ends in it.
+    // The caller uses no reference to the process, of which a metamethod may make one.
+    unsafe { ffi::lua_pcallk(stack.lua(), 1, 1, 0, 0, None) };
+    // SAFETY: what was current before is null, or a state whose code led here and that runs again.
+    unsafe { preempt::enter(previous) };
+    control.set_may_refuse(may_refuse);
+    control.set_may_wait(may_wait);
     // An error inside leaves its own value, which may be no string.
     let text = if stack.kind(-1) == Type::String { stack.string(-1) } else { None };
     let text = text.filter(|text| !text.is_empty()).unwrap_or(b"error without a text").to_vec();
@@ -169,8 +191,10 @@ pub(crate) fn text_of(stack: Stack, index: i32) -> Vec<u8> {
     text
 }
 
+/// # Safety
+/// For Lua to call, as a C function with one argument (V6).
 unsafe extern "C-unwind" fn to_text(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this with the running state; the frame is plain.
+    // SAFETY: Lua passes the running state, and this frame holds nothing, so the call may raise (V6).
     unsafe { ffi::luaL_tolstring(lua, 1, ptr::null_mut()) };
     1
 }
