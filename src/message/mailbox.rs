@@ -62,10 +62,11 @@ impl Lane {
         let mut head = sync::guess(&self.head);
         loop {
             if head == closed() {
-                // SAFETY: `raw` came from the box above and was not published.
+                // SAFETY: `raw` came out of the box above, and no swap below has published it: the loop
+                // ends with the first that succeeds.
                 return Err(unsafe { Box::from_raw(raw) });
             }
-            // SAFETY: as above, this thread alone has the message.
+            // SAFETY: no swap below has published `raw` yet, so this thread alone has the message.
             unsafe { (*raw).next = head };
             // AcqRel: Release publishes the message to the swap of `take`; Acquire, after a
             // swap emptied the lane, makes this sender see the receiver's state as of then.
@@ -90,8 +91,14 @@ impl Lane {
             return MessageQueue::new();
         }
         // AcqRel pairs with `push` in both directions.
-        // SAFETY: the swap made this thread the owner of the chain that pushes built.
-        unsafe { MessageQueue::from_stack(self.head.swap(ptr::null_mut(), Ordering::AcqRel)) }
+        let head = self.head.swap(ptr::null_mut(), Ordering::AcqRel);
+        debug_assert!(head != closed(), "only the receiver closes a lane, and it is here");
+        if head == closed() {
+            return MessageQueue::new();
+        }
+        // SAFETY: the swap made this thread the owner of the chain that pushes have built, newest first,
+        // and the address is not that of a closed lane.
+        unsafe { MessageQueue::from_stack(head) }
     }
 
     /// Closes the lane and takes what is left; by the owner of the slot.
@@ -100,7 +107,8 @@ impl Lane {
         if head == closed() {
             return MessageQueue::new();
         }
-        // SAFETY: as in `take`.
+        // SAFETY: the swap made this thread the owner of the chain that pushes have built, newest first,
+        // and the address is not that of a closed lane.
         unsafe { MessageQueue::from_stack(head) }
     }
 }

@@ -48,36 +48,36 @@ struct Timer(libc::timer_t);
 impl Timer {
     /// `None` if the system has no more of them.
     fn new() -> Option<Timer> {
-        // SAFETY: all zeroes are a valid event, of which the three fields that matter are set; the
-        // call writes `timer` if it succeeds. The signal goes to this thread, which drops the timer
-        // before it ends (it lives in the frame of `worker::run`).
-        unsafe {
-            let mut event: libc::sigevent = std::mem::zeroed();
-            event.sigev_notify = libc::SIGEV_THREAD_ID;
-            event.sigev_signo = libc::SIGURG;
-            event.sigev_notify_thread_id = libc::gettid();
-            let mut timer: libc::timer_t = std::mem::zeroed();
-            let result = libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer);
-            (result == 0).then_some(Timer(timer))
-        }
+        // SAFETY: an event is numbers and pointers that are not followed, for which zeroes are valid.
+        let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
+        event.sigev_notify = libc::SIGEV_THREAD_ID;
+        event.sigev_signo = libc::SIGURG;
+        // SAFETY: the call has no conditions.
+        event.sigev_notify_thread_id = unsafe { libc::gettid() };
+        let mut timer: libc::timer_t = std::ptr::null_mut();
+        // SAFETY: the call reads the event, whose fields that matter are set, and writes `timer`. The
+        // signal goes to this thread, which drops the timer before it ends: a `Timer` is not Send, and
+        // that of a worker lies in the frame of `worker::run`.
+        let result =
+            unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer) };
+        (result == 0).then_some(Timer(timer))
     }
 
     fn set(&self, pause: Duration) {
-        // SAFETY: the timer exists until this is dropped; all zeroes are a valid time. It cannot
-        // fail: the pause is in range, and a wrong one would only leave the work to the monitor.
-        unsafe {
-            let mut time: libc::itimerspec = std::mem::zeroed();
-            time.it_value.tv_sec = pause.as_secs() as libc::time_t;
-            time.it_value.tv_nsec = pause.subsec_nanos().into();
-            libc::timer_settime(self.0, 0, &raw const time, std::ptr::null_mut());
-        }
+        // SAFETY: a time is numbers, for which zeroes are valid.
+        let mut time: libc::itimerspec = unsafe { std::mem::zeroed() };
+        time.it_value.tv_sec = pause.as_secs() as libc::time_t;
+        time.it_value.tv_nsec = pause.subsec_nanos().into();
+        // SAFETY: `new` made the timer, which exists until this value is dropped; the call reads the time.
+        // It cannot fail: the pause is in range, and a wrong one would leave the work to the monitor.
+        unsafe { libc::timer_settime(self.0, 0, &raw const time, std::ptr::null_mut()) };
     }
 }
 
 #[cfg(target_os = "linux")]
 impl Drop for Timer {
     fn drop(&mut self) {
-        // SAFETY: nobody else has this timer, and it is not used again.
+        // SAFETY: `new` made the timer, which belongs to this value alone, and the value ends.
         unsafe {
             libc::timer_delete(self.0);
         }

@@ -26,7 +26,7 @@ impl Target {
         #[cfg(target_os = "linux")]
         {
             let_in();
-            // SAFETY: has no conditions.
+            // SAFETY: the call has no conditions and always succeeds.
             let thread = unsafe { libc::pthread_self() };
             *lock(&self.0) = Some(thread);
         }
@@ -42,9 +42,9 @@ impl Target {
         let thread = lock(&self.0);
         #[cfg(target_os = "linux")]
         if let Some(thread) = *thread {
-            // SAFETY: the thread runs: it withdraws its handle before it ends, and cannot while the
-            // lock is held. `Builder::start` installs the handler before it starts a worker; without
-            // one this signal does nothing.
+            // SAFETY: the thread has not ended: `worker::run` takes its handle back before (`withdraw`),
+            // which it cannot while this function holds the lock. `Builder::start` installs the handler
+            // before it starts a worker; without one the system ignores this signal.
             unsafe { libc::pthread_kill(thread, libc::SIGURG) };
         }
         drop(thread);
@@ -54,10 +54,10 @@ impl Target {
 /// Lets the signal interrupt the calling thread.
 #[cfg(target_os = "linux")]
 pub(super) fn let_in() {
-    // SAFETY: the set is initialised by `sigemptyset` before it is used; all calls concern it and the
-    // mask of this thread.
+    // SAFETY: a set of signals is bits, for which zeroes are valid.
+    let mut signals: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the calls write to the set of this function, and read it to change this thread's mask.
     unsafe {
-        let mut signals: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&mut signals);
         libc::sigaddset(&mut signals, libc::SIGURG);
         libc::pthread_sigmask(libc::SIG_UNBLOCK, &signals, std::ptr::null_mut());

@@ -35,9 +35,9 @@ struct Receiver {
     taken: UnsafeCell<Vec<u64>>,
 }
 
-// SAFETY: `taken` is used by the thread that holds the state, which loom checks.
+// SAFETY: the one field that is not Send, `taken`, owns plain numbers.
 unsafe impl Send for Receiver {}
-// SAFETY: as above.
+// SAFETY: only the thread that holds the state of the slot uses `taken`; loom fails when two do.
 unsafe impl Sync for Receiver {}
 
 fn message(uniq: u64, token: u64) -> Box<Message> {
@@ -71,7 +71,8 @@ impl Receiver {
         loop {
             let Taken { mut events, mut users } = self.slot().mailbox.take();
             self.taken.with_mut(|taken| {
-                // SAFETY: this thread holds the state.
+                // SAFETY: this thread holds the slot: the model's first claimed it, others come from `run_if`,
+                // which moves the state to running. The reference ends with the closure.
                 let taken = unsafe { &mut *taken };
                 while let Some(message) = users.pop().or_else(|| events.pop()) {
                     taken.push(token(&message));
@@ -100,7 +101,8 @@ impl Receiver {
         let slot = self.slot();
         let accept = |_: &Slot, token| {
             self.taken.with_mut(|taken| {
-                // SAFETY: this thread moved the state out of waiting.
+                // SAFETY: `Slot::hand_over` calls this on the thread that moved the state out of waiting,
+                // which holds the slot; the reference ends with the statement.
                 unsafe { (*taken).push(token) };
             });
             Ok(())
@@ -121,7 +123,7 @@ impl Receiver {
     }
 
     fn taken(&self) -> Vec<u64> {
-        // SAFETY: every other thread of the model has ended.
+        // SAFETY: the models call this when they have joined every other thread.
         self.taken.with(|taken| unsafe { (*taken).clone() })
     }
 }

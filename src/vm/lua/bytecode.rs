@@ -87,7 +87,8 @@ impl Bytecode {
     }
 
     fn bytes(&self) -> &[u8] {
-        // SAFETY: the words hold `length` bytes and more.
+        // SAFETY: `from_dump` made the words of `length` bytes, with some padding behind, and no method
+        // changes them.
         unsafe { slice::from_raw_parts(self.as_ptr(), self.length) }
     }
 
@@ -233,52 +234,57 @@ enum Stage {
 /// Runs the job in a new state. `None` means that there was no memory for a state, `false` that
 /// the job was interrupted by an error, which can only be a lack of memory.
 fn run_in_scratch_state(job: &mut Job<'_>) -> Option<bool> {
-    // SAFETY: The call has no preconditions; a null result is handled.
+    // SAFETY: the call has no conditions; it answers null if memory is out, which is handled.
     let lua = unsafe { ffi::luaL_newstate() };
     if lua.is_null() {
         return None;
     }
-    // SAFETY: `lua` is a live state used by this thread only, with the stack slots that every new
-    // state guarantees. The two pushes cannot raise (a function without upvalues and a light
-    // userdata allocate nothing); all that can is behind `lua_pcall`. The pointer handed over is
-    // used only during that call, while `job` is borrowed here.
-    let status = unsafe {
+    // SAFETY: this function has just made the state, which has free slots. A function without upvalues
+    // and a light userdata allocate nothing, so the pushes do not raise.
+    unsafe {
         ffi::lua_pushcfunction(lua, run_job);
         ffi::lua_pushlightuserdata(lua, std::ptr::from_mut(job).cast());
-        ffi::lua_pcall(lua, 1, 0, 0)
-    };
-    // SAFETY: `lua` came from `luaL_newstate`, no call into it is active, and it is not used after.
+    }
+    // SAFETY: the function and its argument are on top. The call is protected: every jump ends in it.
+    // `job`, to which the argument leads, is borrowed here and not touched meanwhile.
+    let status = unsafe { ffi::lua_pcall(lua, 1, 0, 0) };
+    // SAFETY: `luaL_newstate` made the state, no call into it is active, and it is not used again.
     unsafe { ffi::lua_close(lua) };
     Some(status == ffi::LUA_OK)
 }
 
 /// Loads the source and dumps what came out, in protected mode. This frame holds nothing with a
 /// destructor, because Lua may jump over it when memory runs out.
+///
+/// # Safety
+/// For `run_in_scratch_state` to have called: the one argument is the address of a job that nobody else
+/// touches meanwhile.
 unsafe extern "C-unwind" fn run_job(lua: *mut ffi::lua_State) -> c_int {
-    // SAFETY: `run_in_scratch_state` passes a pointer to its job as the only argument and does
-    // not touch the job until this call has returned.
+    // SAFETY: the argument is what `run_in_scratch_state` pushed: the address of the job that it borrows
+    // and does not touch until this call is over. lua_touserdata does not raise.
     let job = unsafe { &mut *ffi::lua_touserdata(lua, 1).cast::<Job<'_>>() };
-    // SAFETY: Source and name are borrowed by the job and outlive the call; the name ends in NUL.
-    let status = unsafe {
-        let (start, length) = (job.source.as_ptr().cast(), job.source.len());
-        ffi::luaL_loadbufferx(lua, start, length, job.name.as_ptr(), c"t".as_ptr())
-    };
+    let (start, length) = (job.source.as_ptr().cast(), job.source.len());
+    // SAFETY: the state is the running one. Source and name are borrowed by the job, so they outlive the
+    // call; both names end in a NUL. The call may raise: this frame holds nothing with a destructor.
+    let status =
+        unsafe { ffi::luaL_loadbufferx(lua, start, length, job.name.as_ptr(), c"t".as_ptr()) };
     if status == ffi::LUA_ERRMEM {
         return 0;
     }
     if status != ffi::LUA_OK {
         let mut length = 0;
-        // SAFETY: A failed load leaves its message on top of the stack, where it stays anchored
-        // until this function returns. For a string the call allocates nothing.
+        // SAFETY: a failed load leaves its message on top of the stack, where it stays until this function
+        // returns. For a string the call allocates nothing, so it does not raise.
         let message = unsafe { ffi::lua_tolstring(lua, -1, &mut length) };
-        // SAFETY: Lua returned the address and length of that string, or null, which is refused.
+        // SAFETY: lua_tolstring answered the address and the length of that string, or null, which
+        // `append` refuses.
         if unsafe { append(&mut job.output, message.cast(), length) } {
             job.stage = Stage::Refused;
         }
         return 0;
     }
-    // SAFETY: The compiled function is on top of the stack. The writer gets a pointer to the
-    // buffer, which nothing else touches during the call.
+    // SAFETY: the compiled function is on top of the stack. `write_dump` gets the address of the buffer,
+    // which nothing else touches during the call. The call may raise: this frame is plain.
     let status =
         unsafe { ffi::lua_dump(lua, write_dump, std::ptr::from_mut(&mut job.output).cast(), 0) };
     if status == 0 {
@@ -288,6 +294,9 @@ unsafe extern "C-unwind" fn run_job(lua: *mut ffi::lua_State) -> c_int {
 }
 
 /// Receives one piece of a dump. A result other than zero makes Lua stop writing.
+///
+/// # Safety
+/// For lua_dump to call, with a piece of its own and the buffer that `run_job` gave it.
 unsafe extern "C-unwind" fn write_dump(
     _lua: *mut ffi::lua_State,
     piece: *const c_void,
@@ -298,9 +307,9 @@ unsafe extern "C-unwind" fn write_dump(
     if length == 0 {
         return 0;
     }
-    // SAFETY: `run_job` passes its job's buffer and does not touch it during the dump.
+    // SAFETY: `run_job` gave lua_dump the address of its job's buffer, and does not touch it meanwhile.
     let output = unsafe { &mut *output.cast::<Vec<u8>>() };
-    // SAFETY: Lua passes `length` readable bytes that do not change during this call.
+    // SAFETY: lua_dump passes the address of `length` bytes that do not change during this call.
     let appended = unsafe { append(output, piece.cast(), length) };
     c_int::from(!appended)
 }
@@ -308,13 +317,12 @@ unsafe extern "C-unwind" fn write_dump(
 /// Appends bytes unless memory runs out: nothing may unwind from here through Lua's frames.
 ///
 /// # Safety
-///
-/// A `start` that is not null must be the address of `length` readable bytes.
+/// A `start` that is not null is the address of `length` bytes that do not change meanwhile.
 unsafe fn append(output: &mut Vec<u8>, start: *const u8, length: usize) -> bool {
     if start.is_null() || output.try_reserve(length).is_err() {
         return false;
     }
-    // SAFETY: The caller promises the bytes, and null was excluded.
+    // SAFETY: `start` is not null, as asked above, so the caller vouches for `length` bytes there.
     output.extend_from_slice(unsafe { slice::from_raw_parts(start, length) });
     true
 }
@@ -337,11 +345,11 @@ mod tests {
         data: *mut c_void,
         size: *mut usize,
     ) -> *const std::ffi::c_char {
-        // SAFETY: `run` passes a pointer to a local option that outlives the load.
+        // SAFETY: `run` passes the address of its option, which outlives the load and is not used by it.
         let pending = unsafe { &mut *data.cast::<Option<&Bytecode>>() };
         let (start, length) =
             pending.take().map_or((std::ptr::null(), 0), |code| (code.as_ptr(), code.len()));
-        // SAFETY: Lua passes the address of a variable of its own.
+        // SAFETY: lua_load passes the address of a variable of its own that is there for this.
         unsafe { *size = length };
         start.cast()
     }
@@ -349,8 +357,8 @@ mod tests {
     /// Loads in place in a new state, runs, and returns the result or error as text.
     fn run(code: &Bytecode) -> String {
         let mut pending = Some(code);
-        // SAFETY: The state is fresh and used by this thread only; the dump is valid and outlives
-        // it; the chunks of these tests leave one value that converts to text.
+        // SAFETY: the state is made, used and closed here. The dump outlives it, as `code` is borrowed; the
+        // chunks of these tests leave one value that converts to text, which is copied before the end.
         unsafe {
             let lua = ffi::luaL_newstate();
             let data = std::ptr::from_mut(&mut pending).cast();
