@@ -49,7 +49,10 @@ impl Deref for Caller<'_> {
     }
 }
 
-/// Runs `inner` for the process that the VM belongs to.
+/// Runs `inner` for the process that the VM belongs to. Only for what [`boundary::call`] runs, a
+/// function of the API or its continuation: there must be no other [`Caller`] of the process.
+///
+/// [`boundary::call`]: crate::vm::lua::boundary::call
 #[inline(always)]
 pub(crate) fn enter(stack: Stack, inner: impl FnOnce(&mut Caller<'_>) -> ApiResult) -> Reply {
     if stack.control().set_individual() {
@@ -165,7 +168,8 @@ impl Caller<'_> {
 
     /// Whether a call can wait here: Lua can yield, and so can all who resumed it.
     pub(crate) fn can_wait(&self) -> bool {
-        // SAFETY: `lua` is the running state of the caller's VM.
+        // SAFETY: the stack of a `Caller` is that of the running state: `boundary::call` got that from
+        // Lua, and `enter_shared` makes callers of such stacks only.
         unsafe { preempt::can_wait(self.lua()) }
     }
 

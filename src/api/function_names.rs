@@ -30,19 +30,18 @@ pub(crate) fn install(stack: Stack) {
 /// `__index` of the registry. It raises nothing: Lua asks for names in the middle of an error, and
 /// the worker for a traceback outside of any call.
 unsafe extern "C-unwind" fn missing(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this with the running state of one of our VMs. The arena refuses nothing
-    // until the flag is put back, and the frame holds nothing to drop.
-    unsafe {
-        let control = Control::of(lua);
-        let may_refuse = control.set_may_refuse(false);
-        let stack = Stack::new(lua);
-        let is_asked = stack.kind(2) == Type::String && stack.string(2) == Some(LOADED);
-        if is_asked && stack.reserve(SLOTS) {
-            stdlib::push_names(stack);
-        } else {
-            stack.push_nil();
-        }
-        control.set_may_refuse(may_refuse);
+    // SAFETY: Lua alone calls this (V6), with the running state of one of our VMs.
+    let control = unsafe { Control::of(lua) };
+    let may_refuse = control.set_may_refuse(false);
+    // SAFETY: Lua passes the running state of one of our VMs, on the thread that has it; the arena refuses
+    // nothing until the flag is put back, behind the last use.
+    let stack = unsafe { Stack::new(lua) };
+    let is_asked = stack.kind(2) == Type::String && stack.string(2) == Some(LOADED);
+    if is_asked && stack.reserve(SLOTS) {
+        stdlib::push_names(stack);
+    } else {
+        stack.push_nil();
     }
+    control.set_may_refuse(may_refuse);
     1
 }

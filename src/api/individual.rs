@@ -21,12 +21,12 @@ macro_rules! shell {
         pub(crate) unsafe extern "C-unwind" fn $shell(lua: *mut lua_State) -> c_int {
             static STOCK: OnceLock<lua_CFunction> = OnceLock::new();
             let stock = STOCK.get_or_init(|| stdlib::stock($library, $name).unwrap_or(nothing));
-            // SAFETY: Lua calls this with the running state; the frame is plain, and the stock
-            // function gets the arguments as they are.
-            unsafe {
-                $before(lua);
-                stock(lua)
-            }
+            // SAFETY: Lua alone calls this (V6), with the running state of one of our VMs; this frame
+            // holds the address of a function only.
+            unsafe { $before(lua) };
+            // SAFETY: `stock` is a C function of Lua's, which gets the running state with the arguments
+            // as they are, and its result goes to Lua. This frame holds nothing, so it may raise.
+            unsafe { stock(lua) }
         }
     };
 }
@@ -46,8 +46,8 @@ unsafe extern "C-unwind" fn nothing(_: *mut lua_State) -> c_int {
 /// # Safety
 /// `lua` is the running state of one of our VMs.
 unsafe fn note(lua: *mut lua_State) {
-    // SAFETY: the caller vouches for `lua`.
     // It reads a clock, no more, so one that is only tried may end there as well as later.
+    // SAFETY: the caller passes the running state of one of our VMs, which lives as long as it runs.
     let _ = unsafe { Control::of(lua) }.set_individual();
 }
 
@@ -55,56 +55,62 @@ unsafe fn note(lua: *mut lua_State) {
 /// moved in a copy although it is a key, or a part of an address only.
 ///
 /// # Safety
-/// As for [`note`]; the frame is plain.
+/// As V6 says: `lua` is the running state of one of our VMs in a C function that Lua called, with free
+/// slots, and all frames are plain.
 unsafe fn note_address(lua: *mut lua_State) {
-    // SAFETY: the caller vouches for `lua` and for the frame.
-    unsafe {
-        if Control::of(lua).is_rehearsed() && shows_address(lua, 1) {
-            note(lua);
-        }
+    // SAFETY: the caller passes the running state of one of our VMs, which lives as long as it runs.
+    let control = unsafe { Control::of(lua) };
+    // SAFETY: the caller passes the running state with free slots, in plain frames.
+    if control.is_rehearsed() && unsafe { shows_address(lua, 1) } {
+        // SAFETY: the caller passes the running state of one of our VMs.
+        unsafe { note(lua) };
     }
 }
 
 /// As [`note_address`], for a format and its values.
 ///
 /// # Safety
-/// As for [`note_address`].
+/// As V6 says: `lua` is the running state of one of our VMs in a C function that Lua called, with free
+/// slots, and all frames are plain.
 unsafe fn note_addresses(lua: *mut lua_State) {
-    // SAFETY: the caller vouches for `lua` and for the frame.
-    unsafe {
-        if Control::of(lua).is_rehearsed()
-            && (asks_for_address(Stack::new(lua).string(1).unwrap_or_default())
-                || (2..=ffi::lua_gettop(lua)).any(|index| shows_address(lua, index)))
-        {
-            note(lua);
-        }
+    // SAFETY: the caller passes the running state of one of our VMs, which lives as long as it runs.
+    if !unsafe { Control::of(lua) }.is_rehearsed() {
+        return;
+    }
+    // SAFETY: the caller passes the running state of one of our VMs. The arena may refuse to make a text
+    // of a number, and Lua may jump then: all frames are plain.
+    let stack = unsafe { Stack::new(lua) };
+    let shows = asks_for_address(stack.string(1).unwrap_or_default())
+        // SAFETY: the caller passes the running state with free slots, in plain frames.
+        || (2..=stack.top()).any(|index| unsafe { shows_address(lua, index) });
+    if shows {
+        // SAFETY: the caller passes the running state of one of our VMs.
+        unsafe { note(lua) };
     }
 }
 
 /// Whether the text of the value is its address: Lua has no other for what refers to something.
 ///
 /// # Safety
-/// As for [`note_address`]; the frame has a free slot.
+/// As V6 says: `lua` is the running state in a C function that Lua called, with free slots, and all frames
+/// are plain.
 unsafe fn shows_address(lua: *mut lua_State, index: c_int) -> bool {
-    // SAFETY: the caller vouches for `lua`; what is pushed is popped.
-    unsafe {
-        let kind = ffi::lua_type(lua, index);
-        if matches!(
-            kind,
-            ffi::LUA_TNONE
-                | ffi::LUA_TNIL
-                | ffi::LUA_TBOOLEAN
-                | ffi::LUA_TNUMBER
-                | ffi::LUA_TSTRING
-        ) {
-            return false;
-        }
-        let has_text = ffi::luaL_getmetafield(lua, index, c"__tostring".as_ptr()) != ffi::LUA_TNIL;
-        if has_text {
-            ffi::lua_settop(lua, -2);
-        }
-        !has_text
+    // SAFETY: the caller passes the running state; any index is acceptable, and the call does not raise.
+    let kind = unsafe { ffi::lua_type(lua, index) };
+    if matches!(
+        kind,
+        ffi::LUA_TNONE | ffi::LUA_TNIL | ffi::LUA_TBOOLEAN | ffi::LUA_TNUMBER | ffi::LUA_TSTRING
+    ) {
+        return false;
     }
+    // SAFETY: the caller passes the running state with free slots, and there is a value at the index. The
+    // call may raise for memory: all frames are plain.
+    let field = unsafe { ffi::luaL_getmetafield(lua, index, c"__tostring".as_ptr()) };
+    if field != ffi::LUA_TNIL {
+        // SAFETY: the call above pushed one value, which is not to be closed.
+        unsafe { ffi::lua_settop(lua, -2) };
+    }
+    field == ffi::LUA_TNIL
 }
 
 /// Whether a format has the conversion `%p`, which shows addresses of strings as well.
@@ -119,15 +125,20 @@ fn asks_for_address(format: &[u8]) -> bool {
 /// process calls one of them for the first time.
 ///
 /// # Safety
-/// As for [`note`]; the function that runs has an upvalue, and its frame is plain.
+/// As V6 says: `lua` is the running state of one of our VMs in a C function that Lua called, with free
+/// slots, and all frames are plain. That function has an upvalue.
 unsafe fn seed(lua: *mut lua_State) {
     let generator = ffi::lua_upvalueindex(1);
-    // SAFETY: the caller vouches for the frame, which has free slots for two values more.
+    // SAFETY: the caller passes the running state, whose function has an upvalue.
+    if unsafe { ffi::lua_type(lua, generator) } == ffi::LUA_TUSERDATA {
+        return;
+    }
+    // SAFETY: the caller passes the running state in plain frames. It comes back, as `make_generator`
+    // answers a return of nothing; if the process leaves, Lua jumps.
+    unsafe { boundary::call(lua, |stack| caller::enter(stack, make_generator)) };
+    // SAFETY: the caller passes the running state with free slots, whose function has an upvalue; neither
+    // call raises.
     unsafe {
-        if ffi::lua_type(lua, generator) == ffi::LUA_TUSERDATA {
-            return;
-        }
-        boundary::call(lua, |stack| caller::enter(stack, make_generator));
         ffi::lua_rawgeti(lua, ffi::LUA_REGISTRYINDEX, registry::RANDOM);
         ffi::lua_replace(lua, generator);
     }
@@ -149,7 +160,8 @@ fn make_generator(caller: &mut Caller<'_>) -> ApiResult {
 
 /// Pushes the generator that Lua's library shares among its functions, seeded.
 fn push_generator(stack: Stack, seeds: [i64; 2]) {
-    // SAFETY: pushes one table and raises for memory only, which is excluded here.
+    // SAFETY: `make_generator` passes the stack of an API function with room for more: its state is alive
+    // and its arena refuses nothing, so this, which raises for memory only, does not raise.
     unsafe { ffi::luaopen_math(stack.lua()) };
     if stack.raw_field(-1, "randomseed") != Type::Function {
         return;
@@ -159,10 +171,9 @@ fn push_generator(stack: Stack, seeds: [i64; 2]) {
     for seed in seeds {
         stack.push_integer(seed);
     }
-    // SAFETY: a protected call of a C function with two integers, which runs no Lua code; then the
-    // upvalue of that function, which is there.
-    unsafe {
-        ffi::lua_pcallk(stack.lua(), 2, 0, 0, 0, None);
-        ffi::lua_getupvalue(stack.lua(), function, 1);
-    }
+    // SAFETY: the function and two integers are on top. It is a C function, which runs no Lua code, so
+    // nothing of this process is used meanwhile. The call is protected: every jump ends in it.
+    unsafe { ffi::lua_pcallk(stack.lua(), 2, 0, 0, 0, None) };
+    // SAFETY: the function is in its slot still, with the upvalue that `luaopen_math` gave it; marked `-`.
+    unsafe { ffi::lua_getupvalue(stack.lua(), function, 1) };
 }

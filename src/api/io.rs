@@ -87,9 +87,10 @@ fn wait_if_full(
 /// Joins the texts of all arguments on top of the stack, with `separator` between them.
 ///
 /// # Safety
-/// `lua` is the running state in a plain frame.
+/// As V6 says: `lua` is the running state in a C function that Lua called, and all frames are plain.
 unsafe fn join(lua: *mut lua_State, separator: &'static std::ffi::CStr) {
-    // SAFETY: the caller vouches for the frame; __tostring may run Lua code.
+    // SAFETY: the caller passes the running state, and the room for the texts is asked for. This frame and
+    // the caller's are plain, so any call may raise, also a `__tostring` that runs Lua code.
     unsafe {
         let count = ffi::lua_gettop(lua);
         ffi::luaL_checkstack(lua, 2 * count + 4, c"too many values".as_ptr());
@@ -105,20 +106,18 @@ unsafe fn join(lua: *mut lua_State, separator: &'static std::ffi::CStr) {
 
 /// `io.print(...)`.
 unsafe extern "C-unwind" fn print(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this with the running state; the frame is plain.
-    unsafe {
-        join(lua, c"\t");
-        boundary::call(lua, |stack| caller::enter(stack, out_line))
-    }
+    // SAFETY: Lua alone calls this (V6), with the running state; this frame holds nothing.
+    unsafe { join(lua, c"\t") };
+    // SAFETY: Lua passes the running state and takes the result (V6); this frame holds nothing.
+    unsafe { boundary::call(lua, |stack| caller::enter(stack, out_line)) }
 }
 
 /// `io.write(...)`.
 unsafe extern "C-unwind" fn write(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this with the running state; the frame is plain.
-    unsafe {
-        join(lua, c"");
-        boundary::call(lua, |stack| caller::enter(stack, write_text))
-    }
+    // SAFETY: Lua alone calls this (V6), with the running state; this frame holds nothing.
+    unsafe { join(lua, c"") };
+    // SAFETY: Lua passes the running state and takes the result (V6); this frame holds nothing.
+    unsafe { boundary::call(lua, |stack| caller::enter(stack, write_text)) }
 }
 
 fn out_line(caller: &mut Caller<'_>) -> ApiResult {

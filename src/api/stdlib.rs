@@ -142,16 +142,16 @@ pub(crate) fn stock(library: &str, name: &str) -> Option<lua_CFunction> {
 
 fn collect_stock() -> HashMap<(String, String), lua_CFunction> {
     let mut found = HashMap::new();
-    // SAFETY: a scratch state of its own, closed below. Opening libraries may raise for lack of
-    // memory only, which ends the program at its start.
+    // SAFETY: the call has no conditions; null is refused below.
     let lua = unsafe { ffi::luaL_newstate() };
     assert!(!lua.is_null(), "no memory for a Lua state");
-    // SAFETY: as above; the view is not used after the state is closed, and its allocator
-    // refuses nothing but when memory is out.
-    let stack = unsafe {
-        ffi::luaL_openlibs(lua);
-        Stack::new(lua)
-    };
+    // SAFETY: this function has just made the state. The call raises for lack of memory only, and outside
+    // of a protected call that ends the program (`lua_atpanic` of luaL_newstate) and jumps over nothing.
+    unsafe { ffi::luaL_openlibs(lua) };
+    // SAFETY: the state is this function's and lives until `lua_close` below, behind the last use of the
+    // view. It has no control, which nothing here asks for. Its allocator refuses only when memory is
+    // out, which ends the program.
+    let stack = unsafe { Stack::new(lua) };
     stack.push_globals();
     collect_table(stack, "base", &mut found);
     for library in ["string", "table", "math", "utf8", "os", "coroutine"] {
@@ -163,7 +163,8 @@ fn collect_stock() -> HashMap<(String, String), lua_CFunction> {
     if stack.push_metatable(-1) {
         collect_table(stack, "string_meta", &mut found);
     }
-    // SAFETY: nothing refers to the state any more; C functions are code, not memory of it.
+    // SAFETY: luaL_newstate made the state, and neither `stack` nor a text of it is used again: the names
+    // were copied, and C functions are code, not memory of the state.
     unsafe { ffi::lua_close(lua) };
     found
 }
@@ -176,7 +177,7 @@ fn collect_table(
     let table = stack.top();
     stack.push_nil();
     while stack.next(table) {
-        // SAFETY: marked `-`.
+        // SAFETY: `collect_stock` keeps the state alive, and `next` has pushed a value; marked `-`.
         let function = unsafe { ffi::lua_tocfunction(stack.lua(), -1) };
         if let (Some(function), Type::String) = (function, stack.kind(-2)) {
             let name = String::from_utf8_lossy(stack.string(-2).unwrap_or_default());
