@@ -11,6 +11,9 @@
 //! - **S2, anchored text.** Subject and pattern are slices of Lua strings. The strings stay in
 //!   their stack slots (or upvalues) until the function returns, and Lua never moves a string, so
 //!   the slices stay valid; no slice outlives its C function.
+//! - **S3, for Lua to call.** `lua` is the running state of one of our VMs: Lua passes it to the C
+//!   functions here, the only ones to call the others (V6 in `vm/lua/mod.rs`).
+//!
 #![allow(unsafe_code)]
 
 mod gsub;
@@ -34,24 +37,32 @@ const _: () = assert!(!needs_drop::<Matcher<'static>>());
 /// # Safety
 /// To be called by Lua only, as a C function.
 pub(crate) unsafe extern "C-unwind" fn find(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls us with a running state; S1 holds in this frame and in `find_or_match`.
-    unsafe {
-        let (subject, pattern) = text_arguments(lua);
-        let is_plain = ffi::lua_toboolean(lua, 4) != 0 || matcher::is_plain(pattern);
-        let start = start_argument(lua, subject.len());
-        if !is_plain || start > subject.len() {
-            return search(lua, subject, pattern, start, Answer::Positions);
-        }
-        let mut poll = || preempt::should_abandon(lua);
-        match matcher::find_plain(subject, pattern, start, &mut poll) {
-            Ok(Some(at)) => {
+    // SAFETY: Lua passes the running state (S3), and this frame is plain (S1).
+    let (subject, pattern) = unsafe { text_arguments(lua) };
+    // SAFETY: Lua passes the running state (S3); any index is acceptable, and the call does not raise.
+    let is_plain = unsafe { ffi::lua_toboolean(lua, 4) } != 0 || matcher::is_plain(pattern);
+    // SAFETY: Lua passes the running state (S3), and this frame is plain (S1).
+    let start = unsafe { start_argument(lua, subject.len()) };
+    if !is_plain || start > subject.len() {
+        // SAFETY: Lua passes the running state and takes the result (S3), this frame is plain (S1), and
+        // `text_arguments` took the slices of slots 1 and 2, which stay as they are (S2).
+        return unsafe { search(lua, subject, pattern, start, Answer::Positions) };
+    }
+    // SAFETY: Lua passes the running state of one of our VMs (S3).
+    let mut poll = || unsafe { preempt::should_abandon(lua) };
+    match matcher::find_plain(subject, pattern, start, &mut poll) {
+        Ok(Some(at)) => {
+            // SAFETY: Lua passes the running state with free slots (S3); the calls do not raise.
+            unsafe {
                 ffi::lua_pushinteger(lua, at as lua_Integer + 1);
                 ffi::lua_pushinteger(lua, (at + pattern.len()) as lua_Integer);
-                2
             }
-            Ok(None) => push_fail(lua),
-            Err(error) => raise(lua, error),
+            2
         }
+        // SAFETY: Lua passes the running state with free slots (S3).
+        Ok(None) => unsafe { push_fail(lua) },
+        // SAFETY: Lua passes the running state (S3), and this frame is plain (S1).
+        Err(error) => unsafe { raise(lua, error) },
     }
 }
 
@@ -60,7 +71,8 @@ pub(crate) unsafe extern "C-unwind" fn find(lua: *mut lua_State) -> c_int {
 /// # Safety
 /// To be called by Lua only, as a C function.
 pub(crate) unsafe extern "C-unwind" fn match_(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls us with a running state; S1 holds in this frame and in `search`.
+    // SAFETY: Lua passes the running state and takes the result (S3), and this frame is plain (S1). The
+    // slices are of slots 1 and 2, which stay as they are (S2).
     unsafe {
         let (subject, pattern) = text_arguments(lua);
         let start = start_argument(lua, subject.len());
@@ -76,7 +88,8 @@ pub(crate) unsafe extern "C-unwind" fn match_(lua: *mut lua_State) -> c_int {
 /// # Safety
 /// To be called by Lua only, as a C function.
 pub(crate) unsafe extern "C-unwind" fn gmatch(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls us with a running state and 20 free slots; S1 holds.
+    // SAFETY: Lua passes the running state with free slots (S3). `text_arguments` leaves strings in slots 1
+    // and 2, which become upvalues with two numbers. This frame is plain, so any call may raise (S1).
     unsafe {
         let (subject, _) = text_arguments(lua);
         let start = start_argument(lua, subject.len());
@@ -89,30 +102,43 @@ pub(crate) unsafe extern "C-unwind" fn gmatch(lua: *mut lua_State) -> c_int {
 }
 
 /// One step of the iterator that [`gmatch`] returns.
+///
+/// # Safety
+/// To be called by Lua only, as a closure that `gmatch` made.
 unsafe extern "C-unwind" fn gmatch_next(lua: *mut lua_State) -> c_int {
-    // SAFETY: only `gmatch` makes closures of this function, with the four upvalues read here; they
-    // anchor the strings (S2); S1 holds.
-    unsafe {
-        let subject = string_at(lua, ffi::lua_upvalueindex(1));
-        let pattern = string_at(lua, ffi::lua_upvalueindex(2));
-        let start = ffi::lua_tointeger(lua, ffi::lua_upvalueindex(3)) as usize;
-        let last_end = usize::try_from(ffi::lua_tointeger(lua, ffi::lua_upvalueindex(4))).ok();
-        let mut poll = || preempt::should_abandon(lua);
-        let mut matcher = Matcher::new(subject, pattern, &mut poll);
-        for at in start..=subject.len() {
-            match matcher.match_at(at) {
-                Ok(Some(end)) if Some(end) != last_end => {
+    // SAFETY: Lua passes the running state of a closure that `gmatch` made (S3). Its upvalues are two
+    // strings, which it keeps as long as it runs (S2), and two numbers; none of the calls raises.
+    let (subject, pattern, start, last_end) = unsafe {
+        (
+            string_at(lua, ffi::lua_upvalueindex(1)),
+            string_at(lua, ffi::lua_upvalueindex(2)),
+            ffi::lua_tointeger(lua, ffi::lua_upvalueindex(3)) as usize,
+            usize::try_from(ffi::lua_tointeger(lua, ffi::lua_upvalueindex(4))).ok(),
+        )
+    };
+    // SAFETY: Lua passes the running state of one of our VMs (S3).
+    let mut poll = || unsafe { preempt::should_abandon(lua) };
+    let mut matcher = Matcher::new(subject, pattern, &mut poll);
+    for at in start..=subject.len() {
+        match matcher.match_at(at) {
+            Ok(Some(end)) if Some(end) != last_end => {
+                // SAFETY: Lua passes the running state with free slots, of a closure with four upvalues
+                // (S3); none of the calls raises.
+                unsafe {
                     ffi::lua_pushinteger(lua, end as lua_Integer);
                     ffi::lua_copy(lua, -1, ffi::lua_upvalueindex(3));
                     ffi::lua_copy(lua, -1, ffi::lua_upvalueindex(4));
-                    return push_captures(lua, &matcher, subject, Some((at, end)));
                 }
-                Ok(_) => {}
-                Err(error) => return raise(lua, error),
+                // SAFETY: Lua passes the running state (S3), this frame is plain (S1), and `matcher` has just
+                // matched in `subject`.
+                return unsafe { push_captures(lua, &matcher, subject, Some((at, end))) };
             }
+            Ok(_) => {}
+            // SAFETY: Lua passes the running state (S3), and this frame is plain (S1).
+            Err(error) => return unsafe { raise(lua, error) },
         }
-        0
     }
+    0
 }
 
 /// What [`search`] returns of a match.
@@ -125,7 +151,8 @@ enum Answer {
 /// The common part of `find` and `match`: pushes the first match at `start` or after it, or nil.
 ///
 /// # Safety
-/// As for the C function that ends with this call; the slices obey S2.
+/// A C function of this file ends with this call, and passes the running state that it got (S3); its
+/// frame is plain (S1). The slices obey S2.
 unsafe fn search(
     lua: *mut lua_State,
     subject: &[u8],
@@ -133,35 +160,39 @@ unsafe fn search(
     start: usize,
     answer: Answer,
 ) -> c_int {
-    // SAFETY: the caller passes the running state and anchored text; S1 holds in this frame.
-    unsafe {
-        let (is_anchored, pattern) = matcher::split_anchor(pattern);
-        let mut poll = || preempt::should_abandon(lua);
-        let mut matcher = Matcher::new(subject, pattern, &mut poll);
-        let found = match is_anchored {
-            _ if start > subject.len() => Ok(None),
-            true => matcher.match_at(start).map(|end| Some((start, end?))),
-            false => matcher.search(start),
-        };
-        match (found, answer) {
-            (Ok(Some((at, end))), Answer::Positions) => {
-                ffi::lua_pushinteger(lua, at as lua_Integer + 1);
-                ffi::lua_pushinteger(lua, end as lua_Integer);
-                2 + push_captures(lua, &matcher, subject, None)
-            }
-            (Ok(Some(whole)), Answer::Captures) => {
-                push_captures(lua, &matcher, subject, Some(whole))
-            }
-            (Ok(None), _) => push_fail(lua),
-            (Err(error), _) => raise(lua, error),
-        }
+    let (is_anchored, pattern) = matcher::split_anchor(pattern);
+    // SAFETY: the caller passes the running state of one of our VMs (S3).
+    let mut poll = || unsafe { preempt::should_abandon(lua) };
+    let mut matcher = Matcher::new(subject, pattern, &mut poll);
+    let found = match is_anchored {
+        _ if start > subject.len() => Ok(None),
+        true => matcher.match_at(start).map(|end| Some((start, end?))),
+        false => matcher.search(start),
+    };
+    match (found, answer) {
+        // SAFETY: the caller passes the running state with free slots (S3), all frames are plain (S1), and
+        // `matcher` has just matched in `subject`, which obeys S2.
+        (Ok(Some((at, end))), Answer::Positions) => unsafe {
+            ffi::lua_pushinteger(lua, at as lua_Integer + 1);
+            ffi::lua_pushinteger(lua, end as lua_Integer);
+            2 + push_captures(lua, &matcher, subject, None)
+        },
+        // SAFETY: the caller passes the running state (S3), all frames are plain (S1), and `matcher` has
+        // just matched in `subject`, which obeys S2.
+        (Ok(Some(whole)), Answer::Captures) => unsafe {
+            push_captures(lua, &matcher, subject, Some(whole))
+        },
+        // SAFETY: the caller passes the running state with free slots (S3).
+        (Ok(None), _) => unsafe { push_fail(lua) },
+        // SAFETY: the caller passes the running state (S3), and all frames are plain (S1).
+        (Err(error), _) => unsafe { raise(lua, error) },
     }
 }
 
 /// Pushes all captures, or `whole` if there are none, and returns how many values that are.
 ///
 /// # Safety
-/// `lua` is the running state, the frame obeys S1, `matcher` has just matched in `subject`.
+/// `lua` is the running state (S3), all frames obey S1, and `matcher` has just matched in `subject`.
 unsafe fn push_captures(
     lua: *mut lua_State,
     matcher: &Matcher<'_>,
@@ -172,12 +203,12 @@ unsafe fn push_captures(
         0 => usize::from(whole.is_some()),
         count => count,
     };
-    // SAFETY: as the caller promises; the stack is grown first.
-    unsafe {
-        ffi::luaL_checkstack(lua, count as c_int, c"too many captures".as_ptr());
-        for index in 0..count {
-            push_capture(lua, matcher, subject, index, whole.unwrap_or_default());
-        }
+    // SAFETY: the caller passes the running state (S3) in plain frames (S1), so the call may raise.
+    unsafe { ffi::luaL_checkstack(lua, count as c_int, c"too many captures".as_ptr()) };
+    for index in 0..count {
+        // SAFETY: the caller passes the running state in plain frames and a matcher that has just matched
+        // in `subject`; the stack has room for `count` values, as was asked above.
+        unsafe { push_capture(lua, matcher, subject, index, whole.unwrap_or_default()) };
     }
     count as c_int
 }
@@ -185,7 +216,8 @@ unsafe fn push_captures(
 /// Pushes one capture: one value.
 ///
 /// # Safety
-/// As for [`push_captures`], with one free slot.
+/// As for [`push_captures`]: `lua` is the running state (S3), all frames obey S1, and `matcher` has just
+/// matched in `subject`. There is a free slot.
 unsafe fn push_capture(
     lua: *mut lua_State,
     matcher: &Matcher<'_>,
@@ -193,17 +225,18 @@ unsafe fn push_capture(
     index: usize,
     (start, end): (usize, usize),
 ) {
-    // SAFETY: as the caller promises; Lua copies the bytes.
-    unsafe {
-        match matcher.capture(index, start, end) {
-            Ok(Capture::Text { start, end }) => {
-                let text = &subject[start..end];
-                ffi::lua_pushlstring(lua, text.as_ptr().cast(), text.len());
-            }
-            Ok(Capture::Position(at)) => ffi::lua_pushinteger(lua, at as lua_Integer + 1),
-            Err(error) => {
-                raise(lua, error);
-            }
+    match matcher.capture(index, start, end) {
+        Ok(Capture::Text { start, end }) => {
+            let text = &subject[start..end];
+            // SAFETY: the caller passes the running state with a free slot; Lua copies the bytes of the
+            // slice. All frames are plain (S1), so the call may raise.
+            unsafe { ffi::lua_pushlstring(lua, text.as_ptr().cast(), text.len()) };
+        }
+        // SAFETY: the caller passes the running state with a free slot; the call does not raise.
+        Ok(Capture::Position(at)) => unsafe { ffi::lua_pushinteger(lua, at as lua_Integer + 1) },
+        Err(error) => {
+            // SAFETY: the caller passes the running state (S3) in plain frames (S1).
+            unsafe { raise(lua, error) };
         }
     }
 }
@@ -211,10 +244,12 @@ unsafe fn push_capture(
 /// Reads arguments 1 and 2, subject and pattern, or raises. An error object as subject is replaced
 /// by its message.
 ///
-/// # Safety `lua` is the running state in a C function, the frame obeys S1; the slices are good as
-/// long as slots 1 and 2 stay (S2).
+/// # Safety
+/// `lua` is the running state in a C function (S3), and all frames obey S1. The slices are good as long as
+/// slots 1 and 2 stay (S2).
 unsafe fn text_arguments<'a>(lua: *mut lua_State) -> (&'a [u8], &'a [u8]) {
-    // SAFETY: as the caller promises; the check functions turn numbers into strings in their slots.
+    // SAFETY: the caller passes the running state with free slots (S3) in plain frames (S1), so any call may
+    // raise. The check functions leave strings in slots 1 and 2, which the slices are of (S2).
     unsafe {
         if ffi::lua_type(lua, 1) == ffi::LUA_TUSERDATA && is_error_object(lua, 1) {
             ffi::luaL_tolstring(lua, 1, std::ptr::null_mut());
@@ -229,9 +264,10 @@ unsafe fn text_arguments<'a>(lua: *mut lua_State) -> (&'a [u8], &'a [u8]) {
 /// Whether the value at `index` carries the name of error objects. Leaves the stack as it was.
 ///
 /// # Safety
-/// `lua` is the running state, the frame obeys S1, `index` is no pseudo index, two slots are free.
+/// `lua` is the running state (S3), all frames obey S1, `index` is no pseudo index, two slots are free.
 unsafe fn is_error_object(lua: *mut lua_State, index: c_int) -> bool {
-    // SAFETY: as the caller promises; the name is compared before it is popped.
+    // SAFETY: the caller passes the running state with free slots in plain frames (S1), so the call may
+    // raise for memory. The name is on the stack while it is compared (S2), and then popped.
     unsafe {
         match ffi::luaL_getmetafield(lua, index, c"__name".as_ptr()) {
             ffi::LUA_TNIL => false,
@@ -247,9 +283,9 @@ unsafe fn is_error_object(lua: *mut lua_State, index: c_int) -> bool {
 /// Reads the optional argument 3 as an offset from 0; it may lie behind the end.
 ///
 /// # Safety
-/// `lua` is the running state in a C function and the frame obeys S1.
+/// `lua` is the running state in a C function (S3), and all frames obey S1.
 unsafe fn start_argument(lua: *mut lua_State, length: usize) -> usize {
-    // SAFETY: as the caller promises.
+    // SAFETY: the caller passes the running state (S3) in plain frames (S1), so the call may raise.
     match unsafe { ffi::luaL_optinteger(lua, 3, 1) } {
         0 => 0,
         position if position > 0 => position as usize - 1,
@@ -260,25 +296,27 @@ unsafe fn start_argument(lua: *mut lua_State, length: usize) -> usize {
 /// The bytes of the string (or number, which becomes one) at `index`; empty for anything else.
 ///
 /// # Safety
-/// `lua` is the running state; the slice is good as long as the string is reachable (S2).
+/// `lua` is the running state (S3), and all frames obey S1 if the value may be a number. The slice is good
+/// as long as something keeps the string (S2).
 unsafe fn string_at<'a>(lua: *mut lua_State, index: c_int) -> &'a [u8] {
     let mut length = 0;
-    // SAFETY: as the caller promises; Lua gives a pointer to `length` bytes, or null.
-    unsafe {
-        let text = ffi::lua_tolstring(lua, index, &mut length);
-        match text.is_null() {
-            true => &[],
-            false => slice::from_raw_parts(text.cast(), length),
-        }
+    // SAFETY: the caller passes the running state (S3), and plain frames where a number may be there, of
+    // which making a text may raise.
+    let text = unsafe { ffi::lua_tolstring(lua, index, &mut length) };
+    if text.is_null() {
+        return &[];
     }
+    // SAFETY: lua_tolstring answered the address of `length` bytes, which stay there while something keeps
+    // the string: the caller sees to that (S2).
+    unsafe { slice::from_raw_parts(text.cast(), length) }
 }
 
 /// Pushes nil and returns 1.
 ///
 /// # Safety
-/// `lua` is the running state with one free slot.
+/// `lua` is the running state (S3) with one free slot.
 unsafe fn push_fail(lua: *mut lua_State) -> c_int {
-    // SAFETY: as the caller promises.
+    // SAFETY: the caller passes the running state with a free slot; the call does not raise.
     unsafe { ffi::lua_pushnil(lua) };
     1
 }
@@ -287,7 +325,7 @@ unsafe fn push_fail(lua: *mut lua_State) -> c_int {
 /// function's end.
 ///
 /// # Safety
-/// `lua` is the running state in a C function and every frame up to Lua obeys S1.
+/// `lua` is the running state in a C function (S3), and every frame up to Lua obeys S1.
 unsafe fn raise(lua: *mut lua_State, error: MatchError) -> c_int {
     let text = match error {
         MatchError::Abandoned => c"interrupted",
@@ -301,7 +339,8 @@ unsafe fn raise(lua: *mut lua_State, error: MatchError) -> c_int {
         MatchError::UnopenedCapture => c"invalid pattern capture",
         MatchError::UnfinishedCapture => c"unfinished capture",
     };
-    // SAFETY: as the caller promises; the one text with a `%d` gets its integer.
+    // SAFETY: the caller passes the running state (S3) in plain frames (S1), so Lua may jump. The texts end
+    // in a NUL, and the one with a `%d` gets an integer.
     unsafe {
         match error {
             MatchError::Abandoned => {

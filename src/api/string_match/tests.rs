@@ -66,12 +66,11 @@ struct Pair {
 /// block. The VM is left to the end of the program, since a handle on its state is handed out.
 fn our_state() -> Lua {
     let vm: &'static Vm = Box::leak(Box::new(Vm::new(0, 0).unwrap()));
-    // SAFETY: a fresh state that lives for ever; opening libraries raises for memory only, which
-    // the arena never refuses here.
-    unsafe {
-        ffi::luaL_openlibs(vm.main_state());
-        Lua::get_or_init_from_ptr(vm.main_state()).clone()
-    }
+    // SAFETY: the state is that of a VM which was leaked, so it lives for ever. Opening libraries raises
+    // for memory only, and the arena refuses nothing but while `resume` runs.
+    unsafe { ffi::luaL_openlibs(vm.main_state()) };
+    // SAFETY: the state lives for ever, and only the returned value uses it from now on.
+    unsafe { Lua::get_or_init_from_ptr(vm.main_state()) }.clone()
 }
 
 impl Pair {
@@ -377,7 +376,7 @@ fn an_error_object_is_searched_by_its_message() {
 #[test]
 fn an_abandoned_match_raises_its_text() {
     unsafe extern "C-unwind" fn abandon(lua: *mut lua_State) -> c_int {
-        // SAFETY: Lua calls this with the running state, and the frame holds nothing.
+        // SAFETY: Lua alone calls this, with the running state, and the frame holds nothing.
         unsafe { raise(lua, MatchError::Abandoned) }
     }
     let lua = our_state();
