@@ -133,7 +133,8 @@ unsafe fn drive(
         return unsafe { preempt::leave(lua) };
     }
     if status != ffi::LUA_OK && status != ffi::LUA_YIELD {
-        // SAFETY: the caller's duty is the same there; `target` has failed, with its message on top.
+        // SAFETY: the caller passes the running state in plain frames and a coroutine that stays alive,
+        // and which has failed, with its message on top.
         return unsafe { report_failure(lua, target, style) };
     }
     // SAFETY: the caller passes the running state; the call answers 0 instead of raising.
@@ -144,7 +145,8 @@ unsafe fn drive(
             ffi::lua_settop(target, -results - 1);
             ffi::lua_pushstring(target, c"too many results to resume".as_ptr());
         }
-        // SAFETY: the caller's duty is the same there; the message is on top of `target`.
+        // SAFETY: the caller passes the running state in plain frames and a coroutine that stays alive; the
+        // message is on top of it.
         return unsafe { report_failure(lua, target, style) };
     }
     // SAFETY: both states are of one VM, with the results on top of `target`; `lua` has room for them and

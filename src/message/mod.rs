@@ -108,12 +108,11 @@ fn set_topic(place: &mut Topic, topic: &[u8]) {
         place.extend_from_slice(topic);
         return;
     }
-    // SAFETY: an empty topic has room for `inline_size` bytes where it lies, and `topic` is no part
-    // of it; so many bytes are initialised then.
-    unsafe {
-        ptr::copy_nonoverlapping(topic.as_ptr(), place.as_mut_ptr(), topic.len());
-        place.set_len(topic.len());
-    }
+    // SAFETY: a topic has room for `inline_size` bytes at least, and `topic`, which is not longer (asked
+    // above), is no part of it, since `place` is borrowed mutably.
+    unsafe { ptr::copy_nonoverlapping(topic.as_ptr(), place.as_mut_ptr(), topic.len()) };
+    // SAFETY: the line above has written these bytes, for which there is room.
+    unsafe { place.set_len(topic.len()) };
 }
 
 impl Message {
@@ -134,7 +133,7 @@ impl Message {
     pub(crate) fn from_process(from: ProcessId, topic: &[u8]) -> Box<Self> {
         let mut place = Box::new_uninit();
         place.write(Message::EMPTY);
-        // SAFETY: it was written just now.
+        // SAFETY: the line above has written a whole message there.
         let mut message = unsafe { place.assume_init() };
         if let Content::User { from: sender, topic: place, .. } = &mut message.content {
             *sender = Some(from);

@@ -59,7 +59,8 @@ pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> St
         this.drain();
         this.fire_timers();
         let Some((id, state, arguments)) = this.inside.coroutines.next() else {
-            // SAFETY: the caller's duty; no reference is used from here on, but for a new one.
+            // SAFETY: this thread alone uses the process (the caller's duty), no Lua code of it runs, and no
+            // reference from before is used from here on.
             match unsafe { rest_if_idle(process) } {
                 Rest::Waiting => return Step::Waiting,
                 Rest::Again => continue,
@@ -69,7 +70,8 @@ pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> St
         // are ready do not run. This thread alone has the VM, and uses no reference to the process
         // until the resume is over: the API makes its own.
         let result = unsafe { resume::resume(state.lua(), arguments) };
-        // SAFETY: the caller's duty is the same there, and no reference from before the resume is used.
+        // SAFETY: this thread alone uses the process (the caller's duty), the resume is over, and no
+        // reference from before it is used.
         if let Some(step) = unsafe { after_resume(process, control, id, state, result) } {
             return step;
         }
@@ -82,7 +84,8 @@ pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> St
                 return Step::Spent;
             }
         } else if control.leave().is_none() {
-            // SAFETY: the caller's duty; no reference is used from here on, but for a new one.
+            // SAFETY: this thread alone uses the process (the caller's duty), no Lua code of it runs, and no
+            // reference from before is used from here on.
             if unsafe { rest_if_idle(process) } == Rest::Waiting {
                 // What arrives from here on finds it waiting; what has arrived before has notified
                 // it, so this does not look into the mailbox once more.

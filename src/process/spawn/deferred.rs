@@ -69,7 +69,7 @@ pub(crate) unsafe fn process_of(node: &Node, slot: &Slot) -> *mut Process {
     if !process.is_null() {
         return process;
     }
-    // SAFETY: the caller's duty is the same there.
+    // SAFETY: the caller holds the slot, which is one of the node's.
     unsafe { make(node, slot) }
 }
 

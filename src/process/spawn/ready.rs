@@ -50,7 +50,7 @@ pub(crate) unsafe fn image<'a>(
     }
     let decided = &definition.ready.image;
     if decided.get().is_none() && !host.gate.is_capped() {
-        // SAFETY: the caller's duty is the same there.
+        // SAFETY: the caller holds the slot, which is one of the node's, as the definition is.
         unsafe { rehearse_in_turn(node, slot, definition) };
     }
     decided.get()?.as_ref()
@@ -70,7 +70,7 @@ unsafe fn rehearse_in_turn(node: &Node, slot: &Slot, definition: &Definition) {
     if !(1..=REHEARSALS).contains(&earlier) {
         return;
     }
-    // SAFETY: the caller's duty is the same there.
+    // SAFETY: the caller holds the slot, which is one of the node's, as the definition is.
     let rehearsed = node.scheduler.while_spawning(|| unsafe { rehearse(node, slot, definition) });
     let is_final = match &rehearsed {
         Ok(_) => true,
@@ -94,7 +94,8 @@ unsafe fn rehearse_in_turn(node: &Node, slot: &Slot, definition: &Definition) {
 unsafe fn rehearse(node: &Node, slot: &Slot, definition: &Definition) -> Result<Ready, Refusal> {
     let filled = std::cell::RefCell::default();
     let build = |vm| {
-        // SAFETY: the caller's duty is the same there; the builds are dropped before this returns.
+        // SAFETY: the caller holds the slot, which is one of the node's, as the definition is; `make_in`
+        // drops the builds before this function returns.
         let process = unsafe { run_chunks(node, slot, definition, vm)? };
         *filled.borrow_mut() = process.filled_globals.clone();
         Ok(process)

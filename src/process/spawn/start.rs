@@ -24,7 +24,8 @@ use crate::slot::{Slot, links};
 pub(crate) unsafe fn started(node: &Node, slot: &Slot) {
     // SAFETY: the caller holds the slot and vouches for a process without references.
     let (spawner, id) = unsafe { spawner_of(slot) };
-    // SAFETY: the caller's duty is the same there.
+    // SAFETY: the caller holds the slot, one of the node's, and vouches for a process whose slice is over
+    // and which has no reference; `spawner_of` left none.
     let result = unsafe { start(node, slot) };
     let is_started = result.is_ok();
     answer(node, spawner, id, result.err());
@@ -41,7 +42,8 @@ pub(crate) unsafe fn started(node: &Node, slot: &Slot) {
 pub(crate) unsafe fn failed(node: &Node, slot: &Slot, outcome: Outcome) {
     // SAFETY: the caller holds the slot and vouches for a process without references.
     let (spawner, id) = unsafe { spawner_of(slot) };
-    // SAFETY: the caller's duty is the same there.
+    // SAFETY: the caller holds the slot, one of the node's, and vouches for a process whose slice is over
+    // and which has no reference; `spawner_of` left none.
     let error = unsafe { discard(node, slot, outcome) };
     answer(node, spawner, id, Some(error));
 }
@@ -66,7 +68,8 @@ pub(super) unsafe fn start(node: &Node, slot: &Slot) -> Result<ProcessId, ApiErr
     // the caller vouches that it is there, has no other reference, and that none of its code runs.
     let process = unsafe { &mut *process_in(slot) };
     if let Err(failure) = process.start_main() {
-        // SAFETY: the caller's duty is the same there, and `process` is not used from here on.
+        // SAFETY: the caller holds the slot, one of the node's, and vouches that nothing of the process
+        // runs; `process`, the one reference, is not used from here on.
         return Err(unsafe { discard(node, slot, Outcome::Failure(failure)) });
     }
     process.is_started = true;

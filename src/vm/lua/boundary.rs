@@ -73,7 +73,8 @@ pub(crate) unsafe fn call<F: FnOnce(Stack) -> Reply>(lua: *mut lua_State, inner:
     {
         return count as c_int;
     }
-    // SAFETY: the caller's duty is the same there; `inner` is gone, and nothing else here is dropped.
+    // SAFETY: the caller passes the running state in plain frames. So is this one: `inner` is gone, and
+    // nothing else here has a destructor.
     unsafe { finish(lua, control, reply) }
 }
 

@@ -111,8 +111,8 @@ fn arm_current(cell: &ThreadCell) {
     // SAFETY: *current* is alive and run by this thread, which is also the one that a signal interrupts:
     // the caller of `enter` vouches for that. The call reads a field of it.
     if unsafe { ffi::lua_gethookmask(current) } == 0 {
-        // SAFETY: *current* is alive and run by this thread, as said above. In the middle of Lua's code
-        // arming is sound, too: the top of this file says why.
+        // SAFETY: *current* is alive and run by this thread, for which the caller of `enter` vouches. In
+        // the middle of Lua's code arming is sound, too: the top of this file says why.
         unsafe { arm(current) };
     }
 }

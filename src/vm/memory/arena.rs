@@ -328,7 +328,7 @@ impl Arena {
     /// `start` was served for a request of `size` bytes and not given back; nobody uses it any more.
     unsafe fn give(&mut self, start: NonNull<u8>, size: usize) {
         if self.order.is_some() {
-            // SAFETY: the caller's duty is the same here.
+            // SAFETY: the caller gives back what was served for `size` bytes.
             return unsafe { self.give_in_order(start, size) };
         }
         if size <= SMALL_MAX {
@@ -363,7 +363,8 @@ impl Arena {
     }
 
     /// # Safety
-    /// As for [`Arena::give`], with `old` for the size; `start` is not used if the answer is not null.
+    /// `start` was served for a request of `old` bytes and not given back; nobody uses it any more if the
+    /// answer is not null.
     unsafe fn resize(&mut self, start: NonNull<u8>, old: usize, new: usize) -> *mut u8 {
         if old <= SMALL_MAX && new <= SMALL_MAX && class_of(old) == class_of(new) {
             return start.as_ptr();

@@ -28,7 +28,7 @@ impl SlabMemory {
         let start = if layout.align() == HUGE_PAGE {
             map(layout.size())
         } else {
-            // SAFETY: the caller asks for some bytes, not 0.
+            // SAFETY: the size of the layout is not 0, as was asked above.
             NonNull::new(unsafe { alloc(layout) })
         };
         Some(SlabMemory { start: start?, layout })
