@@ -1,5 +1,5 @@
 //! The specification, statement by statement: one Lua application a section, in the folder of its
-//! name, run by one test a section.
+//! name. Each is run with one worker, with two, and with time slices of one call.
 //!
 //! A folder holds `cases.lua`, a library that returns a table of functions named after the section
 //! and the first words of a statement (`s4_4_unmonitor_after_exit`), and `_index.yaml` with what
@@ -7,25 +7,30 @@
 //! functions of `spec.lua` at hand; it passes if the process ends normally. The namespace of all
 //! is `spec`, the host `spec:processes`; both are added to every application.
 
+mod complete;
+#[path = "../support/mod.rs"]
+mod support;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
 use std::time::Duration;
 
-use moonlet::{Application, Builder, Error, Level, Value};
+use moonlet::{Application, Level, Value};
+use support::{builder, exec, within};
 
 /// No section takes that long unless something hangs.
 const PATIENCE: Duration = Duration::from_secs(180);
-const WORKERS: usize = 2;
 
 const RUNNER: &str = include_str!("runner.lua");
 const SPEC: &str = include_str!("spec.lua");
+const PLACES: &str = include_str!("places.lua");
 const INDEX: &str = r#"
 namespace: spec
 entries:
   - { name: processes, kind: process.host, lifecycle: { auto_start: true } }
   - { name: helpers, kind: library.lua, source: "file:///spec.lua", modules: [time, security] }
+  - { name: places, kind: library.lua, source: "file:///places.lua", modules: [time],
+      imports: { spec: helpers } }
   - { name: runner, kind: process.lua, source: "file:///runner.lua", modules: [time],
       imports: { cases: cases, spec: helpers } }
   - { name: case, kind: process.lua, source: "file:///runner.lua", method: case,
@@ -33,6 +38,25 @@ entries:
   - { name: part, kind: process.lua, source: "file:///runner.lua", method: part,
       modules: [time, ctx, security, logger], imports: { cases: cases, spec: helpers } }
 "#;
+
+/// How a section is run.
+struct Setting {
+    workers: usize,
+    /// Calls of the API that a process makes in a time slice; the usual number without.
+    reductions: Option<u32>,
+    how: &'static str,
+}
+
+const ONE_WORKER: Setting = Setting { workers: 1, reductions: None, how: "with one worker" };
+const TWO_WORKERS: Setting = Setting { workers: 2, reductions: None, how: "with two workers" };
+/// This puts a change of process wherever one can be.
+const SLICES_OF_ONE_CALL: Setting =
+    Setting { workers: 2, reductions: Some(1), how: "in slices of one call" };
+
+/// Where the sections are.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/spec")
+}
 
 /// Every file below a folder, by its path from there.
 fn files_below(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
@@ -54,9 +78,11 @@ fn files_below(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 
 /// The application of a section.
 fn load(section: &str) -> Application {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/spec").join(section);
-    let mut files = files_below(&root);
-    for (name, text) in [("_spec.yaml", INDEX), ("runner.lua", RUNNER), ("spec.lua", SPEC)] {
+    let mut files = files_below(&root().join(section));
+    let spec = format!("{}{SPEC}", support::PRELUDE);
+    for (name, text) in
+        [("_spec.yaml", INDEX), ("runner.lua", RUNNER), ("spec.lua", &spec), ("places.lua", PLACES)]
+    {
         files.push((name.into(), text.as_bytes().to_vec()));
     }
     let application = Application::from_files(files);
@@ -68,50 +94,57 @@ fn load(section: &str) -> Application {
     application
 }
 
-fn run(section: &str, builder: Builder, left_out: &[&str]) -> Result<Value, Error> {
-    let left_out: Vec<Value> = left_out.iter().map(|name| Value::from(*name)).collect();
-    let builder = builder.workers(WORKERS).log_level(Level::Off);
-    let runtime = builder.application(load(section)).start().expect("the runtime starts");
-    let result = runtime.exec("spec:runner", "spec:processes", &left_out);
-    runtime.shutdown();
-    result
-}
-
 /// Runs a section, prints its line, and fails with the list of what did not hold.
-fn section(name: &'static str) {
-    section_with(name, Builder::new(), &[], "");
-}
-
-fn section_with(name: &'static str, builder: Builder, left_out: &'static [&str], how: &str) {
-    let (done, result) = mpsc::channel();
-    thread::spawn(move || {
-        // Nobody listens any more after the limit.
-        let _ = done.send(run(name, builder, left_out));
+fn section(name: &'static str, setting: &'static Setting) {
+    let outcome = within(PATIENCE, move || {
+        let mut builder = builder().workers(setting.workers).log_level(Level::Off);
+        if let Some(reductions) = setting.reductions {
+            builder = builder.reductions(reductions);
+        }
+        let runtime = builder.application(load(name)).start().expect("the runtime starts");
+        let outcome = exec(&runtime, "spec:runner", &[Value::from(setting.workers as i64)]);
+        runtime.shutdown();
+        outcome
     });
-    let outcome = match result.recv_timeout(PATIENCE) {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(error)) => panic!("{name}: {error}"),
-        Err(RecvTimeoutError::Timeout) => panic!("{name}: not over after {PATIENCE:?}"),
-        Err(RecvTimeoutError::Disconnected) => panic!("{name}: it panicked, see above"),
-    };
     let count = outcome.get("passed").and_then(Value::as_i64).unwrap_or_default();
     // Texts of failures may have any bytes.
     let failures = outcome.get("failures").and_then(Value::as_bytes).expect("a text");
     let failures = String::from_utf8_lossy(failures);
-    assert!(failures.is_empty(), "{name}:\n{failures}");
+    assert!(failures.is_empty(), "{name} {}:\n{failures}", setting.how);
     assert!(count > 0, "{name}: no case ran");
-    println!("{name}: {count} statements hold{how}");
+    println!("{name} {}: {count} statements hold", setting.how);
 }
 
 macro_rules! sections {
     ($($name:ident)*) => {
         const SECTIONS: &[&str] = &[$(stringify!($name)),*];
-        $(
-        #[test]
-        fn $name() {
-            section(stringify!($name));
+
+        mod one_worker {
+            $(
+            #[test]
+            fn $name() {
+                crate::section(stringify!($name), &crate::ONE_WORKER);
+            }
+            )*
         }
-        )*
+
+        mod two_workers {
+            $(
+            #[test]
+            fn $name() {
+                crate::section(stringify!($name), &crate::TWO_WORKERS);
+            }
+            )*
+        }
+
+        mod slices_of_one_call {
+            $(
+            #[test]
+            fn $name() {
+                crate::section(stringify!($name), &crate::SLICES_OF_ONE_CALL);
+            }
+            )*
+        }
     };
 }
 
@@ -135,29 +168,4 @@ sections! {
     s16_application
     s17_supervision
     s18_stdlib
-}
-
-/// The same with time slices of one call, which puts a change of process wherever one can be.
-#[test]
-fn all_sections_with_slices_of_one_call() {
-    // These tell by the order of two coroutines that a chunk took long, and with such slices the
-    // spawner takes as long.
-    const LEFT_OUT: &[&str] =
-        &["s3_3_if_the_spawner_ends_meanwhile", "s3_3_the_spawning_coroutine_waits_for_its_end"];
-    for name in SECTIONS {
-        let builder = Builder::new().reductions(1);
-        section_with(name, builder, LEFT_OUT, ", in slices of one call");
-    }
-}
-
-/// No folder is left out of the list above.
-#[test]
-fn every_section_is_run() {
-    let listed = include_str!("main.rs");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/spec");
-    for entry in fs::read_dir(root).expect("the folder can be listed") {
-        let path = entry.expect("the folder can be listed").path();
-        let name = path.file_name().and_then(|name| name.to_str()).expect("a plain name");
-        assert!(!path.is_dir() || listed.contains(&format!("    {name}\n")), "{name} is not run");
-    }
 }

@@ -4,18 +4,15 @@ local cases = require("cases")
 -- Longest time for one case, in seconds.
 local LIMIT <const> = 60
 
--- The arguments are names of cases to leave out.
-local function main(...)
+-- How many workers there are: what needs a second one asks.
+local function main(workers)
   local time = require("time")
-  local names, left_out = {}, {}
-  for _, name in ipairs({ ... }) do left_out[name] = true end
-  for name in pairs(cases) do
-    if not left_out[name] then names[#names + 1] = name end
-  end
+  local names = {}
+  for name in pairs(cases) do names[#names + 1] = name end
   table.sort(names)
   local events, failures, passed = process.events(), {}, 0
   for _, name in ipairs(names) do
-    local pid = assert(process.spawn_monitored("spec:case", "spec:processes", name))
+    local pid = assert(process.spawn_monitored("spec:case", "spec:processes", name, workers))
     local limit = time.after(LIMIT * time.SECOND)
     local r = channel.select({ events:case_receive(), limit:case_receive() })
     local failure
@@ -32,8 +29,8 @@ local function main(...)
 end
 
 -- One case. A message from outside may be its end only if it says so.
-local function case(name)
-  return cases[name]()
+local function case(name, workers)
+  return cases[name](workers)
 end
 
 -- A process that a case starts.

@@ -1,7 +1,11 @@
 -- What cases have in common. A section's `cases.lua` imports it: local spec = require("spec").
+-- The checks of `tests/support/prelude.lua` stand in front of this file:
+-- spec.equal(got, wanted, what) wants equal values, numbers of the same subtype;
+-- spec.refused("NOT_FOUND", "process not found", process.send(pid, "topic")) wants nil or false and
+-- an error of this kind that contains the text; spec.raises(text, f, ...) returns what was raised.
 local time = require("time")
 
-local spec = {}
+local spec = { show = show, equal = equal, refused = refused, raises = raises }
 
 -- What the processes run that a case starts, by name; a section adds its own, beside its cases:
 -- function spec.parts.echo(...).
@@ -9,42 +13,6 @@ spec.parts = {}
 
 -- The host of all processes unless a case says otherwise.
 spec.host = "spec:processes"
-
-local function show(...)
-  local parts = {}
-  for i = 1, select("#", ...) do parts[i] = tostring((select(i, ...))) end
-  return table.concat(parts, ", ")
-end
-spec.show = show
-
--- Fails unless both are equal, numbers of the same subtype.
-function spec.equal(got, wanted, what)
-  if got ~= wanted or math.type(got) ~= math.type(wanted) then
-    error((what or "value") .. ": got " .. show(got) .. ", wanted " .. show(wanted), 2)
-  end
-end
-
--- Fails unless a call returned nil or false and an error of this kind that contains the text:
--- spec.refused("NOT_FOUND", "process not found", process.send(pid, "topic")).
-function spec.refused(kind, text, ...)
-  local first, err = ...
-  if first ~= nil and first ~= false then error("not refused: " .. show(...), 2) end
-  if not errors.is(err, errors[kind]) then error("wanted " .. kind .. ", got " .. show(...), 2) end
-  if not string.find(tostring(err), text, 1, true) then
-    error("wanted '" .. text .. "', got: " .. show(...), 2)
-  end
-  return err
-end
-
--- Fails unless the call raises something whose text contains this one; returns what it raised.
-function spec.raises(text, f, ...)
-  local ok, err = pcall(f, ...)
-  if ok then error("did not raise", 2) end
-  if not string.find(tostring(err), text, 1, true) then
-    error("wanted '" .. text .. "', raised: " .. tostring(err), 2)
-  end
-  return err
-end
 
 -- Starts `spec:<name>` with a monitor.
 function spec.start(name, ...)

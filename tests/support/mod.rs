@@ -17,7 +17,8 @@ use moonlet::{Application, Builder, Error, Level, Runtime, Value};
 /// No test takes that long unless something hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-const PRELUDE: &str = include_str!("prelude.lua");
+/// Checks that every test has at hand.
+pub(crate) const PRELUDE: &str = include_str!("prelude.lua");
 const WORKERS: usize = 2;
 
 /// An application under construction. It has the host `app:processes` from the start.
@@ -132,10 +133,12 @@ impl Write for Shown {
     }
 }
 
-/// Runs one definition and returns its value; its failure fails the test.
+/// Runs one definition on the host `processes` of its namespace and returns its value; its failure
+/// fails the test.
 #[track_caller]
 pub(crate) fn exec(runtime: &Runtime, id: &str, arguments: &[Value]) -> Value {
-    match runtime.exec(id, "app:processes", arguments) {
+    let (namespace, _) = id.split_once(':').expect("the id of an entry");
+    match runtime.exec(id, &format!("{namespace}:processes"), arguments) {
         Ok(value) => value,
         Err(Error::Failed { kind, message, traceback }) => {
             panic!("{id} failed: {kind}: {message}\n{}", traceback.unwrap_or_default())

@@ -25,7 +25,9 @@ function subjects.global()
 end
 
 function subjects.shadows()
+  local kept = process
   process = "mine"
+  equal(require("process").pid(), kept.pid())
   return process
 end
 

@@ -19,6 +19,8 @@ function cases.s1_1_a_pid_is_a_string()
   equal(type(pid), "string")
   assert(pid:find("^{spec:processes|0x%x%x%x%x%x+}$"), pid)
   equal(pid, pid:lower())
+  local uniq = digits()
+  assert(#uniq == 5 or uniq:sub(1, 1) ~= "0", "padded to five digits and no further: " .. pid)
   local other = assert(process.exec("spec:identity", "spec:other"))[1]
   assert(other:find("^{spec:other|0x%x%x%x%x%x+}$"), other)
 end
@@ -40,7 +42,8 @@ function cases.s1_1_uniq_is_unique_per_node()
   for _ = 1, 200 do
     for _, host in ipairs({ "spec:processes", "spec:other" }) do
       local pid = assert(process.exec("spec:identity", host))[1]
-      local uniq = pid:match("|(0x%x+)}$")
+      local where, uniq = pid:match("^{(.-)|(0x%x+)}$")
+      equal(where, host)
       assert(not seen[uniq], "used twice")
       seen[uniq] = true
     end
@@ -82,7 +85,9 @@ function cases.s1_2_the_text_is_parsed()
   end
   gone("node not found", "{nd@spec:processes|0x" .. hex .. "}")
   gone("node not found", "{nd@more@spec:processes|0x" .. hex .. "}")
-  gone("process not found", "{spec:processes|0xfffff}")
+  for _, uniq in ipairs({ "0xfffff", "", "nonsense", "0xffffffffffffffffffffff" }) do
+    gone("process not found", "{spec:processes|" .. uniq .. "}")
+  end
   local err = refused("NOT_FOUND", "not found", process.send("{|}", "t"))
   assert(not string.find(err, "resolve", 1, true), "{|} is a PID")
 end
@@ -109,6 +114,10 @@ function cases.s1_2_for_register_not_a_pid_is_invalid()
     refused("INVALID", "invalid pid format: " .. why, process.registry.register("name", text))
   end
   refused("NOT_FOUND", "name not registered", process.registry.lookup("name"))
+  assert(process.registry.register("taken"))
+  for _, text in ipairs({ "", "ab", "taken" }) do
+    refused("INVALID", "missing braces", process.registry.register("name", text))
+  end
 end
 
 function cases.s1_2_a_string_that_parses_is_never_a_name()
@@ -132,10 +141,16 @@ function cases.s1_2_a_uniq_whose_host_does_not_match()
 end
 
 function cases.s1_3_pid_is_the_same_in_all_coroutines()
-  local pid, seen = process.pid(), {}
-  equal(pid, coroutine.wrap(process.pid)(), "in a plain one")
-  coroutine.spawn(function() seen[1] = process.pid() end)
-  equal(seen[1], pid, "in a spawned one")
+  local pid, id, seen = process.pid(), process.id(), 0
+  local function look()
+    equal(process.pid(), pid)
+    equal(process.id(), id)
+    seen = seen + 1
+  end
+  coroutine.wrap(look)()
+  assert(coroutine.resume(coroutine.create(look)))
+  coroutine.spawn(look)
+  equal(seen, 3)
 end
 
 function cases.s1_3_id_identifies_the_call_chain()

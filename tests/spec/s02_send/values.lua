@@ -24,21 +24,48 @@ function cases.s2_4_every_value_is_copied_at_the_call()
 end
 
 function cases.s2_4_scalars()
-  local integers = { 0, -1, math.maxinteger, math.mininteger, 1 << 53 | 1 }
-  for _, v in ipairs(integers) do equal(through(v), v) end
-  local floats = { 2.0, 0.1, math.huge, -math.huge, 5e-324, 2.0 ^ 63 }
-  for _, v in ipairs(floats) do equal(through(v), v) end
-  equal(1 / through(-0.0), -math.huge, "-0.0")
-  local nan = through(0 / 0)
-  assert(nan ~= nan, "nan")
-  equal(through(true), true)
-  equal(through(false), false)
-  equal(through(nil), nil)
+  local echo = spec.start_part("echo")
+  local function there_and_back(v)
+    assert(process.send(echo, "t", v))
+    return process.inbox():receive():payload()
+  end
+  for _, copy in ipairs({ through, there_and_back }) do
+    local integers = { 0, 1, -1, math.maxinteger, math.mininteger, 1 << 53 | 1 }
+    for _, v in ipairs(integers) do equal(copy(v), v) end
+    local floats = { 2.0, 0.1, -2.5, 1e300, math.huge, -math.huge, 5e-324, 2.0 ^ 53, 2.0 ^ 63 }
+    for _, v in ipairs(floats) do equal(copy(v), v) end
+    equal(1 / copy(-0.0), -math.huge, "-0.0")
+    local nan = copy(0 / 0)
+    assert(nan ~= nan and math.type(nan) == "float", "nan")
+    equal(copy(true), true)
+    equal(copy(false), false)
+    equal(copy(nil), nil)
+  end
 end
 
 function cases.s2_4_strings()
-  for _, v in ipairs({ "", "\0", "a\0b", "\xff\xc0\x80", "ä", string.rep("x", 1000000) }) do
+  local bytes = {}
+  for i = 0, 255 do bytes[i + 1] = string.char(i) end
+  for _, v in ipairs({ "", "\0", "a\0b", "\xff\xc0\x80", "ä", table.concat(bytes) }) do
     equal(through(v), v)
+  end
+end
+
+function cases.s2_4_strings_of_any_length()
+  local lengths = { 0, 1, 39, 40, 41, 1022, 1023, 1024, 1025, 65535, 65536, 1000000, 10000000 }
+  for _, length in ipairs(lengths) do
+    local text = ("\0\xffab"):rep(length // 4 + 1):sub(1, length)
+    for _ = 1, 3 do
+      local got = through(text, { text, [text] = text })
+      equal(got[1], text)
+      equal(got[2][1], text)
+      equal(got[2][text], text)
+      text = got[1]
+    end
+    if length > 0 then
+      assert(process.send(process.pid(), text, 1), "a topic may be as long")
+      equal(process.inbox():receive():topic(), text)
+    end
   end
 end
 
@@ -58,6 +85,39 @@ function cases.s2_4_tables_with_any_keys()
   local count = 0
   for _ in pairs(copy) do count = count + 1 end
   equal(count, 11)
+  local self_keyed = {}
+  self_keyed[self_keyed] = self_keyed
+  copy = through(self_keyed)
+  equal(copy[copy], copy, "a table that is its own key")
+  copy = through({ [math.mininteger] = "min", [2 ^ 53] = "whole", [-3] = "minus", x = 0 / 0,
+    [1 << 40] = "far", [true] = false })
+  equal(spec.show(copy[math.mininteger], copy[2 ^ 53], copy[-3], copy[1 << 40], copy[true]),
+    "min, whole, minus, far, false")
+  assert(copy.x ~= copy.x, "nan")
+end
+
+function cases.s2_4_tables_of_any_size()
+  equal(next(through({})), nil)
+  local many, list, chain = {}, {}, {}
+  for i = 1, 100000 do
+    many["key" .. i] = i
+    list[i] = { i }
+  end
+  local count = 0
+  for key, value in pairs(through(many)) do
+    equal(key, "key" .. value)
+    count = count + 1
+  end
+  equal(count, 100000)
+  list.length = "and a key"
+  list = through(list)
+  equal(#list, 100000)
+  for i = 1, 100000 do equal(list[i][1], i) end
+  equal(list.length, "and a key")
+  for i = 1, 1000 do chain[i] = { chain, chain[i - 1] } end
+  chain = through(chain)
+  equal(chain[1000][1], chain)
+  for i = 2, 1000 do equal(chain[i][2], chain[i - 1]) end
 end
 
 function cases.s2_4_the_same_table_twice_and_cycles()
@@ -76,7 +136,8 @@ function cases.s2_4_metatables_are_dropped()
   local called = 0
   local function count() called = called + 1 end
   local t = setmetatable({ x = 1 }, { __index = count, __pairs = count, __len = count,
-    __metatable = "locked", __gc = count, __close = count, __name = "T", __eq = count })
+    __metatable = "locked", __gc = count, __close = count, __name = "T", __eq = count,
+    __newindex = count, __tostring = count })
   local copy = through({ t = t })
   equal(getmetatable(copy.t), nil)
   equal(copy.t.x, 1)
@@ -85,18 +146,24 @@ function cases.s2_4_metatables_are_dropped()
 end
 
 function cases.s2_4_error_objects()
-  local err = errors.new({ message = "m", kind = "Own", retryable = true,
+  local err = errors.new({ message = "m\0n", kind = "Own", retryable = true,
     details = { list = { 1, "b" } } })
   for _, copy in ipairs({ through(err), through({ e = err }).e }) do
     equal(type(copy), "userdata")
+    assert(copy ~= err)
     equal(copy:kind(), "Own")
-    equal(copy:message(), "m")
+    equal(copy:message(), "m\0n")
     equal(copy:retryable(), true)
     equal(copy:details().list[2], "b")
   end
-  equal(through(errors.new("m")):retryable(), nil)
+  local bare = through(errors.new("m"))
+  equal(bare:kind(), "")
+  equal(bare:retryable(), nil)
+  equal(bare:details(), nil)
   local _, own = process.send("nobody", "t")
-  equal(errors.is(through(own), errors.NOT_FOUND), true)
+  own = through({ inside = own }).inside
+  equal(errors.is(own, errors.NOT_FOUND), true)
+  equal(own:retryable(), false)
 end
 
 local function untransferables()
@@ -104,6 +171,7 @@ local function untransferables()
   assert(process.send(process.pid(), "message"))
   return {
     ["function"] = print, ["coroutine"] = coroutine.create(print), channel = ch,
+    ["channel of the runtime"] = process.inbox(),
     message = process.inbox():receive(), ["select case"] = ch:case_receive(),
     actor = security.new_actor("a"), scope = security.new_scope(),
     policy = assert(security.policy("spec:may_send_to_processes")),
@@ -122,11 +190,23 @@ function cases.s2_4_what_cannot_be_sent()
       if got ~= nil or not errors.is(err, errors.INVALID) then
         error(name .. " as " .. where .. ": " .. spec.show(got, err))
       end
-      assert(string.find(err, "cannot send", 1, true), name .. ": " .. tostring(err))
+      local type_name = name:match("^function") or name:match("^channel") or ""
+      assert(string.find(err, "cannot send a", 1, true), name .. ": " .. tostring(err))
+      assert(string.find(err, type_name, 1, true), name .. ": " .. tostring(err))
     end
   end
-  equal(count, 13)
+  equal(count, 14)
   assert(spec.is_empty(process.inbox()), "something was delivered")
+end
+
+function cases.s2_4_nor_as_an_argument()
+  for name, v in pairs(untransferables()) do
+    for _, start in ipairs({ process.spawn, process.spawn_monitored, process.exec }) do
+      refused("INVALID", "cannot send", start("spec:part", spec.host, 1, { v }))
+    end
+    local _, err = process.send(process.pid(), "t", { opts = { on_done = v } })
+    assert(string.find(err, "(at .opts.on_done)", 1, true), name .. ": " .. tostring(err))
+  end
 end
 
 function cases.s2_4_the_message_says_what_and_where()
@@ -156,6 +236,11 @@ function cases.s2_4_the_same_rules_hold_for_every_place()
   check(spec.run_part("upgrades_with", t).value, "upgrade")
   refused("INVALID", "cannot send a function", process.spawn("spec:part", spec.host, print))
   refused("INVALID", "cannot send a function", process.exec("spec:part", spec.host, { print }))
+  equal(spec.run_part("compares", {}, t, t).value, false, "two arguments, two copies")
+end
+
+function parts.compares(_, a, b)
+  return a == b
 end
 
 function parts.gives(v)
@@ -190,8 +275,29 @@ function cases.s2_7_levels_of_nesting()
 end
 
 function cases.s2_open_choices_depth_limit_is_200()
-  assert(process.send(process.pid(), "t", nested(200)))
-  refused("INVALID", "payload nesting too deep", process.send(process.pid(), "t", nested(201)))
+  local function nest(depth, how)
+    local t = "bottom"
+    for _ = 1, depth do t = how == "key" and { [t] = true } or { t } end
+    return t
+  end
+  for _, how in ipairs({ "value", "key" }) do
+    local t, depth = through(nest(200, how)), 0
+    while type(t) == "table" do t, depth = how == "key" and next(t) or t[1], depth + 1 end
+    equal(depth, 200)
+    equal(t, "bottom")
+    local text = "payload nesting too deep"
+    for _, deep in ipairs({ 201, 1000, 100000 }) do
+      refused("INVALID", text, process.send(process.pid(), "t", nest(deep, how)))
+      refused("INVALID", text, process.spawn("spec:part", spec.host, nest(deep, how)))
+      refused("INVALID", text, process.exec("spec:part", spec.host, nest(deep, how)))
+      spec.raises("nesting", errors.new, { message = "m", details = nest(deep, how) })
+    end
+  end
+  equal(next(spec.run_part("returns_deep")), nil, "an end value that cannot be copied")
+end
+
+function parts.returns_deep()
+  return nested(300)
 end
 
 function cases.s2_open_choices_no_size_limit()

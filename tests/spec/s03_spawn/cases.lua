@@ -1,9 +1,9 @@
--- 3. Spawning.
+-- 3. Spawning; processes that never ran before something happens to them stand in newborns.lua.
 local spec = require("spec")
 local time = require("time")
 local equal, refused, parts = spec.equal, spec.refused, spec.parts
 
-local cases = {}
+local cases = require("newborns")
 
 local VARIANTS <const> = { "spawn", "spawn_monitored", "spawn_linked", "spawn_linked_monitored" }
 
@@ -94,7 +94,7 @@ function parts.fails(i)
 end
 
 function cases.s3_1_untrapped_links_kill_the_spawner()
-  equal(spec.run_part("links_to_failure").error, "linked process failed")
+  for _ = 1, 100 do equal(spec.run_part("links_to_failure").error, "linked process failed") end
 end
 
 function parts.links_to_failure()
@@ -109,6 +109,8 @@ function cases.s3_2_fewer_than_two_arguments()
     refused("INVALID", text, process[variant]("spec:a_function"))
     refused("INVALID", text, process[variant](nil, spec.host))
     refused("INVALID", text, process[variant]("spec:a_function", nil, 1))
+    refused("INVALID", "bad argument #1", process[variant]({}, spec.host))
+    refused("INVALID", "bad argument #2", process[variant]("spec:a_function", true))
   end
   nothing_happened()
 end
@@ -168,8 +170,14 @@ function cases.s3_2_no_definition_with_this_id()
     "spec:processes" }) do
     local err = all_refuse("NOT_FOUND", "process definition not found", id, spec.host)
     equal(err:details().entry_id, id)
+    equal(err:retryable(), false)
   end
   nothing_happened()
+end
+
+function cases.s3_open_choices_bare_names_are_not_completed()
+  all_refuse("NOT_FOUND", "process definition not found", "a_function", spec.host)
+  all_refuse("NOT_FOUND", "host not found", "spec:a_function", "processes")
 end
 
 function cases.s3_2_process_limit_reached()
@@ -179,20 +187,26 @@ function cases.s3_2_process_limit_reached()
   equal(err:retryable(), true)
   all_refuse("NOT_FOUND", "process definition not found", "spec:unknown", "spec:one")
   all_refuse("RATE_LIMITED", "max processes limit exceeded", "spec:raises", "spec:one")
+  equal(spec.run("a_function").value, "ran", "other hosts have limits of their own")
   assert(process.cancel(first))
   spec.result(first)
   local second = assert(process.spawn_monitored("spec:a_function", "spec:one"))
   equal(spec.result(second).value, "ran", "there is room again")
+  first = assert(process.spawn_monitored("spec:part", "spec:one", "idle"))
+  all_refuse("RATE_LIMITED", "max processes limit exceeded", "spec:a_function", "spec:one")
+  assert(process.terminate(first))
+  spec.result(first)
   nothing_happened()
 end
 
 function cases.s3_2_the_chunk_fails()
-  local why = { raises = "_index.yaml:28: oh no", raises_object = "an object",
+  local why = { raises = "_index.yaml:30: oh no", raises_object = "an object",
     waits = "not available while the chunk runs", overflows = "stack overflow",
     imports_bad = "library fails" }
   for name, text in pairs(why) do
     local err = all_refuse("INTERNAL", text, "spec:" .. name, spec.host)
     assert(string.find(err, "failed to execute script: ", 1, true), tostring(err))
+    refused("INTERNAL", tostring(err), process.exec("spec:" .. name, spec.host))
   end
   all_refuse("INTERNAL", "", "spec:broken", spec.host)
   nothing_happened()
@@ -370,6 +384,16 @@ end
 
 function parts.first_message()
   return process.inbox():receive():payload()
+end
+
+function cases.s3_1_arguments_of_any_number()
+  for _, count in ipairs({ 0, 1, 99, 100, 101, 250 }) do
+    local arguments = {}
+    for i = 1, count do arguments[i] = i end
+    for _ = 1, 3 do
+      equal(process.exec("spec:count", spec.host, table.unpack(arguments)), count)
+    end
+  end
 end
 
 function cases.s3_5_spawning_is_possible_from_every_process()

@@ -35,6 +35,9 @@ return {
   returns_value_nil_text = { function() return 1, nil, "text" end, { value = 1 } },
   returns_false = { function() return false end, { value = false } },
   returns_nil = { function() return nil end, {} },
+  returns_a_text = { function() return "text" end, { value = "text" } },
+  returns_value_and_false = { function() return 1, false end, { value = 1 } },
+  returns_value_and_channel = { function() return "x", channel.new() end, { value = "x" } },
 
   returns_nil_and_text = { function() return nil, "text" end, { error = "text" } },
   returns_true_and_text = { function() return true, "done" end, { error = "done" } },
@@ -44,8 +47,23 @@ return {
   returns_a_call_s_error = { function() return process.send("nobody", "t") end,
     { part = "could not resolve 'nobody'", kind = errors.NOT_FOUND, retryable = false } },
 
+  returns_object_without_kind = { function() return 5, errors.new("m") end,
+    { error = "m", kind = errors.UNKNOWN } },
+
   raises_text_without_position = { function() error("text", 0) end, { error = "text" } },
   raises_object = { function() error(errors.new(own)) end, failed },
+  raises_object_that_forbids_retrying = { function()
+    error(errors.new({ message = "m", kind = "Own", retryable = false }))
+  end, { error = "m", kind = "Own", retryable = false } },
+  raises_table = { function() error({ code = 5, "a", { deep = true } }) end,
+    { error = "{a, {deep=true}, code=5}" } },
+  raises_table_in_itself = { function()
+    local t = {}
+    t.t = t
+    error(t)
+  end, { part = "{t={t={t={t=" } },
+  raises_table_with_index = { function() error(setmetatable({ 1 }, { __index = error })) end,
+    { error = "{1}" } },
   raises_table_with_message = { function() error({ message = "field" }) end, { error = "field" } },
   raises_table_with_number = { function() error({ message = 5 }) end, { error = "{message=5}" } },
   raises_table_with_tostring = { function()
@@ -57,10 +75,14 @@ return {
   raises_function = { function() error(print) end, { part = "" } },
   raises_number = { function() error(42, 0) end, { part = "42" } },
 
-  indexes_nil = { function() local t; return t.x end, { part = "ends.lua:60: " } },
+  indexes_nil = { function() local t; return t.x end, { part = "ends.lua:78: " } },
   adds_nil = { function() return 1 + nil end, { part = "arithmetic on a nil value" } },
   overflows = { overflow, { part = "stack overflow" } },
   asserts = { function() assert(false, "why") end, { part = "why" } },
+  asserts_without_text = { function() assert(nil) end, { part = "assertion failed" } },
+  asserts_a_call = { function() assert(process.send("nobody", "t")) end,
+    { part = "could not resolve 'nobody'", kind = errors.NOT_FOUND, retryable = false } },
+  calls_nil = { function() return nothing() end, { part = "global 'nothing'" } },
 
   coroutine_raises = { in_coroutine(function() error("inner", 0) end), { error = "inner" } },
   coroutine_raises_later = { in_coroutine(function()
@@ -100,5 +122,5 @@ return {
   end, { error = "linked process failed", kind = errors.INTERNAL } },
 
   upgrades_to_unknown = { function() process.upgrade("spec:unknown") end,
-    { part = "upgrade: ", kind = errors.NOT_FOUND, retryable = "any" } },
+    { part = "upgrade: ", kind = errors.NOT_FOUND } },
 }

@@ -261,6 +261,7 @@ function cases.s7_5_missing_empty_and_reserved_topics()
   for _, topic in ipairs({ "@", "@inbox", "@events", "@x" }) do
     refused("INVALID", "cannot listen to @ topics", process.listen(topic))
   end
+  equal(process.listen(7), process.listen("7"), "numbers are converted")
 end
 
 function cases.s7_5_options()
@@ -275,7 +276,7 @@ function cases.s7_5_options()
   equal(mode(nil), "raw")
   for _, ignored in ipairs({ true, 1, "message", print }) do equal(mode(ignored), "raw") end
   for _, wrong in ipairs({ {}, { message = 1 }, { message = "true" }, { message = false },
-    { Message = true, [1] = true, messages = true } }) do
+    { Message = true, [1] = true, messages = true, mesage = true } }) do
     equal(mode(wrong), "raw")
   end
   equal(mode({ message = true }), "message")
@@ -350,6 +351,22 @@ function cases.s7_6_unlisten_of_inbox_and_events()
     local v = new:receive()
     equal(name == "inbox" and v:topic() or v.result and v.result.value, "later")
   end
+end
+
+-- No more than 1024 cancels may wait, and those that wait in a channel that is gone do not. How much
+-- garbage there must be until it is collected is not said, so it is made until a cancel comes through.
+function cases.s7_6_a_channel_of_events_that_is_given_up()
+  local events = process.events()
+  for _ = 1, 1024 do assert(process.cancel(process.pid())) end
+  process.unlisten(events)
+  events = process.events()
+  repeat
+    for i = 1, 200000 do local _ = { i } end
+    -- What was collected is settled by the next step.
+    time.sleep("1ms")
+    assert(process.cancel(process.pid()))
+    local r = channel.select({ events:case_receive(), default = true })
+  until not r.default
 end
 
 function cases.s7_7_message_objects()

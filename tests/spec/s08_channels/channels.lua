@@ -48,7 +48,8 @@ function cases.s8_2_new()
   equal(room(0), 0)
   equal(room(-5), 0, "negative counts as 0")
   equal(room(1), 1)
-  equal(room(100), 100)
+  equal(room(1000), 1000)
+  equal(room(3.0), 3)
   for _, wrong in ipairs({ "x", {}, true, print }) do
     assert(not pcall(channel.new, wrong), "a non-number raises")
   end
@@ -143,10 +144,12 @@ function cases.s8_2_receivers_wait_behind_earlier_ones()
 end
 
 function cases.s8_2_closed_and_empty()
-  local ch = channel.new(3)
+  local ch = channel.new(4)
   for i = 1, 3 do ch:send(i) end
+  ch:send(nil)
   ch:close()
   for i = 1, 3 do equal(spec.show(ch:receive()), i .. ", true", "in order, with true") end
+  equal(spec.show(ch:receive()), "nil, true", "a buffered nil")
   for _ = 1, 5 do equal(spec.show(ch:receive()), "nil, false", "as often as asked") end
 end
 
@@ -218,11 +221,12 @@ end
 function cases.s8_2_methods_called_on_something_else()
   local ch = channel.new(1)
   for _, name in ipairs({ "send", "receive", "close", "case_send", "case_receive" }) do
-    for _, wrong in ipairs({ 1, "x", {}, true, errors.new("x") }) do
+    for _, wrong in ipairs({ 1, "x", {}, true, print, errors.new("x") }) do
       assert(not pcall(ch[name], wrong, 1), name)
     end
     assert(not pcall(ch[name]), name)
   end
+  assert(not pcall(function() return ch:unknown() end))
 end
 
 function cases.s8_2_a_channel_nobody_refers_to()
@@ -237,6 +241,7 @@ function parts.drops_channels()
     ch:send(string.rep("x", 20000) .. i)
     ch:send(ch)
   end
+  for i = 1, 20000 do channel.new(1):send(string.rep("x", 1000) .. i) end
   return "within the limit"
 end
 

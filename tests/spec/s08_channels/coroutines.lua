@@ -1,4 +1,4 @@
--- 8.1 Coroutines of a process, 8.4 No deadlock errors.
+-- 8.1 Coroutines of a process, 8.4 No deadlock errors. Where they may wait is in waiting.lua.
 local spec = require("spec")
 local time = require("time")
 local equal, refused, raises, parts = spec.equal, spec.refused, spec.raises, spec.parts
@@ -40,6 +40,44 @@ function cases.s8_1_code_between_two_yield_points_is_atomic()
     end)
   end
   for _ = 1, 4 do done:receive() end
+end
+
+-- Neither a change of process nor what wakes a sibling meanwhile, a message or a timer, gets between.
+function cases.s8_1_code_is_atomic_beside_busy_processes()
+  local busy = {}
+  for i = 1, 4 do busy[i] = spec.start_part("computes_for_ever") end
+  local sender = spec.start_part("sends_for_ever", process.pid())
+  local inbox, woken, shared, done = process.inbox(), 0, 0, channel.new()
+  coroutine.spawn(function() while true do inbox:receive() woken = woken + 1 end end)
+  coroutine.spawn(function() while true do time.sleep("1ms") woken = woken + 1 end end)
+  for _ = 1, 3 do
+    coroutine.spawn(function()
+      for _ = 1, 3 do
+        local before, woken_before = shared, woken
+        for i = 1, 200000 do
+          shared = shared + 1
+          if shared ~= before + i then error("a sibling ran in between") end
+          if woken ~= woken_before then error("a sibling was woken in between") end
+        end
+        -- Long enough for the two others to be due.
+        time.sleep("2ms")
+      end
+      done:send(true)
+    end)
+  end
+  for _ = 1, 3 do done:receive() end
+  equal(shared, 3 * 3 * 200000)
+  assert(woken > 0)
+  for _, pid in ipairs({ sender, table.unpack(busy) }) do process.terminate(pid) end
+  for _ = 1, 5 do process.events():receive() end
+end
+
+function parts.computes_for_ever()
+  while true do end
+end
+
+function parts.sends_for_ever(owner)
+  while process.send(owner, "t") do time.sleep("1ms") end
 end
 
 function cases.s8_1_ready_coroutines_run_in_order()
@@ -117,7 +155,8 @@ function cases.s8_1_what_spawn_takes_and_gives()
   equal(got.n, 1)
   equal(type(got[1]), "thread")
   equal(count, 0, "extra arguments are ignored")
-  for _, wrong in ipairs({ 1, "x", true, {}, channel.new() }) do
+  local callable = setmetatable({}, { __call = print })
+  for _, wrong in ipairs({ 1, "x", true, {}, channel.new(), callable }) do
     assert(not pcall(coroutine.spawn, wrong), "a non-function raises")
   end
   assert(not pcall(coroutine.spawn))
@@ -237,6 +276,71 @@ function cases.s8_1_a_blocking_call_inside_blocks_the_surrounding_one()
   equal(spec.show(coroutine.resume(co, "b")), "false, last b")
 end
 
+function cases.s8_1_messages_inside_plain_coroutines()
+  local pid, mail, inbox = process.pid(), process.listen("m"), process.inbox()
+  local co = coroutine.create(function(a)
+    time.sleep("1ms")
+    local b = coroutine.yield(a + 1)
+    assert(process.send(pid, "m", b))
+    error("last " .. mail:receive(), 0)
+  end)
+  equal(spec.show(coroutine.resume(co, 1)), "true, 2")
+  equal(coroutine.status(co), "suspended")
+  equal(spec.show(coroutine.resume(co, "b")), "false, last b")
+  equal(coroutine.status(co), "dead")
+  local function nest(depth)
+    if depth == 0 then time.sleep("1ms"); return inbox:receive():payload() end
+    return coroutine.wrap(function() return nest(depth - 1) + 1 end)()
+  end
+  assert(process.send(pid, "t", 1))
+  equal(nest(50), 51)
+end
+
+function cases.s8_1_generators_over_the_inbox()
+  local inbox = process.inbox()
+  assert(process.spawn("spec:part", spec.host, "sends_numbers", process.pid()))
+  local sum = 0
+  for n in coroutine.wrap(function()
+    while true do
+      local m = inbox:receive()
+      if m:topic() == "end" then return end
+      coroutine.yield(m:payload())
+    end
+  end) do sum = sum + n end
+  equal(sum, 500500)
+end
+
+function parts.sends_numbers(owner)
+  for i = 1, 1000 do assert(process.send(owner, "n", i)) end
+  assert(process.send(owner, "end"))
+end
+
+-- Whatever the caller and the others do meanwhile, the coroutine that is not blocked has its turns.
+function cases.s8_1_siblings_run_while_one_waits_for_an_exec()
+  local ticks, results = 0, channel.new(3)
+  for i = 1, 3 do
+    coroutine.spawn(function()
+      results:send((assert(process.exec("spec:part", spec.host, "answers_when_told",
+        process.pid(), i))))
+    end)
+  end
+  local inbox, sum = process.inbox(), 0
+  for _ = 1, 3 do
+    local child = inbox:receive():from()
+    ticks = ticks + 1
+    assert(process.send(child, "go"))
+  end
+  for _ = 1, 3 do sum = sum + results:receive() end
+  equal(sum, 6)
+  equal(ticks, 3)
+end
+
+function parts.answers_when_told(owner, i)
+  process.send(owner, "ready")
+  process.inbox():receive()
+  return i
+end
+
 function cases.s8_1_only_the_surrounding_coroutine_is_blocked()
   local say, said = logging()
   coroutine.spawn(function()
@@ -246,96 +350,6 @@ function cases.s8_1_only_the_surrounding_coroutine_is_blocked()
   say("goes on")
   time.sleep("20ms")
   said("goes on woken")
-end
-
-function cases.s8_1_what_may_contain_yield_points()
-  local ch = channel.new()
-  coroutine.spawn(function() for i = 1, 100 do ch:send(i) end end)
-  local function next_value() coroutine.yield(); time.sleep(1000); return (ch:receive()) end
-  equal(select(2, pcall(next_value)), 1, "pcall")
-  equal(select(2, xpcall(next_value, error)), 2, "xpcall")
-  local t = setmetatable({}, {
-    __index = next_value, __newindex = next_value, __call = next_value, __add = next_value,
-    __concat = next_value, __len = next_value, __unm = next_value, __eq = next_value,
-    __lt = next_value, __le = next_value,
-  })
-  equal(t.field, 3)
-  t.field = 4
-  equal(t(), 5)
-  equal(t + 1, 6)
-  equal(t .. "x", 7)
-  equal(#t, 8)
-  equal(-t, 9)
-  equal(t == setmetatable({}, getmetatable(t)), true)
-  equal(t < t, true)
-  equal(t <= t, true)
-  equal(next_value(), 13)
-  local sum = 0
-  for v in function()
-    local v = next_value()
-    if v < 16 then return v end
-  end do sum = sum + v end
-  equal(sum, 14 + 15, "iterators")
-  do
-    local guard <close> = setmetatable({}, { __close = function() sum = next_value() end })
-  end
-  equal(sum, 17, "__close at the end of a block")
-end
-
--- Calls the function at every place where Lua cannot yield.
-local function where_nothing_waits(f)
-  local function object(field) return setmetatable({}, { [field] = f }) end
-  table.sort({ 1, 2 }, function(a, b) f(); return a < b end)
-  string.gsub("x", "x", function() f() end)
-  tostring(object("__tostring"))
-  pcall(table.concat, object("__len"))
-  xpcall(error, function() f() end)
-end
-
-local function nothing_waits()
-  local text, full, empty = "cannot wait here", channel.new(), channel.new()
-  raises(text, empty.receive, empty)
-  raises(text, full.send, full, 1)
-  raises(text, channel.select, { empty:case_receive() })
-  raises(text, time.sleep, "1ms")
-  refused("INVALID", text, process.exec("spec:part", spec.host, "returns"))
-  refused("INVALID", text, process.spawn("spec:part", spec.host, "returns"))
-  equal((process.send(process.pid(), "t", 1)), true, "send never has to wait")
-  equal(channel.select({ empty:case_receive(), default = true }).default, true)
-  assert(process.pid())
-end
-
-function cases.s8_1_where_lua_cannot_yield_nothing_can_wait()
-  local count, failure = 0, nil
-  where_nothing_waits(function()
-    count = count + 1
-    local ok, err = pcall(nothing_waits)
-    if not ok then failure = count .. ": " .. tostring(err) end
-    return ""
-  end)
-  assert(not failure, failure)
-  equal(count, 5)
-  for _ = 1, 5 do process.inbox():receive() end
-end
-
-function cases.s8_1_close_while_an_error_unwinds()
-  for _, how in ipairs({ "main", "spawned" }) do
-    equal(spec.run_part("closes", process.pid(), how).error, "unwinds")
-    equal(process.listen("said"):receive(), "true")
-  end
-end
-
-function parts.closes(owner, how)
-  local function fails()
-    local guard <close> = setmetatable({}, { __close = function()
-      local ok, err = pcall(nothing_waits)
-      process.send(owner, "said", ok and "true" or tostring(err))
-    end })
-    error("unwinds", 0)
-  end
-  if how == "main" then fails() end
-  coroutine.spawn(fails)
-  time.sleep("1h")
 end
 
 function cases.s8_1_while_a_plain_coroutine_waits()
@@ -404,6 +418,7 @@ function cases.s8_open_choices_resume_on_a_spawned_coroutine()
   local got
   local co = coroutine.spawn(function() got = table.pack(process.inbox():receive()) end)
   equal(spec.show(coroutine.resume(co, "forged")), "false, cannot resume a spawned coroutine")
+  equal(coroutine.status(co), "suspended")
   equal(got, nil)
   assert(process.send(process.pid(), "t", 1))
   while not got do coroutine.yield() end

@@ -1,7 +1,7 @@
 -- 8.3 Select.
 local spec = require("spec")
 local time = require("time")
-local equal, raises = spec.equal, spec.raises
+local equal, raises, parts = spec.equal, spec.raises, spec.parts
 
 local cases = {}
 
@@ -75,6 +75,34 @@ function cases.s8_3_exactly_one_case_takes_effect()
   assert(channel.select({ c:case_send(1), default = true }).default)
 end
 
+function cases.s8_3_of_two_blocked_sends_one_takes_effect()
+  local a, b, sent = channel.new(), channel.new(), nil
+  coroutine.spawn(function() sent = channel.select({ a:case_send("x"), b:case_send("y") }) end)
+  equal((b:receive()), "y")
+  coroutine.yield()
+  result(sent, b, "y", true, nil)
+  assert(spec.is_empty(a), "it left a, too")
+end
+
+-- An event and a message arrive while a select looks: whichever it passed over must wake it.
+function cases.s8_3_it_never_sleeps_on_a_case_that_is_ready()
+  local pid = assert(process.spawn("spec:part", spec.host, "selects", process.pid()))
+  local done = process.listen("done")
+  for _ = 1, 7000 do
+    assert(process.cancel(pid))
+    equal(done:receive(), true)
+  end
+  assert(process.terminate(pid))
+end
+
+function parts.selects(owner)
+  local events, inbox = process.events(), process.inbox()
+  while true do
+    local r = channel.select({ events:case_receive(), inbox:case_receive() })
+    process.send(owner, "done", r.channel == events)
+  end
+end
+
 function cases.s8_3_a_receive_case_is_ready()
   local function ready(ch, value, what)
     equal(channel.select({ ch:case_receive(), default = true }).value, value, what)
@@ -83,7 +111,12 @@ function cases.s8_3_a_receive_case_is_ready()
   local ch = channel.new()
   coroutine.spawn(function() ch:send("sent") end)
   ready(ch, "sent", "a sender waits")
-  local r = channel.select({ closed():case_receive(), default = true })
+  local draining = full()
+  draining:close()
+  ready(draining, "old", "the buffer first")
+  local r = channel.select({ draining:case_receive(), default = true })
+  equal(r.ok, false, "closed beats default")
+  r = channel.select({ closed():case_receive(), default = true })
   equal(r.ok, false, "closed beats default")
   equal(r.default, nil)
   equal(channel.select({ channel.new():case_receive(), default = true }).default, true)
@@ -134,17 +167,23 @@ end
 
 function cases.s8_3_default_must_be_the_boolean_true()
   for _, v in ipairs({ 1, "true", {}, false }) do
-    local timeout = time.after("1ms")
-    local r = channel.select({ channel.new():case_receive(), timeout:case_receive(), default = v })
-    equal(r.channel, timeout, "it waits")
+    local ch, r = channel.new(), nil
+    coroutine.spawn(function() r = channel.select({ ch:case_receive(), default = v }) end)
+    equal(r, nil, "it waits")
+    ch:send("now")
+    coroutine.yield()
+    equal(r.value, "now")
   end
 end
 
 function cases.s8_3_it_does_not_talk_to_itself()
-  local ch, timeout = channel.new(), time.after("2ms")
-  local r = channel.select({ ch:case_send(1), ch:case_receive(), timeout:case_receive() })
-  equal(r.channel, timeout)
+  local ch, r = channel.new(), nil
   assert(channel.select({ ch:case_receive(), ch:case_send(1), default = true }).default)
+  coroutine.spawn(function() r = channel.select({ ch:case_send(1), ch:case_receive() }) end)
+  equal(r, nil)
+  coroutine.spawn(function() ch:send("other") end)
+  coroutine.yield()
+  equal(r.value, "other")
 end
 
 function cases.s8_3_the_same_channel_several_times()
@@ -176,6 +215,9 @@ end
 
 function cases.s8_3_entries_that_are_no_cases()
   local ch = full()
+  for _, wrong in ipairs({ 1, "x", true, print, ch }) do
+    assert(not pcall(channel.select, wrong), "no list")
+  end
   for _, wrong in ipairs({ 1, "x", true, {}, print, ch, errors.new("x") }) do
     assert(not pcall(channel.select, { wrong }), "alone")
     assert(not pcall(channel.select, { ch:case_receive(), wrong }), "behind one that is ready")
@@ -208,6 +250,12 @@ function cases.s8_3_many_cases()
   for _, i in ipairs({ 500, 1, 250 }) do
     coroutine.spawn(function() coroutine.yield(); channels[i]:send(i) end)
     equal(channel.select(list).value, i)
+  end
+  for i = 1, 500, 9 do
+    coroutine.spawn(function() time.sleep("1ms"); channels[i]:send(i) end)
+    local r = channel.select(list)
+    equal(r.channel, channels[i])
+    equal(r.value, i, "after waiting on all")
   end
 end
 

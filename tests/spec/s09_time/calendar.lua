@@ -1,7 +1,7 @@
 -- 9.4 Time points.
 local spec = require("spec")
 local time = require("time")
-local equal, refused = spec.equal, spec.refused
+local equal, refused, raises = spec.equal, spec.refused, spec.raises
 
 local cases = {}
 
@@ -16,6 +16,8 @@ function cases.s9_4_now_and_monotonic()
     last, count = now, count + 1
   end
   assert(math.abs(last:unix() - os.time()) <= 2)
+  equal(math.type(last:unix()), "integer")
+  equal(last:unix_nano() // time.SECOND, last:unix())
   local before = time.monotonic()
   equal(math.type(before), "integer")
   for _ = 1, 1000 do
@@ -43,6 +45,16 @@ function cases.s9_4_date()
   equal(tostring(time.date(2026, 1, 1, 25, 61, 61, 1000000001)),
     "2026-01-02T02:02:02.000000001Z")
   equal(tostring(time.date(2026, 1, 1, -1, 0, 0, 0)), "2025-12-31T23:00:00Z")
+  equal(tostring(time.date(2026, 0, 1)), "2025-12-01T00:00:00Z")
+  equal(tostring(time.date(2026, 1, 0)), "2025-12-31T00:00:00Z")
+  equal(tostring(time.date(2026)), "2026-01-01T00:00:00Z")
+  raises("whole number", time.date)
+  raises("whole number", time.date, 2026, "x")
+  raises("whole number", time.date, 2026, 1.5)
+  raises("beyond the calendar", time.date, 100000)
+  raises("beyond the calendar", time.date, math.maxinteger, math.maxinteger)
+  raises("beyond the calendar", time.date, 2026, 1, math.mininteger)
+  raises("location expected", time.date, 2026, 1, 1, 0, 0, 0, 0, "UTC")
   equal(t:location() == time.utc, true, "UTC by default")
   local east = time.date(2026, 1, 1, 2, 0, 0, 0, time.fixed_zone("E", 7200))
   equal(east:unix(), time.date(2026, 1, 1, 0, 0, 0, 0):unix())
@@ -50,14 +62,26 @@ end
 
 function cases.s9_4_parse()
   equal(assert(time.parse(time.RFC3339NANO, "2026-03-07T15:04:09.120034Z")):equal(t), true)
+  for _, layout in ipairs({ time.RFC3339NANO, "Mon Jan _2 15:04:05.000000000 -0700 2006" }) do
+    local back = table.pack(time.parse(layout, t:format(layout)))
+    equal(back.n, 2)
+    equal(back[1]:equal(t), true, layout)
+  end
+  equal(tostring(assert(time.parse("2006", "1999"))), "1999-01-01T00:00:00Z")
   local east = assert(time.parse(time.RFC3339, "2026-03-07T17:04:09+02:00"))
+  equal(tostring(east), "2026-03-07T17:04:09+02:00")
   equal(east:hour(), 17)
   equal(east:utc():hour(), 15)
   local zone = time.fixed_zone("E", 3600)
   equal(assert(time.parse(time.DATE_TIME, "2026-01-01 01:00:00", zone)):utc():hour(), 0)
-  refused("INVALID", "", time.parse(time.DATE_ONLY, "no date"))
-  refused("INVALID", "", time.parse(time.DATE_ONLY, "2023-02-29"))
-  refused("INVALID", "", time.parse(time.DATE_ONLY, "2023-02-28 more"))
+  refused("INVALID", 'cannot parse "x"', time.parse("2006", "x"))
+  refused("INVALID", "no day", time.parse(time.DATE_ONLY, "2023-02-29"))
+  refused("INVALID", "nothing expected", time.parse(time.DATE_ONLY, "2023-02-28 more"))
+  refused("INVALID", "requires layout and text", time.parse("2006"))
+  refused("INVALID", "unknown zone CET", time.parse(time.RFC822, "07 Mar 26 15:04 CET"))
+  refused("INVALID", "location expected", time.parse("2006", "2006", "UTC"))
+  local berlin = assert(time.load_location("Europe/Berlin"))
+  equal(assert(time.parse(time.RFC822, "07 Mar 26 15:04 CET", berlin)):utc():hour(), 14)
 end
 
 function cases.s9_4_parse_duration()
@@ -72,9 +96,27 @@ end
 function cases.s9_4_locations()
   local berlin = assert(time.load_location("Europe/Berlin"))
   equal(t:in_location(berlin):format("15:04 MST -07:00"), "16:04 CET +01:00")
-  equal(time.date(2026, 7, 1, 12, 0, 0, 0, berlin):utc():hour(), 10, "summer time")
-  refused("INVALID", "", time.load_location(""))
-  refused("NOT_FOUND", "", time.load_location("Nowhere/City"))
+  equal(tostring(berlin), "Europe/Berlin")
+  local summer = time.date(2026, 7, 1, 12, 0, 0, 0, berlin)
+  equal(summer:utc():hour(), 10, "summer time")
+  equal(tostring(summer:location()), "Europe/Berlin")
+  equal(summer:location() == berlin, true)
+  equal(summer:add(time.HOUR):hour(), 13, "stays where it is")
+  -- Clocks went from 2:00 to 3:00 on 29 March.
+  equal(time.date(2026, 3, 29, 2, 30, 0, 0, berlin):format("15:04 MST"), "03:30 CEST")
+  equal(tostring(assert(time.parse(time.DATE_TIME, "2026-01-01 00:00:00", berlin))),
+    "2026-01-01T00:00:00+01:00")
+  refused("INVALID", "cannot be empty", time.load_location(""))
+  refused("INVALID", "required", time.load_location())
+  refused("INVALID", "bad argument #1", time.load_location({}))
+  refused("NOT_FOUND", "unknown time zone", time.load_location("Nowhere/City"))
+  refused("NOT_FOUND", "unknown time zone", time.load_location("../../etc/passwd"))
+  raises("string expected", time.fixed_zone)
+  raises("seconds", time.fixed_zone, "x", 1e9)
+  raises("location expected", t.in_location, t, "UTC")
+  refused("INVALID", "cannot send a location", process.send(process.pid(), "x", berlin))
+  equal(tostring(time.utc), "UTC")
+  equal(t:in_local():equal(t), true)
   local fixed = time.fixed_zone("XYZ", -5400)
   equal(t:in_location(fixed):format("15:04 MST -0700"), "13:34 XYZ -0130")
   equal(t:in_location(fixed):location() == fixed, true)
@@ -89,6 +131,10 @@ function cases.s9_4_time_methods()
   equal(t:add(-time.SECOND):second(), 8)
   equal(t:add("90m"):sub(t):minutes(), 90.0)
   equal(t:add_date(1, -3, 30):format(time.DATE_ONLY), "2027-01-06")
+  equal(t:add_date(0, -3, 0):format(time.DATE_TIME), "2025-12-07 15:04:09")
+  equal(time.date(2024, 1, 31):add_date(0, 1, 0):format(time.DATE_ONLY), "2024-03-02")
+  equal(t:add_date():equal(t), true)
+  raises("beyond the calendar", t.add_date, t, 99999, 0, 0)
   local later = t:add(1)
   equal(t:before(later), true)
   equal(t:before(t), false)
@@ -104,6 +150,11 @@ function cases.s9_4_time_methods()
     unix_nano = 1772895849120034000 }
   for name, value in pairs(fields) do equal(t[name](t), value, name) end
   equal(t:truncate("1h"):format_rfc3339(), "2026-03-07T15:00:00Z")
+  equal(t:truncate("1m"):format_rfc3339(), "2026-03-07T15:04:00Z")
+  equal(t:truncate(24 * time.HOUR):format_rfc3339(), "2026-03-07T00:00:00Z")
+  equal(t:truncate(0):equal(t), true)
+  equal(tostring(time.date(2026, 1, 1, 0, 0, 0, 500000000):round("1s")), "2026-01-01T00:00:01Z")
+  raises("invalid duration", t.round, t, "x")
   equal(t:round("1m"):format_rfc3339(), "2026-03-07T15:04:00Z")
   equal(t:round("10s"):format_rfc3339(), "2026-03-07T15:04:10Z")
 end
@@ -158,7 +209,7 @@ function cases.s9_4_layouts()
   local shown = {
     ["2006"] = "2026", ["01"] = "03", ["1"] = "3", ["Jan"] = "Mar", ["January"] = "March",
     ["02"] = "07", ["2"] = "7", ["_2"] = " 7", ["15"] = "15", ["03PM"] = "03PM", ["3PM"] = "3PM",
-    ["04"] = "04", ["05"] = "09", ["05.000"] = "09.120", ["05.999999999"] = "09.120034",
+    ["04"] = "04", ["05"] = "09", ["05.000"] = "09.120", ["05.999999999"] = "09.120034", ["05.999999"] = "09.120034",
     ["MST"] = "UTC", ["-0700"] = "+0000", ["-07:00"] = "+00:00", ["Z07:00"] = "Z",
     ["Mon"] = "Sat", ["Monday"] = "Saturday",
   }
@@ -166,6 +217,7 @@ function cases.s9_4_layouts()
   local west = t:in_location(time.fixed_zone("W", -9000))
   equal(west:format("Z07:00 -07:00 -0700 MST"), "-02:30 -02:30 -0230 W")
   equal(t:format_rfc3339(), "2026-03-07T15:04:09.120034Z")
+  raises("layout expected", t.format, t)
 end
 
 function cases.s9_4_constants()
@@ -199,7 +251,11 @@ function cases.s9_4_the_calendar_ends_with_its_last_second_in_any_zone()
   equal(first:year(), -9999)
   equal(select(3, first:date()), 1)
   -- In UTC that is the year before.
-  equal(pcall(first.year, first:utc()), false)
+  raises("beyond the calendar", first.year, first:utc())
+  local far = time.unix(math.maxinteger)
+  raises("beyond the calendar", far.year, far)
+  raises("beyond the calendar", far.format, far, "2006")
+  assert(tostring(far):find(tostring(math.maxinteger), 1, true), tostring(far))
   local new_york = assert(time.load_location("America/New_York"))
   local there = time.date(9999, 12, 31, 23, 59, 59, 999999999, new_york)
   equal(there:format(time.RFC3339NANO), "9999-12-31T23:59:59.999999999-05:00")

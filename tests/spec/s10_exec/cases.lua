@@ -101,6 +101,17 @@ function cases.s10_2_an_error_object_arrives_unchanged()
   equal(err:details().at, "the bottom")
 end
 
+function cases.s10_2_an_error_object_passes_through_levels_unchanged()
+  local err = refused("CONFLICT", "deep", exec("fails_at_depth", 5))
+  equal(err:message(), "deep")
+  equal(err:retryable(), true)
+  equal(err:details().at, "the bottom")
+end
+
+function cases.s10_3_many_one_after_the_other()
+  for i = 1, 1000 do equal(assert(exec("echo", i)), i) end
+end
+
 function cases.s10_2_a_plain_string_arrives_as_internal()
   local err = refused("INTERNAL", "plain text", exec("returns_text"))
   equal(err:message(), "plain text")
@@ -134,7 +145,8 @@ function cases.s10_3_the_child_has_an_own_pid_and_is_in_reach()
   coroutine.spawn(function() result:send(table.pack(exec("waits", process.pid()))) end)
   local child = inbox:receive():from()
   assert(child ~= process.pid())
-  assert(process.monitor(child))
+  assert(process.registry.register("child", child))
+  assert(process.monitor("child"))
   assert(process.terminate(child))
   equal(spec.result(child).error, "process terminated")
   refused("INTERNAL", "process terminated", table.unpack((result:receive()), 1, 2))

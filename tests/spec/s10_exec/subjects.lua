@@ -25,6 +25,11 @@ function subjects.raises(value)
     retryable = true, details = { at = "the bottom" } }) or value, 0)
 end
 
+function subjects.fails_at_depth(n)
+  if n == 0 then subjects.raises("object") end
+  return process.exec("spec:subject", host, "fails_at_depth", n - 1)
+end
+
 function subjects.returns_error()
   return "ignored", errors.new({ message = "deep", kind = "Own", retryable = false,
     details = { at = "the bottom" } })

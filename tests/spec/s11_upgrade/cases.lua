@@ -2,6 +2,7 @@
 local security = require("security")
 local spec = require("spec")
 local time = require("time")
+local end_everywhere = require("places")
 local equal, refused = spec.equal, spec.refused
 local host = spec.host
 
@@ -34,7 +35,7 @@ function cases.s11_arguments_keep_their_position()
   equal(result[3].x, 2)
 end
 
-function cases.s11_it_takes_no_permission()
+function cases.s11_open_choices_no_permission()
   local plan = process.with_context({}):with_actor(security.new_actor("x"))
     :with_scope(security.new_scope())
   local pid = assert(plan:spawn_monitored("spec:old", host, "to", "spec:new", "done"))
@@ -46,6 +47,10 @@ function cases.s11_1_from_any_coroutine_at_any_depth()
     "tostring" }) do
     equal(value("old", "deep", way), way .. " upgraded")
   end
+end
+
+function cases.s11_1_wherever_it_is_called()
+  end_everywhere("upgrades", false, "upgraded")
 end
 
 function cases.s11_1_no_handler_runs()
@@ -80,6 +85,15 @@ function cases.s11_1_unread_messages_and_events_are_kept_in_order()
   equal(result.numbers, "1 2 3 4 5 6")
   equal(result.kinds[1] .. result.kinds[2], "pid.cancelpid.cancel")
   equal(result.more, false)
+end
+
+function cases.s11_1_what_a_coroutine_was_woken_with_is_kept()
+  local inbox, pid = process.inbox(), spec.start("old", "woken", process.pid())
+  inbox:receive()
+  assert(process.send(pid, "x", "first"))
+  assert(process.send(pid, "x", "second"))
+  assert(process.registry.register("sent"))
+  equal(spec.ended(spec.result(pid)), "first second")
 end
 
 function cases.s11_1_names_options_monitors_and_links_are_kept()
@@ -152,7 +166,7 @@ function cases.s11_1_watchers_notice_one_end()
 end
 
 function cases.s11_1_no_message_is_lost_or_delivered_twice()
-  local count = 2000
+  local count = 10000
   local pid = spec.start("old", "stream", process.pid(), count, 0, 0)
   for i = 1, count do assert(process.send(pid, i % 2 == 0 and "even" or "odd", i)) end
   local result = spec.result(pid)

@@ -37,13 +37,18 @@ function new.kept(boss, helper, old_id)
 end
 
 function new.timers()
-  -- Anything that the old timers still did would have happened by then.
+  -- They were due earlier, and timers expire in the order of their due times.
   time.sleep("5ms")
   return "done"
 end
 
 function new.first_payload()
   return process.inbox():receive():payload()
+end
+
+function new.two_payloads()
+  local inbox = process.inbox()
+  return inbox:receive():payload() .. " " .. inbox:receive():payload()
 end
 
 function new.context(before)

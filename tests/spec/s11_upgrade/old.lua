@@ -83,6 +83,22 @@ function old.unread(boss)
   process.upgrade("spec:new", "unread")
 end
 
+-- Both coroutines are ready when the code is replaced; neither runs any more.
+function old.woken(boss)
+  local inbox = process.inbox()
+  local function wait()
+    inbox:receive()
+    error("took it")
+  end
+  coroutine.spawn(wait)
+  coroutine.spawn(wait)
+  process.send(boss, "waiting")
+  while not process.registry.lookup("sent") do end
+  -- This looks at what has arrived.
+  process.unlisten(process.listen("other"))
+  process.upgrade("spec:new", "two_payloads")
+end
+
 function old.kept(boss)
   process.set_options({ trap_links = true })
   local helper = assert(process.spawn_linked_monitored("spec:fails", spec.host))

@@ -54,7 +54,7 @@ function cases.s12_4_keys_must_be_strings()
 end
 
 function cases.s12_1_keys_are_not_empty()
-  raised("INVALID", "", process.with_context, { [""] = 1 })
+  raised("INVALID", "context keys cannot be empty", process.with_context, { [""] = 1 })
 end
 
 function cases.s12_4_a_value_that_is_no_plain_data()
@@ -105,7 +105,15 @@ function cases.s12_4_a_builder_may_be_shared_and_kept()
 end
 
 function cases.s12_4_it_cannot_be_sent()
-  refused("INVALID", "cannot send", process.send(process.pid(), "x", process.with_context({})))
+  local plan = process.with_context({})
+  equal(type(plan), "userdata")
+  refused("INVALID", "cannot send a spawner", process.send(process.pid(), "x", plan))
+end
+
+function cases.s12_4_methods_called_on_something_else()
+  local plan = process.with_context({})
+  raises("spawner expected", plan.with_name, {}, "x")
+  raises("spawner expected", plan.spawn, process.events(), "spec:subject", host)
 end
 
 function cases.s12_4_with_context_adds_and_later_keys_win()
@@ -121,7 +129,7 @@ function cases.s12_4_with_actor()
   raised("INVALID", "actor cannot be nil", plan.with_actor, plan)
   raised("INVALID", "actor cannot be nil", plan.with_actor, plan, nil)
   for _, wrong in ipairs({ 1, "x", {}, true, security.new_scope() }) do
-    raised("INVALID", "actor", plan.with_actor, plan, wrong)
+    raised("INVALID", "actor expected", plan.with_actor, plan, wrong)
   end
   local one, two = security.new_actor("one"), security.new_actor("two")
   equal(value(plan:with_actor(one), "own").actor, "one")
@@ -133,7 +141,7 @@ function cases.s12_4_with_scope()
   raised("INVALID", "scope cannot be nil", plan.with_scope, plan)
   raised("INVALID", "scope cannot be nil", plan.with_scope, plan, nil)
   for _, wrong in ipairs({ 1, "x", {}, true, security.new_actor("x") }) do
-    raised("INVALID", "scope", plan.with_scope, plan, wrong)
+    raised("INVALID", "scope expected", plan.with_scope, plan, wrong)
   end
   local empty = security.new_scope()
   local one = empty:with(assert(security.policy("spec:all")))
@@ -147,7 +155,7 @@ end
 
 function cases.s12_4_with_name()
   local plan = process.with_context({})
-  for _, wrong in ipairs({ "", {}, true, print }) do
+  for _, wrong in ipairs({ "", {}, true, print, 5 }) do
     raised("INVALID", "name cannot be empty", plan.with_name, plan, wrong)
   end
   raised("INVALID", "name cannot be empty", plan.with_name, plan)
@@ -161,7 +169,7 @@ end
 
 function cases.s12_4_with_message_takes_what_send_takes()
   local plan = process.with_context({})
-  raised("INVALID", "", plan.with_message, plan)
+  raised("INVALID", "topic", plan.with_message, plan)
   raised("INVALID", "topic cannot be empty", plan.with_message, plan, "")
   raised("INVALID", "cannot send to @ topics", plan.with_message, plan, "@x")
   raised("INVALID", "bad argument #", plan.with_message, plan, {})

@@ -5,7 +5,7 @@ local time = require("time")
 local equal, refused = spec.equal, spec.refused
 local registry, host = process.registry, spec.host
 
-local cases = {}
+local cases = require("races")
 
 local function waits()
   return assert(process.spawn_monitored("spec:subject", host, "waits"))
@@ -119,6 +119,7 @@ function cases.s13_1_state_of_the_name()
   local text = "name already registered: desk"
   local err = refused("ALREADY_EXISTS", text, registry.register("desk", other))
   equal(err:message(), text)
+  equal(err:retryable(), false)
   equal(registry.lookup("desk"), process.pid(), "unchanged")
   stop(other)
 end

@@ -55,7 +55,7 @@ function subjects.reads_late(owner)
 end
 
 function subjects.ends(how)
-  for n = 1, 10 do assert(registry.register("name" .. n)) end
+  for n = 1, 10 do assert(registry.register("name" .. n, n == 10 and process.pid() or nil)) end
   if how == "error" then error("no") end
   if how == "terminate" then process.terminate(process.pid()) end
   if how == "coroutine" then

@@ -20,13 +20,21 @@ function cases.s15_1_kinds()
   }
   for name, value in pairs(kinds) do
     equal(errors[name], value, name)
-    equal(errors.new(errors[name], "m"):kind() == errors[name], true, name)
+    equal(errors.new(errors[name], "m"):kind(), value, name)
+    equal(errors.is(errors.new({ message = "m", kind = errors[name] }), errors[name]), true, name)
   end
 end
 
 function cases.s15_1_other_strings_are_allowed_as_kinds()
   equal(errors.new("Own kind", "m"):kind(), "Own kind")
   equal(errors.new({ message = "m", kind = "\0" }):kind(), "\0")
+end
+
+function cases.s15_2_any_text()
+  for _, text in ipairs({ "", "\0\xff", string.rep("long", 100000) }) do
+    equal(errors.new(text):message(), text)
+    equal(errors.new({ message = text }):message(), text)
+  end
 end
 
 function cases.s15_2_new_with_a_text()
@@ -63,6 +71,7 @@ function cases.s15_2_wrong_arguments_raise()
     {}, { { message = 5 } }, { { kind = "x" } }, { true }, { print }, { {} },
     { { message = "m", kind = {} } }, { { message = "m", retryable = "yes" } },
     { { message = "m", details = "text" } }, { { message = "m", details = { print } } },
+    { { message = {} } }, { { message = "m", retryable = 1 } }, { { message = "m", details = 5 } },
   }
   for i, arguments in ipairs(wrong) do
     assert(not pcall(errors.new, table.unpack(arguments)), "case " .. i .. " must raise")
@@ -124,6 +133,7 @@ function cases.s15_3_the_text_is_the_message()
   equal(err .. "!", "the text!")
   equal("!" .. err, "!the text")
   equal(err .. err, "the textthe text")
+  equal(1 .. err, "1the text")
   assert(err:stack():find("the text", 1, true))
 end
 
@@ -133,6 +143,7 @@ function cases.s15_3_string_functions_accept_it()
   equal(string.match(err, "^%a+"), "the")
   equal((string.gsub(err, "the", "a")), "a text not found")
   equal(string.format("%s!", err), "the text not found!")
+  equal(string.gmatch(err, "%a+")(), "the")
 end
 
 function cases.s15_3_string_functions_are_no_methods()
@@ -146,6 +157,17 @@ function cases.s15_3_type_and_equality()
   equal(type(err), "userdata")
   equal(err == err, true)
   equal(err == errors.new(errors.INVALID, "m"), false)
+  equal(({ [err] = 1 })[err], 1, "a table key")
+end
+
+function cases.s15_3_methods_called_on_something_else()
+  local err = errors.new("m")
+  for _, name in ipairs({ "kind", "message", "retryable", "details", "stack" }) do
+    for _, wrong in ipairs({ 5, "x", {}, channel.new() }) do
+      assert(not pcall(err[name], wrong), name .. " of something else raises")
+    end
+    assert(not pcall(err[name]), name)
+  end
 end
 
 function cases.s15_3_errors_of_the_api_are_not_retryable()
@@ -179,17 +201,17 @@ function cases.s15_4_is()
 end
 
 function cases.s15_4_call_stack()
-  local _, from_api = process.send("nobody", "x")
-  for _, err in ipairs({ errors.new("m"), errors.wrap("m", "c"), from_api }) do
+  for _, err in ipairs({ errors.new("m"), errors.wrap("m", "c") }) do
     local stack = errors.call_stack(err)
-    if stack ~= nil then
-      equal(type(stack.thread), "string")
-      for _, frame in ipairs(stack.frames) do
-        equal(math.type(frame.level), "integer")
-        equal(type(frame.source), "string")
-      end
-    end
+    equal(type(stack.thread), "string")
+    equal(#stack.frames, 1)
+    equal(math.type(stack.frames[1].level), "integer")
+    equal(type(stack.frames[1].source), "string")
   end
+  local _, from_api = process.send("nobody", "x")
+  equal(errors.call_stack(from_api), nil, "none until it is raised")
+  pcall(error, from_api)
+  assert(#errors.call_stack(from_api).frames > 0)
 end
 
 function cases.s15_4_call_stack_of_a_failed_process()
@@ -333,6 +355,9 @@ function cases.s15_open_no_order_and_no_length()
   raises("", function() return err < errors.new("n") end)
   raises("", function() return err <= err end)
   raises("", function() return #err end)
+  raises("", function() return err + 1 end)
+  raises("", function() return err() end)
+  raises("", function() err.field = 1 end)
 end
 
 return cases

@@ -133,6 +133,29 @@ function cases.s16_6_max_mailbox()
   spec.result(pid)
 end
 
+function cases.s16_6_limits_of_one()
+  local pid = assert(process.spawn_monitored("spec:waits", "spec:one"))
+  for _ = 1, 100 do
+    for _, start in ipairs({ process.spawn, process.exec }) do
+      local err = refused("RATE_LIMITED", "max processes limit exceeded",
+        start("spec:fine", "spec:one"))
+      equal(err:retryable(), true)
+    end
+  end
+  assert(process.send(pid, "t", 1))
+  for _ = 1, 100 do
+    local err = refused("RATE_LIMITED", "mailbox full", process.send(pid, "t", 2))
+    equal(err:retryable(), true)
+  end
+  assert(process.terminate(pid), "no event is refused")
+  equal(spec.result(pid).error, "process terminated")
+  for _ = 1, 100 do
+    local child
+    repeat child = process.spawn_monitored("spec:fine", "spec:one") until child
+    equal(spec.result(child).value, "fine", "the place is free soon after EXIT")
+  end
+end
+
 function cases.s16_6_max_memory()
   local pid = assert(process.spawn_monitored("spec:eats", "spec:limited", 100000))
   equal(spec.result(pid).value, 1000)

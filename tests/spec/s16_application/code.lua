@@ -100,6 +100,10 @@ function cases.s16_5_each_is_preset_as_a_global()
   equal(exec("spec:importer", "globals"), "fine")
 end
 
+function cases.s16_5_any_number_of_imports_is_preset()
+  equal(exec("spec.imports:many"), "xxx")
+end
+
 function cases.s16_5_modules_of_a_library_are_in_its_own_list()
   equal(exec("spec:importer", "modules_of_a_library"), "fine")
 end

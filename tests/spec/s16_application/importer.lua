@@ -16,12 +16,14 @@ function checks.require()
     "coroutine" }) do
     assert(require(name) == _G[name], name)
   end
+  for _, wrong in ipairs({ {}, true, print }) do assert(not pcall(require, wrong)) end
+  assert(not pcall(require))
   assert(require("logger") == logger and require("lib") == lib)
   return "fine"
 end
 
 function checks.globals()
-  assert(type(logger) == "table" or type(logger) == "userdata")
+  assert(require("logger") == logger and logger ~= nil)
   assert(type(lib) == "table" and type(sleeps) == "table" and value == "any value")
   return "fine"
 end

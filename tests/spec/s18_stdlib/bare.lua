@@ -23,7 +23,8 @@ local PRESENT <const> = {
 }
 
 local ABSENT <const> = {
-  _G = "load loadstring loadfile dofile io setfenv getfenv module time ctx security logger",
+  _G = "load loadstring loadfile dofile io setfenv getfenv module newproxy jit ffi time ctx " ..
+    "security logger",
   os = "execute exit getenv remove rename setlocale tmpname",
   string = "dump",
   table = "getn",
@@ -59,8 +60,10 @@ function bare.absent()
       if not is_nil then fail(name .. "." .. f, "can be called") end
     end
   end
+  for name in pairs(debug) do assert(name == "traceback", name) end
   if package ~= nil then
-    for _, name in ipairs({ "path", "cpath", "loadlib", "loaders", "searchers", "searchpath" }) do
+    for _, name in ipairs({ "path", "cpath", "loadlib", "loaders", "searchers", "searchpath",
+      "preload" }) do
       if package[name] ~= nil then fail("package." .. name, "is there") end
     end
   end

@@ -62,6 +62,65 @@ function subjects.endless()
   while true do end
 end
 
+function subjects.echoes()
+  local inbox = process.inbox()
+  while true do
+    local m = inbox:receive()
+    process.send(m:from(), "pong", m:payload())
+  end
+end
+
+function subjects.matches_for_ever(owner, how, item)
+  process.send(owner, "ready")
+  local text, pattern = ("a"):rep(40), item:rep(30) .. ("a"):rep(30) .. "b"
+  local found = string[how](text, pattern, how == "gsub" and "" or nil)
+  if how == "gmatch" then found = found() end
+  return nil, "over: " .. tostring(found)
+end
+
+function subjects.is_stuck(owner, how)
+  local function forever() while true do end end
+  process.send(owner, "ready")
+  if how == "sort" then table.sort({ 1, 2, 3 }, forever) end
+  if how == "gsub" then string.gsub("a", "a", forever) end
+  if how == "pattern" then string.find(("a"):rep(40), ("a-"):rep(30) .. "b") end
+  if how == "tostring" then tostring(setmetatable({}, { __tostring = forever })) end
+end
+
+-- These change their globals.
+function subjects.is_seen()
+  local seen = {}
+  for name in pairs(_G) do seen[name] = true end
+  for _, name in ipairs({ "string", "table", "print", "pcall", "process", "channel", "errors",
+    "time", "logger" }) do
+    assert(seen[name], name)
+    assert(rawget(_G, name) == _G[name], name)
+  end
+  assert(getmetatable(_G) == nil and next(_G) ~= nil)
+end
+
+function subjects.is_strict()
+  local strict = setmetatable(_G, {
+    __index = function(_, name) error("undefined " .. name, 2) end,
+    __newindex = function(_, name) error("assigned " .. name, 2) end,
+  })
+  assert(strict == _G)
+  local _, err = pcall(function() return missing end)
+  assert(err:find("undefined missing", 1, true), err)
+  _, err = pcall(function() missing = 1 end)
+  assert(err:find("assigned missing", 1, true), err)
+  assert(type(utf8.char) == "function" and type(os.time) == "function")
+end
+
+function subjects.has_defaults()
+  setmetatable(_G, { __index = function(_, name) return "default " .. name end })
+  assert(nothing == "default nothing" and type(math.floor) == "function")
+  string = nil
+  assert(("x"):upper() == "X", "methods do not depend on the global")
+  print = 5
+  assert(print == 5)
+end
+
 function subjects.matches()
   return ("a"):rep(60):find(("a*"):rep(30) .. "b")
 end
