@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{App, PATIENCE, exec, run, within};
+use support::{App, PATIENCE, exec, within};
 
 /// Runs `app:main` and returns how many dead letters that made.
 fn dead_letters(app: App) -> u64 {
@@ -104,20 +104,4 @@ fn s7_6_a_channel_that_is_given_up_gives_its_places_back() {
     "#;
     let app = App::with_host("{ max_mailbox: 200 }").process("main", main);
     assert_eq!(dead_letters(app), 450);
-}
-
-/// No more than 1024 may wait, and those that wait in a channel that is gone do not.
-#[test]
-fn s6_1_a_channel_of_events_that_is_given_up_counts_no_cancels() {
-    let main = r#"
-        local events = process.events()
-        for _ = 1, 1024 do assert(process.cancel(process.pid())) end
-        process.unlisten(events)
-        events = nil
-        for i = 1, 200000 do local _ = { i } end
-        time.sleep("1ms")
-        assert(process.cancel(process.pid()))
-        equal(process.events():receive().kind, process.event.CANCEL)
-    "#;
-    run(main);
 }
