@@ -1,12 +1,9 @@
 //! Who may do what: policies, the identity of processes, and what is denied without it.
 
-mod checks;
-mod decisions;
 mod guarded;
-mod identity;
-mod module;
 mod permissions;
-mod services;
+mod problems;
+mod repeated;
 mod strict;
 #[path = "../support/mod.rs"]
 mod support;

@@ -139,8 +139,7 @@ function parts.is_denied(...)
     local pid, err = process[VARIANTS[i]]("spec:part", spec.host, "idle")
     if text == "" then assert(pid, err) else refused("PERMISSION_DENIED", text, pid, err) end
   end
-  local denied = process.spawn("spec:unknown", "spec:nowhere", print)
-  equal(denied, nil)
+  refused("PERMISSION_DENIED", "spawn process: 7", process.spawn(7, spec.host))
   refused("PERMISSION_DENIED", "spec:unknown", process.spawn("spec:unknown", "spec:nowhere", print))
 end
 

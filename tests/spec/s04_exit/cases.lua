@@ -124,7 +124,7 @@ function cases.s4_1_garbage_does_not_count()
     equal(result.value, "alive", name)
     count = count + 1
   end
-  equal(count, 22)
+  equal(count, 24)
 end
 
 function parts.litters(name)

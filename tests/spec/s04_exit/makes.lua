@@ -1,4 +1,5 @@
 -- What a process can make and drop for ever beside a third of its limit that lives, by name.
+local security = require("security")
 local time = require("time")
 
 return {
@@ -35,6 +36,8 @@ return {
   end,
   inboxes = function() process.unlisten(process.inbox()) end,
   spawners = function(i) return process.with_context({ number = i }) end,
+  scopes = function() return security.new_scope() end,
+  actors = function(i) return security.new_actor("someone", { i }) end,
   moments = function() return time.now():add("1s") end,
   messages = function(i)
     process.send(process.pid(), "to_self", { i, i })

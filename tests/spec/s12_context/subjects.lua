@@ -148,6 +148,11 @@ function subjects.joins(granted, pid)
   return "ok"
 end
 
+function subjects.joins_with_all(pid)
+  local plan = process.with_context({}):with_name("desk"):with_message("t", "all")
+  equal(plan:spawn_linked_monitored("spec:subject", host), pid)
+end
+
 function subjects.fresh_name()
   local plan = process.with_context({}):with_name("fresh"):with_message("t", "unchecked")
   local pid = assert(plan:spawn_linked_monitored("spec:subject", host, "first_payload"))

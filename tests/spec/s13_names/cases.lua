@@ -313,6 +313,7 @@ end
 function cases.s13_open_the_check_carries_target_pid()
   local other = waits()
   limited({ "for_itself" }, nil, "for_itself", other)
+  limited({ "for_target" }, { target = other }, "for_target", other)
   stop(other)
 end
 

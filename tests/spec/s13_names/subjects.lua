@@ -9,14 +9,15 @@ function subjects.waits()
 end
 
 function subjects.powerless(gone)
-  refused("INVALID", "", registry.register())
-  refused("INVALID", "", registry.register("", {}))
+  refused("INVALID", "name is required", registry.register())
+  refused("INVALID", "name cannot be empty", registry.register("", {}))
   local text = "not allowed to register name: desk"
   refused("PERMISSION_DENIED", text, registry.register("desk"))
   refused("PERMISSION_DENIED", text, registry.register("desk", {}))
   refused("PERMISSION_DENIED", text, registry.register("desk", "no pid"))
   refused("PERMISSION_DENIED", text, registry.register("desk", gone))
-  refused("INVALID", "", registry.unregister(""))
+  refused("PERMISSION_DENIED", text, registry.register("desk", process.pid()))
+  refused("INVALID", "name cannot be empty", registry.unregister(""))
   text = "not allowed to unregister name: desk"
   refused("PERMISSION_DENIED", text, registry.unregister("desk"))
   assert(registry.lookup("desk"), "lookup needs no permission")
@@ -36,6 +37,13 @@ function subjects.for_itself(other)
   refused("PERMISSION_DENIED", "register name: theirs", registry.register("theirs", other))
   refused("PERMISSION_DENIED", "register name: mine too",
     registry.register("mine too", process.pid()))
+end
+
+-- May register names for the process in its meta only.
+function subjects.for_target(other)
+  refused("PERMISSION_DENIED", "register name: b", registry.register("b"))
+  refused("PERMISSION_DENIED", "register name: b", registry.register("b", process.pid()))
+  equal(registry.register("b", other), true)
 end
 
 -- May send to one PID only, whatever the name is.

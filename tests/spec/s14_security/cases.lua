@@ -1,5 +1,5 @@
 -- 14. Security: checks and permissions. Policies are in policies.lua, services and the module in
--- module.lua.
+-- module.lua, who acts as whom in identity.lua.
 local module = require("module")
 local policies = require("policies")
 local security = require("security")
@@ -7,7 +7,7 @@ local spec = require("spec")
 local equal, refused = spec.equal, spec.refused
 local host = spec.host
 
-local cases = {}
+local cases = require("identity")
 for name, case in pairs(policies) do cases[name] = case end
 for name, case in pairs(module) do cases[name] = case end
 
@@ -186,6 +186,39 @@ function cases.s14_5_what_the_runtime_does_itself_is_not_checked()
   pid = assert(plan:spawn_linked_monitored("spec:subject", host, "none"))
   spec.result(pid)
   equal(process.events():receive().kind, process.event.LINK_DOWN)
+end
+
+function cases.s14_5_what_was_denied_left_no_trace()
+  local pid = assert(process.spawn("spec:waits", host))
+  assert(process.registry.register("desk", pid))
+  limited({ "all", "no_undoing" }, nil, "cannot_undo", pid)
+  refused("NOT_FOUND", "process not found", process.send(pid, "x"))
+  limited({ "all", "no_watching" }, nil, "cannot_watch", target())
+  limited({ "all", "no_host" }, nil, "cannot_start")
+  refused("NOT_FOUND", "name not registered", process.registry.lookup("fresh"))
+end
+
+function cases.s14_5_a_name_is_checked_as_the_pid_it_stands_for()
+  local pid = target()
+  assert(process.registry.register("desk", pid))
+  limited({ "on_the_name" }, nil, "is_denied_by_name")
+  limited({ "on_the_pid" }, { target = pid }, "acts_by_name", pid)
+end
+
+function cases.s14_5_sends_across_hosts_are_checked_on_the_pid()
+  local near, far = target(), assert(process.spawn("spec:waits", "spec:other"))
+  limited({ "near" }, nil, "sends_to_one_of", near, far)
+  far = assert(process.spawn("spec:waits", "spec:other"))
+  near = target()
+  limited({ "all", "not_near" }, nil, "sends_to_one_of", far, near)
+end
+
+-- An answer that was kept for a name must not outlive what the name stood for.
+function cases.s14_5_a_name_that_changes_hands_is_checked_anew()
+  local near = assert(process.spawn("spec:subject", host, "takes_all"))
+  local far = assert(process.spawn("spec:subject", "spec:other", "takes_all"))
+  limited({ "near", "names" }, nil, "sends_to_a_moving_name", near, far)
+  for _, pid in ipairs({ near, far }) do assert(process.terminate(pid)) end
 end
 
 function cases.s14_5_a_self_directed_operation_is_checked()

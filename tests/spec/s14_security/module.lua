@@ -65,6 +65,10 @@ function cases.s14_7_an_actor_without_group_or_policy()
   equal(got.id, "svc")
   equal(got.policies, nil, "the scope is missing")
   equal(got.may_link, true)
+  got = identity("svc_empty_lists")
+  equal(got.id, "svc")
+  equal(got.policies, nil)
+  equal(got.may_link, true)
   got = identity("svc_only_scope")
   equal(got.id, nil)
   equal(got.policies, 1)
@@ -90,6 +94,12 @@ end
 function cases.s14_8_can()
   equal(security.can("process.send", process.pid()), false, "neither actor nor scope")
   equal(process.send(process.pid(), "x"), true, "although it is allowed")
+  limited({ "all" }, nil, "can_everything")
+  local plan = process.with_context({})
+  for _, half in ipairs({ plan:with_actor(security.new_actor("x")),
+    plan:with_scope(security.new_scope({ policy("all") })) }) do
+    spec.ended(spec.result(assert(half:spawn_monitored("spec:subject", host, "can_nothing"))))
+  end
   limited({ "send", "no_link" }, nil, "can")
   limited({ "to_itself" }, nil, "can_with_meta")
 end
@@ -100,10 +110,13 @@ function cases.s14_8_policy()
   equal(r[1]:id(), "spec:all")
   equal(r[2], nil)
   for _, id in ipairs({ "spec:nothing", "all", "spec:cases" }) do
-    refused("NOT_FOUND", id, security.policy(id))
+    refused("NOT_FOUND", "policy not found: " .. id, security.policy(id))
   end
-  refused("INVALID", "", security.policy(""))
-  refused("INVALID", "", security.policy())
+  for _, f in ipairs({ security.policy, security.named_scope }) do
+    refused("INVALID", "id is required", f())
+    refused("INVALID", "id cannot be empty", f(""))
+    refused("INVALID", "bad argument #1", f({}))
+  end
 end
 
 function cases.s14_8_named_scope()
@@ -111,7 +124,7 @@ function cases.s14_8_named_scope()
   equal(r.n, 2)
   equal(r[2], nil)
   equal(#r[1]:policies(), 2)
-  refused("NOT_FOUND", "spec:nobody", security.named_scope("spec:nobody"))
+  refused("NOT_FOUND", "policy group not found: spec:nobody", security.named_scope("spec:nobody"))
   refused("NOT_FOUND", "workers", security.named_scope("workers"))
   refused("INVALID", "", security.named_scope(""))
 end
@@ -120,9 +133,13 @@ function cases.s14_8_new_scope()
   equal(#security.new_scope():policies(), 0)
   equal(#security.new_scope({}):policies(), 0)
   equal(#security.new_scope({ policy("all"), policy("send"), policy("all") }):policies(), 2)
-  for _, wrong in ipairs({ 1, "x", { "spec:all" }, { security.new_scope() } }) do
-    raised("INVALID", "", security.new_scope, wrong)
+  for _, wrong in ipairs({ 1, "x", policy("all"), print }) do
+    raised("INVALID", "list of policies expected", security.new_scope, wrong)
   end
+  raised("INVALID", "list of policies, got a string", security.new_scope, { "spec:all" })
+  raised("INVALID", "requires a list of policies", security.new_scope, { key = policy("all") })
+  raised("INVALID", "got a userdata", security.new_scope, { security.new_scope() })
+  raised("INVALID", "got a userdata", security.new_scope, { security.policy("spec:none") })
 end
 
 function cases.s14_8_new_actor()
@@ -136,16 +153,42 @@ function cases.s14_8_new_actor()
   copy.team = "changed"
   equal(actor:meta().team, "blue", "a new table each time")
   equal(next(security.new_actor("bare"):meta()), nil, "empty if there is none")
-  raised("INVALID", "", security.new_actor)
-  raised("INVALID", "empty", security.new_actor, "")
-  raised("INVALID", "", security.new_actor, "x", "no table")
-  raised("INVALID", "cannot send a function", security.new_actor, "x", { print })
+  equal(security.new_actor(7, nil):id(), "7")
+  actor = security.new_actor("x", { list = { 1, 2.5, "x" }, deep = { [true] = { a = false } } })
+  equal(spec.show(table.unpack(actor:meta().list)), "1, 2.5, x")
+  equal(actor:meta().deep[true].a, false)
+  raised("INVALID", "actor id is required", security.new_actor)
+  raised("INVALID", "actor id cannot be empty", security.new_actor, "")
+  raised("INVALID", "bad argument #1", security.new_actor, {})
+  raised("INVALID", "bad argument #2", security.new_actor, "x", "no table")
+  raised("INVALID", "meta: cannot send a function", security.new_actor, "x", { print })
+  raised("INVALID", "meta: cannot send an error", security.new_actor, "x", { errors.new("x") })
+  local shared, ring = { 1 }, {}
+  ring.ring = ring
+  raised("INVALID", "must not be in it twice", security.new_actor, "x", ring)
+  raised("INVALID", "must not be in it twice", security.new_actor, "x", { shared, shared })
+end
+
+function cases.s14_8_methods_called_on_something_else()
+  local actor, scope, all = security.new_actor("x"), security.new_scope(), policy("all")
+  raises("actor expected", actor.id, {})
+  raises("actor expected", actor.meta, scope)
+  raises("scope expected", scope.policies, all)
+  raises("scope expected", scope.evaluate, all)
+  raises("policy expected", all.id, scope)
+end
+
+function cases.s14_8_it_works_while_the_chunk_runs()
+  local plan = process.with_context({}):with_actor(security.new_actor("subject"))
+    :with_scope(security.new_scope({ policy("all") }))
+  local pid = assert(plan:spawn_monitored("spec:early", host))
+  equal(spec.ended(spec.result(pid)), "subject true made early")
 end
 
 function cases.s14_8_permissions()
   limited({ "listed" }, { actions = { "security.policy.get", "security.policy_group.get",
       "security.scope.create", "security.actor.create" },
-    resources = { "spec:send", "spec:workers", "with", "robot" } }, "permissions")
+    resources = { "spec:send", "spec:tower", "spec:workers", "with", "robot" } }, "permissions")
   limited({ "listed" }, { actions = { "security.policy.get", "security.scope.create" },
     resources = { "spec:send", "custom", "without" } }, "scope_functions")
 end
@@ -164,8 +207,15 @@ function cases.s14_8_with_and_without()
   equal(#both:without("spec:send"):without(all):policies(), 0)
   equal(#both:without("spec:absent"):policies(), 2)
   equal(#both:policies(), 2)
+  equal(one:contains("nothing"), false)
   raised("INVALID", "", one.with, one, "spec:all")
-  raised("INVALID", "", one.without, one, {})
+  for _, wrong in ipairs({ true, {}, print, empty }) do
+    for _, name in ipairs({ "with", "without", "contains" }) do
+      raised("INVALID", "bad argument #2", empty[name], empty, wrong)
+    end
+  end
+  raised("INVALID", "bad argument #2", empty.with, empty)
+  raised("INVALID", "policy id cannot be empty", empty.without, empty, "")
 end
 
 function cases.s14_8_policies()
@@ -193,6 +243,16 @@ function cases.s14_8_evaluate()
   -- Nothing is added to the attributes that were given.
   equal(policy("to_itself"):evaluate(actor, "process.send", process.pid()), "undefined")
   equal(policy("to_itself"):evaluate(actor, "process.send", "me", { pid = "me" }), "allow")
+end
+
+function cases.s14_8_evaluate_with_wrong_arguments()
+  local actor, scope, all = security.new_actor("x"), security.new_scope(), policy("all")
+  raised("INVALID", "bad argument #2 (actor expected", scope.evaluate, scope, nil, "x", "y")
+  raised("INVALID", "bad argument #2 (actor expected", all.evaluate, all, "b", "x", "y")
+  raised("INVALID", "action is required", scope.evaluate, scope, actor)
+  raised("INVALID", "resource is required", scope.evaluate, scope, actor, "x")
+  raised("INVALID", "bad argument #5", scope.evaluate, scope, actor, "x", "y", 7)
+  raised("INVALID", "meta: cannot send", scope.evaluate, scope, actor, "x", "y", { print })
 end
 
 function cases.s14_8_the_example()

@@ -51,7 +51,83 @@ end
 
 function subjects.only_to_itself(other)
   equal(process.send(process.pid(), "x"), true)
+  equal(process.link(process.pid()), true)
   refused("PERMISSION_DENIED", "not allowed to send: " .. other, process.send(other, "x"))
+  refused("PERMISSION_DENIED", "not allowed to link: " .. other, process.link(other))
+end
+
+-- May monitor and link, but undo neither.
+function subjects.cannot_undo(pid)
+  process.set_options({ trap_links = true })
+  assert(process.monitor(pid))
+  assert(process.link(pid))
+  refused("PERMISSION_DENIED", "unmonitor", process.unmonitor(pid))
+  refused("PERMISSION_DENIED", "unlink", process.unlink(pid))
+  refused("PERMISSION_DENIED", "unregister", process.registry.unregister("desk"))
+  equal(process.registry.lookup("desk"), pid)
+  refused("ALREADY_EXISTS", "already monitoring", process.monitor(pid))
+  assert(process.terminate(pid))
+  equal(spec.result(pid).error, "process terminated")
+  equal(process.events():receive().kind, process.event.LINK_DOWN)
+end
+
+-- May end a process, but neither monitor nor link it: it would hear of the end, or die.
+function subjects.cannot_watch(pid)
+  refused("PERMISSION_DENIED", "monitor", process.monitor(pid))
+  refused("PERMISSION_DENIED", "link", process.link(pid))
+  assert(process.terminate(pid))
+  spec.gone(pid)
+  -- What it had heard would be in front of this.
+  assert(process.cancel(process.pid(), "1h"))
+  equal(process.events():receive().kind, process.event.CANCEL)
+end
+
+function subjects.cannot_start()
+  local plan = process.with_context({}):with_name("fresh"):with_message("x")
+  for _, name in ipairs({ "spawn", "spawn_monitored", "spawn_linked", "spawn_linked_monitored" }) do
+    refused("PERMISSION_DENIED", "spawn on host", plan[name](plan, "spec:waits", host))
+  end
+end
+
+local VERBS <const> = { "send", "cancel", "terminate", "monitor", "unmonitor", "link", "unlink" }
+
+function subjects.is_denied_by_name()
+  for _, name in ipairs(VERBS) do
+    refused("PERMISSION_DENIED", "not allowed to " .. name .. ": desk", process[name]("desk", "x"))
+  end
+end
+
+function subjects.acts_by_name(pid)
+  for _, name in ipairs({ "monitor", "unmonitor", "monitor", "link", "unlink", "cancel", "send" }) do
+    equal(process[name]("desk", "1h"), true, name)
+  end
+  equal(spec.result(pid).error, nil)
+end
+
+function subjects.sends_to_one_of(allowed, denied)
+  local text = "not allowed to send: " .. denied
+  refused("PERMISSION_DENIED", text, process.send(denied, "x"))
+  assert(process.send(allowed, "x"))
+  refused("PERMISSION_DENIED", text, process.send(denied, "x"))
+end
+
+function subjects.takes_all()
+  local inbox = process.inbox()
+  while true do inbox:receive() end
+end
+
+function subjects.sends_to_a_moving_name(near, far)
+  local registry = process.registry
+  for _ = 1, 2 do
+    assert(registry.register("moves", near))
+    for _ = 1, 3 do assert(process.send("moves", "x")) end
+    assert(registry.unregister("moves"))
+    assert(registry.register("moves", far))
+    for _ = 1, 3 do
+      refused("PERMISSION_DENIED", "not allowed to send: moves", process.send("moves", "x"))
+    end
+    assert(registry.unregister("moves"))
+  end
 end
 
 function subjects.self_directed()
@@ -121,9 +197,25 @@ function subjects.can()
   equal(security.can("process.exec", "x"), false)
   equal(security.can("anything", "x"), false)
   for _, wrong in ipairs({ true, {}, print }) do
-    raises("bad argument #1", security.can, wrong, "x")
-    raises("bad argument #2", security.can, "x", wrong)
+    raised("INVALID", "bad argument #1", security.can, wrong, "x")
+    raised("INVALID", "bad argument #2", security.can, "x", wrong)
   end
+  raised("INVALID", "action is required", security.can)
+  raised("INVALID", "resource is required", security.can, "x")
+  raised("INVALID", "bad argument #3", security.can, "x", "y", "z")
+  raised("INVALID", "meta: cannot send a function", security.can, "x", "y", { print })
+end
+
+function subjects.can_everything()
+  equal(security.can("anything at all", "", { x = 1 }), true)
+  equal(security.can(1, 2), true, "numbers are texts")
+end
+
+-- Has an actor or a scope, but not both.
+function subjects.can_nothing()
+  equal(security.can("process.send", process.pid()), false)
+  assert(process.send(process.pid(), "x"))
+  equal(security.actor() == nil, security.scope() ~= nil)
 end
 
 function subjects.can_with_meta()
@@ -136,11 +228,16 @@ function subjects.permissions()
   local actor, scope = security.actor(), security.scope()
   local send = assert(security.policy("spec:send"))
   refused("PERMISSION_DENIED", "get policy: spec:all", security.policy("spec:all"))
+  -- Whether it exists is not told.
   refused("PERMISSION_DENIED", "get policy: spec:none", security.policy("spec:none"))
+  refused("NOT_FOUND", "spec:tower", security.policy("spec:tower"))
   assert(security.named_scope("spec:workers"))
   refused("PERMISSION_DENIED", "get policy group: spec:x", security.named_scope("spec:x"))
   raised("PERMISSION_DENIED", "create scope: custom", security.new_scope)
   raised("PERMISSION_DENIED", "create actor: admin", security.new_actor, "admin")
+  raised("PERMISSION_DENIED", "create actor: admin", security.new_actor, "admin", { print })
+  raised("INVALID", "bad argument #2", security.new_actor, "admin", 1)
+  raised("INVALID", "list of policies", security.new_scope, 1)
   equal(security.new_actor("robot"):id(), "robot")
   equal(scope:with(send):contains(send), true)
   raised("PERMISSION_DENIED", "create scope: without", scope.without, scope, send)
