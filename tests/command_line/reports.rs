@@ -98,11 +98,14 @@ fn a_failure_that_somebody_handles_is_no_warning() {
 #[test]
 fn a_failure_that_nobody_handles_is_a_warning_with_a_traceback() {
     for unhandled in [
-        "process.spawn(F, H) time.sleep('20ms')",
-        "local pid = process.spawn_monitored(F, H, 'wait') process.unmonitor(pid) \
-         process.send(pid, 'go') time.sleep('20ms')",
+        "pid = process.spawn(F, H)",
+        "pid = process.spawn_monitored(F, H, 'wait') process.unmonitor(pid) \
+         process.send(pid, 'go')",
     ] {
-        let main = format!("local F, H = 'app:failing', 'app:processes' {unhandled}");
+        let main = format!(
+            "local F, H = 'app:failing', 'app:processes' local pid {unhandled} \
+             while process.send(pid, 'probe') do time.sleep('1ms') end"
+        );
         let failing = "if ... then process.inbox():receive() end error('x')";
         let folder = Folder::with(&[("main", &main), ("failing", failing)], &[HOST]);
         let log = folder.run_main(&[]).with_status(0).stderr;
