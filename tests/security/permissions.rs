@@ -115,25 +115,21 @@ const STARTS: [Row; 10] = [
                       :spawn('app:child', host)",
         checks: &[SPAWN, HOST],
         also: &[CONTEXT],
-        ..PLAIN
     },
     Row {
         operation: "process.with_context({}):spawn_monitored('app:child', host)",
         checks: &[SPAWN, MONITORED, HOST],
         also: &[CONTEXT],
-        ..PLAIN
     },
     Row {
         operation: "process.with_context({}):spawn_linked('app:child', host)",
         checks: &[SPAWN, LINKED, HOST],
         also: &[CONTEXT],
-        ..PLAIN
     },
     Row {
         operation: "process.with_context({}):spawn_linked_monitored('app:child', host)",
         checks: &[SPAWN, MONITORED, LINKED, HOST],
         also: &[CONTEXT],
-        ..PLAIN
     },
     // The name is that of `t`, which is joined instead.
     Row {
@@ -149,7 +145,6 @@ const STARTS: [Row; 10] = [
             ("process.link", "t", "not allowed to link: {app:processes|0x"),
         ],
         also: &[CONTEXT],
-        ..PLAIN
     },
     Row {
         operation: "process.exec('app:child', host)",
@@ -176,14 +171,12 @@ const OTHERS: [Row; 12] = [
                             security.actor())",
         checks: &[CUSTOM_SECURITY],
         also: &[CONTEXT],
-        ..PLAIN
     },
     Row {
         operation: "attempt(process.with_context({}).with_scope, process.with_context({}),
                             security.scope())",
         checks: &[CUSTOM_SECURITY],
         also: &[CONTEXT],
-        ..PLAIN
     },
     Row {
         operation: "process.registry.register('desk')",
@@ -227,7 +220,6 @@ const OTHERS: [Row; 12] = [
         operation: "attempt(security.scope().with, security.scope(), (security.policy('app:all')))",
         checks: &[("security.scope.create", "'with'", "not allowed to create scope: with")],
         also: &[("security.policy.get", "'app:all'")],
-        ..PLAIN
     },
     Row {
         operation: "attempt(security.scope().without, security.scope(), 'app:all')",

@@ -495,7 +495,6 @@ mod order;
 mod spans;
 #[cfg(test)]
 mod tests;
-
 pub(crate) use order::{Order, Staying};
 #[cfg(feature = "bench")]
 pub(crate) use spans::Span;
