@@ -307,8 +307,9 @@ impl Runtime {
             }
         }
         if all_ended {
-            // SAFETY: the threads in `threads` were joined: workers, monitor and supervisor. `shutdown` and `drop` have the runtime to themselves, and the command, the only
-            // other caller, has one thread that calls it.
+            // SAFETY: the threads in `threads` were joined: workers, monitor and supervisor.
+            // `shutdown` and `drop` have the runtime to themselves, and the command, the only other
+            // caller, has one thread that calls it.
             unsafe { self.drop_processes() };
         }
         self.node.tickets.close_all();
@@ -326,11 +327,13 @@ impl Runtime {
     /// Frees processes that no worker ended.
     ///
     /// # Safety
-    /// No other thread holds a slot of the node or will: its workers and its supervisor have ended, and
-    /// no other thread calls this runtime. (The threads of its streams only put events into mailboxes.)
+    /// No other thread holds a slot of the node or will: its workers and its supervisor have ended,
+    /// and no other thread calls this runtime. (The threads of its streams only put events into
+    /// mailboxes.)
     unsafe fn drop_processes(&self) {
         for slot in self.node.slots.used() {
-            // SAFETY: the caller vouches that no other thread holds the slot, so none runs the process.
+            // SAFETY: the caller vouches that no other thread holds the slot, so none runs the
+            // process.
             let process = unsafe { take_process(slot) };
             // SAFETY: the caller vouches that no other thread holds the slot or will.
             let request = unsafe { take_request(slot) };

@@ -2,8 +2,8 @@
 //! caught), those that set metatables (scripts have no finalizers), and those that could see
 //! that globals are filled in lazily.
 //!
-//! All are C functions in the style of Lua's own: plain frames, values on the Lua stack only. They are
-//! for Lua to call (V6 in `vm/lua/mod.rs`), and nobody else calls them.
+//! All are C functions in the style of Lua's own: plain frames, values on the Lua stack only. They
+//! are for Lua to call (V6 in `vm/lua/mod.rs`), and nobody else calls them.
 
 #![allow(unsafe_code)]
 
@@ -20,7 +20,8 @@ use crate::vm::lua::{boundary, preempt};
 /// # Safety
 /// `lua` is the running state of one of our VMs.
 unsafe fn is_leaving(lua: *mut lua_State) -> bool {
-    // SAFETY: the caller passes the running state of one of our VMs, which lives as long as it runs.
+    // SAFETY: the caller passes the running state of one of our VMs, which lives as long as it
+    // runs.
     unsafe { Control::of(lua) }.leave().is_some()
 }
 
@@ -30,8 +31,9 @@ unsafe extern "C-unwind" fn finish_pcall(
     status: c_int,
     extra: lua_KContext,
 ) -> c_int {
-    // SAFETY: Lua, or `pcall` and `xpcall` in their own frames, call this with the running state, what the
-    // protected call left on its stack, and free slots. This frame holds numbers only, so Lua may jump.
+    // SAFETY: Lua, or `pcall` and `xpcall` in their own frames, call this with the running state,
+    // what the protected call left on its stack, and free slots. This frame holds numbers only, so
+    // Lua may jump.
     unsafe {
         if is_leaving(lua) {
             return preempt::leave(lua);
@@ -47,9 +49,9 @@ unsafe extern "C-unwind" fn finish_pcall(
 
 /// `pcall(f, ...)`.
 pub(crate) unsafe extern "C-unwind" fn pcall(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua alone calls this (V6): with the running state and free slots for one value more. The
-    // function and its arguments lie below the top, counted here. This frame holds numbers only, so any
-    // call may raise, and a yield of `f` goes on in `finish_pcall`.
+    // SAFETY: Lua alone calls this (V6): with the running state and free slots for one value more.
+    // The function and its arguments lie below the top, counted here. This frame holds numbers
+    // only, so any call may raise, and a yield of `f` goes on in `finish_pcall`.
     unsafe {
         ffi::luaL_checkany(lua, 1);
         ffi::lua_pushboolean(lua, 1);
@@ -62,9 +64,9 @@ pub(crate) unsafe extern "C-unwind" fn pcall(lua: *mut lua_State) -> c_int {
 
 /// `xpcall(f, handler, ...)`.
 pub(crate) unsafe extern "C-unwind" fn xpcall(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua alone calls this (V6): with the running state and free slots for three values more. The
-    // handler, which was checked, is put behind its shell in slot 2. This frame holds numbers only, so
-    // any call may raise, and a yield of `f` goes on in `finish_pcall`.
+    // SAFETY: Lua alone calls this (V6): with the running state and free slots for three values
+    // more. The handler, which was checked, is put behind its shell in slot 2. This frame holds
+    // numbers only, so any call may raise, and a yield of `f` goes on in `finish_pcall`.
     unsafe {
         let count = ffi::lua_gettop(lua);
         ffi::luaL_checktype(lua, 2, ffi::LUA_TFUNCTION);
@@ -82,8 +84,9 @@ pub(crate) unsafe extern "C-unwind" fn xpcall(lua: *mut lua_State) -> c_int {
 }
 
 unsafe extern "C-unwind" fn guarded_handler(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua alone calls this (V6), as the handler that `xpcall` made: with the running state, the
-    // error in slot 1 and the script's handler as upvalue. This frame holds nothing, so calls may raise.
+    // SAFETY: Lua alone calls this (V6), as the handler that `xpcall` made: with the running state,
+    // the error in slot 1 and the script's handler as upvalue. This frame holds nothing, so calls
+    // may raise.
     unsafe {
         if is_leaving(lua) {
             return 1;
@@ -98,9 +101,10 @@ unsafe extern "C-unwind" fn guarded_handler(lua: *mut lua_State) -> c_int {
 
 /// `setmetatable(t, mt)`, for which a `__gc` field does not exist.
 pub(crate) unsafe extern "C-unwind" fn setmetatable(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua alone calls this (V6): with the running state and free slots. Slot 1 is a table and slot
-    // 2 a table or nil, as checked here before they are used as such. This frame holds numbers only, so
-    // any call may raise; between taking `__gc` out and putting it back only memory can be missing.
+    // SAFETY: Lua alone calls this (V6): with the running state and free slots. Slot 1 is a table
+    // and slot 2 a table or nil, as checked here before they are used as such. This frame holds
+    // numbers only, so any call may raise; between taking `__gc` out and putting it back only
+    // memory can be missing.
     unsafe {
         let kind = ffi::lua_type(lua, 2);
         ffi::luaL_checktype(lua, 1, ffi::LUA_TTABLE);
@@ -138,8 +142,8 @@ pub(crate) unsafe extern "C-unwind" fn setmetatable(lua: *mut lua_State) -> c_in
 
 /// `getmetatable(v)`.
 pub(crate) unsafe extern "C-unwind" fn getmetatable(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua alone calls this (V6): with the running state and free slots. There is an argument, as
-    // checked first. This frame holds nothing, so any call may raise.
+    // SAFETY: Lua alone calls this (V6): with the running state and free slots. There is an
+    // argument, as checked first. This frame holds nothing, so any call may raise.
     unsafe {
         ffi::luaL_checkany(lua, 1);
         if library::are_lazy_globals(lua, 1) || ffi::lua_getmetatable(lua, 1) == 0 {
@@ -153,8 +157,9 @@ pub(crate) unsafe extern "C-unwind" fn getmetatable(lua: *mut lua_State) -> c_in
 
 /// `next(t, k)`.
 pub(crate) unsafe extern "C-unwind" fn next(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua alone calls this (V6), or a C function of ours in its place: with the running state and
-    // free slots. Slot 1 is a table, as checked first. This frame holds nothing, so any call may raise.
+    // SAFETY: Lua alone calls this (V6), or a C function of ours in its place: with the running
+    // state and free slots. Slot 1 is a table, as checked first. This frame holds nothing, so any
+    // call may raise.
     unsafe {
         ffi::luaL_checktype(lua, 1, ffi::LUA_TTABLE);
         ffi::lua_settop(lua, 2);
@@ -173,9 +178,9 @@ unsafe extern "C-unwind" fn pairs_continued(_: *mut lua_State, _: c_int, _: lua_
 
 /// `pairs(t)`.
 pub(crate) unsafe extern "C-unwind" fn pairs(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua alone calls this (V6): with the running state and free slots. There is an argument, as
-    // checked first. This frame holds nothing, so any call may raise, and a yield of `__pairs` goes on
-    // in `pairs_continued`.
+    // SAFETY: Lua alone calls this (V6): with the running state and free slots. There is an
+    // argument, as checked first. This frame holds nothing, so any call may raise, and a yield of
+    // `__pairs` goes on in `pairs_continued`.
     unsafe {
         ffi::luaL_checkany(lua, 1);
         library::fill_if_globals(lua, 1);
@@ -194,8 +199,8 @@ pub(crate) unsafe extern "C-unwind" fn pairs(lua: *mut lua_State) -> c_int {
 
 /// `rawget(t, k)`.
 pub(crate) unsafe extern "C-unwind" fn rawget(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua alone calls this (V6): with the running state and free slots. Slot 1 is a table and slot
-    // 2 is there, as checked first. This frame holds nothing, so any call may raise.
+    // SAFETY: Lua alone calls this (V6): with the running state and free slots. Slot 1 is a table
+    // and slot 2 is there, as checked first. This frame holds nothing, so any call may raise.
     unsafe {
         ffi::luaL_checktype(lua, 1, ffi::LUA_TTABLE);
         ffi::luaL_checkany(lua, 2);
@@ -208,8 +213,9 @@ pub(crate) unsafe extern "C-unwind" fn rawget(lua: *mut lua_State) -> c_int {
 
 /// `rawset(t, k, v)`.
 pub(crate) unsafe extern "C-unwind" fn rawset(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua alone calls this (V6): with the running state and free slots. Slot 1 is a table and 2
-    // and 3 are there, as checked first. This frame holds nothing, so lua_rawset may raise for a key.
+    // SAFETY: Lua alone calls this (V6): with the running state and free slots. Slot 1 is a table
+    // and 2 and 3 are there, as checked first. This frame holds nothing, so lua_rawset may raise
+    // for a key.
     unsafe {
         ffi::luaL_checktype(lua, 1, ffi::LUA_TTABLE);
         ffi::luaL_checkany(lua, 2);
@@ -223,8 +229,9 @@ pub(crate) unsafe extern "C-unwind" fn rawset(lua: *mut lua_State) -> c_int {
 
 /// `print(...)`: the texts are made here, where Lua may run; the line goes out in `io.rs`.
 pub(crate) unsafe extern "C-unwind" fn print(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua alone calls this (V6): with the running state; the room for the texts is asked for. This
-    // frame holds numbers only, so any call may raise, also a `__tostring`. `call` returns to Lua.
+    // SAFETY: Lua alone calls this (V6): with the running state; the room for the texts is asked
+    // for. This frame holds numbers only, so any call may raise, also a `__tostring`. `call`
+    // returns to Lua.
     unsafe {
         if is_leaving(lua) {
             return preempt::leave(lua);

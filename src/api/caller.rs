@@ -69,9 +69,10 @@ pub(crate) fn enter_shared(
     inner: impl FnOnce(&mut Caller<'_>) -> ApiResult,
 ) -> Reply {
     let process = stack.control().process().cast::<Process>();
-    // SAFETY: `run_timeslice` bound the VM to the process that it runs, and neither it nor `after_resume`
-    // uses a reference across the resume that led here. Shells are called by Lua alone (V6), and no
-    // inner function runs Lua code of its process: so there is no other `Caller` of it.
+    // SAFETY: `run_timeslice` bound the VM to the process that it runs, and neither it nor
+    // `after_resume` uses a reference across the resume that led here. Shells are called by Lua
+    // alone (V6), and no inner function runs Lua code of its process: so there is no other `Caller`
+    // of it.
     let process = unsafe { &mut *process };
     let mut caller = Caller { stack, process };
     match inner(&mut caller) {
@@ -168,8 +169,8 @@ impl Caller<'_> {
 
     /// Whether a call can wait here: Lua can yield, and so can all who resumed it.
     pub(crate) fn can_wait(&self) -> bool {
-        // SAFETY: the stack of a `Caller` is that of the running state: `boundary::call` got that from
-        // Lua, and `enter_shared` makes callers of such stacks only.
+        // SAFETY: the stack of a `Caller` is that of the running state: `boundary::call` got that
+        // from Lua, and `enter_shared` makes callers of such stacks only.
         unsafe { preempt::can_wait(self.lua()) }
     }
 

@@ -52,8 +52,8 @@ function!(close, close_inner);
 
 /// The finalizer: only notes the channel, whatever code the collector interrupted.
 unsafe extern "C-unwind" fn collected(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua alone calls this (V6), with a live state of one of our VMs, on the thread that has it.
-    // The arena may refuse, so only what is marked `-` is used: `userdata::get` reads.
+    // SAFETY: Lua alone calls this (V6), with a live state of one of our VMs, on the thread that
+    // has it. The arena may refuse, so only what is marked `-` is used: `userdata::get` reads.
     let stack = unsafe { Stack::new(lua) };
     // SAFETY: Lua passes a live state of one of our VMs, on the thread that has it.
     let control = unsafe { Control::of(lua) };

@@ -16,9 +16,9 @@ pub(crate) const FUNCTIONS: &[(&str, lua_CFunction)] = &[("traceback", traceback
 
 /// `debug.traceback([coroutine,] [message [, level]])`, as Lua's own.
 unsafe extern "C-unwind" fn traceback(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua alone calls this (V6): with the running state and free slots. The coroutine and the
-    // message stay in the slots of the arguments until the calls are over. This frame holds numbers and
-    // pointers only, so any call may raise.
+    // SAFETY: Lua alone calls this (V6): with the running state and free slots. The coroutine and
+    // the message stay in the slots of the arguments until the calls are over. This frame holds
+    // numbers and pointers only, so any call may raise.
     unsafe {
         let given = ffi::lua_tothread(lua, 1);
         let (of, first) = if given.is_null() { (lua, 1) } else { (given, 2) };
@@ -37,9 +37,9 @@ unsafe extern "C-unwind" fn traceback(lua: *mut lua_State) -> c_int {
 
 /// `error(value, level)`: an error object gets the frames that it is raised from.
 pub(crate) unsafe extern "C-unwind" fn error(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua alone calls this (V6): with the running state and free slots. This frame holds numbers
-    // only, so any call may raise. `call` comes back, as `keep_frames` answers a return, and what it
-    // left is dropped.
+    // SAFETY: Lua alone calls this (V6): with the running state and free slots. This frame holds
+    // numbers only, so any call may raise. `call` comes back, as `keep_frames` answers a return,
+    // and what it left is dropped.
     unsafe {
         let level = ffi::luaL_optinteger(lua, 2, 1);
         ffi::lua_settop(lua, 1);
@@ -64,16 +64,16 @@ pub(crate) unsafe extern "C-unwind" fn error(lua: *mut lua_State) -> c_int {
 /// on top of `target`: they belong to what `lua` raises next.
 ///
 /// # Safety
-/// `lua` is the running state in a C function that Lua called, and all frames are plain (V6); `target` is
-/// a live state of the same VM that failed, with its error on top.
+/// `lua` is the running state in a C function that Lua called, and all frames are plain (V6);
+/// `target` is a live state of the same VM that failed, with its error on top.
 pub(crate) unsafe fn keep_wrapped(lua: *mut lua_State, target: *mut lua_State) {
     // SAFETY: the caller passes two live states; the calls answer 0 instead of raising.
     if unsafe { ffi::lua_checkstack(lua, 4) == 0 || ffi::lua_checkstack(target, 1) == 0 } {
         return;
     }
-    // SAFETY: the caller passes two live states of one VM, with an error on top of `target`; the room was
-    // asked for above. All frames are plain, so any call may raise. `call` comes back, as `keep_frames`
-    // answers a return, and what it left is dropped.
+    // SAFETY: the caller passes two live states of one VM, with an error on top of `target`; the
+    // room was asked for above. All frames are plain, so any call may raise. `call` comes back, as
+    // `keep_frames` answers a return, and what it left is dropped.
     unsafe {
         ffi::lua_pushvalue(target, -1);
         ffi::lua_xmove(target, lua, 1);

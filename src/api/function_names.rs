@@ -33,8 +33,8 @@ unsafe extern "C-unwind" fn missing(lua: *mut lua_State) -> c_int {
     // SAFETY: Lua alone calls this (V6), with the running state of one of our VMs.
     let control = unsafe { Control::of(lua) };
     let may_refuse = control.set_may_refuse(false);
-    // SAFETY: Lua passes the running state of one of our VMs, on the thread that has it; the arena refuses
-    // nothing until the flag is put back, behind the last use.
+    // SAFETY: Lua passes the running state of one of our VMs, on the thread that has it; the arena
+    // refuses nothing until the flag is put back, behind the last use.
     let stack = unsafe { Stack::new(lua) };
     let is_asked = stack.kind(2) == Type::String && stack.string(2) == Some(LOADED);
     if is_asked && stack.reserve(SLOTS) {

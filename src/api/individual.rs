@@ -21,11 +21,12 @@ macro_rules! shell {
         pub(crate) unsafe extern "C-unwind" fn $shell(lua: *mut lua_State) -> c_int {
             static STOCK: OnceLock<lua_CFunction> = OnceLock::new();
             let stock = STOCK.get_or_init(|| stdlib::stock($library, $name).unwrap_or(nothing));
-            // SAFETY: Lua alone calls this (V6), with the running state of one of our VMs; this frame
-            // holds the address of a function only.
+            // SAFETY: Lua alone calls this (V6), with the running state of one of our VMs; this
+            // frame holds the address of a function only.
             unsafe { $before(lua) };
-            // SAFETY: `stock` is a C function of Lua's, which gets the running state with the arguments
-            // as they are, and its result goes to Lua. This frame holds nothing, so it may raise.
+            // SAFETY: `stock` is a C function of Lua's, which gets the running state with the
+            // arguments as they are, and its result goes to Lua. This frame holds nothing, so it
+            // may raise.
             unsafe { stock(lua) }
         }
     };
@@ -47,7 +48,8 @@ unsafe extern "C-unwind" fn nothing(_: *mut lua_State) -> c_int {
 /// `lua` is the running state of one of our VMs.
 unsafe fn note(lua: *mut lua_State) {
     // It reads a clock, no more, so one that is only tried may end there as well as later.
-    // SAFETY: the caller passes the running state of one of our VMs, which lives as long as it runs.
+    // SAFETY: the caller passes the running state of one of our VMs, which lives as long as it
+    // runs.
     let _ = unsafe { Control::of(lua) }.set_individual();
 }
 
@@ -55,10 +57,11 @@ unsafe fn note(lua: *mut lua_State) {
 /// moved in a copy although it is a key, or a part of an address only.
 ///
 /// # Safety
-/// As V6 says: `lua` is the running state of one of our VMs in a C function that Lua called, with free
-/// slots, and all frames are plain.
+/// As V6 says: `lua` is the running state of one of our VMs in a C function that Lua called, with
+/// free slots, and all frames are plain.
 unsafe fn note_address(lua: *mut lua_State) {
-    // SAFETY: the caller passes the running state of one of our VMs, which lives as long as it runs.
+    // SAFETY: the caller passes the running state of one of our VMs, which lives as long as it
+    // runs.
     let control = unsafe { Control::of(lua) };
     // SAFETY: the caller passes the running state with free slots, in plain frames.
     if control.is_rehearsed() && unsafe { shows_address(lua, 1) } {
@@ -70,15 +73,16 @@ unsafe fn note_address(lua: *mut lua_State) {
 /// As [`note_address`], for a format and its values.
 ///
 /// # Safety
-/// As V6 says: `lua` is the running state of one of our VMs in a C function that Lua called, with free
-/// slots, and all frames are plain.
+/// As V6 says: `lua` is the running state of one of our VMs in a C function that Lua called, with
+/// free slots, and all frames are plain.
 unsafe fn note_addresses(lua: *mut lua_State) {
-    // SAFETY: the caller passes the running state of one of our VMs, which lives as long as it runs.
+    // SAFETY: the caller passes the running state of one of our VMs, which lives as long as it
+    // runs.
     if !unsafe { Control::of(lua) }.is_rehearsed() {
         return;
     }
-    // SAFETY: the caller passes the running state of one of our VMs. The arena may refuse to make a text
-    // of a number, and Lua may jump then: all frames are plain.
+    // SAFETY: the caller passes the running state of one of our VMs. The arena may refuse to make a
+    // text of a number, and Lua may jump then: all frames are plain.
     let stack = unsafe { Stack::new(lua) };
     let shows = asks_for_address(stack.string(1).unwrap_or_default())
         // SAFETY: the caller passes the running state with free slots, in plain frames.
@@ -92,10 +96,11 @@ unsafe fn note_addresses(lua: *mut lua_State) {
 /// Whether the text of the value is its address: Lua has no other for what refers to something.
 ///
 /// # Safety
-/// As V6 says: `lua` is the running state in a C function that Lua called, with free slots, and all frames
-/// are plain.
+/// As V6 says: `lua` is the running state in a C function that Lua called, with free slots, and all
+/// frames are plain.
 unsafe fn shows_address(lua: *mut lua_State, index: c_int) -> bool {
-    // SAFETY: the caller passes the running state; any index is acceptable, and the call does not raise.
+    // SAFETY: the caller passes the running state; any index is acceptable, and the call does not
+    // raise.
     let kind = unsafe { ffi::lua_type(lua, index) };
     if matches!(
         kind,
@@ -103,8 +108,8 @@ unsafe fn shows_address(lua: *mut lua_State, index: c_int) -> bool {
     ) {
         return false;
     }
-    // SAFETY: the caller passes the running state with free slots, and there is a value at the index. The
-    // call may raise for memory: all frames are plain.
+    // SAFETY: the caller passes the running state with free slots, and there is a value at the
+    // index. The call may raise for memory: all frames are plain.
     let field = unsafe { ffi::luaL_getmetafield(lua, index, c"__tostring".as_ptr()) };
     if field != ffi::LUA_TNIL {
         // SAFETY: the call above pushed one value, which is not to be closed.
@@ -125,19 +130,19 @@ fn asks_for_address(format: &[u8]) -> bool {
 /// process calls one of them for the first time.
 ///
 /// # Safety
-/// As V6 says: `lua` is the running state of one of our VMs in a C function that Lua called, with free
-/// slots, and all frames are plain. That function has an upvalue.
+/// As V6 says: `lua` is the running state of one of our VMs in a C function that Lua called, with
+/// free slots, and all frames are plain. That function has an upvalue.
 unsafe fn seed(lua: *mut lua_State) {
     let generator = ffi::lua_upvalueindex(1);
     // SAFETY: the caller passes the running state, whose function has an upvalue.
     if unsafe { ffi::lua_type(lua, generator) } == ffi::LUA_TUSERDATA {
         return;
     }
-    // SAFETY: the caller passes the running state in plain frames. It comes back, as `make_generator`
-    // answers a return of nothing; if the process leaves, Lua jumps.
+    // SAFETY: the caller passes the running state in plain frames. It comes back, as
+    // `make_generator` answers a return of nothing; if the process leaves, Lua jumps.
     unsafe { boundary::call(lua, |stack| caller::enter(stack, make_generator)) };
-    // SAFETY: the caller passes the running state with free slots, whose function has an upvalue; neither
-    // call raises.
+    // SAFETY: the caller passes the running state with free slots, whose function has an upvalue;
+    // neither call raises.
     unsafe {
         ffi::lua_rawgeti(lua, ffi::LUA_REGISTRYINDEX, registry::RANDOM);
         ffi::lua_replace(lua, generator);
@@ -160,8 +165,8 @@ fn make_generator(caller: &mut Caller<'_>) -> ApiResult {
 
 /// Pushes the generator that Lua's library shares among its functions, seeded.
 fn push_generator(stack: Stack, seeds: [i64; 2]) {
-    // SAFETY: `make_generator` passes the stack of an API function with room for more: its state is alive
-    // and its arena refuses nothing, so this, which raises for memory only, does not raise.
+    // SAFETY: `make_generator` passes the stack of an API function with room for more: its state is
+    // alive and its arena refuses nothing, so this, which raises for memory only, does not raise.
     unsafe { ffi::luaopen_math(stack.lua()) };
     if stack.raw_field(-1, "randomseed") != Type::Function {
         return;
@@ -171,9 +176,10 @@ fn push_generator(stack: Stack, seeds: [i64; 2]) {
     for seed in seeds {
         stack.push_integer(seed);
     }
-    // SAFETY: the function and two integers are on top. It is a C function, which runs no Lua code, so
-    // nothing of this process is used meanwhile. The call is protected: every jump ends in it.
+    // SAFETY: the function and two integers are on top. It is a C function, which runs no Lua code,
+    // so nothing of this process is used meanwhile. The call is protected: every jump ends in it.
     unsafe { ffi::lua_pcallk(stack.lua(), 2, 0, 0, 0, None) };
-    // SAFETY: the function is in its slot still, with the upvalue that `luaopen_math` gave it; marked `-`.
+    // SAFETY: the function is in its slot still, with the upvalue that `luaopen_math` gave it;
+    // marked `-`.
     unsafe { ffi::lua_getupvalue(stack.lua(), function, 1) };
 }

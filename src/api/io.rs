@@ -87,10 +87,12 @@ fn wait_if_full(
 /// Joins the texts of all arguments on top of the stack, with `separator` between them.
 ///
 /// # Safety
-/// As V6 says: `lua` is the running state in a C function that Lua called, and all frames are plain.
+/// As V6 says: `lua` is the running state in a C function that Lua called, and all frames are
+/// plain.
 unsafe fn join(lua: *mut lua_State, separator: &'static std::ffi::CStr) {
-    // SAFETY: the caller passes the running state, and the room for the texts is asked for. This frame and
-    // the caller's are plain, so any call may raise, also a `__tostring` that runs Lua code.
+    // SAFETY: the caller passes the running state, and the room for the texts is asked for. This
+    // frame and the caller's are plain, so any call may raise, also a `__tostring` that runs Lua
+    // code.
     unsafe {
         let count = ffi::lua_gettop(lua);
         ffi::luaL_checkstack(lua, 2 * count + 4, c"too many values".as_ptr());

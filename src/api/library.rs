@@ -232,16 +232,16 @@ pub(crate) fn push_read_only(stack: Stack) {
 }
 
 unsafe extern "C-unwind" fn refuse_write(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua alone calls this (V6), with the running state; this frame holds nothing, so the call may
-    // raise.
+    // SAFETY: Lua alone calls this (V6), with the running state; this frame holds nothing, so the
+    // call may raise.
     unsafe { ffi::luaL_error(lua, c"attempt to change a read-only table".as_ptr()) }
 }
 
 /// Returns what `for` needs. The contents stay out of it: whoever has them could change them.
 unsafe extern "C-unwind" fn pairs_of_contents(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua alone calls this (V6): with the running state, free slots and, as `push_read_only` made
-    // the closure, the contents as upvalue. This frame holds nothing, so any call may raise. `call` comes
-    // back, as the closure answers a return of nothing.
+    // SAFETY: Lua alone calls this (V6): with the running state, free slots and, as
+    // `push_read_only` made the closure, the contents as upvalue. This frame holds nothing, so any
+    // call may raise. `call` comes back, as the closure answers a return of nothing.
     unsafe {
         ffi::lua_settop(lua, 1);
         ffi::lua_pushvalue(lua, ffi::lua_upvalueindex(1));
@@ -261,9 +261,9 @@ unsafe extern "C-unwind" fn pairs_of_contents(lua: *mut lua_State) -> c_int {
 
 /// As `next`, of the contents whatever the first argument is.
 unsafe extern "C-unwind" fn next_of_contents(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua alone calls this (V6): with the running state, free slots and, as `pairs_of_contents`
-    // made the closure, the contents as upvalue. This frame holds nothing, and `next` gets what Lua
-    // would pass it: so any call may raise.
+    // SAFETY: Lua alone calls this (V6): with the running state, free slots and, as
+    // `pairs_of_contents` made the closure, the contents as upvalue. This frame holds nothing, and
+    // `next` gets what Lua would pass it: so any call may raise.
     unsafe {
         ffi::lua_settop(lua, 2);
         ffi::lua_pushvalue(lua, ffi::lua_upvalueindex(1));
@@ -378,15 +378,15 @@ fn mark(filled: &mut Filled, number: usize) -> bool {
 /// # Safety
 /// `lua` is the running state of one of our VMs with a few free slots.
 pub(crate) unsafe fn are_lazy_globals(lua: *mut lua_State, index: c_int) -> bool {
-    // SAFETY: the caller passes the running state with free slots. Both calls are marked `-`, and the
-    // second is made only if there is a value at the index.
+    // SAFETY: the caller passes the running state with free slots. Both calls are marked `-`, and
+    // the second is made only if there is a value at the index.
     if unsafe {
         ffi::lua_type(lua, index) != ffi::LUA_TTABLE || ffi::lua_getmetatable(lua, index) == 0
     } {
         return false;
     }
-    // SAFETY: a metatable is on top, and there are free slots. The calls are marked `-`; the last drops
-    // the two values that were pushed.
+    // SAFETY: a metatable is on top, and there are free slots. The calls are marked `-`; the last
+    // drops the two values that were pushed.
     unsafe {
         ffi::lua_rawgeti(lua, ffi::LUA_REGISTRYINDEX, registry::LAZY_GLOBALS);
         let is_lazy = ffi::lua_rawequal(lua, -1, -2) != 0;
@@ -398,13 +398,14 @@ pub(crate) unsafe fn are_lazy_globals(lua: *mut lua_State, index: c_int) -> bool
 /// Fills all globals in and drops the metatable, if the value at `index` is their table.
 ///
 /// # Safety
-/// As V6 says: `lua` is the running state of one of our VMs in a C function that Lua called, with a few
-/// free slots, and all frames are plain.
+/// As V6 says: `lua` is the running state of one of our VMs in a C function that Lua called, with a
+/// few free slots, and all frames are plain.
 pub(crate) unsafe fn fill_if_globals(lua: *mut lua_State, index: c_int) {
     // SAFETY: the caller passes the running state with free slots.
     if unsafe { are_lazy_globals(lua, index) } {
-        // SAFETY: the caller passes the running state in plain frames. It comes back, as `fill_all` answers
-        // a return of nothing and leaves the stack as it was; if the process leaves, Lua jumps.
+        // SAFETY: the caller passes the running state in plain frames. It comes back, as `fill_all`
+        // answers a return of nothing and leaves the stack as it was; if the process leaves, Lua
+        // jumps.
         unsafe { boundary::call(lua, fill_all) };
     }
 }

@@ -58,8 +58,9 @@ macro_rules! function {
         pub(crate) unsafe extern "C-unwind" fn $shell(
             lua: *mut crate::vm::lua::ffi::lua_State,
         ) -> std::ffi::c_int {
-            // SAFETY: Lua, the only caller, passes the running state of one of our VMs and takes the
-            // result (V6). This frame holds nothing: `call` checks that the closure has no destructor.
+            // SAFETY: Lua, the only caller, passes the running state of one of our VMs and takes
+            // the result (V6). This frame holds nothing: `call` checks that the closure has no
+            // destructor.
             unsafe {
                 crate::vm::lua::boundary::call(lua, |stack| {
                     crate::api::caller::$enter(stack, $inner)

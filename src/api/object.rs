@@ -24,8 +24,8 @@ const KINDS: [Kind; 5] = [Kind::Spawner, Kind::Actor, Kind::Scope, Kind::Policy,
 
 /// The finalizer: only notes the object, whatever code the collector interrupted.
 pub(crate) unsafe extern "C-unwind" fn collected(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua alone calls this (V6), with a live state of one of our VMs, on the thread that has it.
-    // The arena may refuse, so only what is marked `-` is used: `userdata::get` reads.
+    // SAFETY: Lua alone calls this (V6), with a live state of one of our VMs, on the thread that
+    // has it. The arena may refuse, so only what is marked `-` is used: `userdata::get` reads.
     let stack = unsafe { Stack::new(lua) };
     // SAFETY: Lua passes a live state of one of our VMs, on the thread that has it.
     let control = unsafe { Control::of(lua) };

@@ -25,8 +25,9 @@ pub(crate) fn prepare(vm: &Vm, definition: &Definition) -> bool {
         channel::prepare(stack);
     }
     for (index, chunk) in definition.chunks.iter().enumerate().rev() {
-        // SAFETY: the chunks are those of a definition of the node, which drops none; VMs of its processes
-        // and the templates in the definition end before the node does (`process/lasting.rs`).
+        // SAFETY: the chunks are those of a definition of the node, which drops none; VMs of its
+        // processes and the templates in the definition end before the node does
+        // (`process/lasting.rs`).
         let loaded = unsafe { vm.load(&chunk.code, chunk.id.as_str()) };
         if loaded.is_err() {
             return false;

@@ -145,12 +145,13 @@ fn collect_stock() -> HashMap<(String, String), lua_CFunction> {
     // SAFETY: the call has no conditions; null is refused below.
     let lua = unsafe { ffi::luaL_newstate() };
     assert!(!lua.is_null(), "no memory for a Lua state");
-    // SAFETY: this function has just made the state. The call raises for lack of memory only, and outside
-    // of a protected call that ends the program (`lua_atpanic` of luaL_newstate) and jumps over nothing.
+    // SAFETY: this function has just made the state. The call raises for lack of memory only, and
+    // outside of a protected call that ends the program (`lua_atpanic` of luaL_newstate) and jumps
+    // over nothing.
     unsafe { ffi::luaL_openlibs(lua) };
-    // SAFETY: the state is this function's and lives until `lua_close` below, behind the last use of the
-    // view. It has no control, which nothing here asks for. Its allocator refuses only when memory is
-    // out, which ends the program.
+    // SAFETY: the state is this function's and lives until `lua_close` below, behind the last use
+    // of the view. It has no control, which nothing here asks for. Its allocator refuses only when
+    // memory is out, which ends the program.
     let stack = unsafe { Stack::new(lua) };
     stack.push_globals();
     collect_table(stack, "base", &mut found);
@@ -163,8 +164,8 @@ fn collect_stock() -> HashMap<(String, String), lua_CFunction> {
     if stack.push_metatable(-1) {
         collect_table(stack, "string_meta", &mut found);
     }
-    // SAFETY: luaL_newstate made the state, and neither `stack` nor a text of it is used again: the names
-    // were copied, and C functions are code, not memory of the state.
+    // SAFETY: luaL_newstate made the state, and neither `stack` nor a text of it is used again: the
+    // names were copied, and C functions are code, not memory of the state.
     unsafe { ffi::lua_close(lua) };
     found
 }

@@ -39,13 +39,14 @@ const _: () = assert!(!needs_drop::<Matcher<'static>>());
 pub(crate) unsafe extern "C-unwind" fn find(lua: *mut lua_State) -> c_int {
     // SAFETY: Lua passes the running state (S3), and this frame is plain (S1).
     let (subject, pattern) = unsafe { text_arguments(lua) };
-    // SAFETY: Lua passes the running state (S3); any index is acceptable, and the call does not raise.
+    // SAFETY: Lua passes the running state (S3); any index is acceptable, and the call does not
+    // raise.
     let is_plain = unsafe { ffi::lua_toboolean(lua, 4) } != 0 || matcher::is_plain(pattern);
     // SAFETY: Lua passes the running state (S3), and this frame is plain (S1).
     let start = unsafe { start_argument(lua, subject.len()) };
     if !is_plain || start > subject.len() {
-        // SAFETY: Lua passes the running state and takes the result (S3), this frame is plain (S1), and
-        // `text_arguments` took the slices of slots 1 and 2, which stay as they are (S2).
+        // SAFETY: Lua passes the running state and takes the result (S3), this frame is plain (S1),
+        // and `text_arguments` took the slices of slots 1 and 2, which stay as they are (S2).
         return unsafe { search(lua, subject, pattern, start, Answer::Positions) };
     }
     // SAFETY: Lua passes the running state of one of our VMs (S3).
@@ -71,8 +72,8 @@ pub(crate) unsafe extern "C-unwind" fn find(lua: *mut lua_State) -> c_int {
 /// # Safety
 /// To be called by Lua only, as a C function.
 pub(crate) unsafe extern "C-unwind" fn match_(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua passes the running state and takes the result (S3), and this frame is plain (S1). The
-    // slices are of slots 1 and 2, which stay as they are (S2).
+    // SAFETY: Lua passes the running state and takes the result (S3), and this frame is plain (S1).
+    // The slices are of slots 1 and 2, which stay as they are (S2).
     unsafe {
         let (subject, pattern) = text_arguments(lua);
         let start = start_argument(lua, subject.len());
@@ -88,8 +89,9 @@ pub(crate) unsafe extern "C-unwind" fn match_(lua: *mut lua_State) -> c_int {
 /// # Safety
 /// To be called by Lua only, as a C function.
 pub(crate) unsafe extern "C-unwind" fn gmatch(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua passes the running state with free slots (S3). `text_arguments` leaves strings in slots 1
-    // and 2, which become upvalues with two numbers. This frame is plain, so any call may raise (S1).
+    // SAFETY: Lua passes the running state with free slots (S3). `text_arguments` leaves strings in
+    // slots 1 and 2, which become upvalues with two numbers. This frame is plain, so any call may
+    // raise (S1).
     unsafe {
         let (subject, _) = text_arguments(lua);
         let start = start_argument(lua, subject.len());
@@ -106,8 +108,9 @@ pub(crate) unsafe extern "C-unwind" fn gmatch(lua: *mut lua_State) -> c_int {
 /// # Safety
 /// To be called by Lua only, as a closure that `gmatch` made.
 unsafe extern "C-unwind" fn gmatch_next(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua passes the running state of a closure that `gmatch` made (S3). Its upvalues are two
-    // strings, which it keeps as long as it runs (S2), and two numbers; none of the calls raises.
+    // SAFETY: Lua passes the running state of a closure that `gmatch` made (S3). Its upvalues are
+    // two strings, which it keeps as long as it runs (S2), and two numbers; none of the calls
+    // raises.
     let (subject, pattern, start, last_end) = unsafe {
         (
             string_at(lua, ffi::lua_upvalueindex(1)),
@@ -122,15 +125,15 @@ unsafe extern "C-unwind" fn gmatch_next(lua: *mut lua_State) -> c_int {
     for at in start..=subject.len() {
         match matcher.match_at(at) {
             Ok(Some(end)) if Some(end) != last_end => {
-                // SAFETY: Lua passes the running state with free slots, of a closure with four upvalues
-                // (S3); none of the calls raises.
+                // SAFETY: Lua passes the running state with free slots, of a closure with four
+                // upvalues (S3); none of the calls raises.
                 unsafe {
                     ffi::lua_pushinteger(lua, end as lua_Integer);
                     ffi::lua_copy(lua, -1, ffi::lua_upvalueindex(3));
                     ffi::lua_copy(lua, -1, ffi::lua_upvalueindex(4));
                 }
-                // SAFETY: Lua passes the running state (S3), this frame is plain (S1), and `matcher` has just
-                // matched in `subject`.
+                // SAFETY: Lua passes the running state (S3), this frame is plain (S1), and
+                // `matcher` has just matched in `subject`.
                 return unsafe { push_captures(lua, &matcher, subject, Some((at, end))) };
             }
             Ok(_) => {}
@@ -151,8 +154,8 @@ enum Answer {
 /// The common part of `find` and `match`: pushes the first match at `start` or after it, or nil.
 ///
 /// # Safety
-/// A C function of this file ends with this call, and passes the running state that it got (S3); its
-/// frame is plain (S1). The slices obey S2.
+/// A C function of this file ends with this call, and passes the running state that it got (S3);
+/// its frame is plain (S1). The slices obey S2.
 unsafe fn search(
     lua: *mut lua_State,
     subject: &[u8],
@@ -170,15 +173,15 @@ unsafe fn search(
         false => matcher.search(start),
     };
     match (found, answer) {
-        // SAFETY: the caller passes the running state with free slots (S3), all frames are plain (S1), and
-        // `matcher` has just matched in `subject`, which obeys S2.
+        // SAFETY: the caller passes the running state with free slots (S3), all frames are plain
+        // (S1), and `matcher` has just matched in `subject`, which obeys S2.
         (Ok(Some((at, end))), Answer::Positions) => unsafe {
             ffi::lua_pushinteger(lua, at as lua_Integer + 1);
             ffi::lua_pushinteger(lua, end as lua_Integer);
             2 + push_captures(lua, &matcher, subject, None)
         },
-        // SAFETY: the caller passes the running state (S3), all frames are plain (S1), and `matcher` has
-        // just matched in `subject`, which obeys S2.
+        // SAFETY: the caller passes the running state (S3), all frames are plain (S1), and
+        // `matcher` has just matched in `subject`, which obeys S2.
         (Ok(Some(whole)), Answer::Captures) => unsafe {
             push_captures(lua, &matcher, subject, Some(whole))
         },
@@ -192,7 +195,8 @@ unsafe fn search(
 /// Pushes all captures, or `whole` if there are none, and returns how many values that are.
 ///
 /// # Safety
-/// `lua` is the running state (S3), all frames obey S1, and `matcher` has just matched in `subject`.
+/// `lua` is the running state (S3), all frames obey S1, and `matcher` has just matched in
+/// `subject`.
 unsafe fn push_captures(
     lua: *mut lua_State,
     matcher: &Matcher<'_>,
@@ -206,8 +210,8 @@ unsafe fn push_captures(
     // SAFETY: the caller passes the running state (S3) in plain frames (S1), so the call may raise.
     unsafe { ffi::luaL_checkstack(lua, count as c_int, c"too many captures".as_ptr()) };
     for index in 0..count {
-        // SAFETY: the caller passes the running state in plain frames and a matcher that has just matched
-        // in `subject`; the stack has room for `count` values, as was asked above.
+        // SAFETY: the caller passes the running state in plain frames and a matcher that has just
+        // matched in `subject`; the stack has room for `count` values, as was asked above.
         unsafe { push_capture(lua, matcher, subject, index, whole.unwrap_or_default()) };
     }
     count as c_int
@@ -216,8 +220,8 @@ unsafe fn push_captures(
 /// Pushes one capture: one value.
 ///
 /// # Safety
-/// As for [`push_captures`]: `lua` is the running state (S3), all frames obey S1, and `matcher` has just
-/// matched in `subject`. There is a free slot.
+/// As for [`push_captures`]: `lua` is the running state (S3), all frames obey S1, and `matcher` has
+/// just matched in `subject`. There is a free slot.
 unsafe fn push_capture(
     lua: *mut lua_State,
     matcher: &Matcher<'_>,
@@ -228,8 +232,8 @@ unsafe fn push_capture(
     match matcher.capture(index, start, end) {
         Ok(Capture::Text { start, end }) => {
             let text = &subject[start..end];
-            // SAFETY: the caller passes the running state with a free slot; Lua copies the bytes of the
-            // slice. All frames are plain (S1), so the call may raise.
+            // SAFETY: the caller passes the running state with a free slot; Lua copies the bytes of
+            // the slice. All frames are plain (S1), so the call may raise.
             unsafe { ffi::lua_pushlstring(lua, text.as_ptr().cast(), text.len()) };
         }
         // SAFETY: the caller passes the running state with a free slot; the call does not raise.
@@ -245,11 +249,12 @@ unsafe fn push_capture(
 /// by its message.
 ///
 /// # Safety
-/// `lua` is the running state in a C function (S3), and all frames obey S1. The slices are good as long as
-/// slots 1 and 2 stay (S2).
+/// `lua` is the running state in a C function (S3), and all frames obey S1. The slices are good as
+/// long as slots 1 and 2 stay (S2).
 unsafe fn text_arguments<'a>(lua: *mut lua_State) -> (&'a [u8], &'a [u8]) {
-    // SAFETY: the caller passes the running state with free slots (S3) in plain frames (S1), so any call may
-    // raise. The check functions leave strings in slots 1 and 2, which the slices are of (S2).
+    // SAFETY: the caller passes the running state with free slots (S3) in plain frames (S1), so any
+    // call may raise. The check functions leave strings in slots 1 and 2, which the slices are of
+    // (S2).
     unsafe {
         if ffi::lua_type(lua, 1) == ffi::LUA_TUSERDATA && is_error_object(lua, 1) {
             ffi::luaL_tolstring(lua, 1, std::ptr::null_mut());
@@ -264,10 +269,11 @@ unsafe fn text_arguments<'a>(lua: *mut lua_State) -> (&'a [u8], &'a [u8]) {
 /// Whether the value at `index` carries the name of error objects. Leaves the stack as it was.
 ///
 /// # Safety
-/// `lua` is the running state (S3), all frames obey S1, `index` is no pseudo index, two slots are free.
+/// `lua` is the running state (S3), all frames obey S1, `index` is no pseudo index, two slots are
+/// free.
 unsafe fn is_error_object(lua: *mut lua_State, index: c_int) -> bool {
-    // SAFETY: the caller passes the running state with free slots in plain frames (S1), so the call may
-    // raise for memory. The name is on the stack while it is compared (S2), and then popped.
+    // SAFETY: the caller passes the running state with free slots in plain frames (S1), so the call
+    // may raise for memory. The name is on the stack while it is compared (S2), and then popped.
     unsafe {
         match ffi::luaL_getmetafield(lua, index, c"__name".as_ptr()) {
             ffi::LUA_TNIL => false,
@@ -296,18 +302,18 @@ unsafe fn start_argument(lua: *mut lua_State, length: usize) -> usize {
 /// The bytes of the string (or number, which becomes one) at `index`; empty for anything else.
 ///
 /// # Safety
-/// `lua` is the running state (S3), and all frames obey S1 if the value may be a number. The slice is good
-/// as long as something keeps the string (S2).
+/// `lua` is the running state (S3), and all frames obey S1 if the value may be a number. The slice
+/// is good as long as something keeps the string (S2).
 unsafe fn string_at<'a>(lua: *mut lua_State, index: c_int) -> &'a [u8] {
     let mut length = 0;
-    // SAFETY: the caller passes the running state (S3), and plain frames where a number may be there, of
-    // which making a text may raise.
+    // SAFETY: the caller passes the running state (S3), and plain frames where a number may be
+    // there, of which making a text may raise.
     let text = unsafe { ffi::lua_tolstring(lua, index, &mut length) };
     if text.is_null() {
         return &[];
     }
-    // SAFETY: lua_tolstring answered the address of `length` bytes, which stay there while something keeps
-    // the string: the caller sees to that (S2).
+    // SAFETY: lua_tolstring answered the address of `length` bytes, which stay there while
+    // something keeps the string: the caller sees to that (S2).
     unsafe { slice::from_raw_parts(text.cast(), length) }
 }
 
@@ -339,8 +345,8 @@ unsafe fn raise(lua: *mut lua_State, error: MatchError) -> c_int {
         MatchError::UnopenedCapture => c"invalid pattern capture",
         MatchError::UnfinishedCapture => c"unfinished capture",
     };
-    // SAFETY: the caller passes the running state (S3) in plain frames (S1), so Lua may jump. The texts end
-    // in a NUL, and the one with a `%d` gets an integer.
+    // SAFETY: the caller passes the running state (S3) in plain frames (S1), so Lua may jump. The
+    // texts end in a NUL, and the one with a `%d` gets an integer.
     unsafe {
         match error {
             MatchError::Abandoned => {

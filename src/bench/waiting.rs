@@ -146,10 +146,11 @@ impl Waiting {
             let vm = &process.vm;
             let before = template.figures(vm);
             let difference = template.pack(vm).expect("it began as a copy of the template");
-            // SAFETY: `pack` has just made it of this VM, which `hold` keeps from running until it is back.
+            // SAFETY: `pack` has just made it of this VM, which `hold` keeps from running until it
+            // is back.
             unsafe { difference.wipe(RUBBISH) };
-            // SAFETY: this template has made it of this VM, which was not used since: `wipe` changed only
-            // what this puts back.
+            // SAFETY: this template has made it of this VM, which was not used since: `wipe`
+            // changed only what this puts back.
             let is_back = unsafe { template.restore(vm, &difference) };
             assert!(is_back, "what was packed can be unpacked");
             assert_eq!(template.figures(vm), before, "nothing was lost");
@@ -168,8 +169,8 @@ impl Waiting {
         let notified = slot.state.notify(pid::generation_of(sleeper.0.uniq));
         assert_eq!(notified, Notify::Schedule, "the process waits");
         slot.state.transition_to_running();
-        // SAFETY: this thread moved the state to running, so it holds the slot; a process that waits has
-        // a VM and no reference to it.
+        // SAFETY: this thread moved the state to running, so it holds the slot; a process that
+        // waits has a VM and no reference to it.
         let process = unsafe { &*process_in(slot) };
         let template = template_of(process);
         let result = act(process, template.expect("the definition has a template"));
@@ -185,7 +186,8 @@ impl Waiting {
             // SAFETY: this thread moved the state to running, so it holds the slot, of this node.
             let process = unsafe { deferred::process_of(&self.node, slot) };
             assert!(!process.is_null(), "memory is left");
-            // SAFETY: this thread holds the slot, whose process this is, and has no reference to it.
+            // SAFETY: this thread holds the slot, whose process this is, and has no reference to
+            // it.
             let step = unsafe { process::run_timeslice(process, self.node.reductions) };
             // SAFETY: the step is the one of the slice that this thread has just run in this slot.
             unsafe { self.after(slot, step) };
@@ -193,8 +195,8 @@ impl Waiting {
     }
 
     /// # Safety
-    /// `run_timeslice` has answered `step` on this thread for the process in this slot. Unless that is
-    /// [`Step::Waiting`], this thread holds the slot still.
+    /// `run_timeslice` has answered `step` on this thread for the process in this slot. Unless that
+    /// is [`Step::Waiting`], this thread holds the slot still.
     unsafe fn after(&self, slot: &Slot, step: Step) {
         match step {
             Step::Waiting => {}
@@ -202,8 +204,8 @@ impl Waiting {
                 slot.state.transition_to_scheduled();
                 self.node.scheduler.schedule_last(slot.index());
             }
-            // SAFETY: this thread holds the slot (the caller's duty), and its slice is over: there is a
-            // process in it, and no reference to that.
+            // SAFETY: this thread holds the slot (the caller's duty), and its slice is over: there
+            // is a process in it, and no reference to that.
             Step::Started => unsafe { start::started(&self.node, slot) },
             // SAFETY: as a slice ended with this, the thread holds the slot and its process.
             Step::ChunkEnded(outcome) => unsafe { start::failed(&self.node, slot, outcome) },

@@ -67,8 +67,8 @@ pub(super) fn live(
     };
     let refusal = definition(&node).template.get().and_then(|template| template.as_ref().err());
     let life = run(slot);
-    // SAFETY: this thread claimed the slot or moved its state to running, and the node has no worker: it
-    // holds the slot, even if the process waits. `run` left no reference.
+    // SAFETY: this thread claimed the slot or moved its state to running, and the node has no
+    // worker: it holds the slot, even if the process waits. `run` left no reference.
     let process = unsafe { take_process(slot) };
     drop(death::retire(&node, slot, process));
     death::release(&node, slot);
@@ -114,7 +114,8 @@ fn defer_in<'a>(node: &Node, slot: &'a Slot, definition: &Definition) -> Option<
 
 /// Makes the process of a slot that `defer` gave; false if there is nothing to make it of.
 fn is_made(node: &Node, slot: &Slot) -> bool {
-    // SAFETY: `defer` moved the state to running on this thread, so it holds the slot, of this node.
+    // SAFETY: `defer` moved the state to running on this thread, so it holds the slot, of this
+    // node.
     !unsafe { deferred::process_of(node, slot) }.is_null()
 }
 
@@ -127,8 +128,8 @@ pub(super) fn end_of_cancelled(program: &Program) -> Option<String> {
     defer_in(&node, slot, definition)?;
     assert!(is_made(&node, slot), "memory is left");
     let end = run(slot).end;
-    // SAFETY: `defer_in` moved the state to running on this thread, and the node has no worker: it holds
-    // the slot, even if the process waits. `run` left no reference.
+    // SAFETY: `defer_in` moved the state to running on this thread, and the node has no worker: it
+    // holds the slot, even if the process waits. `run` left no reference.
     let process = unsafe { take_process(slot) };
     drop(death::retire(&node, slot, process));
     death::release(&node, slot);
@@ -184,14 +185,15 @@ fn definition(node: &Node) -> &Definition {
 }
 
 fn run(slot: &Slot) -> Life {
-    // SAFETY: the callers claimed the slot or moved its state to running, and the node has no worker: this
-    // thread alone uses the process. It is called between time slices, with no other reference.
+    // SAFETY: the callers claimed the slot or moved its state to running, and the node has no
+    // worker: this thread alone uses the process. It is called between time slices, with no other
+    // reference.
     let used = || unsafe { (*process_in(slot)).vm.control().used_bytes() };
     let mut bytes = vec![used()];
     let mut before_main = 0;
     let end = loop {
-        // SAFETY: this thread alone uses the process, as the callers hold the slot; `used` and the loop
-        // leave no reference.
+        // SAFETY: this thread alone uses the process, as the callers hold the slot; `used` and the
+        // loop leave no reference.
         let step = unsafe { process::run_timeslice(process_in(slot), REDUCTIONS) };
         bytes.push(used());
         match step {
@@ -200,8 +202,8 @@ fn run(slot: &Slot) -> Life {
             Step::Upgrading => break "it asks for new code".to_owned(),
             Step::Ended(outcome) | Step::ChunkEnded(outcome) => break text_of(&outcome),
             Step::Started => {
-                // SAFETY: this thread alone uses the process, as the callers hold the slot; the slice is
-                // over, and this reference ends with the statement.
+                // SAFETY: this thread alone uses the process, as the callers hold the slot; the
+                // slice is over, and this reference ends with the statement.
                 unsafe { &*process_in(slot) }.vm.calm_down();
                 before_main = bytes.len();
                 bytes.push(used());
@@ -215,8 +217,8 @@ fn run(slot: &Slot) -> Life {
     };
     // What has a finalizer is gone with the second collection.
     for _ in 0..2 {
-        // SAFETY: this thread alone uses the process, as the callers hold the slot; the slice is over, and
-        // the reference ends before `used`.
+        // SAFETY: this thread alone uses the process, as the callers hold the slot; the slice is
+        // over, and the reference ends before `used`.
         let process = unsafe { &mut *process_in(slot) };
         process.vm.collect();
         process.drop_released();

@@ -62,8 +62,8 @@ impl Lane {
         let mut head = sync::guess(&self.head);
         loop {
             if head == closed() {
-                // SAFETY: `raw` came out of the box above, and no swap below has published it: the loop
-                // ends with the first that succeeds.
+                // SAFETY: `raw` came out of the box above, and no swap below has published it: the
+                // loop ends with the first that succeeds.
                 return Err(unsafe { Box::from_raw(raw) });
             }
             // SAFETY: no swap below has published `raw` yet, so this thread alone has the message.
@@ -96,8 +96,8 @@ impl Lane {
         if head == closed() {
             return MessageQueue::new();
         }
-        // SAFETY: the swap made this thread the owner of the chain that pushes have built, newest first,
-        // and the address is not that of a closed lane.
+        // SAFETY: the swap made this thread the owner of the chain that pushes have built, newest
+        // first, and the address is not that of a closed lane.
         unsafe { MessageQueue::from_stack(head) }
     }
 
@@ -107,8 +107,8 @@ impl Lane {
         if head == closed() {
             return MessageQueue::new();
         }
-        // SAFETY: the swap made this thread the owner of the chain that pushes have built, newest first,
-        // and the address is not that of a closed lane.
+        // SAFETY: the swap made this thread the owner of the chain that pushes have built, newest
+        // first, and the address is not that of a closed lane.
         unsafe { MessageQueue::from_stack(head) }
     }
 }

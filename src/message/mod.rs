@@ -108,8 +108,8 @@ fn set_topic(place: &mut Topic, topic: &[u8]) {
         place.extend_from_slice(topic);
         return;
     }
-    // SAFETY: a topic has room for `inline_size` bytes at least, and `topic`, which is not longer (asked
-    // above), is no part of it, since `place` is borrowed mutably.
+    // SAFETY: a topic has room for `inline_size` bytes at least, and `topic`, which is not longer
+    // (asked above), is no part of it, since `place` is borrowed mutably.
     unsafe { ptr::copy_nonoverlapping(topic.as_ptr(), place.as_mut_ptr(), topic.len()) };
     // SAFETY: the line above has written these bytes, for which there is room.
     unsafe { place.set_len(topic.len()) };

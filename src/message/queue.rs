@@ -7,8 +7,8 @@ use std::ptr;
 use super::{Arrived, Message};
 use crate::prefetch::prefetch;
 
-// SAFETY: only the owner of the queue or lane that links the message follows `next`, and a message that
-// is handed on by itself is in none; all other fields are Send, as is checked below.
+// SAFETY: only the owner of the queue or lane that links the message follows `next`, and a message
+// that is handed on by itself is in none; all other fields are Send, as is checked below.
 unsafe impl Send for Message {}
 const _: fn() = || {
     fn is_send<T: Send>() {}
@@ -25,8 +25,8 @@ pub(crate) struct MessageQueue {
     len: usize,
 }
 
-// SAFETY: the queue owns the messages that its pointers lead to, and nothing else refers to them; they
-// are Send.
+// SAFETY: the queue owns the messages that its pointers lead to, and nothing else refers to them;
+// they are Send.
 unsafe impl Send for MessageQueue {}
 
 impl Default for MessageQueue {
@@ -49,8 +49,8 @@ impl MessageQueue {
             // Another core has written it; the line without the link, which is read when it is routed,
             // comes meanwhile.
             prefetch(message, MESSAGE_LINES);
-            // SAFETY: the caller owns the chain, of which this is the rest, so the message is alive and
-            // nobody else changes it.
+            // SAFETY: the caller owns the chain, of which this is the rest, so the message is alive
+            // and nobody else changes it.
             let next = unsafe { std::mem::replace(&mut (*message).next, queue.head) };
             queue.head = message;
             queue.len += 1;
@@ -73,8 +73,8 @@ impl MessageQueue {
         if self.tail.is_null() {
             self.head = raw;
         } else {
-            // SAFETY: a tail that is not null is a message that this queue owns: `pop` forgets it when it
-            // takes the last, and `append` when it gives all away.
+            // SAFETY: a tail that is not null is a message that this queue owns: `pop` forgets it
+            // when it takes the last, and `append` when it gives all away.
             unsafe { (*self.tail).next = raw };
         }
         self.tail = raw;
@@ -85,8 +85,8 @@ impl MessageQueue {
         if self.head.is_null() {
             return None;
         }
-        // SAFETY: the head is not null, so it is a message that this queue owns, and that came out of a box
-        // (`push`, `from_stack`); the queue forgets it below.
+        // SAFETY: the head is not null, so it is a message that this queue owns, and that came out
+        // of a box (`push`, `from_stack`); the queue forgets it below.
         let message = unsafe { Box::from_raw(self.head) };
         self.head = message.next;
         self.len -= 1;
@@ -104,8 +104,8 @@ impl MessageQueue {
         if self.tail.is_null() {
             self.head = other.head;
         } else {
-            // SAFETY: a tail that is not null is a message that this queue owns: `pop` forgets it when it
-            // takes the last.
+            // SAFETY: a tail that is not null is a message that this queue owns: `pop` forgets it
+            // when it takes the last.
             unsafe { (*self.tail).next = other.head };
         }
         self.tail = other.tail;

@@ -18,10 +18,11 @@ use crate::vm::lua::control::{KILL_LINKED, KILL_NONE};
 /// Ends the process that the calling worker runs.
 ///
 /// # Safety
-/// The calling thread holds the slot, one of the node's; the slice of the process is over and nobody has
-/// a reference to it.
+/// The calling thread holds the slot, one of the node's; the slice of the process is over and
+/// nobody has a reference to it.
 pub(crate) unsafe fn end(node: &Node, slot: &Slot, outcome: Outcome) {
-    // SAFETY: the caller holds the slot, and vouches that the process does not run and has no reference.
+    // SAFETY: the caller holds the slot, and vouches that the process does not run and has no
+    // reference.
     let process = unsafe { take_process(slot) };
     finish(node, slot, process, outcome);
 }

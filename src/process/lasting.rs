@@ -36,8 +36,8 @@ impl<T> Deref for Lasting<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: the caller of `new` vouches that the node, and with it this, outlives the value: the top
-        // of this file says why it does for what is in a process.
+        // SAFETY: the caller of `new` vouches that the node, and with it this, outlives the value:
+        // the top of this file says why it does for what is in a process.
         unsafe { self.0.as_ref() }
     }
 }
@@ -50,7 +50,8 @@ impl<T> Clone for Lasting<T> {
 
 impl<T> Copy for Lasting<T> {}
 
-// SAFETY: it gives shared references and nothing else, which other threads may have of what is Sync.
+// SAFETY: it gives shared references and nothing else, which other threads may have of what is
+// Sync.
 unsafe impl<T: Sync> Send for Lasting<T> {}
 // SAFETY: a reference to it gives shared references and nothing else, as the value itself does.
 unsafe impl<T: Sync> Sync for Lasting<T> {}

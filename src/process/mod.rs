@@ -5,11 +5,12 @@
 //! while Lua runs, API functions make their own reference from the VM's control block, so
 //! [`run_timeslice`] keeps none across a resume (`timeslice.rs`).
 //!
-//! - **P1** A thread *holds* a slot from when it moves the state word to running, out of waiting, or
-//!   claims the slot, until it moves the word on (`slot/state.rs`). Only the holder reads or changes
-//!   what is in the slot, and follows the pointer to the process. So functions that need it are unsafe.
-//! - **P2** The holder has at most one reference to the process at a time, and uses none while Lua code
-//!   of the process runs.
+//! - **P1** A thread *holds* a slot from when it moves the state word to running, out of waiting,
+//!   or claims the slot, until it moves the word on (`slot/state.rs`). Only the holder reads or
+//!   changes what is in the slot, and follows the pointer to the process. So functions that need it
+//!   are unsafe.
+//! - **P2** The holder has at most one reference to the process at a time, and uses none while Lua
+//!   code of the process runs.
 
 #![allow(unsafe_code)]
 
@@ -139,8 +140,8 @@ impl Process {
     /// Makes the process for the slot that its number names.
     ///
     /// # Safety
-    /// The calling thread holds that slot. The process goes into the slot, which is one of this node, as
-    /// the definition is, or it is dropped before the caller is done with both.
+    /// The calling thread holds that slot. The process goes into the slot, which is one of this
+    /// node, as the definition is, or it is dropped before the caller is done with both.
     pub(crate) unsafe fn new(
         vm: Vm,
         id: ProcessId,
@@ -150,8 +151,9 @@ impl Process {
         context: Inherited,
     ) -> Box<Process> {
         let slot = node.slots.slot(id.uniq).expect("a process has a slot");
-        // SAFETY: the caller vouches that the process goes into a slot of the node or is dropped before
-        // the node. So the node outlives it (`lasting.rs`), with its table of slots and its definitions.
+        // SAFETY: the caller vouches that the process goes into a slot of the node or is dropped
+        // before the node. So the node outlives it (`lasting.rs`), with its table of slots and its
+        // definitions.
         let (slot, node, definition) =
             unsafe { (Lasting::new(slot), Lasting::new(node), Lasting::new(definition)) };
         let mut process = Box::new(Process {
@@ -185,13 +187,13 @@ impl Process {
         process
     }
 
-    /// Makes the VM and its main coroutine those of this process. Where that is, each time slice says
-    /// (`timeslice.rs`).
+    /// Makes the VM and its main coroutine those of this process. Where that is, each time slice
+    /// says (`timeslice.rs`).
     fn bind(&mut self) {
         let main = self.inside.coroutines.reserve();
         debug_assert_eq!(main, MAIN);
-        // SAFETY: the slot lives as long as the node, which outlives its processes (`lasting.rs`), and
-        // the control goes with this process.
+        // SAFETY: the slot lives as long as the node, which outlives its processes (`lasting.rs`),
+        // and the control goes with this process.
         unsafe { self.vm.control().bind_kill(self.slot().kill_word()) };
         self.slot().set_vm(&self.vm);
     }
@@ -387,8 +389,9 @@ impl Process {
     fn finished(&mut self, id: u32, state: CoroutineState, results: i32) -> Option<Step> {
         if id != MAIN {
             // What is left on its stack would look like a function that waits for its first call.
-            // SAFETY: the registry keeps the state alive until `unanchor` below; this thread runs the
-            // process, whose arena refuses nothing between two resumes. `resume` left the results on top.
+            // SAFETY: the registry keeps the state alive until `unanchor` below; this thread runs
+            // the process, whose arena refuses nothing between two resumes. `resume` left the
+            // results on top.
             unsafe { Stack::new(state.lua()) }.pop(results);
             self.inside.coroutines.remove(id);
             self.unanchor(id);

@@ -34,9 +34,9 @@ fn is_failure(stack: Stack, index: i32) -> bool {
 /// Turns the value at `index`, returned or raised, into a failure.
 ///
 /// # Safety
-/// The state of `stack` does not run, and nobody uses a reference to the process until this is over,
-/// unless the value is a string or an error object: a metamethod of any other may call functions of the
-/// API.
+/// The state of `stack` does not run, and nobody uses a reference to the process until this is
+/// over, unless the value is a string or an error object: a metamethod of any other may call
+/// functions of the API.
 unsafe fn failure_at(stack: Stack, index: i32) -> Failure {
     if let Some(flags) = error_object::flags(stack, index) {
         stack.push_value(index);
@@ -61,8 +61,8 @@ unsafe fn failure_at(stack: Stack, index: i32) -> Failure {
             return Failure::text(shown(stack, index));
         }
     }
-    // SAFETY: the caller uses no reference to the process, or the value is a string: error objects have
-    // been answered above.
+    // SAFETY: the caller uses no reference to the process, or the value is a string: error objects
+    // have been answered above.
     Failure::text(unsafe { resume::text_of(stack, index) })
 }
 
@@ -100,15 +100,15 @@ fn shown(stack: Stack, index: i32) -> Vec<u8> {
 /// so are the frames behind the last `coroutine.wrap`.
 ///
 /// # Safety
-/// `state` is a coroutine of a VM that this thread has, and has failed. Nobody uses a reference to the
-/// process until this is over: the variables that close may call functions of the API.
+/// `state` is a coroutine of a VM that this thread has, and has failed. Nobody uses a reference to
+/// the process until this is over: the variables that close may call functions of the API.
 pub(crate) unsafe fn of_failure(
     state: CoroutineState,
     chunks: &[Chunk],
     wrapped: Option<Wrapped>,
 ) -> Failure {
-    // SAFETY: the caller passes a state of a VM that this thread has; between two resumes its arena refuses
-    // nothing.
+    // SAFETY: the caller passes a state of a VM that this thread has; between two resumes its arena
+    // refuses nothing.
     let stack = unsafe { Stack::new(state.lua()) };
     stack.reserve(20);
     stack.push_traceback(state.lua(), None, 0);

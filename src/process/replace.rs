@@ -15,11 +15,11 @@ use crate::slot::Slot;
 /// is gone all the same, and the process has to end.
 ///
 /// # Safety
-/// The calling thread holds the slot, one of the node's, in which there is a process; its slice is over
-/// and nobody has a reference to it.
+/// The calling thread holds the slot, one of the node's, in which there is a process; its slice is
+/// over and nobody has a reference to it.
 pub(crate) unsafe fn replace(node: &Node, slot: &Slot) -> Result<(), Box<Failure>> {
-    // SAFETY: the caller holds the slot, so the process in it is alive and no other thread uses it (P1);
-    // the caller vouches that it is there and has no other reference.
+    // SAFETY: the caller holds the slot, so the process in it is alive and no other thread uses it
+    // (P1); the caller vouches that it is there and has no other reference.
     let process = unsafe { &mut *process_in(slot) };
     // SAFETY: the slot is one of the node's, and so is the process in it.
     let replaced = unsafe { renew(node, process) };

@@ -17,8 +17,8 @@ use crate::slot::tenant::Tenant;
 // Delivery takes the address of a process for that of its inside.
 const _: () = assert!(offset_of!(Process, inside) == 0);
 
-/// The process in a slot; null if there is none, or none yet. Only the holder of the slot may follow
-/// the pointer.
+/// The process in a slot; null if there is none, or none yet. Only the holder of the slot may
+/// follow the pointer.
 #[inline]
 pub(crate) fn process_in(slot: &Slot) -> *mut Process {
     match slot.tenant() {
@@ -43,8 +43,8 @@ pub(crate) unsafe fn put_process(slot: &Slot, process: Box<Process>) {
 pub(crate) unsafe fn take_process(slot: &Slot) -> Option<Box<Process>> {
     let Tenant::Process(process) = slot.tenant() else { return None };
     slot.set_tenant(Tenant::Nobody);
-    // SAFETY: `put_process` leaked this box. The caller holds the slot, so no other thread takes it out
-    // as well, and the slot leads to it no more; the caller vouches that there is no reference.
+    // SAFETY: `put_process` leaked this box. The caller holds the slot, so no other thread takes it
+    // out as well, and the slot leads to it no more; the caller vouches that there is no reference.
     Some(unsafe { Box::from_raw(process.as_ptr().cast()) })
 }
 
@@ -63,7 +63,7 @@ pub(crate) unsafe fn put_request(slot: &Slot, request: Box<Deferred>) {
 pub(crate) unsafe fn take_request(slot: &Slot) -> Option<Box<Deferred>> {
     let Tenant::Request(request) = slot.tenant() else { return None };
     slot.set_tenant(Tenant::Nobody);
-    // SAFETY: `put_request` leaked this box. The caller holds the slot, so no other thread takes it out
-    // as well, and the slot leads to it no more; no other function follows the pointer.
+    // SAFETY: `put_request` leaked this box. The caller holds the slot, so no other thread takes it
+    // out as well, and the slot leads to it no more; no other function follows the pointer.
     Some(unsafe { Box::from_raw(request.as_ptr().cast()) })
 }

@@ -34,20 +34,21 @@ pub(crate) enum Step {
 ///
 /// # Safety
 /// The caller moved the state of the process's slot to running, or claimed the slot, so this thread
-/// alone uses the process. The caller has no reference to it and makes none before this is over, nor
-/// after it if the answer is [`Step::Waiting`]: the process belongs to any thread then.
+/// alone uses the process. The caller has no reference to it and makes none before this is over,
+/// nor after it if the answer is [`Step::Waiting`]: the process belongs to any thread then.
 pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> Step {
-    // SAFETY: the caller passes the process of this thread. Its control lies in the block of its VM, which
-    // stays until the slice is over: only `replace.rs` and `death.rs` drop a VM, after it.
+    // SAFETY: the caller passes the process of this thread. Its control lies in the block of its
+    // VM, which stays until the slice is over: only `replace.rs` and `death.rs` drop a VM, after
+    // it.
     let control = unsafe { &*ptr::from_ref((*process).vm.control()) };
-    // SAFETY: the process lives as long as this slice, outside of which its Lua code does not run; here
-    // no reference to it is used across a resume. All references that are made of it meanwhile, here
-    // and in the API, come from this one pointer.
+    // SAFETY: the process lives as long as this slice, outside of which its Lua code does not run;
+    // here no reference to it is used across a resume. All references that are made of it
+    // meanwhile, here and in the API, come from this one pointer.
     unsafe { control.bind(process.cast()) };
     control.set_reductions(reductions);
     loop {
-        // SAFETY: this thread alone uses the process (the caller's duty), and no Lua code of it runs now,
-        // so the API has no reference. This one is not used across the resume below.
+        // SAFETY: this thread alone uses the process (the caller's duty), and no Lua code of it
+        // runs now, so the API has no reference. This one is not used across the resume below.
         let this = unsafe { &mut *process };
         if control.is_past_limit() {
             this.vm.collect_past_limit();
@@ -59,19 +60,19 @@ pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> St
         this.drain();
         this.fire_timers();
         let Some((id, state, arguments)) = this.inside.coroutines.next() else {
-            // SAFETY: this thread alone uses the process (the caller's duty), no Lua code of it runs, and no
-            // reference from before is used from here on.
+            // SAFETY: this thread alone uses the process (the caller's duty), no Lua code of it
+            // runs, and no reference from before is used from here on.
             match unsafe { rest_if_idle(process) } {
                 Rest::Waiting => return Step::Waiting,
                 Rest::Again => continue,
             }
         };
-        // SAFETY: the process's coroutines are states of its VM that the registry keeps, and those that
-        // are ready do not run. This thread alone has the VM, and uses no reference to the process
-        // until the resume is over: the API makes its own.
+        // SAFETY: the process's coroutines are states of its VM that the registry keeps, and those
+        // that are ready do not run. This thread alone has the VM, and uses no reference to the
+        // process until the resume is over: the API makes its own.
         let result = unsafe { resume::resume(state.lua(), arguments) };
-        // SAFETY: this thread alone uses the process (the caller's duty), the resume is over, and no
-        // reference from before it is used.
+        // SAFETY: this thread alone uses the process (the caller's duty), the resume is over, and
+        // no reference from before it is used.
         if let Some(step) = unsafe { after_resume(process, control, id, state, result) } {
             return step;
         }
@@ -84,8 +85,8 @@ pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> St
                 return Step::Spent;
             }
         } else if control.leave().is_none() {
-            // SAFETY: this thread alone uses the process (the caller's duty), no Lua code of it runs, and no
-            // reference from before is used from here on.
+            // SAFETY: this thread alone uses the process (the caller's duty), no Lua code of it
+            // runs, and no reference from before is used from here on.
             if unsafe { rest_if_idle(process) } == Rest::Waiting {
                 // What arrives from here on finds it waiting; what has arrived before has notified
                 // it, so this does not look into the mailbox once more.
@@ -96,15 +97,15 @@ pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> St
 }
 
 /// Gives the process up until something arrives, when no coroutine is ready and nothing taken from
-/// the mailbox is left to be routed. A function of the pointer, since another thread may run and even
-/// free the process before it returns.
+/// the mailbox is left to be routed. A function of the pointer, since another thread may run and
+/// even free the process before it returns.
 ///
 /// # Safety
 /// As for [`run_timeslice`]; no Lua code of the process runs.
 #[inline]
 unsafe fn rest_if_idle(process: *mut Process) -> Rest {
-    // SAFETY: this thread alone uses the process until the transition below (the caller's duty), and no
-    // Lua code of it runs.
+    // SAFETY: this thread alone uses the process until the transition below (the caller's duty),
+    // and no Lua code of it runs.
     let this = unsafe { &mut *process };
     if !this.settle_to_rest() {
         return Rest::Again;
@@ -156,13 +157,14 @@ unsafe fn after_resume(
                 outcome::memory_limit(limit)
             } else {
                 let (definition, wrapped) = (this.definition, this.wrapped.take());
-                // SAFETY: `state` is the coroutine that has just failed, of the VM that this thread has.
-                // No reference to the process is used until the call is over: `definition` is not in it,
-                // and `this` is made anew below.
+                // SAFETY: `state` is the coroutine that has just failed, of the VM that this thread
+                // has. No reference to the process is used until the call is over: `definition` is
+                // not in it, and `this` is made anew below.
                 unsafe { outcome::of_failure(state, &definition.chunks, wrapped) }
             };
             if control.leave().is_none() {
-                // SAFETY: the variables were closed, so no Lua code runs and this is the only reference.
+                // SAFETY: the variables were closed, so no Lua code runs and this is the only
+                // reference.
                 let this = unsafe { &mut *process };
                 return Some(this.ended(this.chunk_failed(failure)));
             }

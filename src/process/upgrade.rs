@@ -31,8 +31,8 @@ impl Process {
     pub(crate) unsafe fn renew(&mut self, vm: Vm, definition: &Definition, arguments: Payload) {
         self.vm = vm;
         self.filled_globals = definition.filled.clone();
-        // SAFETY: the caller passes a definition of the node of this process, which outlives the process
-        // (`lasting.rs`).
+        // SAFETY: the caller passes a definition of the node of this process, which outlives the
+        // process (`lasting.rs`).
         self.definition = unsafe { Lasting::new(definition) };
         self.arguments = Some(Box::new(arguments));
         self.stage = Stage::Chunk(0);

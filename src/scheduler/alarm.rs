@@ -48,16 +48,17 @@ struct Timer(libc::timer_t);
 impl Timer {
     /// `None` if the system has no more of them.
     fn new() -> Option<Timer> {
-        // SAFETY: an event is numbers and pointers that are not followed, for which zeroes are valid.
+        // SAFETY: an event is numbers and pointers that are not followed, for which zeroes are
+        // valid.
         let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
         event.sigev_notify = libc::SIGEV_THREAD_ID;
         event.sigev_signo = libc::SIGURG;
         // SAFETY: the call has no conditions.
         event.sigev_notify_thread_id = unsafe { libc::gettid() };
         let mut timer: libc::timer_t = std::ptr::null_mut();
-        // SAFETY: the call reads the event, whose fields that matter are set, and writes `timer`. The
-        // signal goes to this thread, which drops the timer before it ends: a `Timer` is not Send, and
-        // that of a worker lies in the frame of `worker::run`.
+        // SAFETY: the call reads the event, whose fields that matter are set, and writes `timer`.
+        // The signal goes to this thread, which drops the timer before it ends: a `Timer` is not
+        // Send, and that of a worker lies in the frame of `worker::run`.
         let result =
             unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer) };
         (result == 0).then_some(Timer(timer))
@@ -68,8 +69,9 @@ impl Timer {
         let mut time: libc::itimerspec = unsafe { std::mem::zeroed() };
         time.it_value.tv_sec = pause.as_secs() as libc::time_t;
         time.it_value.tv_nsec = pause.subsec_nanos().into();
-        // SAFETY: `new` made the timer, which exists until this value is dropped; the call reads the time.
-        // It cannot fail: the pause is in range, and a wrong one would leave the work to the monitor.
+        // SAFETY: `new` made the timer, which exists until this value is dropped; the call reads
+        // the time. It cannot fail: the pause is in range, and a wrong one would leave the work to
+        // the monitor.
         unsafe { libc::timer_settime(self.0, 0, &raw const time, std::ptr::null_mut()) };
     }
 }

@@ -45,8 +45,9 @@ thread_local! {
 #[inline]
 pub(super) fn with_current<T>(scheduler: &Scheduler, act: impl FnOnce(&Local) -> T) -> Option<T> {
     let current = CURRENT.with(Cell::get);
-    // SAFETY: `make_current` stores the address of a `Local` that it borrows, and `Restore` takes it back
-    // before that borrow ends, also when it unwinds. Only this thread reads and writes this cell.
+    // SAFETY: `make_current` stores the address of a `Local` that it borrows, and `Restore` takes
+    // it back before that borrow ends, also when it unwinds. Only this thread reads and writes this
+    // cell.
     let local = unsafe { current.as_ref()? };
     ptr::eq(local.scheduler, scheduler).then(|| act(local))
 }

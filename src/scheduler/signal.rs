@@ -42,9 +42,10 @@ impl Target {
         let thread = lock(&self.0);
         #[cfg(target_os = "linux")]
         if let Some(thread) = *thread {
-            // SAFETY: the thread has not ended: `worker::run` takes its handle back before (`withdraw`),
-            // which it cannot while this function holds the lock. `Builder::start` installs the handler
-            // before it starts a worker; without one the system ignores this signal.
+            // SAFETY: the thread has not ended: `worker::run` takes its handle back before
+            // (`withdraw`), which it cannot while this function holds the lock. `Builder::start`
+            // installs the handler before it starts a worker; without one the system ignores this
+            // signal.
             unsafe { libc::pthread_kill(thread, libc::SIGURG) };
         }
         drop(thread);
@@ -56,7 +57,8 @@ impl Target {
 pub(super) fn let_in() {
     // SAFETY: a set of signals is bits, for which zeroes are valid.
     let mut signals: libc::sigset_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the calls write to the set of this function, and read it to change this thread's mask.
+    // SAFETY: the calls write to the set of this function, and read it to change this thread's
+    // mask.
     unsafe {
         libc::sigemptyset(&mut signals);
         libc::sigaddset(&mut signals, libc::SIGURG);

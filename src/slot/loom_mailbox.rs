@@ -71,8 +71,9 @@ impl Receiver {
         loop {
             let Taken { mut events, mut users } = self.slot().mailbox.take();
             self.taken.with_mut(|taken| {
-                // SAFETY: this thread holds the slot: the model's first claimed it, others come from `run_if`,
-                // which moves the state to running. The reference ends with the closure.
+                // SAFETY: this thread holds the slot: the model's first claimed it, others come
+                // from `run_if`, which moves the state to running. The reference ends with the
+                // closure.
                 let taken = unsafe { &mut *taken };
                 while let Some(message) = users.pop().or_else(|| events.pop()) {
                     taken.push(token(&message));
@@ -101,8 +102,8 @@ impl Receiver {
         let slot = self.slot();
         let accept = |_: &Slot, token| {
             self.taken.with_mut(|taken| {
-                // SAFETY: `Slot::hand_over` calls this on the thread that moved the state out of waiting,
-                // which holds the slot; the reference ends with the statement.
+                // SAFETY: `Slot::hand_over` calls this on the thread that moved the state out of
+                // waiting, which holds the slot; the reference ends with the statement.
                 unsafe { (*taken).push(token) };
             });
             Ok(())

@@ -13,11 +13,12 @@
 //! | running, notified | exiting | its worker, when it ended |
 //! | exiting | free, next generation | the same |
 //!
-//! The word is the lock of the process: only the worker that moved it to *running* touches its
-//! VM and its private queues. Unsafe code in `process/` relies on that, so nobody makes a transition
-//! that the table does not give to it, though the functions are safe. `notify` is a read-modify-write in every phase but *exiting*, so it is ordered
-//! with the worker's own transitions: whoever stored something before `notify` is seen by the
-//! worker after its next transition.
+//! The word is the lock of the process: only the worker that moved it to *running* touches its VM
+//! and its private queues. Unsafe code in `process/` relies on that, so nobody makes a transition
+//! that the table does not give to it, though the functions are safe. `notify` is a
+//! read-modify-write in every phase but *exiting*, so it is ordered with the worker's own
+//! transitions: whoever stored something before `notify` is seen by the worker after its next
+//! transition.
 
 use crate::sync::{AtomicU64, Ordering};
 

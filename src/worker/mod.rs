@@ -58,8 +58,8 @@ impl Drop for AbortOnUnwind {
 /// under way on this thread.
 fn relieve() {
     let guard = AbortOnUnwind;
-    // SAFETY: `run` stores a pointer to the worker in its own frame and clears it before the frame ends;
-    // if it unwinds, `AbortOnUnwind` ends the program. Only this thread reads the cell.
+    // SAFETY: `run` stores a pointer to the worker in its own frame and clears it before the frame
+    // ends; if it unwinds, `AbortOnUnwind` ends the program. Only this thread reads the cell.
     if let Some(worker) = unsafe { CURRENT.with(Cell::get).as_ref() } {
         worker.relieve();
     }
@@ -189,10 +189,12 @@ impl Worker {
                 self.local.set_alarm(due.max(since + PATIENCE_NS), &self.node.clock);
             }
         }
-        // SAFETY: this thread moved the state to running above, so it holds the slot, which is the node's.
+        // SAFETY: this thread moved the state to running above, so it holds the slot, which is the
+        // node's.
         let process = unsafe { deferred::process_of(&self.node, slot) };
-        // SAFETY: this thread holds the slot, and a process that is not null is the one in it. There is no
-        // reference to it: a worker makes none of its own, and the holder before has given the slot up.
+        // SAFETY: this thread holds the slot, and a process that is not null is the one in it.
+        // There is no reference to it: a worker makes none of its own, and the holder before has
+        // given the slot up.
         let step = (!process.is_null())
             .then(|| unsafe { process::run_timeslice(process, self.node.reductions) });
         if let Some(since) = spent_since {
@@ -227,8 +229,8 @@ impl Worker {
     /// Does what the end of a slice asks for.
     ///
     /// # Safety
-    /// `run_timeslice` has answered `step` on this thread for the process in this slot. Unless that is
-    /// [`Step::Waiting`], this thread holds the slot still.
+    /// `run_timeslice` has answered `step` on this thread for the process in this slot. Unless that
+    /// is [`Step::Waiting`], this thread holds the slot still.
     unsafe fn after(&self, slot: &Slot, step: Step, picked: Picked) {
         match step {
             Step::Waiting => {}
@@ -241,8 +243,8 @@ impl Worker {
                 }
                 self.scheduler().notify();
             }
-            // SAFETY: this thread holds the slot (the caller's duty), and its slice is over: there is a
-            // process in it, and no reference to that.
+            // SAFETY: this thread holds the slot (the caller's duty), and its slice is over: there
+            // is a process in it, and no reference to that.
             Step::Upgrading => match unsafe { replace::replace(&self.node, slot) } {
                 Ok(()) => {
                     slot.state.transition_to_scheduled();
@@ -251,12 +253,14 @@ impl Worker {
                 // SAFETY: this thread holds the slot still, and `replace` has left no reference.
                 Err(failure) => unsafe { death::end(&self.node, slot, Outcome::Failure(failure)) },
             },
-            // SAFETY: this thread holds the slot (the caller's duty), and its slice is over: there is a
-            // process in it, and no reference to that.
+            // SAFETY: this thread holds the slot (the caller's duty), and its slice is over: there
+            // is a process in it, and no reference to that.
             Step::Started => unsafe { start::started(&self.node, slot) },
-            // SAFETY: as a worker's slice ended with this, the thread holds the slot and its process.
+            // SAFETY: as a worker's slice ended with this, the thread holds the slot and its
+            // process.
             Step::ChunkEnded(outcome) => unsafe { start::failed(&self.node, slot, outcome) },
-            // SAFETY: as a worker's slice ended with this, the thread holds the slot and its process.
+            // SAFETY: as a worker's slice ended with this, the thread holds the slot and its
+            // process.
             Step::Ended(outcome) => unsafe { death::end(&self.node, slot, outcome) },
         }
     }

@@ -158,13 +158,14 @@ fn come_first() {
         // SAFETY: the attributes are numbers, for which zeroes are valid.
         let mut attributes: libc::sched_attr = unsafe { std::mem::zeroed() };
         let size = size_of::<libc::sched_attr>();
-        // SAFETY: the kernel writes at most `size` bytes, those of `attributes`, about this thread (0).
+        // SAFETY: the kernel writes at most `size` bytes, those of `attributes`, about this thread
+        // (0).
         let got =
             unsafe { libc::syscall(libc::SYS_sched_getattr, 0, &raw mut attributes, size, 0) };
         if got == 0 {
             attributes.sched_runtime = TURN_NS;
-            // SAFETY: the kernel reads the attributes, whose size is in them, and sets those of this
-            // thread (0). Kernels before 6.12 ignore the turn; a refusal changes nothing.
+            // SAFETY: the kernel reads the attributes, whose size is in them, and sets those of
+            // this thread (0). Kernels before 6.12 ignore the turn; a refusal changes nothing.
             unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
         }
     }

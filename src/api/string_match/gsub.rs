@@ -21,9 +21,10 @@ const _: () = assert!(!needs_drop::<luaL_Buffer>());
 /// # Safety
 /// To be called by Lua only, as a C function.
 pub(crate) unsafe extern "C-unwind" fn gsub(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua passes the running state with free slots and takes the result (S3), and this frame is plain
-    // (S1), so any call may raise. The slices are of slots 1 and 2, which stay as they are (S2).
-    // `luaL_buffinit` initialises the buffer, which stays in its place, before any other use (S4).
+    // SAFETY: Lua passes the running state with free slots and takes the result (S3), and this
+    // frame is plain (S1), so any call may raise. The slices are of slots 1 and 2, which stay as
+    // they are (S2). `luaL_buffinit` initialises the buffer, which stays in its place, before any
+    // other use (S4).
     unsafe {
         let (subject, pattern) = text_arguments(lua);
         let replacement = ffi::lua_type(lua, 3);
@@ -78,9 +79,9 @@ pub(crate) unsafe extern "C-unwind" fn gsub(lua: *mut lua_State) -> c_int {
 /// stack as it was.
 ///
 /// # Safety
-/// `lua` is the running state in a C function (S3), and all frames obey S1. `buffer` is initialised and on
-/// top of the stack (S4), argument 3 has the type `replacement`, `matcher` has just matched in `subject`,
-/// which obeys S2.
+/// `lua` is the running state in a C function (S3), and all frames obey S1. `buffer` is initialised
+/// and on top of the stack (S4), argument 3 has the type `replacement`, `matcher` has just matched
+/// in `subject`, which obeys S2.
 unsafe fn add_replacement(
     lua: *mut lua_State,
     buffer: *mut luaL_Buffer,
@@ -89,9 +90,9 @@ unsafe fn add_replacement(
     found: (usize, usize),
     replacement: c_int,
 ) -> bool {
-    // SAFETY: the caller passes the running state in plain frames (S1), so any call may raise, and an
-    // initialised buffer. What is pushed above it is one value in each branch, which is popped or taken
-    // by `luaL_addvalue` (S4). `subject` stays in slot 1, whatever Lua code runs (S2).
+    // SAFETY: the caller passes the running state in plain frames (S1), so any call may raise, and
+    // an initialised buffer. What is pushed above it is one value in each branch, which is popped
+    // or taken by `luaL_addvalue` (S4). `subject` stays in slot 1, whatever Lua code runs (S2).
     unsafe {
         match replacement {
             ffi::LUA_TFUNCTION => {
@@ -126,9 +127,9 @@ unsafe fn add_replacement(
 /// was.
 ///
 /// # Safety
-/// `lua` is the running state in a C function (S3), and all frames obey S1. `buffer` is initialised and on
-/// top of the stack (S4), argument 3 is a string or number, `matcher` has just matched in `subject`, which
-/// obeys S2.
+/// `lua` is the running state in a C function (S3), and all frames obey S1. `buffer` is initialised
+/// and on top of the stack (S4), argument 3 is a string or number, `matcher` has just matched in
+/// `subject`, which obeys S2.
 unsafe fn add_template(
     lua: *mut lua_State,
     buffer: *mut luaL_Buffer,
@@ -136,9 +137,9 @@ unsafe fn add_template(
     subject: &[u8],
     (start, end): (usize, usize),
 ) {
-    // SAFETY: the caller passes the running state in plain frames (S1), so any call may raise, and an
-    // initialised buffer; `luaL_addvalue` takes the one value that is pushed above it (S4). Argument 3
-    // stays in its slot, so the template does (S2).
+    // SAFETY: the caller passes the running state in plain frames (S1), so any call may raise, and
+    // an initialised buffer; `luaL_addvalue` takes the one value that is pushed above it (S4).
+    // Argument 3 stays in its slot, so the template does (S2).
     unsafe {
         let mut template = string_at(lua, 3);
         // A long template of empty captures makes much work and no text.
@@ -178,8 +179,8 @@ unsafe fn add_template(
 /// # Safety
 /// `buffer` is initialised and its slot is on top of the stack (S4); all frames obey S1.
 unsafe fn add_text(buffer: *mut luaL_Buffer, text: &[u8]) {
-    // SAFETY: the caller passes a buffer whose slot is on top, in plain frames, so the call may raise. Lua
-    // copies the bytes of the slice.
+    // SAFETY: the caller passes a buffer whose slot is on top, in plain frames, so the call may
+    // raise. Lua copies the bytes of the slice.
     unsafe { ffi::luaL_addlstring(buffer, text.as_ptr().cast(), text.len()) }
 }
 
@@ -188,8 +189,8 @@ unsafe fn add_text(buffer: *mut luaL_Buffer, text: &[u8]) {
 /// # Safety
 /// `lua` is the running state in a C function (S3), and every frame up to Lua obeys S1.
 pub(crate) unsafe fn raise_type(lua: *mut lua_State, argument: c_int, expected: &CStr) -> c_int {
-    // SAFETY: the caller passes the running state with free slots (S3) in plain frames (S1), so any call may
-    // raise. A name stays on the stack, or is static, while the message is made of it.
+    // SAFETY: the caller passes the running state with free slots (S3) in plain frames (S1), so any
+    // call may raise. A name stays on the stack, or is static, while the message is made of it.
     unsafe {
         let name = match ffi::luaL_getmetafield(lua, argument, c"__name".as_ptr()) {
             ffi::LUA_TSTRING => ffi::lua_tostring(lua, -1),

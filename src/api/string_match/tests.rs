@@ -66,8 +66,8 @@ struct Pair {
 /// block. The VM is left to the end of the program, since a handle on its state is handed out.
 fn our_state() -> Lua {
     let vm: &'static Vm = Box::leak(Box::new(Vm::new(0, 0).unwrap()));
-    // SAFETY: the state is that of a VM which was leaked, so it lives for ever. Opening libraries raises
-    // for memory only, and the arena refuses nothing but while `resume` runs.
+    // SAFETY: the state is that of a VM which was leaked, so it lives for ever. Opening libraries
+    // raises for memory only, and the arena refuses nothing but while `resume` runs.
     unsafe { ffi::luaL_openlibs(vm.main_state()) };
     // SAFETY: the state lives for ever, and only the returned value uses it from now on.
     unsafe { Lua::get_or_init_from_ptr(vm.main_state()) }.clone()

@@ -47,8 +47,8 @@ pub(crate) unsafe fn defer(
     let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
     let chain = chain.unwrap_or_else(|| node.next_chain());
     let arguments = (arguments.count() > 0).then(|| Box::new(arguments));
-    // SAFETY: the definition is one of the node (the caller's duty), which outlives what is in its slots
-    // (`lasting.rs`); this goes into one.
+    // SAFETY: the definition is one of the node (the caller's duty), which outlives what is in its
+    // slots (`lasting.rs`); this goes into one.
     let definition = unsafe { Lasting::new(definition) };
     let request = Box::new(Deferred { id, chain, definition, arguments, context });
     // SAFETY: the caller holds the slot until `run_main` gives it away.
@@ -78,7 +78,8 @@ pub(crate) unsafe fn process_of(node: &Node, slot: &Slot) -> *mut Process {
 unsafe fn make(node: &Node, slot: &Slot) -> *mut Process {
     // SAFETY: the caller holds the slot.
     let request = unsafe { take_request(slot) };
-    // SAFETY: the request was in this slot, which the caller holds, and what it makes goes back there.
+    // SAFETY: the request was in this slot, which the caller holds, and what it makes goes back
+    // there.
     if let Some(process) = request.and_then(|deferred| unsafe { deferred.build(node) }) {
         // SAFETY: the caller holds the slot.
         unsafe { put_process(slot, process) };
@@ -92,15 +93,15 @@ impl Deferred {
     /// Makes the process, with main ready to run. `None` if the machine has no memory for it.
     ///
     /// # Safety
-    /// The calling thread holds the slot that this was in, which is one of the node's; the process goes
-    /// into it, or is dropped at once.
+    /// The calling thread holds the slot that this was in, which is one of the node's; the process
+    /// goes into it, or is dropped at once.
     unsafe fn build(self, node: &Node) -> Option<Box<Process>> {
         let Deferred { id, chain, definition, arguments, context } = self;
         let Ready { template, filled } = ready_of(&definition)?;
         let vm = template.copy(node.host(id.host).limits.memory_bytes)?;
         let filled = filled.clone();
-        // SAFETY: the caller holds the slot and puts the process into it; if main cannot start, it is
-        // dropped here. `defer` was given a definition of the node.
+        // SAFETY: the caller holds the slot and puts the process into it; if main cannot start, it
+        // is dropped here. `defer` was given a definition of the node.
         let mut process = unsafe { Process::new(vm, id, chain, node, &definition, context) };
         process.filled_globals = filled;
         process.is_copied_ready = true;

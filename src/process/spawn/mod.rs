@@ -119,7 +119,8 @@ pub(crate) fn spawn(
     if !is_capped && let Some(child) = unsafe { run_chunks_here(node, slot)? } {
         return Ok(Spawned::Started(child));
     }
-    // SAFETY: this thread has claimed the slot and has it still: the process in it is in its chunks.
+    // SAFETY: this thread has claimed the slot and has it still: the process in it is in its
+    // chunks.
     Ok(Spawned::Pending(unsafe { leave_to_worker(node, slot, waiting()) }))
 }
 
@@ -149,12 +150,13 @@ pub(crate) fn build<'a>(node: &'a Node, request: Request<'_>) -> Result<&'a Slot
 /// The calling thread holds the slot, one of the node's, in which there is a process whose chunk is
 /// ready; nobody has a reference to the process.
 unsafe fn run_chunks_here(node: &Node, slot: &Slot) -> Result<Option<ProcessId>, ApiError> {
-    // SAFETY: the caller claimed the slot and holds it, so this thread alone uses the process (P1), to
-    // which it has no reference.
+    // SAFETY: the caller claimed the slot and holds it, so this thread alone uses the process (P1),
+    // to which it has no reference.
     let run_chunk = || unsafe { run_timeslice(process_in(slot), node.reductions) };
     match node.scheduler.while_spawning(run_chunk) {
         Step::Started => {
-            // SAFETY: the caller holds the slot still, as chunks do not wait, and the slice is over.
+            // SAFETY: the caller holds the slot still, as chunks do not wait, and the slice is
+            // over.
             let id = unsafe { start::start(node, slot)? };
             start::run_main(node, slot);
             Ok(Some(id))
@@ -171,11 +173,12 @@ unsafe fn run_chunks_here(node: &Node, slot: &Slot) -> Result<Option<ProcessId>,
 /// Leaves the chunks of a new process to a worker, which tells the spawner when they are over.
 ///
 /// # Safety
-/// The calling thread holds the slot, one of the node's, in which there is a process; none of its code
-/// runs and nobody has a reference to it. The slot is not the caller's any more afterwards.
+/// The calling thread holds the slot, one of the node's, in which there is a process; none of its
+/// code runs and nobody has a reference to it. The slot is not the caller's any more afterwards.
 unsafe fn leave_to_worker(node: &Node, slot: &Slot, spawner: Spawner) -> ProcessId {
-    // SAFETY: the caller holds the slot, so the process in it is alive and no other thread uses it (P1);
-    // the caller vouches that it has no other reference. This one is used until the transition only.
+    // SAFETY: the caller holds the slot, so the process in it is alive and no other thread uses it
+    // (P1); the caller vouches that it has no other reference. This one is used until the
+    // transition only.
     let process = unsafe { &mut *process_in(slot) };
     process.spawner = spawner;
     let id = process.id;
@@ -209,8 +212,8 @@ unsafe fn build_with_chunk(
     };
     let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
     let chain = chain.unwrap_or_else(|| node.next_chain());
-    // SAFETY: the caller holds the slot, of the node whose definition it is, and the process goes there
-    // below.
+    // SAFETY: the caller holds the slot, of the node whose definition it is, and the process goes
+    // there below.
     let mut process = unsafe { Process::new(vm, id, chain, node, definition, context) };
     process.arguments = Some(Box::new(arguments));
     process.relation = Some(Box::new(relation));

@@ -59,7 +59,8 @@ pub(crate) unsafe fn image<'a>(
 /// Rehearses if it is time to.
 ///
 /// # Safety
-/// As for [`image`]: the calling thread holds the slot, which is one of the node's, as the definition is.
+/// As for [`image`]: the calling thread holds the slot, which is one of the node's, as the
+/// definition is.
 #[cold]
 unsafe fn rehearse_in_turn(node: &Node, slot: &Slot, definition: &Definition) {
     let earlier = {
@@ -90,12 +91,13 @@ unsafe fn rehearse_in_turn(node: &Node, slot: &Slot, definition: &Definition) {
 /// Runs the chunks in each build and makes an image of what they leave.
 ///
 /// # Safety
-/// As for [`image`]: the calling thread holds the slot, which is one of the node's, as the definition is.
+/// As for [`image`]: the calling thread holds the slot, which is one of the node's, as the
+/// definition is.
 unsafe fn rehearse(node: &Node, slot: &Slot, definition: &Definition) -> Result<Ready, Refusal> {
     let filled = std::cell::RefCell::default();
     let build = |vm| {
-        // SAFETY: the caller holds the slot, which is one of the node's, as the definition is; `make_in`
-        // drops the builds before this function returns.
+        // SAFETY: the caller holds the slot, which is one of the node's, as the definition is;
+        // `make_in` drops the builds before this function returns.
         let process = unsafe { run_chunks(node, slot, definition, vm)? };
         *filled.borrow_mut() = process.filled_globals.clone();
         Ok(process)
@@ -107,8 +109,8 @@ unsafe fn rehearse(node: &Node, slot: &Slot, definition: &Definition) -> Result<
 /// Runs the chunks of a process that has the slot to itself, and is not in it.
 ///
 /// # Safety
-/// As for [`image`]: the calling thread holds the slot, which is one of the node's, as the definition is.
-/// The process is dropped before the caller is done with them.
+/// As for [`image`]: the calling thread holds the slot, which is one of the node's, as the
+/// definition is. The process is dropped before the caller is done with them.
 unsafe fn run_chunks(
     node: &Node,
     slot: &Slot,
@@ -122,12 +124,12 @@ unsafe fn run_chunks(
     let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
     let inherited = Inherited::default();
     vm.control().set_rehearsed();
-    // SAFETY: the caller holds the slot, borrows node and definition, and drops the process before it is
-    // done with both.
+    // SAFETY: the caller holds the slot, borrows node and definition, and drops the process before
+    // it is done with both.
     let mut process = unsafe { Process::new(vm, id, 0, node, definition, inherited) };
     process.start_chunk(0);
-    // SAFETY: the caller holds the slot, and this function has just made the process, which no other
-    // thread knows of. The box is not used until the slice is over.
+    // SAFETY: the caller holds the slot, and this function has just made the process, which no
+    // other thread knows of. The box is not used until the slice is over.
     let step = unsafe { process::run_timeslice(&raw mut *process, node.reductions) };
     let control = process.vm.control();
     if control.is_individual() || control.holds_others() {

@@ -19,13 +19,13 @@ use crate::slot::{Slot, links};
 /// A worker ran the chunks of a process to their end: its spawner waits for the answer.
 ///
 /// # Safety
-/// The calling thread holds the slot, one of the node's, in which there is a process; the slice is over
-/// and nobody has a reference to the process.
+/// The calling thread holds the slot, one of the node's, in which there is a process; the slice is
+/// over and nobody has a reference to the process.
 pub(crate) unsafe fn started(node: &Node, slot: &Slot) {
     // SAFETY: the caller holds the slot and vouches for a process without references.
     let (spawner, id) = unsafe { spawner_of(slot) };
-    // SAFETY: the caller holds the slot, one of the node's, and vouches for a process whose slice is over
-    // and which has no reference; `spawner_of` left none.
+    // SAFETY: the caller holds the slot, one of the node's, and vouches for a process whose slice
+    // is over and which has no reference; `spawner_of` left none.
     let result = unsafe { start(node, slot) };
     let is_started = result.is_ok();
     answer(node, spawner, id, result.err());
@@ -37,23 +37,23 @@ pub(crate) unsafe fn started(node: &Node, slot: &Slot) {
 /// A worker ran a chunk that failed.
 ///
 /// # Safety
-/// As for [`started`]: the calling thread holds the slot, one of the node's, in which there is a process;
-/// the slice is over and nobody has a reference to the process.
+/// As for [`started`]: the calling thread holds the slot, one of the node's, in which there is a
+/// process; the slice is over and nobody has a reference to the process.
 pub(crate) unsafe fn failed(node: &Node, slot: &Slot, outcome: Outcome) {
     // SAFETY: the caller holds the slot and vouches for a process without references.
     let (spawner, id) = unsafe { spawner_of(slot) };
-    // SAFETY: the caller holds the slot, one of the node's, and vouches for a process whose slice is over
-    // and which has no reference; `spawner_of` left none.
+    // SAFETY: the caller holds the slot, one of the node's, and vouches for a process whose slice
+    // is over and which has no reference; `spawner_of` left none.
     let error = unsafe { discard(node, slot, outcome) };
     answer(node, spawner, id, Some(error));
 }
 
 /// # Safety
-/// As for [`started`]: the calling thread holds the slot, in which there is a process, and nobody has a
-/// reference to the process.
+/// As for [`started`]: the calling thread holds the slot, in which there is a process, and nobody
+/// has a reference to the process.
 unsafe fn spawner_of(slot: &Slot) -> (Spawner, ProcessId) {
-    // SAFETY: the caller holds the slot, so the process in it is alive and no other thread uses it (P1);
-    // the caller vouches that it is there and has no other reference.
+    // SAFETY: the caller holds the slot, so the process in it is alive and no other thread uses it
+    // (P1); the caller vouches that it is there and has no other reference.
     let process = unsafe { &*process_in(slot) };
     (process.spawner, process.id)
 }
@@ -61,15 +61,16 @@ unsafe fn spawner_of(slot: &Slot) -> (Spawner, ProcessId) {
 /// The chunks are over: sets up what the spawner asked for and makes main ready, for [`run_main`].
 ///
 /// # Safety
-/// As for [`started`]: the calling thread holds the slot, one of the node's, in which there is a process;
-/// the slice is over and nobody has a reference to the process.
+/// As for [`started`]: the calling thread holds the slot, one of the node's, in which there is a
+/// process; the slice is over and nobody has a reference to the process.
 pub(super) unsafe fn start(node: &Node, slot: &Slot) -> Result<ProcessId, ApiError> {
-    // SAFETY: the caller holds the slot, so the process in it is alive and no other thread uses it (P1);
-    // the caller vouches that it is there, has no other reference, and that none of its code runs.
+    // SAFETY: the caller holds the slot, so the process in it is alive and no other thread uses it
+    // (P1); the caller vouches that it is there, has no other reference, and that none of its code
+    // runs.
     let process = unsafe { &mut *process_in(slot) };
     if let Err(failure) = process.start_main() {
-        // SAFETY: the caller holds the slot, one of the node's, and vouches that nothing of the process
-        // runs; `process`, the one reference, is not used from here on.
+        // SAFETY: the caller holds the slot, one of the node's, and vouches that nothing of the
+        // process runs; `process`, the one reference, is not used from here on.
         return Err(unsafe { discard(node, slot, Outcome::Failure(failure)) });
     }
     process.is_started = true;
@@ -122,10 +123,11 @@ fn answer(node: &Node, spawner: Spawner, child: ProcessId, failure: Option<ApiEr
 /// Takes back a process that never ran its main; returns the error for its spawner.
 ///
 /// # Safety
-/// As for [`started`]: the calling thread holds the slot, one of the node's; nothing of the process runs
-/// and nobody has a reference to it.
+/// As for [`started`]: the calling thread holds the slot, one of the node's; nothing of the process
+/// runs and nobody has a reference to it.
 pub(super) unsafe fn discard(node: &Node, slot: &Slot, outcome: Outcome) -> ApiError {
-    // SAFETY: the caller holds the slot, and vouches that the process does not run and has no reference.
+    // SAFETY: the caller holds the slot, and vouches that the process does not run and has no
+    // reference.
     let mut process = unsafe { take_process(slot) };
     let error = error_of(node, process.as_deref(), outcome);
     let relation = process.as_mut().and_then(|process| process.relation.take());

@@ -98,9 +98,10 @@ impl Template {
             } else {
                 figures.chained += size;
             }
-            // SAFETY: `Arena::spans` bounds live memory of the VM's arena, which nothing runs while this
-            // function borrows the VM. Words that nobody has may never have been written: their
-            // values do not matter (D2), and the detour keeps the compiler from using that fact.
+            // SAFETY: `Arena::spans` bounds live memory of the VM's arena, which nothing runs while
+            // this function borrows the VM. Words that nobody has may never have been written:
+            // their values do not matter (D2), and the detour keeps the compiler from using that
+            // fact.
             let words = unsafe { std::slice::from_raw_parts(black_box(span.start), span.words) };
             pack_words(words, &expected, &span.is_dead, base, &mut bytes);
             figures.count(words, &expected, &span.is_dead, base);
@@ -119,8 +120,9 @@ impl Template {
         debug_assert_eq!(vm.block.start() as usize, difference.base);
         let mut bytes = difference.bytes.as_slice();
         difference.spans.iter().enumerate().all(|(number, (start, words))| {
-            // SAFETY: the caller vouches that `pack` took these spans of the arena of `vm` and that the VM
-            // was not used since: they are live memory, to which nothing else refers meanwhile.
+            // SAFETY: the caller vouches that `pack` took these spans of the arena of `vm` and that
+            // the VM was not used since: they are live memory, to which nothing else refers
+            // meanwhile.
             let memory = unsafe { std::slice::from_raw_parts_mut(black_box(*start), *words) };
             self.unpack(number, difference.base, &mut bytes, memory)
         })
@@ -154,11 +156,12 @@ impl Difference {
     /// Fills the memory of a packed VM with `byte`, as if it had been given back.
     ///
     /// # Safety
-    /// [`Template::pack`] made this value of a VM that lives, and the VM was not used since; it is not
-    /// used again before [`Template::restore`] has put its memory back.
+    /// [`Template::pack`] made this value of a VM that lives, and the VM was not used since; it is
+    /// not used again before [`Template::restore`] has put its memory back.
     pub(crate) unsafe fn wipe(&self, byte: u8) {
         for (start, words) in &self.spans {
-            // SAFETY: the caller vouches that these spans are live memory of a VM that nothing uses.
+            // SAFETY: the caller vouches that these spans are live memory of a VM that nothing
+            // uses.
             unsafe { start.write_bytes(byte, *words) };
         }
     }

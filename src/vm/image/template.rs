@@ -92,7 +92,8 @@ impl Template {
         let build = |poison, order: Option<Order>| {
             let block = Block::new(MEMORY + ROOM, 0, poison).ok_or(Refusal::Memory)?;
             if let Some(order) = order {
-                // SAFETY: this function has just made the block, and no state serves from its arena yet.
+                // SAFETY: this function has just made the block, and no state serves from its arena
+                // yet.
                 unsafe { (*block.control().arena_ptr()).set_order(order) };
             }
             build(Vm::in_block(block, hash_seed).ok_or(Refusal::Memory)?)
@@ -145,22 +146,23 @@ impl Template {
     pub(crate) fn copy(&self, memory_limit: usize) -> Option<Vm> {
         let block = Block::pooled(self.block, memory_limit)?;
         let start = block.start();
-        // SAFETY: a block of this template has `MEMORY` bytes and the image's behind them (`Template::of`
-        // computed its size), so this stays inside, aligned to a word.
+        // SAFETY: a block of this template has `MEMORY` bytes and the image's behind them
+        // (`Template::of` computed its size), so this stays inside, aligned to a word.
         let memory = unsafe { start.add(MEMORY).cast::<usize>() };
         // SAFETY: the block has room for the image at `memory`, and nobody else has the block yet.
         unsafe { memory.copy_from_nonoverlapping(self.image.as_ptr(), self.image.len()) };
         let base = start.expose_provenance();
         for index in &self.pointers {
-            // SAFETY: `Template::of` made the indices, of words of the image, which was copied above.
+            // SAFETY: `Template::of` made the indices, of words of the image, which was copied
+            // above.
             unsafe {
                 let word = memory.add(*index as usize);
                 *word = (*word).wrapping_add(base);
             }
         }
         let arena = block.control().arena_ptr();
-        // SAFETY: `Block::pooled` made the arena, which has served nothing; its first memory begins with
-        // the image, whose pointers were moved in the loop, and is longer by `HEADROOM`.
+        // SAFETY: `Block::pooled` made the arena, which has served nothing; its first memory begins
+        // with the image, whose pointers were moved in the loop, and is longer by `HEADROOM`.
         unsafe { (*arena).restore(&self.arena, size_of_val(&*self.image)) };
         // SAFETY: `Template::of` took the offset of a state that lies inside of the image.
         let lua = unsafe { NonNull::new_unchecked(start.add(self.main_state).cast::<lua_State>()) };
@@ -213,8 +215,9 @@ fn words(vm: &Vm) -> Result<&[usize], Refusal> {
     let length = vm.control().first_length().ok_or_else(too_large)?;
     // SAFETY: the arena's first memory begins `MEMORY` bytes into the block (`Block::begin`).
     let memory = unsafe { vm.block.start().add(MEMORY).cast::<usize>() };
-    // SAFETY: `length` bytes there were handed out, and all were written, by the poison at least, since
-    // `make_in` builds in poisoned blocks. Nothing runs the VM while `Template::of` borrows it.
+    // SAFETY: `length` bytes there were handed out, and all were written, by the poison at least,
+    // since `make_in` builds in poisoned blocks. Nothing runs the VM while `Template::of` borrows
+    // it.
     Ok(unsafe { std::slice::from_raw_parts(memory, length / size_of::<usize>()) })
 }
 

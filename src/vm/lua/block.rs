@@ -38,8 +38,8 @@ impl Block {
             // SAFETY: `size` bytes were allocated just now, and nobody else knows of them.
             unsafe { start.write_bytes(poison, size) };
         }
-        // SAFETY: `size` bytes of the global allocator, those of a control block at least and aligned
-        // for it (`layout`), that nobody else has and that hold the poison.
+        // SAFETY: `size` bytes of the global allocator, those of a control block at least and
+        // aligned for it (`layout`), that nobody else has and that hold the poison.
         Some(unsafe { Block::begin(start, size, None, limit, poison) })
     }
 
@@ -47,15 +47,15 @@ impl Block {
     pub(in crate::vm) fn pooled(size: usize, limit: usize) -> Option<Block> {
         let size = size.max(MEMORY).next_multiple_of(ALIGN);
         let piece = Piece::take(size)?;
-        // SAFETY: `Piece::take` gave `size` bytes of this slab to this function alone, those of a control
-        // block at least, aligned to `ALIGN`.
+        // SAFETY: `Piece::take` gave `size` bytes of this slab to this function alone, those of a
+        // control block at least, aligned to `ALIGN`.
         Some(unsafe { Block::begin(piece.start, size, Some(piece.slab), limit, 0) })
     }
 
     /// # Safety
-    /// `size` bytes at `start` belong to the new value: a piece of `slab`, or of the global allocator
-    /// with `layout(size)`. They are those of a control block at least, aligned for it, and all hold
-    /// `poison` if that is not 0.
+    /// `size` bytes at `start` belong to the new value: a piece of `slab`, or of the global
+    /// allocator with `layout(size)`. They are those of a control block at least, aligned for it,
+    /// and all hold `poison` if that is not 0.
     unsafe fn begin(
         start: NonNull<u8>,
         size: usize,
@@ -68,15 +68,16 @@ impl Block {
         unsafe { block.start.write(Control::new(limit)) };
         // SAFETY: the caller gives `size` bytes, which are `MEMORY` or more.
         let memory = unsafe { start.add(MEMORY).as_ptr() };
-        // SAFETY: the control was written above, and nobody else has it yet. What is behind it holds the
-        // poison (the caller's duty) and belongs to the arena until `drop` frees the block with it.
+        // SAFETY: the control was written above, and nobody else has it yet. What is behind it
+        // holds the poison (the caller's duty) and belongs to the arena until `drop` frees the
+        // block with it.
         unsafe { (*block.control().arena_ptr()).begin(memory, size - MEMORY, poison) };
         block
     }
 
     pub(in crate::vm) fn control(&self) -> &Control {
-        // SAFETY: `begin` wrote a control there, which stays until this value is dropped; all of its
-        // fields are cells, so shared references to it are all that there is.
+        // SAFETY: `begin` wrote a control there, which stays until this value is dropped; all of
+        // its fields are cells, so shared references to it are all that there is.
         unsafe { self.start.as_ref() }
     }
 
@@ -91,15 +92,15 @@ impl Drop for Block {
         // The arena has all that is behind the control.
         let size = MEMORY + self.control().first_size();
         let start = self.start.cast::<u8>();
-        // SAFETY: `begin` wrote the control, and the owner drops it once, here. The VM whose state lies
-        // in the block goes at the same time: `Vm` owns both.
+        // SAFETY: `begin` wrote the control, and the owner drops it once, here. The VM whose state
+        // lies in the block goes at the same time: `Vm` owns both.
         unsafe { self.start.drop_in_place() };
         match self.slab {
             Some(slab) => Piece { start, slab }.give(),
             None => {
                 if let Some(layout) = layout(size) {
-                    // SAFETY: without a slab `new` allocated the block, with the layout of this size:
-                    // the control's and the first memory's (`begin`).
+                    // SAFETY: without a slab `new` allocated the block, with the layout of this
+                    // size: the control's and the first memory's (`begin`).
                     unsafe { dealloc(start.as_ptr(), layout) };
                 }
             }

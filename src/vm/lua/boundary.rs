@@ -41,13 +41,13 @@ pub(crate) enum Reply {
 
 /// Runs `inner` for the C function that Lua just called.
 ///
-/// It comes back only if `inner` answers [`Reply::Return`], with the number of values. Otherwise Lua
-/// jumps over the frames of the C function, and over this one.
+/// It comes back only if `inner` answers [`Reply::Return`], with the number of values. Otherwise
+/// Lua jumps over the frames of the C function, and over this one.
 ///
 /// # Safety
-/// As V6 says: `lua` is the running state of one of our VMs, this is called by a C function that Lua
-/// called, and all frames in between are plain. A process that waits goes on in the continuation, not
-/// behind this call.
+/// As V6 says: `lua` is the running state of one of our VMs, this is called by a C function that
+/// Lua called, and all frames in between are plain. A process that waits goes on in the
+/// continuation, not behind this call.
 ///
 /// Inlined into every shell with its inner function: what they hand each other then stays in
 /// registers.
@@ -55,7 +55,8 @@ pub(crate) enum Reply {
 pub(crate) unsafe fn call<F: FnOnce(Stack) -> Reply>(lua: *mut lua_State, inner: F) -> c_int {
     // Lua may jump before `inner` is called.
     const { assert!(!needs_drop::<F>()) };
-    // SAFETY: the caller passes the running state of one of our VMs, which lives as long as it runs.
+    // SAFETY: the caller passes the running state of one of our VMs, which lives as long as it
+    // runs.
     let control = unsafe { Control::of(lua) };
     if control.leave().is_some() {
         // SAFETY: the caller vouches for `lua` and for plain frames; `inner` has no destructor.
@@ -73,8 +74,8 @@ pub(crate) unsafe fn call<F: FnOnce(Stack) -> Reply>(lua: *mut lua_State, inner:
     {
         return count as c_int;
     }
-    // SAFETY: the caller passes the running state in plain frames. So is this one: `inner` is gone, and
-    // nothing else here has a destructor.
+    // SAFETY: the caller passes the running state in plain frames. So is this one: `inner` is gone,
+    // and nothing else here has a destructor.
     unsafe { finish(lua, control, reply) }
 }
 
@@ -85,8 +86,8 @@ pub(crate) unsafe fn call<F: FnOnce(Stack) -> Reply>(lua: *mut lua_State, inner:
 /// between are plain. What the reply names is on top of the stack.
 unsafe fn finish(lua: *mut lua_State, control: &Control, reply: Reply) -> c_int {
     if control.is_past_limit() {
-        // SAFETY: the caller passes the running state in a C function, and `control` is its VM's (`call`
-        // asked for it). What the reply names is on the stack, so it is not collected.
+        // SAFETY: the caller passes the running state in a C function, and `control` is its VM's
+        // (`call` asked for it). What the reply names is on the stack, so it is not collected.
         unsafe { collect::collect_past_limit(lua, control) };
     }
     if control.is_leaving() {
@@ -103,8 +104,9 @@ unsafe fn finish(lua: *mut lua_State, control: &Control, reply: Reply) -> c_int 
                 _ => Yield::Wait,
             });
             let context = (then as *const ()).expose_provenance() as lua_KContext;
-            // SAFETY: `inner` answers this only where Lua can yield (`Caller::can_wait`), and raises
-            // otherwise; the caller vouches for plain frames. `resumed` gets this context back.
+            // SAFETY: `inner` answers this only where Lua can yield (`Caller::can_wait`), and
+            // raises otherwise; the caller vouches for plain frames. `resumed` gets this context
+            // back.
             unsafe { ffi::lua_yieldk(lua, 0, context, Some(resumed)) }
         }
         // SAFETY: the caller vouches for the running state and for plain frames.
@@ -135,8 +137,8 @@ unsafe fn guarded<F: FnOnce(Stack) -> Reply>(
     inner: F,
 ) -> Reply {
     let may_refuse = control.set_may_refuse(false);
-    // SAFETY: the caller passes the running state, so this thread has the VM, and `inner` ends before
-    // the flag is put back: the arena refuses nothing meanwhile.
+    // SAFETY: the caller passes the running state, so this thread has the VM, and `inner` ends
+    // before the flag is put back: the arena refuses nothing meanwhile.
     let stack = unsafe { Stack::new(lua) };
     let result = catch_unwind(AssertUnwindSafe(|| inner(stack)));
     control.set_may_refuse(may_refuse);

@@ -87,8 +87,8 @@ impl Bytecode {
     }
 
     fn bytes(&self) -> &[u8] {
-        // SAFETY: `from_dump` made the words of `length` bytes, with some padding behind, and no method
-        // changes them.
+        // SAFETY: `from_dump` made the words of `length` bytes, with some padding behind, and no
+        // method changes them.
         unsafe { slice::from_raw_parts(self.as_ptr(), self.length) }
     }
 
@@ -239,14 +239,14 @@ fn run_in_scratch_state(job: &mut Job<'_>) -> Option<bool> {
     if lua.is_null() {
         return None;
     }
-    // SAFETY: this function has just made the state, which has free slots. A function without upvalues
-    // and a light userdata allocate nothing, so the pushes do not raise.
+    // SAFETY: this function has just made the state, which has free slots. A function without
+    // upvalues and a light userdata allocate nothing, so the pushes do not raise.
     unsafe {
         ffi::lua_pushcfunction(lua, run_job);
         ffi::lua_pushlightuserdata(lua, std::ptr::from_mut(job).cast());
     }
-    // SAFETY: the function and its argument are on top. The call is protected: every jump ends in it.
-    // `job`, to which the argument leads, is borrowed here and not touched meanwhile.
+    // SAFETY: the function and its argument are on top. The call is protected: every jump ends in
+    // it. `job`, to which the argument leads, is borrowed here and not touched meanwhile.
     let status = unsafe { ffi::lua_pcall(lua, 1, 0, 0) };
     // SAFETY: `luaL_newstate` made the state, no call into it is active, and it is not used again.
     unsafe { ffi::lua_close(lua) };
@@ -257,15 +257,16 @@ fn run_in_scratch_state(job: &mut Job<'_>) -> Option<bool> {
 /// destructor, because Lua may jump over it when memory runs out.
 ///
 /// # Safety
-/// For `run_in_scratch_state` to have called: the one argument is the address of a job that nobody else
-/// touches meanwhile.
+/// For `run_in_scratch_state` to have called: the one argument is the address of a job that nobody
+/// else touches meanwhile.
 unsafe extern "C-unwind" fn run_job(lua: *mut ffi::lua_State) -> c_int {
-    // SAFETY: the argument is what `run_in_scratch_state` pushed: the address of the job that it borrows
-    // and does not touch until this call is over. lua_touserdata does not raise.
+    // SAFETY: the argument is what `run_in_scratch_state` pushed: the address of the job that it
+    // borrows and does not touch until this call is over. lua_touserdata does not raise.
     let job = unsafe { &mut *ffi::lua_touserdata(lua, 1).cast::<Job<'_>>() };
     let (start, length) = (job.source.as_ptr().cast(), job.source.len());
-    // SAFETY: the state is the running one. Source and name are borrowed by the job, so they outlive the
-    // call; both names end in a NUL. The call may raise: this frame holds nothing with a destructor.
+    // SAFETY: the state is the running one. Source and name are borrowed by the job, so they
+    // outlive the call; both names end in a NUL. The call may raise: this frame holds nothing with
+    // a destructor.
     let status =
         unsafe { ffi::luaL_loadbufferx(lua, start, length, job.name.as_ptr(), c"t".as_ptr()) };
     if status == ffi::LUA_ERRMEM {
@@ -273,8 +274,8 @@ unsafe extern "C-unwind" fn run_job(lua: *mut ffi::lua_State) -> c_int {
     }
     if status != ffi::LUA_OK {
         let mut length = 0;
-        // SAFETY: a failed load leaves its message on top of the stack, where it stays until this function
-        // returns. For a string the call allocates nothing, so it does not raise.
+        // SAFETY: a failed load leaves its message on top of the stack, where it stays until this
+        // function returns. For a string the call allocates nothing, so it does not raise.
         let message = unsafe { ffi::lua_tolstring(lua, -1, &mut length) };
         // SAFETY: lua_tolstring answered the address and the length of that string, or null, which
         // `append` refuses.
@@ -283,8 +284,8 @@ unsafe extern "C-unwind" fn run_job(lua: *mut ffi::lua_State) -> c_int {
         }
         return 0;
     }
-    // SAFETY: the compiled function is on top of the stack. `write_dump` gets the address of the buffer,
-    // which nothing else touches during the call. The call may raise: this frame is plain.
+    // SAFETY: the compiled function is on top of the stack. `write_dump` gets the address of the
+    // buffer, which nothing else touches during the call. The call may raise: this frame is plain.
     let status =
         unsafe { ffi::lua_dump(lua, write_dump, std::ptr::from_mut(&mut job.output).cast(), 0) };
     if status == 0 {
@@ -307,7 +308,8 @@ unsafe extern "C-unwind" fn write_dump(
     if length == 0 {
         return 0;
     }
-    // SAFETY: `run_job` gave lua_dump the address of its job's buffer, and does not touch it meanwhile.
+    // SAFETY: `run_job` gave lua_dump the address of its job's buffer, and does not touch it
+    // meanwhile.
     let output = unsafe { &mut *output.cast::<Vec<u8>>() };
     // SAFETY: lua_dump passes the address of `length` bytes that do not change during this call.
     let appended = unsafe { append(output, piece.cast(), length) };
@@ -345,7 +347,8 @@ mod tests {
         data: *mut c_void,
         size: *mut usize,
     ) -> *const std::ffi::c_char {
-        // SAFETY: `run` passes the address of its option, which outlives the load and is not used by it.
+        // SAFETY: `run` passes the address of its option, which outlives the load and is not used
+        // by it.
         let pending = unsafe { &mut *data.cast::<Option<&Bytecode>>() };
         let (start, length) =
             pending.take().map_or((std::ptr::null(), 0), |code| (code.as_ptr(), code.len()));
@@ -357,8 +360,9 @@ mod tests {
     /// Loads in place in a new state, runs, and returns the result or error as text.
     fn run(code: &Bytecode) -> String {
         let mut pending = Some(code);
-        // SAFETY: the state is made, used and closed here. The dump outlives it, as `code` is borrowed; the
-        // chunks of these tests leave one value that converts to text, which is copied before the end.
+        // SAFETY: the state is made, used and closed here. The dump outlives it, as `code` is
+        // borrowed; the chunks of these tests leave one value that converts to text, which is
+        // copied before the end.
         unsafe {
             let lua = ffi::luaL_newstate();
             let data = std::ptr::from_mut(&mut pending).cast();

@@ -43,13 +43,13 @@ pub(crate) unsafe fn collect_past_limit(lua: *mut lua_State, control: &Control) 
 /// Collects everything, and starts the count to the limit anew.
 ///
 /// # Safety
-/// As for [`collect_past_limit`]: `lua` is a live state of the VM of `control`; this thread runs the VM,
-/// either inside one of its C functions or hooks, or between two resumes.
+/// As for [`collect_past_limit`]: `lua` is a live state of the VM of `control`; this thread runs
+/// the VM, either inside one of its C functions or hooks, or between two resumes.
 pub(crate) unsafe fn collect(lua: *mut lua_State, control: &Control) {
     // What the collector itself needs is not refused: it could only answer with a collection.
     let may_refuse = control.set_may_refuse(false);
-    // SAFETY: the caller passes a live state at a point where Lua allows a collection. lua_gc does not
-    // raise; all finalizers are ours, which touch the control's list only (V6).
+    // SAFETY: the caller passes a live state at a point where Lua allows a collection. lua_gc does
+    // not raise; all finalizers are ours, which touch the control's list only (V6).
     unsafe { ffi::lua_gc(lua, ffi::LUA_GCCOLLECT) };
     control.set_may_refuse(may_refuse);
     let used = control.used_bytes();
@@ -59,15 +59,15 @@ pub(crate) unsafe fn collect(lua: *mut lua_State, control: &Control) {
 /// Begins an incremental cycle if the process has used up half of what was free; from the hook.
 ///
 /// # Safety
-/// As for [`collect_past_limit`]: `lua` is a live state of the VM of `control`; this thread runs the VM,
-/// either inside one of its C functions or hooks, or between two resumes.
+/// As for [`collect_past_limit`]: `lua` is a live state of the VM of `control`; this thread runs
+/// the VM, either inside one of its C functions or hooks, or between two resumes.
 pub(super) unsafe fn begin_cycle_if_near(lua: *mut lua_State, control: &Control) {
     let is_near = control.with_limit(|limit| limit.take_near());
     if is_near && !control.is_rehearsed() {
         let none: usize = 0;
         // Of a cycle that is under way this is a step.
-        // SAFETY: the caller passes a live state at a point where Lua allows a collection. lua_gc does
-        // not raise; all finalizers are ours, which touch the control's list only (V6).
+        // SAFETY: the caller passes a live state at a point where Lua allows a collection. lua_gc
+        // does not raise; all finalizers are ours, which touch the control's list only (V6).
         unsafe { ffi::lua_gc(lua, ffi::LUA_GCSTEP, none) };
     }
 }

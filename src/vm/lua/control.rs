@@ -5,8 +5,8 @@
 //! touches a control, so its fields are cells; the one exception, `kill`, is an atomic of the
 //! process's slot.
 //!
-//! - **C1** Nothing here holds a reference into a cell across a call into Lua: collectors run there,
-//!   and the finalizers of our own userdata append to `released`.
+//! - **C1** Nothing here holds a reference into a cell across a call into Lua: collectors run
+//!   there, and the finalizers of our own userdata append to `released`.
 
 #![allow(unsafe_code)]
 
@@ -109,8 +109,8 @@ pub(crate) struct Control {
     arena: UnsafeCell<Arena>,
 }
 
-// SAFETY: what the cells own (an arena, lists, shared strings) is Send, and nothing else refers to it.
-// `process` is followed by the thread that runs the VM (`bind`), and `kill` leads to an atomic.
+// SAFETY: what the cells own (an arena, lists, shared strings) is Send, and nothing else refers to
+// it. `process` is followed by the thread that runs the VM (`bind`), and `kill` leads to an atomic.
 unsafe impl Send for Control {}
 
 impl Control {
@@ -134,7 +134,8 @@ impl Control {
     /// The control of the VM that `lua` belongs to.
     ///
     /// # Safety
-    /// `lua` is a live state of one of our VMs, which this thread alone has and which outlives `'a`.
+    /// `lua` is a live state of one of our VMs, which this thread alone has and which outlives
+    /// `'a`.
     pub(crate) unsafe fn of<'a>(lua: *mut lua_State) -> &'a Control {
         // SAFETY: the caller passes a live state, in front of which its extra space lies.
         let word = unsafe { *extra(lua) };
@@ -152,8 +153,8 @@ impl Control {
     /// Calls `use_it`, which must not enter Lua and not come here again, with the arena.
     fn with_arena<R>(&self, use_it: impl FnOnce(&mut Arena) -> R) -> R {
         // SAFETY: the thread that has the VM alone is here, as a control is not Sync. No request is
-        // under way: Lua comes to `allocate` only while it runs, and calls back only behind that. All
-        // callers are methods of this type whose closures ask the arena and return (C1).
+        // under way: Lua comes to `allocate` only while it runs, and calls back only behind that.
+        // All callers are methods of this type whose closures ask the arena and return (C1).
         use_it(unsafe { &mut *self.arena.get() })
     }
 
@@ -287,7 +288,8 @@ impl Control {
             return KILL_NONE;
         }
         // Acquire pairs with the Release in `Slot::request_kill`.
-        // SAFETY: it is not null, so the caller of `bind_kill` vouches that it outlives this control.
+        // SAFETY: it is not null, so the caller of `bind_kill` vouches that it outlives this
+        // control.
         unsafe { (*kill).load(Ordering::Acquire) }
     }
 
@@ -358,8 +360,8 @@ impl Control {
     /// Called by finalizers of our userdata, in the middle of anything: notes what the userdata
     /// stood for, and takes the charge for its `bytes` back.
     pub(crate) fn release(&self, what: Released, bytes: usize) {
-        // SAFETY: one thread is here, as a control is not Sync, and the reference ends before Lua is
-        // entered (C1): `release`, `take_released` and `has_released` alone touch this cell.
+        // SAFETY: one thread is here, as a control is not Sync, and the reference ends before Lua
+        // is entered (C1): `release`, `take_released` and `has_released` alone touch this cell.
         unsafe { (*self.released.get()).push(what) };
         self.discharge(bytes);
     }
@@ -376,8 +378,8 @@ impl Control {
 
     /// Notes that one more Lua string refers to `bytes`, and charges the process for them.
     pub(crate) fn hold_external(&self, bytes: &SharedBytes) {
-        // SAFETY: one thread is here, and the reference ends with this function, which does not enter
-        // Lua (C1): `free_external` is not called meanwhile.
+        // SAFETY: one thread is here, and the reference ends with this function, which does not
+        // enter Lua (C1): `free_external` is not called meanwhile.
         let externals = unsafe { &mut *self.externals.get() };
         let held = externals
             .get_or_insert_default()
@@ -399,8 +401,8 @@ impl Control {
 
     /// The shared bytes that the Lua string at `start` refers to, if it is one of ours.
     pub(crate) fn external(&self, start: *const u8) -> Option<SharedBytes> {
-        // SAFETY: one thread is here, and the reference ends with this function, which does not enter
-        // Lua (C1).
+        // SAFETY: one thread is here, and the reference ends with this function, which does not
+        // enter Lua (C1).
         let held = unsafe { (*self.externals.get()).as_ref()?.get(&(start as usize)) };
         held.map(|held| held.bytes.clone())
     }
@@ -414,8 +416,8 @@ impl Control {
     }
 
     fn drop_external(&self, start: *const u8, len: usize) {
-        // SAFETY: one thread is here, in the collector, which Lua enters from no method of this type
-        // (C1); the reference ends with this function, which does not enter Lua.
+        // SAFETY: one thread is here, in the collector, which Lua enters from no method of this
+        // type (C1); the reference ends with this function, which does not enter Lua.
         if let Some(externals) = unsafe { &mut *self.externals.get() }
             && let Some(held) = externals.get_mut(&(start as usize))
         {
@@ -438,8 +440,8 @@ pub(crate) unsafe extern "C" fn free_external(
     size: usize,
     _new: usize,
 ) -> *mut c_void {
-    // SAFETY: `Stack::push_shared` passes the control of the VM that has the string; the collector of
-    // that VM calls this, so both are alive. When a VM is dropped Lua frees no string.
+    // SAFETY: `Stack::push_shared` passes the control of the VM that has the string; the collector
+    // of that VM calls this, so both are alive. When a VM is dropped Lua frees no string.
     let control = unsafe { &*user.cast::<Control>() };
     // Lua passes the length with the closing NUL.
     control.drop_external(start.cast(), size - 1);
@@ -449,32 +451,35 @@ pub(crate) unsafe extern "C" fn free_external(
 /// # Safety
 /// `lua` is a live state.
 unsafe fn extra(lua: *mut lua_State) -> *mut usize {
-    // SAFETY: the caller passes a state, and Lua allocates each behind LUA_EXTRASPACE bytes, which are
-    // a word and aligned to one.
+    // SAFETY: the caller passes a state, and Lua allocates each behind LUA_EXTRASPACE bytes, which
+    // are a word and aligned to one.
     unsafe { lua.cast::<u8>().sub(LUA_EXTRASPACE).cast::<usize>() }
 }
 
 /// Writes the control's address into a main state.
 ///
 /// # Safety
-/// `lua` is a live main state without coroutines, which this thread alone has; `control` outlives it.
+/// `lua` is a live main state without coroutines, which this thread alone has; `control` outlives
+/// it.
 pub(in crate::vm) unsafe fn attach(lua: *mut lua_State, control: &Control) {
-    // SAFETY: the caller passes a live state, and this thread alone has its VM; the word in front is ours.
+    // SAFETY: the caller passes a live state, and this thread alone has its VM; the word in front
+    // is ours.
     unsafe { *extra(lua) = ptr::from_ref(control).expose_provenance() };
 }
 
 /// # Safety
 /// `lua` is a live state of one of our VMs, which this thread alone has.
 pub(crate) unsafe fn has_mark(lua: *mut lua_State, mark: Mark) -> bool {
-    // SAFETY: the caller passes a live state, and this thread alone has its VM; the word in front is ours.
+    // SAFETY: the caller passes a live state, and this thread alone has its VM; the word in front
+    // is ours.
     unsafe { *extra(lua) & mark as usize != 0 }
 }
 
 /// # Safety
 /// `lua` is a live coroutine (not the main state) of one of our VMs, which this thread alone has.
 pub(crate) unsafe fn set_mark(lua: *mut lua_State, mark: Mark, on: bool) {
-    // SAFETY: the caller passes a live state, and this thread alone has its VM; the word in front is
-    // ours. The bits of the address, which `Control::of` reads, stay as they are.
+    // SAFETY: the caller passes a live state, and this thread alone has its VM; the word in front
+    // is ours. The bits of the address, which `Control::of` reads, stay as they are.
     unsafe {
         let word = extra(lua);
         *word = if on { *word | mark as usize } else { *word & !(mark as usize) };

@@ -93,8 +93,8 @@ pub(crate) fn text<'a>(stack: Stack, index: i32, field: i32) -> &'a [u8] {
 macro_rules! methods {
     ($($name:ident => $inner:ident),* $(,)?) => {$(
         unsafe extern "C-unwind" fn $name(lua: *mut lua_State) -> c_int {
-            // SAFETY: Lua, the only caller, passes the running state of one of our VMs and takes the
-            // result; this frame holds nothing with a destructor (V6).
+            // SAFETY: Lua, the only caller, passes the running state of one of our VMs and takes
+            // the result; this frame holds nothing with a destructor (V6).
             unsafe { boundary::call(lua, $inner) }
         }
     )*};

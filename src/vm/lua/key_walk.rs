@@ -98,8 +98,9 @@ impl KeyWalk {
         get: unsafe extern "C-unwind" fn(*mut lua_State, c_int, c_int) -> *const c_char,
     ) -> bool {
         for number in 1.. {
-            // SAFETY: `get` is lua_getupvalue for a function or `user_value` for a userdata, as `are_plain`
-            // picks it. Both push a value or answer null, and do not raise; `are_plain` reserved room.
+            // SAFETY: `get` is lua_getupvalue for a function or `user_value` for a userdata, as
+            // `are_plain` picks it. Both push a value or answer null, and do not raise; `are_plain`
+            // reserved room.
             if unsafe { get(self.stack.lua(), value, number) }.is_null() {
                 break;
             }
@@ -125,22 +126,22 @@ impl KeyWalk {
         if unsafe { ffi::lua_iscfunction(lua, function) } != 0 {
             return;
         }
-        // SAFETY: the maker of `stack` vouches for a live state, and `function` is a Lua function; the
-        // call is marked `-`, and answers null for a number that the function does not have.
+        // SAFETY: the maker of `stack` vouches for a live state, and `function` is a Lua function;
+        // the call is marked `-`, and answers null for a number that the function does not have.
         let variable = unsafe { ffi::lua_upvalueid(lua, function, number) }.cast::<usize>();
         if variable.is_null() {
             return;
         }
-        // SAFETY: an `UpVal` of Lua 5.5, whose version `build.rs` fixes, has five words: header of two,
-        // where the value is, and the value of two. This thread alone has the VM.
+        // SAFETY: an `UpVal` of Lua 5.5, whose version `build.rs` fixes, has five words: header of
+        // two, where the value is, and the value of two. This thread alone has the VM.
         let (place, value) =
             unsafe { (variable.add(VARIABLE_PLACE).read(), variable.add(VARIABLE_VALUE)) };
         if place != value as usize {
             return;
         }
         let mut bytes = [0; size_of::<usize>()];
-        // SAFETY: the value lies inside of the `UpVal`, so the fifth word is that of its tag. Only the
-        // tag, the first byte, has a meaning then, and it stays.
+        // SAFETY: the value lies inside of the `UpVal`, so the fifth word is that of its tag. Only
+        // the tag, the first byte, has a meaning then, and it stays.
         unsafe {
             let word = variable.add(VARIABLE_TAG);
             bytes[0] = word.cast::<u8>().read();

@@ -12,10 +12,11 @@
 //!   coroutines are anchored in the registry and named by index.
 //! - **V5** A VM is dropped by freeing its arena: nothing in it owns memory elsewhere, but for
 //!   what [`control::Control`] lists (shared strings).
-//! - **V6** Our C functions (`unsafe extern "C-unwind"`) are for Lua to call, which passes the running
-//!   state of one of our VMs, the arguments from slot 1 on and 20 free slots. Their frames are plain:
-//!   they hold nothing with a destructor, so any call in them may raise or yield. Finalizers are
-//!   called in the middle of anything; they use what is marked `-`, and the control's list.
+//! - **V6** Our C functions (`unsafe extern "C-unwind"`) are for Lua to call, which passes the
+//!   running state of one of our VMs, the arguments from slot 1 on and 20 free slots. Their frames
+//!   are plain: they hold nothing with a destructor, so any call in them may raise or yield.
+//!   Finalizers are called in the middle of anything; they use what is marked `-`, and the
+//!   control's list.
 
 #![allow(unsafe_code)]
 
@@ -100,15 +101,15 @@ impl Vm {
 
     pub(in crate::vm) fn in_block(block: Block, hash_seed: u32) -> Option<Vm> {
         let arena = block.control().arena_ptr();
-        // SAFETY: the arena lies in `block`, which lives as long as the state: both go into the `Vm`
-        // below, or the state was not made. `allocate` obeys the rules of `lua_Alloc`. lua_newstate
-        // does not raise.
+        // SAFETY: the arena lies in `block`, which lives as long as the state: both go into the
+        // `Vm` below, or the state was not made. `allocate` obeys the rules of `lua_Alloc`.
+        // lua_newstate does not raise.
         let lua = unsafe {
             ffi::lua_newstate(allocate::allocate, arena.cast::<c_void>(), hash_seed as c_uint)
         };
         let lua = NonNull::new(lua)?;
-        // SAFETY: lua_newstate has just made this main state, so it has no coroutines; the control lies
-        // in `block`, which the `Vm` below keeps as long as the state.
+        // SAFETY: lua_newstate has just made this main state, so it has no coroutines; the control
+        // lies in `block`, which the `Vm` below keeps as long as the state.
         unsafe { control::attach(lua.as_ptr(), block.control()) };
         // SAFETY: the state is this function's, and neither call raises. The panic function never
         // returns. The collector rests until `collect`.
@@ -144,24 +145,25 @@ impl Vm {
     /// Collects everything if the process is past its memory limit, and makes it leave if too
     /// little is free afterwards. Between two resumes.
     pub(crate) fn collect_past_limit(&self) {
-        // SAFETY: the state is that of this VM, which the calling thread has: a `Vm` is not Sync. `Process`
-        // calls this between two resumes.
+        // SAFETY: the state is that of this VM, which the calling thread has: a `Vm` is not Sync.
+        // `Process` calls this between two resumes.
         unsafe { collect::collect_past_limit(self.main_state(), self.control()) };
     }
 
     /// Collects everything because others need the room. Between two resumes.
     pub(crate) fn make_room(&self) {
-        // SAFETY: the state is that of this VM, which the calling thread has: a `Vm` is not Sync. `Process`
-        // calls this between two resumes.
+        // SAFETY: the state is that of this VM, which the calling thread has: a `Vm` is not Sync.
+        // `Process` calls this between two resumes.
         unsafe { collect::collect(self.main_state(), self.control()) };
     }
 
     /// Collects all garbage and lets the collector work from now on, at its usual pace after a
     /// longer first pause.
     pub(crate) fn collect(&self) {
-        // In this order, because the restart asks for a step at once and the collection takes that back.
-        // SAFETY: the state is alive with `self`, and the calling thread has the VM, as a `Vm` is not
-        // Sync. lua_gc does not raise, and all finalizers are ours (V6).
+        // In this order, because the restart asks for a step at once and the collection takes that
+        // back.
+        // SAFETY: the state is alive with `self`, and the calling thread has the VM, as a `Vm` is
+        // not Sync. lua_gc does not raise, and all finalizers are ours (V6).
         unsafe {
             ffi::lua_gc(self.main_state(), ffi::LUA_GCRESTART);
             let usual =
@@ -173,8 +175,8 @@ impl Vm {
 
     /// Takes back what code that ran may have left besides values: an armed hook, and garbage.
     pub(crate) fn calm_down(&self) {
-        // SAFETY: the state is alive with `self`, and the calling thread has the VM, as a `Vm` is not
-        // Sync; lua_sethook writes fields of the state and does not raise.
+        // SAFETY: the state is alive with `self`, and the calling thread has the VM, as a `Vm` is
+        // not Sync; lua_sethook writes fields of the state and does not raise.
         unsafe { ffi::lua_sethook(self.main_state(), None, 0, 0) };
         // Each collection frees half of the call frames that are kept for later.
         for _ in 0..COLLECTIONS_MAX {
@@ -194,9 +196,9 @@ impl Vm {
 
     /// The stack of the main state, for set-up code (V3).
     pub(crate) fn stack(&self) -> Stack {
-        // SAFETY: the calling thread has the VM, as a `Vm` is not Sync, and uses the view while it has.
-        // Set-up and the worker between two resumes come here: the arena refuses nothing then (V3), as
-        // `resume` alone lets it.
+        // SAFETY: the calling thread has the VM, as a `Vm` is not Sync, and uses the view while it
+        // has. Set-up and the worker between two resumes come here: the arena refuses nothing then
+        // (V3), as `resume` alone lets it.
         unsafe { Stack::new(self.lua.as_ptr()) }
     }
 
@@ -212,9 +214,10 @@ impl Vm {
         name.insert(0, b'=');
         name.push(0);
         let mut source = Source { start: code.as_ptr(), len: code.len() };
-        // SAFETY: the state is alive with `self`; lua_load runs protected and does not raise. `source`
-        // and `name`, which ends in NUL, live through the call. With mode "B" Lua keeps pointers into
-        // the bytecode, which is aligned (`Bytecode`) and outlives the VM (the caller's duty).
+        // SAFETY: the state is alive with `self`; lua_load runs protected and does not raise.
+        // `source` and `name`, which ends in NUL, live through the call. With mode "B" Lua keeps
+        // pointers into the bytecode, which is aligned (`Bytecode`) and outlives the VM (the
+        // caller's duty).
         let status = unsafe {
             ffi::lua_load(
                 self.main_state(),
@@ -240,7 +243,8 @@ struct Source {
 }
 
 /// # Safety
-/// For lua_load to call, with the data that `Vm::load` gave it and the address of a size of its own.
+/// For lua_load to call, with the data that `Vm::load` gave it and the address of a size of its
+/// own.
 unsafe extern "C-unwind" fn read_source(
     _: *mut lua_State,
     data: *mut c_void,

@@ -79,7 +79,8 @@ pub(crate) fn begin_step(step: u64) {
 /// Makes `lua` the state that a signal arms; returns the one before, to be put back.
 ///
 /// # Safety
-/// `lua` is null, or a state that this thread runs and that lives until the next call of this function.
+/// `lua` is null, or a state that this thread runs and that lives until the next call of this
+/// function.
 pub(super) unsafe fn enter(lua: *mut lua_State) -> *mut lua_State {
     // Relaxed: the only other reader is a signal handler on this very thread. It does not write,
     // so two plain accesses do for a swap.
@@ -108,11 +109,11 @@ fn arm_current(cell: &ThreadCell) {
     if current.is_null() {
         return;
     }
-    // SAFETY: *current* is alive and run by this thread, which is also the one that a signal interrupts:
-    // the caller of `enter` vouches for that. The call reads a field of it.
+    // SAFETY: *current* is alive and run by this thread, which is also the one that a signal
+    // interrupts: the caller of `enter` vouches for that. The call reads a field of it.
     if unsafe { ffi::lua_gethookmask(current) } == 0 {
-        // SAFETY: *current* is alive and run by this thread, for which the caller of `enter` vouches. In
-        // the middle of Lua's code arming is sound, too: the top of this file says why.
+        // SAFETY: *current* is alive and run by this thread, for which the caller of `enter`
+        // vouches. In the middle of Lua's code arming is sound, too: the top of this file says why.
         unsafe { arm(current) };
     }
 }
@@ -140,7 +141,8 @@ pub(crate) fn is_requested() -> bool {
 /// # Safety
 /// `lua` is the running state of one of our VMs.
 pub(crate) unsafe fn should_abandon(lua: *mut lua_State) -> bool {
-    // SAFETY: the caller passes the running state of one of our VMs, which lives as long as it runs.
+    // SAFETY: the caller passes the running state of one of our VMs, which lives as long as it
+    // runs.
     let control = unsafe { Control::of(lua) };
     if control.is_past_limit() && collect::is_hopeless(control) {
         control.set_leave(Leave::MemoryLimit);
@@ -161,7 +163,8 @@ pub(crate) unsafe fn should_abandon(lua: *mut lua_State) -> bool {
 pub(crate) unsafe fn can_wait(lua: *mut lua_State) -> bool {
     // SAFETY: the caller passes the running state; lua_isyieldable reads a field of it.
     let is_yieldable = unsafe { ffi::lua_isyieldable(lua) } != 0;
-    // SAFETY: the caller passes the running state of one of our VMs, which lives as long as it runs.
+    // SAFETY: the caller passes the running state of one of our VMs, which lives as long as it
+    // runs.
     is_yieldable && unsafe { Control::of(lua) }.may_wait()
 }
 
@@ -185,15 +188,16 @@ unsafe extern "C-unwind" fn hook(lua: *mut lua_State, _: *mut ffi::lua_Debug) {
     // SAFETY: Lua passes the running state of one of our VMs.
     if unsafe { can_wait(lua) } {
         control.set_last_yield(if is_leaving { Yield::Leave } else { Yield::Preempted });
-        // SAFETY: Lua can yield here. From a hook it does so behind the hook's return, without values
-        // and without a continuation, as is asked for here.
+        // SAFETY: Lua can yield here. From a hook it does so behind the hook's return, without
+        // values and without a continuation, as is asked for here.
         unsafe { ffi::lua_yieldk(lua, 0, 0, None) };
         return;
     }
     if is_leaving {
         // SAFETY: Lua passes the running state, which this thread runs.
         unsafe { arm(lua) };
-        // SAFETY: Lua passes the running state, and this frame holds pointers and truth values only.
+        // SAFETY: Lua passes the running state, and this frame holds pointers and truth values
+        // only.
         unsafe { raise_leaving(lua) };
     }
     relieve();
@@ -204,8 +208,8 @@ unsafe extern "C-unwind" fn hook(lua: *mut lua_State, _: *mut ffi::lua_Debug) {
 /// # Safety
 /// `lua` is the running state of one of our VMs; all frames up to Lua are plain (V6).
 pub(crate) unsafe fn raise_leaving(lua: *mut lua_State) -> ! {
-    // SAFETY: the caller passes the running state, which has a free slot in a C function as in a hook; a
-    // light userdata needs no memory.
+    // SAFETY: the caller passes the running state, which has a free slot in a C function as in a
+    // hook; a light userdata needs no memory.
     unsafe { ffi::lua_pushlightuserdata(lua, ptr::null_mut()) };
     // SAFETY: the error value is on top, and the caller vouches for plain frames up to Lua.
     unsafe { ffi::lua_error(lua) }
@@ -214,8 +218,8 @@ pub(crate) unsafe fn raise_leaving(lua: *mut lua_State) -> ! {
 /// Leaves from an API function: yields if that is possible, else raises.
 ///
 /// # Safety
-/// `lua` is the running state of one of our VMs, inside a C function that Lua called; all frames up to
-/// Lua are plain (V6). Lua jumps over them: this does not return.
+/// `lua` is the running state of one of our VMs, inside a C function that Lua called; all frames up
+/// to Lua are plain (V6). Lua jumps over them: this does not return.
 pub(crate) unsafe fn leave(lua: *mut lua_State) -> c_int {
     // SAFETY: the caller passes the running state of one of our VMs.
     if unsafe { can_wait(lua) } {
@@ -242,8 +246,8 @@ pub(crate) fn install_handler() -> std::io::Result<()> {
         action.sa_flags = libc::SA_RESTART;
         // SAFETY: the set is a field of `action`, which the call fills.
         unsafe { libc::sigemptyset(&mut action.sa_mask) };
-        // SAFETY: the action is complete, and its handler may run at any instruction: `on_signal` reads
-        // and writes cells of its thread, calls lua_sethook, and puts errno back.
+        // SAFETY: the action is complete, and its handler may run at any instruction: `on_signal`
+        // reads and writes cells of its thread, calls lua_sethook, and puts errno back.
         match unsafe { libc::sigaction(libc::SIGURG, &action, ptr::null_mut()) } {
             0 => 0,
             _ => std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EINVAL),
@@ -256,7 +260,8 @@ pub(crate) fn install_handler() -> std::io::Result<()> {
 extern "C" fn on_signal(_: c_int) {
     // SAFETY: the call has no conditions.
     let errno = unsafe { libc::__errno_location() };
-    // SAFETY: the system answers the address of this thread's errno, which lives as long as the thread.
+    // SAFETY: the system answers the address of this thread's errno, which lives as long as the
+    // thread.
     let saved = unsafe { *errno };
     request_here();
     // SAFETY: the same address, on the same thread; the interrupted code finds what it left.

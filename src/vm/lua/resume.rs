@@ -28,8 +28,8 @@ pub(crate) enum Outcome {
 ///
 /// # Safety
 /// `lua` is a live coroutine (or the main state) of a VM that only this thread uses, with the
-/// function below the arguments when it starts, and it is not running. Nobody uses a reference to the
-/// process until this is over: functions of the API make their own (`Control::bind`).
+/// function below the arguments when it starts, and it is not running. Nobody uses a reference to
+/// the process until this is over: functions of the API make their own (`Control::bind`).
 pub(crate) unsafe fn resume(lua: *mut lua_State, arguments: i32) -> Outcome {
     // SAFETY: the caller passes a live state of a VM that this thread has.
     let control = unsafe { Control::of(lua) };
@@ -49,8 +49,8 @@ pub(crate) unsafe fn resume(lua: *mut lua_State, arguments: i32) -> Outcome {
         ffi::LUA_OK => Outcome::Finished(results),
         ffi::LUA_YIELD => {
             if results > 0 {
-                // SAFETY: lua_resume left that many values on top of the suspended stack; none of them is
-                // to be closed, so dropping them does not raise.
+                // SAFETY: lua_resume left that many values on top of the suspended stack; none of
+                // them is to be closed, so dropping them does not raise.
                 unsafe { ffi::lua_settop(lua, -results - 1) };
             }
             Outcome::Yielded(control.last_yield())
@@ -63,8 +63,8 @@ pub(crate) unsafe fn resume(lua: *mut lua_State, arguments: i32) -> Outcome {
 /// error value (perhaps a new one) is on top of its stack afterwards.
 ///
 /// # Safety
-/// `lua` is a live coroutine (or the main state) of a VM that only this thread uses, which ended with an
-/// error. As for [`resume`], nobody uses a reference to the process until this is over.
+/// `lua` is a live coroutine (or the main state) of a VM that only this thread uses, which ended
+/// with an error. As for [`resume`], nobody uses a reference to the process until this is over.
 pub(crate) unsafe fn close_failed(lua: *mut lua_State) {
     // SAFETY: the caller passes a live state of a VM that this thread has.
     let control = unsafe { Control::of(lua) };
@@ -84,9 +84,10 @@ pub(crate) unsafe fn close_failed(lua: *mut lua_State) {
 /// Resumes `target` from a C function of the script running on `from`, as `lua_resume` does.
 ///
 /// # Safety
-/// `from` is the running state of one of our VMs, in a C function whose frames are plain (V6); `target`
-/// is a state of the same VM that stays alive (on the stack of `from`, or an upvalue), with the
-/// arguments on top. It may be one that cannot be resumed, which Lua answers with an error.
+/// `from` is the running state of one of our VMs, in a C function whose frames are plain (V6);
+/// `target` is a state of the same VM that stays alive (on the stack of `from`, or an upvalue),
+/// with the arguments on top. It may be one that cannot be resumed, which Lua answers with an
+/// error.
 pub(crate) unsafe fn resume_inner(
     from: *mut lua_State,
     target: *mut lua_State,
@@ -98,8 +99,8 @@ pub(crate) unsafe fn resume_inner(
     let outer_may_wait = control.set_may_wait(may_wait);
     // SAFETY: the caller keeps `target` alive during the call, and this thread runs it now.
     let previous = unsafe { preempt::enter(target) };
-    // SAFETY: the caller passes two states of one VM and the arguments on top of `target`. lua_resume runs
-    // protected: every jump of `target` ends in it.
+    // SAFETY: the caller passes two states of one VM and the arguments on top of `target`.
+    // lua_resume runs protected: every jump of `target` ends in it.
     let status = unsafe { ffi::lua_resume(target, from, arguments, results) };
     // SAFETY: what was current before is `from`, whose code goes on.
     unsafe { preempt::enter(previous) };
@@ -110,16 +111,16 @@ pub(crate) unsafe fn resume_inner(
 /// Closes `target` from a C function of the script running on `from`, as `lua_closethread`.
 ///
 /// # Safety
-/// `from` is the running state of one of our VMs, in a C function whose frames are plain (V6); `target`
-/// is another state of the same VM that does not run and stays alive.
+/// `from` is the running state of one of our VMs, in a C function whose frames are plain (V6);
+/// `target` is another state of the same VM that does not run and stays alive.
 pub(crate) unsafe fn close_inner(from: *mut lua_State, target: *mut lua_State) -> c_int {
     // SAFETY: the caller passes the running state of one of our VMs as `from`.
     let control = unsafe { Control::of(from) };
     let outer_may_wait = control.set_may_wait(false);
     // SAFETY: the caller keeps `target` alive during the call, and this thread runs it now.
     let previous = unsafe { preempt::enter(target) };
-    // SAFETY: the caller passes two states of one VM that differ: lua_closethread runs the variables of
-    // `target` in protected mode then, and does not raise.
+    // SAFETY: the caller passes two states of one VM that differ: lua_closethread runs the
+    // variables of `target` in protected mode then, and does not raise.
     let status = unsafe { ffi::lua_closethread(target, from) };
     // SAFETY: what was current before is `from`, whose code goes on.
     unsafe { preempt::enter(previous) };
@@ -131,8 +132,8 @@ pub(crate) unsafe fn close_inner(from: *mut lua_State, target: *mut lua_State) -
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CoroutineState(pub(super) *mut lua_State);
 
-// SAFETY: the handle is an address, which its methods do not follow; those who do need a function whose
-// caller vouches that the thread has the VM (`resume`, `Stack::new`).
+// SAFETY: the handle is an address, which its methods do not follow; those who do need a function
+// whose caller vouches that the thread has the VM (`resume`, `Stack::new`).
 unsafe impl Send for CoroutineState {}
 
 impl CoroutineState {
@@ -148,8 +149,8 @@ impl CoroutineState {
 /// Whether a value says itself what text it is: by a `__tostring` or a `__name` in its metatable.
 pub(crate) fn has_text(stack: Stack, index: i32) -> bool {
     let found = [c"__tostring", c"__name"].map(|name| {
-        // SAFETY: the maker of `stack` vouches for a live state with an arena that refuses nothing, so
-        // what is marked `m` does not raise; the field is read without a metamethod.
+        // SAFETY: the maker of `stack` vouches for a live state with an arena that refuses nothing,
+        // so what is marked `m` does not raise; the field is read without a metamethod.
         let kind = unsafe { ffi::luaL_getmetafield(stack.lua(), index, name.as_ptr()) };
         let has = kind != ffi::LUA_TNIL;
         if has {
@@ -163,8 +164,8 @@ pub(crate) fn has_text(stack: Stack, index: i32) -> bool {
 /// The text of the value at `index`, as `tostring` gives it, for errors that are no strings.
 ///
 /// # Safety
-/// The state of `stack` does not run, and nobody uses a reference to the process until this is over,
-/// unless the value is a string: a metamethod of any other may call functions of the API.
+/// The state of `stack` does not run, and nobody uses a reference to the process until this is
+/// over, unless the value is a string: a metamethod of any other may call functions of the API.
 pub(crate) unsafe fn text_of(stack: Stack, index: i32) -> Vec<u8> {
     let index = stack.absolute(index);
     if !stack.reserve(8) {
@@ -175,10 +176,11 @@ pub(crate) unsafe fn text_of(stack: Stack, index: i32) -> Vec<u8> {
     let control = stack.control();
     let may_wait = control.set_may_wait(false);
     let may_refuse = control.set_may_refuse(true);
-    // SAFETY: the maker of `stack` vouches that the state is alive during the call; this thread runs it.
+    // SAFETY: the maker of `stack` vouches that the state is alive during the call; this thread
+    // runs it.
     let previous = unsafe { preempt::enter(stack.lua()) };
-    // SAFETY: the function and its argument are on top. The call is protected: every jump ends in it.
-    // The caller uses no reference to the process, of which a metamethod may make one.
+    // SAFETY: the function and its argument are on top. The call is protected: every jump ends in
+    // it. The caller uses no reference to the process, of which a metamethod may make one.
     unsafe { ffi::lua_pcallk(stack.lua(), 1, 1, 0, 0, None) };
     // SAFETY: what was current before is null, or a state whose code led here and that runs again.
     unsafe { preempt::enter(previous) };
@@ -194,7 +196,8 @@ pub(crate) unsafe fn text_of(stack: Stack, index: i32) -> Vec<u8> {
 /// # Safety
 /// For Lua to call, as a C function with one argument (V6).
 unsafe extern "C-unwind" fn to_text(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua passes the running state, and this frame holds nothing, so the call may raise (V6).
+    // SAFETY: Lua passes the running state, and this frame holds nothing, so the call may raise
+    // (V6).
     unsafe { ffi::luaL_tolstring(lua, 1, ptr::null_mut()) };
     1
 }

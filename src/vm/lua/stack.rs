@@ -7,12 +7,14 @@
 //! Methods that push say so; C functions have 20 free slots at entry, longer work asks
 //! [`Stack::reserve`] first.
 //!
-//! - **K1** The state is alive and this thread alone has its VM: the caller of [`Stack::new`] vouches.
-//! - **K2** What is marked `-` does not raise. What is marked `m` does not either, since the arena refuses
-//!   nothing while the view is used: the caller of [`Stack::new`] vouches, too.
-//! - **K3** The methods are safe to call, but only so with room for what they push, with indices of values
-//!   that are there, and of tables and userdata where they say so. Their callers see to it, and debug
-//!   builds check some of it: checking all of it at each call would cost what the raw API saves.
+//! - **K1** The state is alive and this thread alone has its VM: the caller of [`Stack::new`]
+//!   vouches.
+//! - **K2** What is marked `-` does not raise. What is marked `m` does not either, since the arena
+//!   refuses nothing while the view is used: the caller of [`Stack::new`] vouches, too.
+//! - **K3** The methods are safe to call, but only so with room for what they push, with indices of
+//!   values that are there, and of tables and userdata where they say so. Their callers see to it,
+//!   and debug builds check some of it: checking all of it at each call would cost what the raw API
+//!   saves.
 
 #![allow(unsafe_code)]
 
@@ -81,9 +83,10 @@ pub(crate) struct Stack {
 
 impl Stack {
     /// # Safety
-    /// While the value is used, `lua` is a live state of one of our VMs, which this thread alone has, and
-    /// its arena refuses nothing. (If it may refuse, only methods marked `-` are called, or all frames up
-    /// to Lua are plain. Of another state [`Stack::control`] and [`Stack::push_shared`] are not used.)
+    /// While the value is used, `lua` is a live state of one of our VMs, which this thread alone
+    /// has, and its arena refuses nothing. (If it may refuse, only methods marked `-` are called,
+    /// or all frames up to Lua are plain. Of another state [`Stack::control`] and
+    /// [`Stack::push_shared`] are not used.)
     pub(crate) unsafe fn new(lua: *mut lua_State) -> Self {
         Stack { lua }
     }
@@ -93,8 +96,8 @@ impl Stack {
     }
 
     pub(crate) fn control<'a>(self) -> &'a Control {
-        // SAFETY: the state is a live one of one of our VMs, which this thread has (K1). Its control lives
-        // as long as the VM; callers use it while they use this view.
+        // SAFETY: the state is a live one of one of our VMs, which this thread has (K1). Its
+        // control lives as long as the VM; callers use it while they use this view.
         unsafe { Control::of(self.lua) }
     }
 
@@ -117,15 +120,16 @@ impl Stack {
     /// Sets the height; used to drop values, never over to-be-closed ones.
     pub(crate) fn set_top(self, top: i32) {
         debug_assert!(top >= 0);
-        // SAFETY: the state is alive (K1). The call raises only when it closes a slot that was marked to be
-        // closed, and no function of ours marks one.
+        // SAFETY: the state is alive (K1). The call raises only when it closes a slot that was
+        // marked to be closed, and no function of ours marks one.
         unsafe { ffi::lua_settop(self.lua, top) }
     }
 
     pub(crate) fn pop(self, count: i32) {
         debug_assert!(count <= self.top());
-        // SAFETY: the state is alive (K1), and the caller pops what is there (K3). The call raises only
-        // when it closes a slot that was marked to be closed, and no function of ours marks one.
+        // SAFETY: the state is alive (K1), and the caller pops what is there (K3). The call raises
+        // only when it closes a slot that was marked to be closed, and no function of ours marks
+        // one.
         unsafe { ffi::lua_settop(self.lua, -count - 1) }
     }
 
@@ -169,8 +173,8 @@ impl Stack {
         if start.is_null() {
             return None;
         }
-        // SAFETY: Lua answered the address of `len` bytes, which stay there while something refers to the
-        // string; the caller copies them before that ends (K3).
+        // SAFETY: Lua answered the address of `len` bytes, which stay there while something refers
+        // to the string; the caller copies them before that ends (K3).
         Some(unsafe { slice::from_raw_parts(start.cast::<u8>(), len) })
     }
 
@@ -217,8 +221,8 @@ impl Stack {
     /// Pushes a copy of the bytes as a string.
     pub(crate) fn push_string(self, bytes: impl AsRef<[u8]>) {
         let bytes = bytes.as_ref();
-        // SAFETY: the state is alive (K1) and has room (K3); marked `m` (K2). Lua copies the bytes of the
-        // slice.
+        // SAFETY: the state is alive (K1) and has room (K3); marked `m` (K2). Lua copies the bytes
+        // of the slice.
         unsafe { ffi::lua_pushlstring(self.lua, bytes.as_ptr().cast(), bytes.len()) };
     }
 
@@ -227,9 +231,9 @@ impl Stack {
     pub(crate) fn push_shared(self, bytes: &SharedBytes) {
         let control = self.control();
         control.hold_external(bytes);
-        // SAFETY: the state is alive (K1) and has room (K3); marked `m` (K2). The bytes end in a NUL
-        // (`SharedBytes`) and stay while `control` holds them, until `free_external` gives that back. The
-        // control lives as long as the VM.
+        // SAFETY: the state is alive (K1) and has room (K3); marked `m` (K2). The bytes end in a
+        // NUL (`SharedBytes`) and stay while `control` holds them, until `free_external` gives that
+        // back. The control lives as long as the VM.
         unsafe {
             ffi::lua_pushexternalstring(
                 self.lua,
@@ -244,15 +248,16 @@ impl Stack {
 
     /// Tells the collector that a value it may free stands for so many bytes elsewhere.
     pub(crate) fn advance_collector(self, bytes: usize) {
-        // SAFETY: the state is alive (K1); marked `m` (K2). The collector runs finalizers of our userdata
-        // only, which touch nothing but the control's list (V6).
+        // SAFETY: the state is alive (K1); marked `m` (K2). The collector runs finalizers of our
+        // userdata only, which touch nothing but the control's list (V6).
         unsafe { ffi::lua_gc(self.lua, ffi::LUA_GCSTEP, bytes) };
     }
 
     /// Pushes a C function with the top `upvalues` values, which it pops.
     pub(crate) fn push_function(self, function: lua_CFunction, upvalues: i32) {
-        // SAFETY: the state is alive (K1), with the upvalues on top and room for one more (K3); marked `m`
-        // (K2). The function is one for Lua to call (V6), as all that are named in tables of functions.
+        // SAFETY: the state is alive (K1), with the upvalues on top and room for one more (K3);
+        // marked `m` (K2). The function is one for Lua to call (V6), as all that are named in
+        // tables of functions.
         unsafe { ffi::lua_pushcclosure(self.lua, function, upvalues) }
     }
 
@@ -264,13 +269,15 @@ impl Stack {
 
     /// Moves the top value to `index`, shifting those above up.
     pub(crate) fn insert(self, index: i32) {
-        // SAFETY: the state is alive (K1), and the index is that of a slot in use (K3); marked `-` (K2).
+        // SAFETY: the state is alive (K1), and the index is that of a slot in use (K3); marked `-`
+        // (K2).
         unsafe { ffi::lua_rotate(self.lua, index, 1) }
     }
 
     /// Removes the value at `index`, shifting those above down.
     pub(crate) fn remove(self, index: i32) {
-        // SAFETY: the state is alive (K1), and the index is that of a slot in use (K3); marked `-` (K2).
+        // SAFETY: the state is alive (K1), and the index is that of a slot in use (K3); marked `-`
+        // (K2).
         unsafe { ffi::lua_rotate(self.lua, index, -1) };
         self.pop(1);
     }
@@ -285,28 +292,30 @@ impl Stack {
     /// Pops a key, pushes `table[key]` without metamethods.
     pub(crate) fn raw_get(self, table: i32) {
         debug_assert_eq!(self.kind(table), Type::Table);
-        // SAFETY: the state is alive (K1), with a key on top and a table at the index (K3); marked `-` (K2).
+        // SAFETY: the state is alive (K1), with a key on top and a table at the index (K3); marked
+        // `-` (K2).
         unsafe { ffi::lua_rawget(self.lua, table) };
     }
 
     /// Pops a value and a key, sets `table[key]` without metamethods. The key is not nil, not NaN.
     pub(crate) fn raw_set(self, table: i32) {
         debug_assert_eq!(self.kind(table), Type::Table);
-        // SAFETY: the state is alive (K1), with key and value on top and a table at the index (K3). Marked
-        // `m` (K2) for keys that are not nil and not NaN, and the caller passes no such key.
+        // SAFETY: the state is alive (K1), with key and value on top and a table at the index (K3).
+        // Marked `m` (K2) for keys that are not nil and not NaN, and the caller passes no such key.
         unsafe { ffi::lua_rawset(self.lua, table) }
     }
 
     /// Pushes `table[index]` without metamethods.
     pub(crate) fn raw_get_index(self, table: i32, index: i64) -> Type {
-        // SAFETY: the state is alive (K1), with a table at the index and room (K3); marked `-` (K2).
+        // SAFETY: the state is alive (K1), with a table at the index and room (K3); marked `-`
+        // (K2).
         Type::of(unsafe { ffi::lua_rawgeti(self.lua, table, index) })
     }
 
     /// Pops a value, sets `table[index]` without metamethods.
     pub(crate) fn raw_set_index(self, table: i32, index: i64) {
-        // SAFETY: the state is alive (K1), with a value on top and a table at the index (K3); marked `m`
-        // (K2).
+        // SAFETY: the state is alive (K1), with a value on top and a table at the index (K3);
+        // marked `m` (K2).
         unsafe { ffi::lua_rawseti(self.lua, table, index) }
     }
 
@@ -330,16 +339,16 @@ impl Stack {
     /// was made by the caller and has no metatable.
     pub(crate) fn set_own_field(self, table: i32, name: &'static CStr) {
         debug_assert_eq!(self.kind(table), Type::Table);
-        // SAFETY: the state is alive (K1), with a value on top and a table at the index (K3). The caller
-        // made the table, which has no metatable: so no more than memory is needed, and nothing raises
-        // (K2). The text is static, as its address must be for Lua to remember it.
+        // SAFETY: the state is alive (K1), with a value on top and a table at the index (K3). The
+        // caller made the table, which has no metatable: so no more than memory is needed, and
+        // nothing raises (K2). The text is static, as its address must be for Lua to remember it.
         unsafe { ffi::lua_setfield(self.lua, table, name.as_ptr()) }
     }
 
     /// Pushes a static text, which Lua remembers by its address.
     pub(crate) fn push_text(self, text: &'static CStr) {
-        // SAFETY: the state is alive (K1) and has room (K3); marked `m` (K2). The text ends in a NUL and is
-        // static, as its address must be for Lua to remember it.
+        // SAFETY: the state is alive (K1) and has room (K3); marked `m` (K2). The text ends in a
+        // NUL and is static, as its address must be for Lua to remember it.
         unsafe { ffi::lua_pushstring(self.lua, text.as_ptr()) };
     }
 
@@ -347,9 +356,9 @@ impl Stack {
     ///
     /// The key is one that this traversal pushed, and the table was not changed since.
     pub(crate) fn next(self, table: i32) -> bool {
-        // SAFETY: the state is alive (K1), with a key on top, a table at the index and room (K3). The call
-        // raises only for a key that is not in the table; the caller passes one that this traversal
-        // pushed, and has not changed the table since.
+        // SAFETY: the state is alive (K1), with a key on top, a table at the index and room (K3).
+        // The call raises only for a key that is not in the table; the caller passes one that this
+        // traversal pushed, and has not changed the table since.
         unsafe { ffi::lua_next(self.lua, table) != 0 }
     }
 
@@ -372,27 +381,29 @@ impl Stack {
     /// Pops a table and makes it the metatable of the value at `index`. The table has no
     /// `__gc` unless it is one of ours.
     pub(crate) fn set_metatable(self, index: i32) {
-        // SAFETY: the state is alive (K1), with a table on top and a value at the index (K3); marked `-` (K2).
-        // A finalizer in the table is one of ours, for Lua to call (V6).
+        // SAFETY: the state is alive (K1), with a table on top and a value at the index (K3);
+        // marked `-` (K2). A finalizer in the table is one of ours, for Lua to call (V6).
         unsafe { ffi::lua_setmetatable(self.lua, index) };
     }
 
     /// Pushes the metatable of the value at `index`; false (and nothing pushed) if it has none.
     pub(crate) fn push_metatable(self, index: i32) -> bool {
-        // SAFETY: the state is alive (K1), with a value at the index and room (K3); marked `-` (K2).
+        // SAFETY: the state is alive (K1), with a value at the index and room (K3); marked `-`
+        // (K2).
         unsafe { ffi::lua_getmetatable(self.lua, index) != 0 }
     }
 
     /// Pushes the user value `number` (from 1) of a userdata.
     pub(crate) fn push_user_value(self, index: i32, number: i32) -> Type {
-        // SAFETY: the state is alive (K1), with a userdata at the index and room (K3); marked `-` (K2).
+        // SAFETY: the state is alive (K1), with a userdata at the index and room (K3); marked `-`
+        // (K2).
         Type::of(unsafe { ffi::lua_getiuservalue(self.lua, index, number) })
     }
 
     /// Pops a value and makes it the user value `number` of a userdata.
     pub(crate) fn set_user_value(self, index: i32, number: i32) {
-        // SAFETY: the state is alive (K1), with a value on top and a userdata at the index (K3); marked `-`
-        // (K2).
+        // SAFETY: the state is alive (K1), with a value on top and a userdata at the index (K3);
+        // marked `-` (K2).
         unsafe { ffi::lua_setiuservalue(self.lua, index, number) };
     }
 
@@ -411,8 +422,8 @@ impl Stack {
     /// Pops `count` values here and pushes them there, in order; both stacks are of one VM.
     pub(crate) fn move_to(self, other: Stack, count: i32) {
         if self.lua != other.lua {
-            // SAFETY: both states are alive (K1) and of one VM, with the values on top of the first and room
-            // on the second (K3); marked `-` (K2).
+            // SAFETY: both states are alive (K1) and of one VM, with the values on top of the first
+            // and room on the second (K3); marked `-` (K2).
             unsafe { ffi::lua_xmove(self.lua, other.lua, count) }
         }
     }
@@ -431,13 +442,13 @@ impl Stack {
             if unsafe { ffi::lua_getstack(self.lua, level, record.as_mut_ptr()) } == 0 {
                 return None;
             }
-            // SAFETY: the state is alive (K1), and lua_getstack has put the frame into the record; asked
-            // for the source the call pushes nothing and does not raise.
+            // SAFETY: the state is alive (K1), and lua_getstack has put the frame into the record;
+            // asked for the source the call pushes nothing and does not raise.
             unsafe { ffi::lua_getinfo(self.lua, c"S".as_ptr(), record.as_mut_ptr()) };
             // SAFETY: all fields are numbers and pointers, for which the zeroes of above are valid.
             let record = unsafe { record.assume_init_ref() };
-            // SAFETY: lua_getinfo has set both fields; the text belongs to the function of the frame, which
-            // runs, so it stays for this turn of the loop.
+            // SAFETY: lua_getinfo has set both fields; the text belongs to the function of the
+            // frame, which runs, so it stays for this turn of the loop.
             let source = unsafe { slice::from_raw_parts(record.source.cast(), record.srclen) };
             if let Some(mark) = bytecode::mark_of(source) {
                 return Some(mark);
@@ -454,8 +465,9 @@ impl Stack {
             [&bytes[..end], b"\0"].concat()
         });
         let start = text.as_ref().map_or(ptr::null(), |bytes| bytes.as_ptr().cast());
-        // SAFETY: the state is alive (K1) and has room (K3); marked `m` (K2). The caller passes a state of
-        // the same VM that something keeps alive; the text ends in a NUL and lives through the call.
+        // SAFETY: the state is alive (K1) and has room (K3); marked `m` (K2). The caller passes a
+        // state of the same VM that something keeps alive; the text ends in a NUL and lives through
+        // the call.
         unsafe { ffi::luaL_traceback(self.lua, of, start, level) }
     }
 }

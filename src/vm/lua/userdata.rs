@@ -107,11 +107,11 @@ pub(crate) fn push_edited<T: Copy>(
 ) {
     const { assert!(align_of::<T>() <= 8) };
     let block = stack.push_block(size_of::<Block<T>>(), user_values).cast::<Block<T>>();
-    // SAFETY: Lua answers a new block of this size, aligned to 8 as everything in an arena, which is
-    // enough for a tag and, as asserted, for the value.
+    // SAFETY: Lua answers a new block of this size, aligned to 8 as everything in an arena, which
+    // is enough for a tag and, as asserted, for the value.
     unsafe { block.write(Block { tag: tag_of(class.kind, block as usize), value }) };
-    // SAFETY: the value was written above; the block is on the stack, so it stays, and no one else knows
-    // of it until this function is over.
+    // SAFETY: the value was written above; the block is on the stack, so it stays, and no one else
+    // knows of it until this function is over.
     edit(unsafe { &mut (*block).value });
     push_metatable(stack, class);
     stack.set_metatable(-2);
@@ -119,16 +119,17 @@ pub(crate) fn push_edited<T: Copy>(
 
 /// The data of the userdata at `index` if it is of the kind.
 pub(crate) fn get<T: Copy>(stack: Stack, index: i32, kind: Kind) -> Option<T> {
-    // SAFETY: `find` answers a block that `push` wrote for this kind. The file that has the `Class` of a
-    // kind pushes and reads it with one type, so the value is a `T`; debug builds compare the sizes.
+    // SAFETY: `find` answers a block that `push` wrote for this kind. The file that has the `Class`
+    // of a kind pushes and reads it with one type, so the value is a `T`; debug builds compare the
+    // sizes.
     find::<T>(stack, index, kind).map(|block| unsafe { (*block).value })
 }
 
 /// As [`get`], without a copy. The value stays where it is on the stack while the answer is used.
 pub(crate) fn peek<T: Copy>(stack: &Stack, index: i32, kind: Kind) -> Option<&T> {
-    // SAFETY: `find` answers a block that `push` wrote for this kind, and the file that has the `Class` of
-    // the kind uses one type. Nobody writes a block after `push_edited`, and the caller keeps the value
-    // on the stack, so the collector leaves it.
+    // SAFETY: `find` answers a block that `push` wrote for this kind, and the file that has the
+    // `Class` of the kind uses one type. Nobody writes a block after `push_edited`, and the caller
+    // keeps the value on the stack, so the collector leaves it.
     find::<T>(*stack, index, kind).map(|block| unsafe { &(*block).value })
 }
 
@@ -144,8 +145,9 @@ fn find<T: Copy>(stack: Stack, index: i32, kind: Kind) -> Option<*mut Block<T>> 
     if block.is_null() {
         return None;
     }
-    // SAFETY: the userdata that code can reach were made by `push_edited`, so they begin with a tag. Lua's
-    // own (buffers, the generator of random numbers) stay in its C functions and in the registry.
+    // SAFETY: the userdata that code can reach were made by `push_edited`, so they begin with a
+    // tag. Lua's own (buffers, the generator of random numbers) stay in its C functions and in the
+    // registry.
     let tag = unsafe { (&raw const (*block).tag).read() };
     let is_found = tag == tag_of(kind, block as usize);
     debug_assert!(!is_found || stack.raw_len(index) >= size_of::<Block<T>>(), "its own type");

@@ -14,10 +14,10 @@
 //!   with a full collection and asks again. If it still does not fit, a small request is granted
 //!   and noted as in A2; a request of at least [`LARGE_REQUEST`] bytes is refused for good, an
 //!   error inside Lua that `pcall` catches.
-//! - **A4** A small piece that nobody has is in the free list of its class, which links such pieces by
-//!   their first words, or lies between `bump` and `bump_end`, which bound one live block.
-//! - **A5** `blocks` links what `grow` allocated, `large` what `take_large` did, each with its size.
-//!   Only `give` (a large piece) and `drop` free them, after they have unlinked them.
+//! - **A4** A small piece that nobody has is in the free list of its class, which links such pieces
+//!   by their first words, or lies between `bump` and `bump_end`, which bound one live block.
+//! - **A5** `blocks` links what `grow` allocated, `large` what `take_large` did, each with its
+//!   size. Only `give` (a large piece) and `drop` free them, after they have unlinked them.
 
 #![allow(unsafe_code)]
 
@@ -82,8 +82,8 @@ pub(crate) struct Saved {
     used: usize,
 }
 
-// SAFETY: an arena owns the memory that its pointers lead to: its own allocations (A5), and the first
-// memory, which `begin`'s caller gave it. None of it is shared with another arena.
+// SAFETY: an arena owns the memory that its pointers lead to: its own allocations (A5), and the
+// first memory, which `begin`'s caller gave it. None of it is shared with another arena.
 unsafe impl Send for Arena {}
 
 impl Arena {
@@ -149,13 +149,13 @@ impl Arena {
     /// Goes on as the saved arena whose memory, `length` bytes long, was copied into this one's.
     ///
     /// # Safety
-    /// This arena has served nothing yet, its first memory is at least `length` bytes long and begins
-    /// with that copy, whose pointers were moved along.
+    /// This arena has served nothing yet, its first memory is at least `length` bytes long and
+    /// begins with that copy, whose pointers were moved along.
     pub(crate) unsafe fn restore(&mut self, saved: &Saved, length: usize) {
         for (head, offset) in self.free.iter_mut().zip(saved.free) {
             if offset != u32::MAX {
-                // SAFETY: `save` made the offset, of a piece in the first `length` bytes of the saved
-                // memory; the caller vouches that this first memory is as long.
+                // SAFETY: `save` made the offset, of a piece in the first `length` bytes of the
+                // saved memory; the caller vouches that this first memory is as long.
                 *head = unsafe { self.first.add(offset as usize).cast() };
             }
         }
@@ -232,7 +232,7 @@ impl Arena {
         // SAFETY: nobody has the head of a free list; its first word is the link to the next (A4).
         self.free[class] = unsafe { (*head).next };
         if self.poison != 0 {
-            // SAFETY: the piece has just left its list, so nobody else has it; it has a word at least.
+            // SAFETY: the piece has just left its list, so nobody has it; it has a word at least.
             unsafe { head.cast::<u8>().write_bytes(self.poison, size_of::<Free>()) };
         }
         head.cast()
@@ -243,8 +243,7 @@ impl Arena {
             return ptr::null_mut();
         }
         let start = self.bump;
-        // SAFETY: `bump` and `bump_end` bound one live block (A4) and are `size` bytes apart or more, as
-        // the line above found or `grow` made it.
+        // SAFETY: `size` bytes are left before `bump_end` (found or made above), in one block (A4).
         self.bump = unsafe { start.add(size) };
         start
     }
@@ -325,7 +324,8 @@ impl Arena {
     }
 
     /// # Safety
-    /// `start` was served for a request of `size` bytes and not given back; nobody uses it any more.
+    /// `start` was served for a request of `size` bytes and not given back; nobody uses it any
+    /// more.
     unsafe fn give(&mut self, start: NonNull<u8>, size: usize) {
         if self.order.is_some() {
             // SAFETY: the caller gives back what was served for `size` bytes.
@@ -347,8 +347,8 @@ impl Arena {
                 self.scatter(start.as_ptr(), size);
             };
         }
-        // SAFETY: the caller gives back a large piece, and all but those of the first memory lie behind
-        // the header that `take_large` wrote.
+        // SAFETY: the caller gives back a large piece, and all but those of the first memory lie
+        // behind the header that `take_large` wrote.
         let large = unsafe { start.as_ptr().cast::<Large>().sub(1) };
         // SAFETY: as the piece is out, its header is linked and alive (A5).
         let Large { previous, next, size } = unsafe { large.read() };
@@ -363,15 +363,15 @@ impl Arena {
     }
 
     /// # Safety
-    /// `start` was served for a request of `old` bytes and not given back; nobody uses it any more if the
-    /// answer is not null.
+    /// `start` was served for a request of `old` bytes and not given back; nobody uses it any more
+    /// if the answer is not null.
     unsafe fn resize(&mut self, start: NonNull<u8>, old: usize, new: usize) -> *mut u8 {
         if old <= SMALL_MAX && new <= SMALL_MAX && class_of(old) == class_of(new) {
             return start.as_ptr();
         }
         let target = self.take(new);
         if !target.is_null() {
-            // SAFETY: the caller has `old` bytes at `start`, and `take` has just served `new` others.
+            // SAFETY: the caller has `old` bytes at `start`; `take` has just served `new` others.
             unsafe { ptr::copy_nonoverlapping(start.as_ptr(), target, old.min(new)) };
             // SAFETY: the caller had `start`, and gives it up since the answer is not null.
             unsafe { self.give(start, old) };
@@ -383,8 +383,8 @@ impl Arena {
     /// safe point has something to do (A2).
     ///
     /// # Safety
-    /// `start` is null, or was served for `old` bytes, was not given back since, and is given back by
-    /// this request as `lua_Alloc` says.
+    /// `start` is null, or was served for `old` bytes, was not given back since, and is given back
+    /// by this request as `lua_Alloc` says.
     #[inline]
     pub(crate) unsafe fn serve(
         &mut self,
@@ -409,7 +409,7 @@ impl Arena {
         if new > old && !self.admits(new - old, on_noted) {
             return ptr::null_mut();
         }
-        // SAFETY: the caller has `start`, which was served for `old` bytes, and leaves it for the answer.
+        // SAFETY: the caller has `start`, served for `old` bytes, and leaves it for the answer.
         let moved = unsafe { self.resize(start, old, new) };
         self.granted(moved, old, new)
     }
@@ -457,7 +457,7 @@ fn request_max() -> usize {
     *MAX.get_or_init(|| {
         #[cfg(all(unix, not(miri)))]
         {
-            // SAFETY: sysconf takes two numbers and no memory of ours; it answers -1 to a wrong one.
+            // SAFETY: sysconf takes numbers and no memory of ours; it answers -1 to a wrong one.
             let (pages, size) =
                 unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
             if let (Ok(pages @ 1..), Ok(size @ 1..)) =
@@ -484,8 +484,7 @@ fn large_layout(size: usize) -> Option<Layout> {
 /// `large` was allocated by `take_large` with this size and is not used any more.
 unsafe fn release_large(large: *mut Large, size: usize) {
     if let Some(layout) = large_layout(size) {
-        // SAFETY: the caller vouches that `take_large` allocated it with this size, so with this layout,
-        // and that nobody uses it.
+        // SAFETY: the caller vouches that `take_large` made it with this layout and nobody uses it.
         unsafe { dealloc(large.cast(), layout) };
     }
 }

@@ -75,8 +75,8 @@ struct Slabs {
     count: u32,
 }
 
-// SAFETY: the list owns its slabs, whose parts are Send; they are reached through this list only, which
-// `SLABS` keeps behind its lock.
+// SAFETY: the list owns its slabs, whose parts are Send; they are reached through this list only,
+// which `SLABS` keeps behind its lock.
 unsafe impl Send for Slabs {}
 
 type Sizes = FxHashMap<usize, Slabs>;
@@ -120,8 +120,8 @@ impl Piece {
     }
 
     fn size(&self) -> usize {
-        // SAFETY: the slab is alive: `Slabs::give` frees it only when all of its pieces are back, and
-        // this one is out. Mutable references are made to its `parts` only.
+        // SAFETY: the slab is alive: `Slabs::give` frees it only when all of its pieces are back,
+        // and this one is out. Mutable references are made to its `parts` only.
         unsafe { self.slab.0.as_ref() }.size
     }
 }
@@ -213,8 +213,8 @@ impl Slabs {
     }
 
     fn give(&mut self, piece: Piece) {
-        // SAFETY: the slab is alive, since its piece was out until now. `&mut self` comes from the lock
-        // of `SLABS`, and this function makes no second reference.
+        // SAFETY: the slab is alive, since its piece was out until now. `&mut self` comes from the
+        // lock of `SLABS`, and this function makes no second reference.
         let parts = unsafe { &mut *piece.slab.0.as_ref().parts.get() };
         if parts.free.is_empty() && parts.fresh == 0 {
             parts.place = self.partial.len();
@@ -232,8 +232,8 @@ impl Slabs {
     /// # Safety
     /// The slab is in the list, and no piece of it is out.
     unsafe fn release(&mut self, slab: NonNull<Slab>) {
-        // SAFETY: `grow` leaked this box, and the caller vouches that no piece leads to it. The list
-        // does not either: it is taken out below, before anybody else has the lock.
+        // SAFETY: `grow` leaked this box, and the caller vouches that no piece leads to it. The
+        // list does not either: it is taken out below, before anybody else has the lock.
         let mut slab = unsafe { Box::from_raw(slab.as_ptr()) };
         // Its memory goes with it.
         self.count -= 1;
@@ -251,8 +251,8 @@ impl Parts {
     fn cut(&mut self, size: usize) -> Option<NonNull<u8>> {
         self.fresh = self.fresh.checked_sub(1)?;
         let number = self.count - 1 - self.fresh;
-        // SAFETY: `Slabs::grow` made the memory `count` pieces of this size long, and `number` is less
-        // than `count`.
+        // SAFETY: `Slabs::grow` made the memory `count` pieces of this size long, and `number` is
+        // less than `count`.
         Some(unsafe { self.memory.start().add(number * size) })
     }
 }

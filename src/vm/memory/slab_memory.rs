@@ -42,12 +42,12 @@ impl SlabMemory {
 impl Drop for SlabMemory {
     fn drop(&mut self) {
         if self.layout.align() == HUGE_PAGE {
-            // SAFETY: with this alignment `new` took the memory from `map`, of this size; it belongs to
-            // this value, which ends.
+            // SAFETY: with this alignment `new` took the memory from `map`, of this size; it
+            // belongs to this value, which ends.
             unsafe { unmap(self.start.as_ptr(), self.layout.size()) };
         } else {
-            // SAFETY: with another alignment `new` allocated the memory with this layout; it belongs to
-            // this value, which ends.
+            // SAFETY: with another alignment `new` allocated the memory with this layout; it
+            // belongs to this value, which ends.
             unsafe { dealloc(self.start.as_ptr(), self.layout) };
         }
     }
@@ -69,8 +69,8 @@ fn map(bytes: usize) -> Option<NonNull<u8>> {
     let before = start.align_offset(HUGE_PAGE);
     // SAFETY: the mapping has `bytes` and a huge page; `before` is less than that page.
     let aligned = unsafe { start.add(before) };
-    // SAFETY: both parts are of the mapping that was made above, around the `bytes` that are kept, and
-    // nobody else knows of them.
+    // SAFETY: both parts are of the mapping that was made above, around the `bytes` that are kept,
+    // and nobody else knows of them.
     unsafe {
         unmap(start, before);
         unmap(aligned.add(bytes), HUGE_PAGE - before);
@@ -88,8 +88,8 @@ fn map(bytes: usize) -> Option<NonNull<u8>> {
 #[cfg(all(unix, not(miri)))]
 unsafe fn unmap(start: *mut u8, bytes: usize) {
     if bytes > 0 {
-        // SAFETY: the caller vouches that `map` took these pages and that nobody uses them. The call
-        // fails where the system cannot split its books any more; then the memory stays taken.
+        // SAFETY: the caller vouches that `map` took these pages and that nobody uses them. The
+        // call fails where the system cannot split its books any more; then the memory stays taken.
         unsafe { libc::munmap(start.cast(), bytes) };
     }
 }

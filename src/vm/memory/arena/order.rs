@@ -121,8 +121,8 @@ impl Arena {
         let mut order = self.order.take();
         let is_among_others =
             order.as_mut().is_some_and(|order| order.gave(start.as_ptr() as usize));
-        // SAFETY: the caller gives back `size` bytes that were served, and they are wiped or put into a
-        // free list, not both: those that go are never used again.
+        // SAFETY: the caller gives back `size` bytes that were served, and they are wiped or put
+        // into a free list, not both: those that go are never used again.
         unsafe {
             match is_among_others {
                 true => self.wipe(start, size),

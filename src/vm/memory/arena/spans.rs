@@ -56,8 +56,8 @@ impl Arena {
                 let is_found =
                     spans.iter_mut().any(|span| span.mark_free(piece, class_size(class)));
                 debug_assert!(is_found, "free pieces lie in blocks");
-                // SAFETY: what a free list links is memory of the arena whose first word is the link,
-                // which `push_free` wrote (A4).
+                // SAFETY: what a free list links is memory of the arena whose first word is the
+                // link, which `push_free` wrote (A4).
                 piece = unsafe { (*piece).next };
             }
         }
