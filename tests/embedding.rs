@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::thread;
 
 use moonlet::{Error, Value};
-use support::{App, PATIENCE, exec, run, within};
+use support::{App, PATIENCE, exec, within};
 
 #[test]
 fn ends_of_processes_are_values_and_errors() {
-    let value = run("return { 1, 'two', three = 3.0 }");
+    let runtime = App::new().process("main", "return { 1, 'two', three = 3.0 }").start();
+    let value = exec(&runtime, "app:main", &[]);
     assert_eq!(value.as_table().map(<[_]>::len), Some(3));
     assert_eq!(value.get("three").and_then(Value::as_f64), Some(3.0));
     let runtime = App::new()

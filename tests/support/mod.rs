@@ -1,7 +1,7 @@
 //! Applications in memory: what the tests of this folder have in common.
 //!
-//! A test gives Lua bodies by entry name and runs `app:main`. Whatever that process fails with
-//! fails the test. Each body gets the functions of `prelude.lua` put in front of it, on its first
+//! A test gives Lua bodies by entry name and calls one with [`exec`]. Whatever that process fails
+//! with fails the test. Each body gets the functions of `prelude.lua` put in front of it, on its first
 //! line, so line numbers are those of the body.
 
 #![allow(dead_code)]
@@ -95,16 +95,6 @@ impl App {
         assert!(problems.is_empty(), "the application has problems: {problems:?}");
         start(application)
     }
-
-    /// Runs `app:main` to its end and returns its value.
-    pub(crate) fn run(self) -> Value {
-        within(PATIENCE, || {
-            let runtime = self.start();
-            let result = exec(&runtime, "app:main", &[]);
-            runtime.shutdown();
-            result
-        })
-    }
 }
 
 /// Starts a loaded application with two workers.
@@ -145,17 +135,6 @@ pub(crate) fn exec(runtime: &Runtime, id: &str, arguments: &[Value]) -> Value {
         }
         Err(error) => panic!("{id} was not run: {error:?}"),
     }
-}
-
-/// Runs an application whose `app:main` has this body.
-pub(crate) fn run(main: &str) -> Value {
-    App::new().process("main", main).run()
-}
-
-/// Runs an application with more definitions, given by name and body.
-pub(crate) fn run_with(main: &str, others: &[(&str, &str)]) -> Value {
-    let app = App::new().process("main", main);
-    others.iter().fold(app, |app, (name, body)| app.process(name, body)).run()
 }
 
 /// Does something that has to be over in time. What hangs keeps its thread until the tests end.
