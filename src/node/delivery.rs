@@ -122,12 +122,18 @@ impl Node {
         message: Box<Message>,
     ) -> Result<(), Undelivered> {
         let notify = place.push(message)?;
+        self.follow_push(slot, notify);
+        Ok(())
+    }
+
+    /// As [`Node::follow`], after a push.
+    #[inline(always)]
+    fn follow_push(&self, slot: &Slot, notify: Notify) {
         if notify == Notify::Schedule {
             // The sender goes on for a while before this process runs.
             slot.prefetch();
         }
         self.follow(slot.index(), notify);
-        Ok(())
     }
 
     /// Hands a message to a process that waits for it, without a place in its mailbox, or gives it
@@ -170,10 +176,7 @@ impl Node {
     pub(crate) fn deliver_event(&self, uniq: u64, content: Content) -> bool {
         let Some(slot) = self.slots.find(uniq) else { return false };
         let Ok(notify) = slot.push_event(Message::new(uniq, content)) else { return false };
-        if notify == Notify::Schedule {
-            slot.prefetch();
-        }
-        self.follow(slot.index(), notify);
+        self.follow_push(slot, notify);
         true
     }
 

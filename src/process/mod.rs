@@ -35,6 +35,8 @@ mod watching;
 pub(crate) use timeslice::{Step, run_timeslice};
 pub(crate) use upgrade::Upgrade;
 
+use std::num::NonZero;
+
 use crate::coroutines::MAIN;
 use crate::coroutines::channel::{Channel, ChannelId, ChannelSource, Wake};
 use crate::coroutines::inside::Inside;
@@ -43,22 +45,20 @@ use crate::coroutines::subscriptions::Drained;
 use crate::coroutines::timers::{TimerAction, Timers};
 use crate::message::context::Inherited;
 use crate::message::exit::Failure;
-use crate::node::definition::{Definition, Filled};
-use crate::slot::Slot;
-use objects::Objects;
-use traceback::Wrapped;
-
 use crate::node::Node;
+use crate::node::definition::{Definition, Filled};
 use crate::payload::{self, Payload};
 use crate::pid::ProcessId;
 use crate::security;
+use crate::slot::Slot;
 use crate::vm::lua::Vm;
 use crate::vm::lua::control::Released;
 use crate::vm::lua::resume::CoroutineState;
 use crate::vm::lua::stack::Stack;
 use lasting::Lasting;
+use objects::Objects;
 use spawn::{Relation, Spawner};
-use std::num::NonZero;
+use traceback::Wrapped;
 
 /// What a process is doing besides its coroutines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

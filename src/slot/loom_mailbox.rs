@@ -123,6 +123,15 @@ impl Receiver {
         self.run_if(notify == Notify::Schedule);
     }
 
+    /// It has 11, behind that 12, and 21 from another sender; nothing twice.
+    fn assert_all_taken_in_order(&self) {
+        let mut taken = self.taken();
+        let place = |token| taken.iter().position(|other| *other == token);
+        assert!(place(11) < place(12), "{taken:?}");
+        taken.sort_unstable();
+        assert_eq!(taken, [11, 12, 21]);
+    }
+
     fn taken(&self) -> Vec<u64> {
         // SAFETY: the models call this when they have joined every other thread.
         self.taken.with(|taken| unsafe { (*taken).clone() })
@@ -144,11 +153,7 @@ fn loom_two_senders_on_both_lanes_lose_nothing_and_keep_their_order() {
         first.join().unwrap();
         second.join().unwrap();
         // Nobody runs it now, so a message that is missing has lost its wake-up.
-        let mut taken = receiver.taken();
-        let place = |token| taken.iter().position(|other| *other == token);
-        assert!(place(11) < place(12), "{taken:?}");
-        taken.sort_unstable();
-        assert_eq!(taken, [11, 12, 21]);
+        receiver.assert_all_taken_in_order();
     });
 }
 
@@ -168,11 +173,7 @@ fn loom_messages_handed_over_keep_their_order() {
         receiver.run();
         first.join().unwrap();
         second.join().unwrap();
-        let mut taken = receiver.taken();
-        let place = |token| taken.iter().position(|other| *other == token);
-        assert!(place(11) < place(12), "{taken:?}");
-        taken.sort_unstable();
-        assert_eq!(taken, [11, 12, 21]);
+        receiver.assert_all_taken_in_order();
     });
 }
 

@@ -4,8 +4,6 @@
 //! runtime lives, so a resolved slot may be touched at any time; the generation in its state word
 //! tells whether the process is still the one that was meant.
 
-#![allow(unsafe_code)]
-
 pub(crate) mod cancellation;
 pub(crate) mod ending;
 mod heap_report;
@@ -27,7 +25,7 @@ use std::ptr;
 
 use crate::message::Message;
 use crate::message::limits::Limits;
-use crate::message::mailbox::{Mailbox, Pushed};
+use crate::message::mailbox::{Lane, Mailbox, Pushed};
 use crate::pid::{self, GENERATION_MAX};
 use crate::prefetch::{LINE, prefetch};
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, lock};
@@ -286,18 +284,18 @@ impl Slot {
     /// Pushes a user message whose place was reserved and tells whether to schedule; see
     /// [`Places::push`].
     pub(crate) fn push(&self, message: Box<Message>) -> Result<Notify, Undelivered> {
-        let generation = pid::generation_of(message.destination());
-        match self.mailbox.user.push(message) {
-            Err(_) => Err(Undelivered),
-            Ok(Pushed::Behind) => Ok(Notify::Nothing),
-            Ok(Pushed::WasEmpty) => Ok(self.notify_after_push(generation)),
-        }
+        self.push_to(&self.mailbox.user, message)
     }
 
     /// Pushes an event; events are never refused by a living process.
     pub(crate) fn push_event(&self, message: Box<Message>) -> Result<Notify, Undelivered> {
+        self.push_to(&self.mailbox.events, message)
+    }
+
+    #[inline(always)]
+    fn push_to(&self, lane: &Lane, message: Box<Message>) -> Result<Notify, Undelivered> {
         let generation = pid::generation_of(message.destination());
-        match self.mailbox.events.push(message) {
+        match lane.push(message) {
             Err(_) => Err(Undelivered),
             Ok(Pushed::Behind) => Ok(Notify::Nothing),
             Ok(Pushed::WasEmpty) => Ok(self.notify_after_push(generation)),

@@ -27,6 +27,13 @@ function spec.result(pid)
   return event.result
 end
 
+-- The value of `spec:subject`, run with these arguments; it must not fail.
+function spec.subject(name, ...)
+  local value, err = process.exec("spec:subject", spec.host, name, ...)
+  spec.equal(err, nil, name)
+  return value
+end
+
 -- Starts `spec:<name>`, waits for its end, and returns the result table of its EXIT.
 function spec.run(name, ...)
   return spec.result(spec.start(name, ...))

@@ -53,7 +53,7 @@ impl Drop for SlabMemory {
     }
 }
 
-/// Takes whole huge pages from the system.
+/// Takes whole huge pages from the system. Miri knows fewer flags of `mmap`, so it gets the other one.
 #[cfg(all(unix, not(miri)))]
 fn map(bytes: usize) -> Option<NonNull<u8>> {
     let spare = bytes.checked_add(HUGE_PAGE)?;

@@ -348,8 +348,8 @@ end
 function cases.s2_7_garbage_of_a_receiver_makes_room()
   local ready, got = process.listen("ready"), process.listen("got")
   for _, in_coroutine in ipairs({ false, true }) do
-    local pid =
-      assert(process.spawn("spec:part", "spec:tight", "waits_untidily", process.pid(), in_coroutine))
+    local pid = assert(process.spawn("spec:part", "spec:tight", "waits_untidily", process.pid(),
+      in_coroutine))
     ready:receive()
     local text, tries = string.rep("y", 2000000), 0
     repeat

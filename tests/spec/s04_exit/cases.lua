@@ -171,7 +171,8 @@ end
 -- What a builder holds lives outside of Lua. It is a table of numbers, since long strings are
 -- shared and counted by themselves.
 function cases.s4_1_what_builders_hold_counts()
-  for keeps, wanted in pairs({ [true] = "memory limit exceeded (3000000 bytes)", [false] = false }) do
+  local exceeded = "memory limit exceeded (3000000 bytes)"
+  for keeps, wanted in pairs({ [true] = exceeded, [false] = false }) do
     local pid = assert(process.spawn_monitored("spec:part", "spec:tight", "holds_builders", keeps))
     local result = spec.result(pid)
     equal(result.error, wanted or nil)

@@ -1,4 +1,4 @@
--- 6.2 A process that is terminated is left from any depth of calls, and nothing of it runs any more.
+-- 6.2 A process that is terminated is left from any depth of calls, and nothing of it runs on.
 local end_everywhere = require("places")
 local spec = require("spec")
 local time = require("time")

@@ -55,7 +55,8 @@ end
 local HOW <const> = { "blocked", "idle", "sleeping", "in exec", "in select", "in pcall",
   "in a loop", "yielding", "in a loop of pcall", "in a pattern" }
 
--- A pattern holds its worker, and nobody takes over from one: with a single worker nothing else runs.
+-- A pattern holds its worker, and nobody takes over from one: with a single worker nothing else
+-- runs.
 local function hows(workers)
   return table.move(HOW, 1, workers > 1 and #HOW or #HOW - 1, 1, {})
 end

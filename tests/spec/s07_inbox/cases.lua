@@ -353,8 +353,9 @@ function cases.s7_6_unlisten_of_inbox_and_events()
   end
 end
 
--- No more than 1024 cancels may wait, and those that wait in a channel that is gone do not. How much
--- garbage there must be until it is collected is not said, so it is made until a cancel comes through.
+-- No more than 1024 cancels may wait, and those that wait in a channel that is gone do not. How
+-- much garbage there must be until it is collected is not said, so it is made until a cancel comes
+-- through.
 function cases.s7_6_a_channel_of_events_that_is_given_up()
   local events = process.events()
   for _ = 1, 1024 do assert(process.cancel(process.pid())) end

@@ -42,7 +42,8 @@ function cases.s8_1_code_between_two_yield_points_is_atomic()
   for _ = 1, 4 do done:receive() end
 end
 
--- Neither a change of process nor what wakes a sibling meanwhile, a message or a timer, gets between.
+-- Neither a change of process nor what wakes a sibling meanwhile, a message or a timer, comes
+-- between.
 function cases.s8_1_code_is_atomic_beside_busy_processes()
   local busy = {}
   for i = 1, 4 do busy[i] = spec.start_part("computes_for_ever") end

@@ -98,7 +98,8 @@ function subjects.is_denied_by_name()
 end
 
 function subjects.acts_by_name(pid)
-  for _, name in ipairs({ "monitor", "unmonitor", "monitor", "link", "unlink", "cancel", "send" }) do
+  local verbs = { "monitor", "unmonitor", "monitor", "link", "unlink", "cancel", "send" }
+  for _, name in ipairs(verbs) do
     equal(process[name]("desk", "1h"), true, name)
   end
   equal(spec.result(pid).error, nil)

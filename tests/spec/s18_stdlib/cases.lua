@@ -2,6 +2,7 @@
 -- language.lua, processes that compute in preemption.lua.
 local spec = require("spec")
 local equal = spec.equal
+local subject = spec.subject
 local host = spec.host
 
 local cases = {}
@@ -11,12 +12,6 @@ end
 
 local function bare(name)
   local value, err = process.exec("spec:bare", host, name)
-  equal(err, nil, name)
-  return value
-end
-
-local function subject(name, ...)
-  local value, err = process.exec("spec:subject", host, name, ...)
   equal(err, nil, name)
   return value
 end

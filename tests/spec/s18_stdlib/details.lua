@@ -2,15 +2,9 @@
 local spec = require("spec")
 local time = require("time")
 local equal, raises = spec.equal, spec.raises
-local host = spec.host
+local subject = spec.subject
 
 local cases = {}
-
-local function subject(name, ...)
-  local value, err = process.exec("spec:subject", host, name, ...)
-  equal(err, nil, name)
-  return value
-end
 
 function cases.s18_4_print_takes_anything()
   equal(select("#", print()), 0)
@@ -28,7 +22,8 @@ end
 
 function cases.s18_4_metatables_are_protected()
   assert(process.send(process.pid(), "t"))
-  local things = { "text", process.inbox():receive(), process.inbox(), process.events(), channel.new(), errors.new("x"),
+  local things = { "text", process.inbox():receive(), process.inbox(), process.events(),
+    channel.new(), errors.new("x"),
     time.now(), time.timer("1h"), time.ticker("1h"), channel.new():case_receive(),
     process.with_context({}) }
   for i, thing in ipairs(things) do

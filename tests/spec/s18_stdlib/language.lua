@@ -77,7 +77,8 @@ function cases.s18_4_patterns()
   assert(not pcall(string.gsub, "x", "x", "%2"))
 end
 
--- Texts inside Lua are those of stock Lua; where an error leaves it, what may have been meant is said.
+-- Texts inside Lua are those of stock Lua; where an error leaves it, what may have been meant is
+-- said, too.
 function cases.s18_4_what_may_have_been_meant()
   local _, inside = pcall(function() process.sned() end)
   assert(inside:find("^language.lua:%d+: attempt to call a nil value %(field 'sned'%)$"), inside)

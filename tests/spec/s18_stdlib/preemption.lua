@@ -2,15 +2,10 @@
 local spec = require("spec")
 local time = require("time")
 local equal = spec.equal
+local subject = spec.subject
 local host = spec.host
 
 local cases = {}
-
-local function subject(name, ...)
-  local value, err = process.exec("spec:subject", host, name, ...)
-  equal(err, nil, name)
-  return value
-end
 
 function cases.s18_6_endless_loops_do_not_delay_others()
   local loops = {}
