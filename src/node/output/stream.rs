@@ -73,13 +73,20 @@ pub(crate) struct Broken {
     pub(crate) reason: String,
 }
 
+/// What the writer took and has not written.
+#[derive(Default)]
+struct Taken {
+    bytes: usize,
+    lines: u64,
+    /// Bytes at its end that are the writer's own word about what was lost. Nobody misses them.
+    notice: usize,
+}
+
 #[derive(Default)]
 struct Queue {
     /// What the writer has not taken.
     bytes: Vec<u8>,
-    /// Bytes, and lines among them, that it took and has not written.
-    taken: usize,
-    taken_lines: u64,
+    taken: Taken,
     /// Bytes that were ever queued.
     queued: u64,
     /// Bytes and lines that were not written and never will be.
@@ -96,7 +103,7 @@ struct Queue {
 
 impl Queue {
     fn unwritten(&self) -> usize {
-        self.bytes.len() + self.taken
+        self.bytes.len() + self.taken.bytes
     }
 
     fn lose(&mut self, bytes: &[u8]) -> (u64, u64) {
@@ -104,6 +111,12 @@ impl Queue {
         self.lost_bytes += bytes.len() as u64;
         self.lost_lines += lines;
         (bytes.len() as u64, lines)
+    }
+
+    fn lose_taken(&mut self) {
+        let taken = std::mem::take(&mut self.taken);
+        self.lost_bytes += taken.bytes.saturating_sub(taken.notice) as u64;
+        self.lost_lines += taken.lines.saturating_sub(u64::from(taken.notice > 0));
     }
 
     /// Who has to be told after bytes were written or given up.
@@ -217,10 +230,9 @@ impl Stream {
             let bytes = std::mem::take(&mut queue.bytes);
             queue.lose(&bytes);
             self.shared.changed.notify_all();
-            let is_stuck = queue.taken > 0;
+            let is_stuck = queue.taken.bytes > 0;
             // The writer counts what it has left only if it ever goes on.
-            queue.lost_bytes += std::mem::take(&mut queue.taken) as u64;
-            queue.lost_lines += std::mem::take(&mut queue.taken_lines);
+            queue.lose_taken();
             is_stuck
         };
         if let Some(writer) = lock(&self.writer).take()
@@ -246,8 +258,9 @@ impl<R: Fn(Report<'_>) -> Vec<u8>> Writer<R> {
             if lost != (0, 0) {
                 let notice = (self.report)(Report::Lost { bytes: lost.0, lines: lost.1 });
                 let mut queue = lock(&self.shared.queue);
-                queue.taken += notice.len();
-                queue.taken_lines += lines_in(&notice);
+                queue.taken.bytes += notice.len();
+                queue.taken.lines += lines_in(&notice);
+                queue.taken.notice = notice.len();
                 queue.queued += notice.len() as u64;
                 bytes.extend_from_slice(&notice);
             }
@@ -272,8 +285,7 @@ impl<R: Fn(Report<'_>) -> Vec<u8>> Writer<R> {
             queue = changed.wait(queue).unwrap_or_else(|poison| poison.into_inner());
         }
         let bytes = std::mem::take(&mut queue.bytes);
-        queue.taken = bytes.len();
-        queue.taken_lines = lines_in(&bytes);
+        queue.taken = Taken { bytes: bytes.len(), lines: lines_in(&bytes), notice: 0 };
         Some((bytes, std::mem::take(&mut queue.untold)))
     }
 
@@ -295,7 +307,7 @@ impl<R: Fn(Report<'_>) -> Vec<u8>> Writer<R> {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(RETRY),
                 Err(error) => {
-                    self.give_up(bytes, &error);
+                    self.give_up(&error);
                     return;
                 }
             }
@@ -309,22 +321,21 @@ impl<R: Fn(Report<'_>) -> Vec<u8>> Writer<R> {
             if queue.is_closed {
                 return false;
             }
-            queue.taken -= bytes.len();
-            queue.taken_lines -= lines_in(bytes);
+            queue.taken.bytes -= bytes.len();
+            queue.taken.lines -= lines_in(bytes);
             queue.ready()
         };
         self.tell_all(ready);
         true
     }
 
-    fn give_up(&self, bytes: &[u8], error: &io::Error) {
+    fn give_up(&self, error: &io::Error) {
         let is_first = {
             let mut queue = lock(&self.shared.queue);
             if queue.is_closed {
                 return;
             }
-            (queue.taken, queue.taken_lines) = (0, 0);
-            queue.lose(bytes);
+            queue.lose_taken();
             let is_first = queue.broken.is_none();
             if is_first {
                 queue.broken = Some(Broken { kind: error.kind(), reason: error.to_string() });

@@ -18,6 +18,8 @@ struct Gate(Arc<Mutex<Gated>>);
 #[derive(Default)]
 struct Gated {
     is_open: bool,
+    /// How often the writer came.
+    visits: u32,
     fails: Option<io::ErrorKind>,
     written: Vec<u8>,
 }
@@ -35,6 +37,7 @@ impl Gate {
 impl Write for Gate {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut gated = lock(&self.0);
+        gated.visits += 1;
         if let Some(kind) = gated.fails {
             return Err(kind.into());
         }
@@ -67,13 +70,19 @@ fn asker(uniq: u64) -> Asker {
 }
 
 fn log_stream(gate: &Gate) -> (Stream, Told) {
-    let (stream, (tell, told)) = (Stream::new(), teller());
+    let stream = Stream::new();
+    let told = start(&stream, gate);
+    (stream, told)
+}
+
+fn start(stream: &Stream, gate: &Gate) -> Told {
+    let (tell, told) = teller();
     let report = |report: Report<'_>| match report {
         Report::Lost { lines, .. } => lost_lines(LogFormat::Text, lines),
         Report::Failed(_) => Vec::new(),
     };
     stream.start("test", Box::new(gate.clone()) as Sink, tell, report).expect("a thread");
-    (stream, told)
+    told
 }
 
 fn until(holds: impl Fn() -> bool) {
@@ -119,6 +128,24 @@ fn what_cannot_wait_has_a_second_limit() {
     assert_eq!(stream.lost_bytes(), 1 << 20, "the third");
     stream.close();
     assert_eq!(stream.lost_bytes(), 3 << 20, "none of it was ever written");
+}
+
+#[test]
+fn the_word_about_a_loss_is_nobodys_loss() {
+    for fails in [None, Some(io::ErrorKind::StorageFull)] {
+        let gate = Gate::default();
+        lock(&gate.0).fails = fails;
+        let stream = Stream::new();
+        let lines = b"x\n".repeat(1 << 19);
+        for _ in 0..2 {
+            let _ = stream.push(&lines, IfFull::Lose);
+        }
+        start(&stream, &gate);
+        // The first is taken, with the word about the second behind it.
+        until(|| lock(&gate.0).visits > 0);
+        stream.close();
+        assert_eq!((stream.lost_lines(), stream.lost_bytes()), (2 << 19, 2 << 20), "{fails:?}");
+    }
 }
 
 #[test]
