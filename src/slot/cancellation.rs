@@ -1,9 +1,9 @@
-//! Cancelling: a CANCEL event, and a deadline after which the process is terminated.
+//! Cancelling: a CANCEL event, and a deadline at which the process is terminated.
 //!
-//! The deadline lies in the slot. A waiting process has it among its worker's timers
-//! (`Process::rest`), a running one is watched by the monitor thread, one in a run queue looks when
-//! its turn comes. So a deadline costs nothing while nobody cancels, and no entry outlives its
-//! process.
+//! The slot holds the deadline. A waiting process has it among its worker's timers
+//! (`Process::rest`), the monitor thread checks running processes, and a queued process checks it
+//! when its turn comes. So a deadline costs nothing while nobody cancels, and leaves no entry
+//! behind when its process ends.
 
 use super::Slot;
 use super::relations::with_living;
@@ -13,11 +13,11 @@ use crate::message::{Content, Message};
 use crate::pid;
 use crate::vm::lua::control::KILL_TERMINATED;
 
-/// CANCEL events that may wait unread in one process; later ones only set the deadline.
+/// The most CANCEL events that may be unread in one process; further cancels only set the deadline.
 pub(crate) const UNREAD_CANCELS_MAX: u32 = 1024;
 
-/// Cancels `target`: queues `event` and sets the deadline `due`, if there is one. `None` if the
-/// process is gone; else the slot's index is to be scheduled as the answer says.
+/// Cancels `target`: queues `event` and sets the deadline `due`, if given. `None` if the process is
+/// gone; otherwise the caller must follow the returned notification.
 pub(crate) fn cancel(
     slots: &ProcessTable,
     target: u64,
@@ -34,22 +34,23 @@ pub(crate) fn cancel(
                 return notify;
             }
         }
-        // The process must put a new deadline among its timers.
+        // Notified all the same: the process must put the new deadline among its timers.
         slot.state.notify(pid::generation_of(target))
     })
 }
 
-/// Notes that Lua took a CANCEL.
+/// Records that the Lua code received a CANCEL.
 pub(crate) fn taken(slots: &ProcessTable, uniq: u64) {
     with_living(slots, uniq, |_, own| own.unread_cancels = own.unread_cancels.saturating_sub(1));
 }
 
-/// Orders the end of the process in a slot if its deadline has passed; `None` if it has not.
+/// Kills the process in a slot if its deadline has passed; `None` if it has not.
 pub(crate) fn enforce(slot: &Slot, now: u64) -> Option<Notify> {
     if slot.deadline() > now {
         return None;
     }
-    // Under the lock: the deadline may be that of an earlier tenant.
+    // Checked again under the lock: the deadline read above may belong to an earlier process of
+    // this slot.
     let relations = slot.relations();
     let is_due = relations.alive && slot.deadline() <= now;
     is_due.then(|| slot.request_kill(slot.uniq(), KILL_TERMINATED))

@@ -1,15 +1,15 @@
-//! The end of a process as the others see it, step by step (each visible only after the one before):
+//! The end of a process as other threads see it. Each step is visible only after the one before:
 //!
-//! 1. The state word says *exiting* and both lanes of the mailbox close: it resolves no more, pushes
-//!    fail.
-//! 2. Under the slot's lock it is not alive any more, and its lists are taken: who monitors, links or
-//!    registers from now on is told that it is gone. (Its own monitors on others were removed before.)
+//! 1. The state word says *exiting* and both lanes of the mailbox are closed: the PID no longer
+//!    resolves, and pushes fail.
+//! 2. Under the slot's lock the process is marked as not alive and its lists are taken: a process
+//!    that monitors, links or registers from now on is told that it is gone. (Its own monitors on
+//!    others were removed before.)
 //! 3. Its names are free.
 //! 4. Every watcher is told, then every linked process.
-//! 5. The generation moves on and the slot is free.
+//! 5. The generation is incremented and the slot is free.
 //!
-//! `process/death.rs` takes these steps for a process; `process/loom_death.rs` takes the same for
-//! models.
+//! `process/death.rs` takes these steps for a real process, `process/loom_death.rs` for the models.
 
 use super::Slot;
 use super::links::{self, Told};
@@ -21,20 +21,20 @@ use crate::message::exit::{Outcome, SharedOutcome, Watcher};
 use crate::message::{Answer, Content};
 use crate::pid::{ProcessId, slot_of};
 
-/// What is around the slots, and has to be asked for when others are told of an end.
+/// What the steps need beside the slots. The node implements it, and so do the models.
 pub(crate) trait Surroundings {
     fn slots(&self) -> &ProcessTable;
 
-    /// Delivers an event or an answer; false if the process is gone.
+    /// Delivers an event or an answer; false if the receiver is gone.
     fn deliver_event(&self, uniq: u64, content: Content) -> bool;
 
-    /// Tells a thread outside that holds a ticket; false if it gave that up.
+    /// Tells the outside thread that holds `ticket`; false if the thread gave up waiting.
     fn tell_outside(&self, ticket: u64, outcome: SharedOutcome) -> bool;
 
     /// Does what a notification asks for.
     fn follow(&self, slot: u32, notify: Notify);
 
-    /// As [`Surroundings::follow`], after a kill was ordered.
+    /// Like [`Surroundings::follow`], after a kill was ordered.
     fn follow_kill(&self, slot: u32, notify: Notify);
 }
 
@@ -42,20 +42,21 @@ pub(crate) trait Surroundings {
 #[derive(Clone)]
 pub(crate) struct Ended {
     pub(crate) process: ProcessId,
-    /// When, in seconds of unix time.
+    /// Time of the end, in seconds of Unix time.
     pub(crate) at: i64,
     pub(crate) outcome: SharedOutcome,
 }
 
-/// Steps 1 to 3, by the thread that holds the state. `drop_process` gets how many messages nobody has
-/// looked at; it removes the process's own monitors and drops the process.
+/// Takes steps 1 to 3 on the thread that holds the state. `drop_process` is called with the number
+/// of messages that the process never looked at; it removes the process's own monitors and drops
+/// the process.
 pub(crate) fn retire(names: &Names, slot: &Slot, drop_process: impl FnOnce(usize)) -> Relations {
     let uniq = slot.uniq();
     drop_process(slot.stop_resolving());
     relations::retire(names, slot, uniq)
 }
 
-/// Step 4; true if somebody was there to hear it.
+/// Takes step 4. True if at least one receiver was told.
 pub(crate) fn tell_all(around: &impl Surroundings, relations: &Relations, ended: &Ended) -> bool {
     let mut is_heard = false;
     for watcher in &relations.watchers {
@@ -67,7 +68,7 @@ pub(crate) fn tell_all(around: &impl Surroundings, relations: &Relations, ended:
     is_heard
 }
 
-/// Step 5. The caller gives the slot back to the table.
+/// Takes step 5. The caller then returns the slot to the table.
 pub(crate) fn free(slot: &Slot) {
     slot.state.transition_to_free();
 }
@@ -84,7 +85,7 @@ fn tell_watcher(around: &impl Surroundings, watcher: Watcher, ended: &Ended) -> 
     }
 }
 
-/// Tells a linked process; false unless it gets an event.
+/// Tells a linked process; false unless the process gets an event.
 fn tell_peer(around: &impl Surroundings, peer: u64, ended: &Ended) -> bool {
     let Ended { process: from, at, outcome } = ended.clone();
     if matches!(*outcome, Outcome::Value(_)) {

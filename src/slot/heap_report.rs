@@ -1,21 +1,21 @@
-//! What senders know of the memory of a process on a host with a memory limit.
+//! What senders know about the memory of a process on a host with a memory limit.
 //!
-//! The process publishes what its VM holds at the end of each step, garbage included. A sender that
-//! finds no room asks it to collect, once, if a collection may free something: it sets [`ASKED`] and
-//! notifies the process (`state.rs`). The process swaps its report in before it moves its state to
-//! waiting. So either the swap shows the request, or the notification comes after it: that of a
-//! process that still runs makes the move fail, that of one that waits schedules it; in both cases
-//! another end of a step follows.
+//! At the end of each step the process publishes what its VM holds, garbage included. A sender that
+//! finds no room asks the process once to collect, if a collection may free something: it sets
+//! [`ASKED`] and notifies the process (`state.rs`). The process swaps its report in before it moves
+//! its state to waiting. So either the swap sees the request, or the notification comes after the
+//! swap: it then makes the move fail if the process still runs, or schedules the process if it
+//! waits. In each case another end of a step follows.
 
 use crate::sync::{AtomicUsize, Ordering};
 
-/// Somebody has no room for a message.
+/// A sender has no room for a message.
 const ASKED: usize = 1;
-/// There may be garbage that is worth a collection.
+/// The VM may hold garbage that is worth a collection.
 const UNTIDY: usize = 2;
 const BITS: usize = ASKED | UNTIDY;
 
-/// Bytes, rounded to what the bits leave.
+/// Bytes in use, rounded down to leave room for the flags.
 pub(super) struct HeapReport(AtomicUsize);
 
 impl HeapReport {
@@ -24,7 +24,7 @@ impl HeapReport {
     }
 
     pub(super) fn clear(&self) {
-        // Relaxed, as all here: `State` transitions order it where that matters.
+        // Relaxed, as all accesses here: `State` transitions order them where order matters.
         self.0.store(0, Ordering::Relaxed);
     }
 
@@ -32,8 +32,8 @@ impl HeapReport {
         self.0.load(Ordering::Relaxed) & !BITS
     }
 
-    /// By a sender: asks for a collection; false if that makes no sense or was done already. After
-    /// a true the process has to be notified.
+    /// Called by a sender: asks for a collection. False if none would help or one was asked for
+    /// already. After true, the caller must notify the process.
     #[must_use]
     pub(super) fn ask(&self) -> bool {
         if self.0.load(Ordering::Relaxed) & BITS != UNTIDY {
@@ -42,7 +42,7 @@ impl HeapReport {
         self.0.fetch_or(ASKED, Ordering::Relaxed) & ASKED == 0
     }
 
-    /// By the process, at the end of a step; true if somebody asked since the last report.
+    /// Called for the process at the end of a step. True if a sender asked since the last report.
     #[must_use]
     pub(super) fn publish(&self, used: usize, is_untidy: bool) -> bool {
         let report = used & !BITS | if is_untidy { UNTIDY } else { 0 };

@@ -1,18 +1,19 @@
-//! Links: one symmetric relation, an entry in each of the two processes' `links`.
+//! Links: a symmetric relation, stored as an entry in each of the two processes' `links`.
 //!
-//! Both entries are made and removed under both slots' locks, taken in the order of the slots, so
-//! a link is there on both sides or on none:
+//! Both entries are added and removed under the locks of both slots, taken in the order of the
+//! slots' indices. So a link exists on both sides or on neither:
 //!
-//! - **L1** `link` finds both alive and adds both entries, or adds none.
-//! - **L2** A process that ends takes its own list with `relations::retire`; from then on it is
-//!   not alive, and nobody links with it any more. Each peer is then told under its own lock
-//!   alone, if its entry is still there.
-//! - **L3** Whoever removes the peer's entry decides: `unlink` (nothing happens to it) or the end
-//!   of the process (`fail`, one LINK_DOWN or kill; `vanish`, nothing). A LINK_DOWN that was queued
-//!   before `unlink` is dropped by the receiver itself, `Subscriptions::drop_link_downs`.
+//! - **L1** `link` finds both processes alive and adds both entries, or adds none.
+//! - **L2** A process that ends takes its own list with `relations::retire`. From then on it is not
+//!   alive, and no process can link with it. Each peer is then told under its own lock alone, if
+//!   its entry is still there.
+//! - **L3** The thread that removes the peer's entry decides the outcome: `unlink` (nothing happens
+//!   to the peer), or the end of the process (`fail`: one LINK_DOWN or a kill; `vanish`: nothing).
+//!   If a LINK_DOWN was queued before `unlink`, the receiver drops it
+//!   (`Subscriptions::drop_link_downs`).
 //!
-//! Whether a failing link kills is read under the same lock as the entry: the option counts at the
-//! moment the event reaches the process.
+//! Whether a failing link kills the peer is read under the same lock as the entry: the option
+//! `trap_links` counts as it is when the end of the process reaches the peer.
 
 use super::relations::{lock_living, with_living};
 use super::state::Notify;
@@ -25,21 +26,21 @@ use crate::vm::lua::control::KILL_LINKED;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Gone;
 
-/// What a failing link did to the peer, and so what is left to do.
+/// What a failing link did to the peer, and what the caller must do next.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
-    /// The link was gone, or the peer is.
+    /// The link was removed before, or the peer is gone.
     Nothing,
     /// A LINK_DOWN was queued.
     Event(Notify),
-    /// The peer has to end.
+    /// The peer must end.
     Killed(Notify),
 }
 
-/// Links two processes; linking them again changes nothing (L1).
+/// Links two processes. Linking them again changes nothing (L1).
 pub(crate) fn link(slots: &ProcessTable, a: u64, b: u64) -> Result<(), Gone> {
-    // Of two generations of one slot at most one lives.
+    // Of two generations of one slot, at most one is alive.
     if slot_of(a) == slot_of(b) {
         return Err(Gone);
     }
@@ -51,7 +52,7 @@ pub(crate) fn link(slots: &ProcessTable, a: u64, b: u64) -> Result<(), Gone> {
     Ok(())
 }
 
-/// Removes the link of two processes, if there is one, on both sides (L3).
+/// Removes the link of two processes on both sides, if there is one (L3).
 pub(crate) fn unlink(slots: &ProcessTable, a: u64, b: u64) {
     if slot_of(a) == slot_of(b) {
         vanish(slots, a, b);
@@ -69,12 +70,12 @@ pub(crate) fn unlink(slots: &ProcessTable, a: u64, b: u64) {
     }
 }
 
-/// Removes the entry of `peer` for a process that ended normally.
+/// Removes the entry in `peer` for a process that ended normally.
 pub(crate) fn vanish(slots: &ProcessTable, peer: u64, ended: u64) {
     with_living(slots, peer, |_, own| own.links.remove(&ended));
 }
 
-/// Tells `peer` that a linked process failed: an event if it traps links, else its end.
+/// Tells `peer` that a linked process failed: with an event if it traps links, otherwise by a kill.
 pub(crate) fn fail(slots: &ProcessTable, peer: u64, ended: u64, content: Content) -> Told {
     let told = with_living(slots, peer, |slot, own| {
         if !own.links.remove(&ended) {

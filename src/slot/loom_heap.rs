@@ -1,5 +1,5 @@
-//! A model of a sender that asks for a collection while the process ends a step. Seen to fail where the
-//! report is a load and a store instead of a swap.
+//! A model of a sender that asks for a collection while the process ends a step. Seen to fail when
+//! the report is a load and a store instead of a swap.
 
 use loom::thread;
 
@@ -7,7 +7,7 @@ use super::heap_report::HeapReport;
 use super::state::{Notify, Rest, State};
 use crate::sync::Arc;
 
-/// The end of a step as in `process/timeslice.rs`; returns how often it collected.
+/// Ends a step as `process/timeslice.rs` does. Returns how often the process collected.
 fn rest(heap: &HeapReport, state: &State, used: &mut usize) -> usize {
     let mut collections = 0;
     loop {

@@ -1,13 +1,14 @@
-//! Models of the mailbox with the state word: what senders and the receiver do to each other.
+//! Models of the mailbox together with the state word: how senders and the receiver interact.
 //!
-//! Whoever is told to schedule runs the receiver itself, on its own thread: the run queue is not
-//! the subject here. What the receiver holds is a loom cell, so a model also fails when two
-//! threads run the receiver at once.
+//! A thread that is told to schedule runs the receiver itself: the run queue is not the subject
+//! here. The receiver's messages are in a loom cell, so a model also fails when two threads run the
+//! receiver at once.
 //!
-//! Seen to fail: where `Slot::hand_over` does not look into the mailbox, where a stray does not wake the
-//! next tenant (`notify_after_push`), and where a worker lets its process wait though it was notified
-//! (`State::transition_to_waiting`). Loom does not see what is read of a message: that `Lane::take`
-//! acquires is watched by Miri, in the tests of `message/mailbox.rs`.
+//! Seen to fail when `Slot::hand_over` does not check whether the mailbox is empty, when a stray
+//! message does not wake the slot's next process (`notify_after_push`), and when a worker lets its
+//! process wait despite a notification (`State::transition_to_waiting`). Loom does not check reads
+//! of a message's content: Miri checks the Acquire in `Lane::take`, in the tests of
+//! `message/mailbox.rs`.
 
 #![allow(unsafe_code)]
 
@@ -35,7 +36,7 @@ struct Receiver {
     taken: UnsafeCell<Vec<u64>>,
 }
 
-// SAFETY: the one field that is not Send, `taken`, owns plain numbers.
+// SAFETY: the only field that is not Send, `taken`, owns plain numbers.
 unsafe impl Send for Receiver {}
 // SAFETY: only the thread that holds the state of the slot uses `taken`; loom fails when two do.
 unsafe impl Sync for Receiver {}
@@ -53,7 +54,7 @@ fn token(message: &Message) -> u64 {
 }
 
 impl Receiver {
-    /// A receiver that runs.
+    /// A receiver whose state is running.
     fn new() -> Self {
         let slots = ProcessTable::new();
         let slot = slots.claim().expect("a fresh table has room");
@@ -66,14 +67,14 @@ impl Receiver {
         self.slots.slot(self.uniq).expect("the slot was claimed")
     }
 
-    /// Takes everything until the process may wait; by the thread that holds the state.
+    /// Takes all messages until the process may wait. Called by the thread that holds the state.
     fn run(&self) {
         loop {
             let Taken { mut events, mut users } = self.slot().mailbox.take();
             self.taken.with_mut(|taken| {
-                // SAFETY: this thread holds the slot: the model's first claimed it, others come
-                // from `run_if`, which moves the state to running. The reference ends with the
-                // closure.
+                // SAFETY: this thread holds the slot: the model's first thread claimed it, the
+                // others come from `run_if`, which moves the state to running. The reference ends
+                // with the closure.
                 let taken = unsafe { &mut *taken };
                 while let Some(message) = users.pop().or_else(|| events.pop()) {
                     taken.push(token(&message));
@@ -97,7 +98,7 @@ impl Receiver {
         self.run_if(notify == Notify::Schedule);
     }
 
-    /// As `Node::send` does it: past the mailbox if that is possible.
+    /// Sends as `Node::send` does: without the mailbox if that is possible.
     fn hand_over(&self, token: u64) {
         let slot = self.slot();
         let accept = |_: &Slot, token| {
@@ -123,7 +124,7 @@ impl Receiver {
         self.run_if(notify == Notify::Schedule);
     }
 
-    /// It has 11, behind that 12, and 21 from another sender; nothing twice.
+    /// Asserts that 11 arrived before 12, that 21 arrived too, and nothing twice.
     fn assert_all_taken_in_order(&self) {
         let mut taken = self.taken();
         let place = |token| taken.iter().position(|other| *other == token);
@@ -152,13 +153,13 @@ fn loom_two_senders_on_both_lanes_lose_nothing_and_keep_their_order() {
         receiver.run();
         first.join().unwrap();
         second.join().unwrap();
-        // Nobody runs it now, so a message that is missing has lost its wake-up.
+        // No thread runs the receiver any more, so a missing message means a lost notification.
         receiver.assert_all_taken_in_order();
     });
 }
 
-/// A message past the mailbox must not overtake one of its sender that lies there behind another's
-/// whose wake-up is still to come.
+/// A message that is handed over must not overtake an earlier message of the same sender, which
+/// lies in the mailbox behind another sender's whose notification is still to come.
 #[test]
 fn loom_messages_handed_over_keep_their_order() {
     model(|| {
@@ -192,7 +193,7 @@ fn loom_an_event_never_overtakes_its_senders_message() {
     });
 }
 
-/// M2 by the lanes alone, without what the state word orders besides.
+/// M2 with the lanes alone, without the order that the state word adds.
 #[test]
 fn loom_whoever_sees_an_event_sees_what_was_sent_before() {
     model(|| {
@@ -230,8 +231,8 @@ fn loom_a_push_against_close_comes_back_or_is_taken() {
     });
 }
 
-/// A process may take a message and end before its sender gets to notify it. A message that its
-/// sender was not refused is read, or counted.
+/// A process may take a message and end before the sender notifies it. A message that was not
+/// refused is read or counted.
 #[test]
 fn loom_a_message_is_taken_or_refused_and_never_both() {
     model(|| {
@@ -247,14 +248,15 @@ fn loom_a_message_is_taken_or_refused_and_never_both() {
     });
 }
 
-/// M3: a stray that is the first of its batch must not swallow the wake-up of those behind it.
+/// M3: a stray that is the first of its batch must not swallow the notification for the messages
+/// behind it.
 #[test]
 fn loom_a_stray_wakes_the_next_tenant() {
     model(|| {
         let receiver = Arc::new(Receiver::new());
         let other = receiver.clone();
         let stale = thread::spawn(move || match other.slot().push(message(other.uniq, 1)) {
-            // The old tenant never waits: whoever is to be woken is the new one.
+            // The old process never waits, so the notification is for the new one.
             Ok(notify) => other.run_if(notify == Notify::Schedule),
             Err(Undelivered) => {}
         });

@@ -1,4 +1,5 @@
-//! A model of a name that changes hands. Seen to fail where a change does not count the version.
+//! A model of a name that changes its owner. Seen to fail when a change does not increment the
+//! version.
 
 use std::sync::Arc;
 
@@ -15,8 +16,8 @@ struct Shared {
     names: Names,
 }
 
-/// What was found under a name is what it stands for as long as the version is the same: also for who
-/// has heard, past the table, that it changed.
+/// A cached lookup is valid while the version is unchanged, also for a thread that learns of a
+/// change by another way than the table.
 #[test]
 fn loom_a_name_stands_for_the_same_at_the_same_version() {
     model(|| {

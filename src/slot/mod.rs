@@ -1,8 +1,9 @@
-//! Slots: where processes live, and how a PID finds one without a lock.
+//! Slots: one fixed place per process, found from a PID without a lock.
 //!
-//! A slot is reused, oldest free first of those that a worker keeps, and never given back while the
-//! runtime lives, so a resolved slot may be touched at any time; the generation in its state word
-//! tells whether the process is still the one that was meant.
+//! The table never frees a slot while the runtime lives, so a reference to a slot stays valid. A
+//! slot is reused for later processes; the generation in its state word tells whether the slot
+//! still holds the process that a PID names. Each worker keeps some free slots and reuses the
+//! oldest of them first.
 
 pub(crate) mod cancellation;
 pub(crate) mod ending;
@@ -37,36 +38,39 @@ use relations::Relations;
 use state::{Notify, State};
 use tenant::{Tenant, TenantCell};
 
-/// Cache lines that a resume touches: of the main state of its VM with the stack, which a VM allocates
-/// next.
+/// Cache lines to prefetch from the main `lua_State`: a resume touches it and the stack, which the
+/// VM allocates right after it.
 const STATE_LINES: usize = 8;
-/// On both sides of where the memory of its VM was fresh when it was made: for a copy, in front of it
-/// lies what its chunk made last, mostly its main, behind it the frames of the calls that main makes.
+/// Cache lines to prefetch on each side of the address where the VM's memory was still unused when
+/// it was built. In a copied VM, the objects that its chunk created last (mostly `main`) lie before
+/// that address; the call frames of `main` lie behind it.
 const FRONTIER_LINES: usize = 3;
-/// Of a process.
+/// Cache lines to prefetch from the start of a `Process`.
 const PROCESS_LINES: usize = 6;
 
-/// One place for a process. Aligned so that neighbours share no cache line. What a message touches
-/// is the first pair of lines: senders write the first all the time, while the receiver reads the
-/// second at every call of the API, so the two must not be one.
+/// One place for a process, aligned so that two slots share no cache line. Delivering a message
+/// touches the first two lines: senders write the first all the time, and the receiver reads the
+/// second at every API call, so the fields are split between the two.
 #[repr(C, align(128))]
 pub(crate) struct Slot {
-    // Senders write this.
+    // Written by senders.
     pub(crate) mailbox: Mailbox,
-    // Whoever wakes the process, and its worker.
+    // Written by any thread that wakes the process, and by its worker.
     pub(crate) state: State,
-    /// Why the process must end, for its worker to notice; see `vm/lua/control.rs`.
+    /// Why the process must end. Its worker acts on it at the next safe point; see
+    /// `vm/lua/control.rs`.
     kill: AtomicU32,
-    // The worker writes this, others read.
+    // Written by the worker, read by any thread.
     host: AtomicU32,
-    /// When its time is over; `u64::MAX` for never.
+    /// When the process must have ended, in nanoseconds of the runtime's clock; `u64::MAX` for
+    /// never.
     deadline: AtomicU64,
-    /// Only the thread that holds the state writes it and follows it; for others it is a hint of what
-    /// to prefetch, as are the next three.
+    /// What occupies the slot. Only the thread that holds the state may write or follow it. For
+    /// other threads this and the next three fields are hints of what to prefetch.
     tenant: TenantCell,
-    /// The control block of its VM.
+    /// Address of the VM's control block.
     control: AtomicPtr<u8>,
-    /// Distances from there.
+    /// Distances from the control block, in bytes.
     main_state: AtomicU32,
     frontier: AtomicU32,
     /// Lua memory at the end of the last step, on hosts with a memory limit.
@@ -78,22 +82,23 @@ pub(crate) struct Slot {
 #[cfg(not(loom))]
 const _: () = assert!(std::mem::offset_of!(Slot, relations) <= 128);
 
-/// Why a message was not delivered: the process is gone.
+/// The message was not delivered because the process is gone.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Undelivered;
 
-/// What became of a message that was to be handed over.
+/// Result of [`Slot::hand_over`].
 #[must_use]
 pub(crate) enum HandOver<M> {
-    /// The process did not wait.
+    /// The process was not waiting; the message is returned.
     Awake(M),
-    /// It waited and is to be scheduled; it has the message.
+    /// The process was waiting and has the message. The caller must schedule it.
     Accepted,
-    /// It waited and is to be scheduled; the message has to be delivered as any other.
+    /// The process was waiting but cannot take the message directly. The caller must deliver the
+    /// message through the mailbox and schedule the process.
     Refused(M),
 }
 
-/// Why a mailbox takes no more.
+/// Why a mailbox has no room for a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoRoom {
     Mailbox,
@@ -101,7 +106,7 @@ pub(crate) enum NoRoom {
 }
 
 impl NoRoom {
-    /// What a sender is told.
+    /// The text of the error that the sender gets.
     pub(crate) fn text(self) -> &'static str {
         match self {
             NoRoom::Mailbox => "mailbox full",
@@ -150,7 +155,7 @@ impl Slot {
         lock(&self.relations)
     }
 
-    /// Makes a claimed slot ready for a process of `host`; its state becomes running.
+    /// Prepares a claimed slot for a process of `host`. Its state becomes running.
     pub(crate) fn occupy(&self, host: u32) {
         self.host.store(host, Ordering::Relaxed);
         self.kill.store(KILL_NONE, Ordering::Relaxed);
@@ -161,8 +166,9 @@ impl Slot {
         self.state.transition_to_claimed();
     }
 
-    /// Ends what `occupy` began: the process resolves no more, and pushes fail from now on. By
-    /// the thread that holds the state. Returns how many messages nobody has looked at.
+    /// Reverses `occupy`: the PID no longer resolves, and every later push fails. Called by the
+    /// thread that holds the state. Returns the number of messages that the process never looked
+    /// at.
     #[must_use]
     pub(crate) fn stop_resolving(&self) -> usize {
         self.state.transition_to_exiting();
@@ -170,13 +176,14 @@ impl Slot {
         self.mailbox.user.close().len()
     }
 
-    /// Who has the slot. Only for the thread that moved the state to running or exiting.
+    /// Returns what occupies the slot. Only for the thread that moved the state to running or
+    /// exiting.
     pub(crate) fn tenant(&self) -> Tenant {
         self.tenant.get()
     }
 
-    /// Changes who has the slot; only for the thread that holds the state. What had it before is the
-    /// caller's.
+    /// Sets what occupies the slot. Only for the thread that holds the state; the caller owns the
+    /// previous occupant.
     pub(crate) fn set_tenant(&self, tenant: Tenant) {
         if tenant == Tenant::Nobody {
             self.control.store(ptr::null_mut(), Ordering::Relaxed);
@@ -184,10 +191,11 @@ impl Slot {
         self.tenant.set(tenant);
     }
 
-    /// Notes where the VM of the process lies; only for the thread that holds the state.
+    /// Records where the process's VM lies in memory. Only for the thread that holds the state.
     pub(crate) fn set_vm(&self, vm: &Vm) {
         let control: *const u8 = ptr::from_ref(vm.control()).cast();
-        // They lie in one block, but for a VM whose code did not fit in: a useless hint then.
+        // Control block, main state and frontier lie in one block, unless the VM's code did not fit
+        // in it; the distance is then a useless hint.
         let distance = |address: *const u8| {
             u32::try_from(address.addr().wrapping_sub(control.addr())).unwrap_or_default()
         };
@@ -196,15 +204,15 @@ impl Slot {
         self.frontier.store(distance(vm.control().frontier()), Ordering::Relaxed);
     }
 
-    /// Has what the process needs first brought into the cache, for when it runs next. Not more: a
-    /// core asks for some twenty lines at once, further ones make it wait.
+    /// Prefetches the memory that the process touches first when it runs next. No more than that: a
+    /// core has some twenty cache misses in flight at once, and further ones make it wait.
     #[inline]
     pub(crate) fn prefetch(&self) {
         self.prefetch_with(0, PROCESS_LINES);
     }
 
-    /// As [`Slot::prefetch`], for a sender that has just touched the first `touched` bytes of the
-    /// process.
+    /// Like [`Slot::prefetch`], but skips the first `touched` bytes of the process, which the
+    /// sender has just touched.
     #[inline]
     pub(crate) fn prefetch_behind(&self, touched: usize) {
         let skipped = touched / LINE;
@@ -225,9 +233,9 @@ impl Slot {
         prefetch(self.tenant.address().wrapping_add(skipped * LINE), process_lines);
     }
 
-    /// Reserves room for so many messages of so many bytes in all, or for none; on hosts with a
+    /// Reserves room for `count` messages of `bytes` in all, or for none of them. On hosts with a
     /// memory limit the bytes count against the receiver.
-    // In the middle of `send` a call of its own took nine instructions more.
+    // Inlined because a call in the middle of `send` cost nine instructions more.
     #[inline(always)]
     pub(crate) fn reserve(
         &self,
@@ -236,7 +244,8 @@ impl Slot {
         limits: &Limits,
     ) -> Result<Places<'_>, NoRoom> {
         let bytes = if limits.memory_bytes > 0 { bytes } else { 0 };
-        // How much Lua held at the end of the receiver's last step: a bound and no more.
+        // `heap.used()` is the size at the end of the receiver's last step, so the limit is
+        // approximate.
         if bytes > 0 && !self.mailbox.reserve_bytes(bytes, self.heap.used(), limits.memory_bytes) {
             return Err(NoRoom::Memory);
         }
@@ -251,9 +260,9 @@ impl Slot {
         }
     }
 
-    /// Takes the process out of its wait to hand it a message past the mailbox, unless others have
-    /// something there: it would overtake them. `accept` has the process to itself. The caller has to
-    /// schedule the process if it waited.
+    /// Takes the process out of its wait and passes it a message without going through the mailbox,
+    /// unless the mailbox holds other messages: this one would overtake them. `accept` has
+    /// exclusive access to the process. If the process was waiting, the caller must schedule it.
     #[inline(always)]
     pub(crate) fn hand_over<M>(
         &self,
@@ -273,7 +282,8 @@ impl Slot {
         }
     }
 
-    /// Asks a process that has no memory for a message to collect its garbage, if that may help.
+    /// Asks a process that has no memory left for a message to collect its garbage, if a collection
+    /// may help.
     pub(crate) fn ask_to_collect(&self, uniq: u64) -> Notify {
         if !self.heap.ask() {
             return Notify::Nothing;
@@ -281,13 +291,13 @@ impl Slot {
         self.state.notify(pid::generation_of(uniq))
     }
 
-    /// Pushes a user message whose place was reserved and tells whether to schedule; see
-    /// [`Places::push`].
+    /// Pushes a user message into a reserved place. The result says whether to schedule the
+    /// process; see [`Places::push`].
     pub(crate) fn push(&self, message: Box<Message>) -> Result<Notify, Undelivered> {
         self.push_to(&self.mailbox.user, message)
     }
 
-    /// Pushes an event; events are never refused by a living process.
+    /// Pushes an event. A living process never refuses events.
     pub(crate) fn push_event(&self, message: Box<Message>) -> Result<Notify, Undelivered> {
         self.push_to(&self.mailbox.events, message)
     }
@@ -302,9 +312,10 @@ impl Slot {
         }
     }
 
-    /// A push that went in is a delivery, whatever became of the process since: it may have taken the
-    /// message and ended before it could be notified. It may also have ended before the push; then
-    /// the message lies with the next tenant, which is woken to drop and count it (M3).
+    /// Notifies the process after a successful push. The push counts as a delivery whatever happens
+    /// to the process afterwards: it may take the message and end before this notification. If the
+    /// process ended before the push, the message lies in the mailbox of the slot's next process,
+    /// which is woken so that it drops and counts the message (M3).
     fn notify_after_push(&self, generation: u64) -> Notify {
         match self.state.notify(generation) {
             Notify::Gone => match self.state.notify(self.state.generation()) {
@@ -315,41 +326,43 @@ impl Slot {
         }
     }
 
-    /// Orders the end of the process `uniq`; it is seen at its next safe point. The first reason
-    /// stays. Under the lock of the relations, which say that the process is alive.
+    /// Orders the end of process `uniq`, which takes effect at its next safe point. If several
+    /// kills are ordered, the first reason stays. The caller holds the lock of the relations, and
+    /// they say that the process is alive.
     pub(crate) fn request_kill(&self, uniq: u64, reason: u32) -> Notify {
-        // Release pairs with the Acquire of the control block and of `State` transitions. That
-        // it fails says that a kill is under way.
+        // Release pairs with the Acquire of the control block and of `State` transitions. A failed
+        // exchange means that another kill is under way.
         let _ = self.kill.compare_exchange(KILL_NONE, reason, Ordering::Release, Ordering::Relaxed);
         self.state.notify(pid::generation_of(uniq))
     }
 
-    /// The word that says why the process must end, for its control block.
+    /// The word that holds the reason for a kill; the VM's control block points to it.
     pub(crate) fn kill_word(&self) -> *const AtomicU32 {
         &raw const self.kill
     }
 
-    /// Why the process must end; [`KILL_NONE`] if it need not. After `relations::retire` it is final.
+    /// Why the process must end, or [`KILL_NONE`]. Final once `relations::retire` has run.
     pub(crate) fn kill_reason(&self) -> u32 {
-        // Relaxed: written under the lock of the relations, which `retire` takes before it asks; for
-        // the monitor it is a hint.
+        // Relaxed: written under the lock of the relations, which `retire` takes before it reads
+        // this; for the monitor thread it is a hint.
         self.kill.load(Ordering::Relaxed)
     }
 
-    /// Tells senders how much memory the process has in use; true if one of them asked for a
-    /// collection since the last report. By the process, at the end of a step.
+    /// Publishes to senders how much memory the process uses. Returns true if a sender asked for a
+    /// collection since the last report. Called for the process at the end of a step.
     #[must_use]
     pub(crate) fn report_heap(&self, used: usize, may_hold_garbage: bool) -> bool {
         self.heap.publish(used, may_hold_garbage)
     }
 
-    /// When the process must have ended, in nanoseconds of the runtime's clock.
+    /// When the process must have ended, in nanoseconds of the runtime's clock; `u64::MAX` for
+    /// never.
     pub(crate) fn deadline(&self) -> u64 {
-        // Relaxed: whoever sets it notifies the process afterwards.
+        // Relaxed: a thread that sets the deadline notifies the process afterwards.
         self.deadline.load(Ordering::Relaxed)
     }
 
-    /// Sets a deadline unless an earlier one stands. Under the lock of the relations.
+    /// Sets a deadline unless an earlier one is set. The caller holds the lock of the relations.
     fn set_deadline(&self, due: u64) {
         self.deadline.fetch_min(due, Ordering::Relaxed);
     }

@@ -1,15 +1,15 @@
-//! The one table of registered names of a node.
+//! The table of registered names of a node.
 //!
-//! Lock order: the table, then a slot. A name is in the table and in its process's list, or in
-//! neither: registering does both under the table's lock while the slot says *alive*; an ending
-//! process first says it is not, with its list taken, and then frees the names here.
+//! Lock order: the table first, then a slot. A name is in the table and in its process's list, or
+//! in neither. `register` writes both under the table's lock while the slot says *alive*. An ending
+//! process first clears *alive* and takes its list, and then frees the names here.
 //!
-//! A name can be reserved for a process that is being started: nobody finds it then and nobody can
-//! take it. Whoever wants to start a process under it meanwhile leaves a waiter, and tries again
-//! when the reservation ended, one way or the other.
+//! A name can be reserved for a process that is being started: lookups do not find it and nobody
+//! can register it. A coroutine that wants to start another process under the same name leaves a
+//! waiter and tries again when the reservation has ended.
 //!
-//! Who sends to a name again and again need not look it up each time: as long as [`Names::version`]
-//! is what it was before the look-up, so is what was found.
+//! A sender that uses the same name repeatedly can cache the result of the lookup: it stays valid
+//! while [`Names::version`] returns the value from before the lookup.
 
 use std::collections::HashMap;
 use std::num::NonZero;
@@ -35,35 +35,35 @@ pub(crate) struct Waiter {
     pub(crate) token: u64,
 }
 
-/// What a name stands for.
+/// What a name refers to.
 enum Holder {
     Process(ProcessId),
-    /// A process that is being started, and who waits for that.
+    /// A process that is being started, and the coroutines that wait for it.
     Reserved(Vec<Waiter>),
 }
 
-/// What came of the wish to start a process under a name.
+/// Result of reserving a name.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reservation {
     /// The name is reserved for the caller.
     Made,
-    /// A living process has it.
+    /// A living process has the name.
     Taken(ProcessId),
-    /// Somebody else reserved it; the caller's waiter was added.
+    /// Another coroutine has reserved the name; the caller's waiter was added.
     Busy,
 }
 
 #[derive(Default)]
 pub(crate) struct Names {
     table: RwLock<HashMap<Arc<[u8]>, Holder>>,
-    /// How often somebody had the table to change it. On a line of its own: who sends to a name reads
-    /// this instead of taking the lock.
+    /// Counts write locks of the table. On a cache line of its own: a sender with a cached lookup
+    /// reads it instead of taking the lock.
     version: CachePadded<AtomicU64>,
 }
 
 impl Names {
-    /// Gives `name` to `process`; giving it again changes nothing.
+    /// Registers `name` for `process`. Registering it again for the same process changes nothing.
     pub(crate) fn register(
         &self,
         slots: &ProcessTable,
@@ -74,7 +74,7 @@ impl Names {
         match table.get(name) {
             Some(Holder::Process(owner)) if owner.uniq == process.uniq => return Ok(()),
             Some(Holder::Process(owner)) if slots.find(owner.uniq).is_none() => {
-                // The owner is ending and about to free it: the name is free already.
+                // The owner is ending and about to release its names, so the name counts as free.
             }
             Some(_) => return Err(RegisterError::Taken),
             None => {}
@@ -82,7 +82,8 @@ impl Names {
         give(&mut table, slots, name.into(), process)
     }
 
-    /// Reserves `name` for a process to be started; `waiter` is asked for if somebody else has.
+    /// Reserves `name` for a process to be started. `waiter` is called if another coroutine has
+    /// reserved it.
     pub(crate) fn reserve(
         &self,
         slots: &ProcessTable,
@@ -104,8 +105,8 @@ impl Names {
         Reservation::Made
     }
 
-    /// Ends a reservation: `process` gets the name if there is one that lives, else it is free.
-    /// Whoever is returned waited for it.
+    /// Ends a reservation. `process` gets the name if it is given and alive, otherwise the name is
+    /// free. Returns the coroutines that waited.
     #[must_use]
     pub(crate) fn settle(
         &self,
@@ -116,7 +117,7 @@ impl Names {
         let mut table = self.write();
         let waiters = match table.remove(name) {
             Some(Holder::Reserved(waiters)) => waiters,
-            // A reservation is ended once, by whoever made it.
+            // Only the coroutine that made a reservation ends it, and only once.
             Some(other) => {
                 table.insert(name.clone(), other);
                 return Vec::new();
@@ -124,21 +125,22 @@ impl Names {
             None => return Vec::new(),
         };
         if let Some(process) = process {
-            // One that is gone already leaves the name free.
+            // If the process is gone already, the name stays free.
             let _ = give(&mut table, slots, name.clone(), process);
         }
         waiters
     }
 
-    /// A number that is another one before anything in the table changes.
+    /// A number that changes before anything in the table changes.
     #[inline]
     pub(crate) fn version(&self) -> NonZero<u64> {
-        // Relaxed, with the increment in `write`: who knows of a change knows of it through something
-        // that came after it was counted, and so sees the count. The table is read under its lock.
+        // Relaxed, like the increment in `write`: a thread that learned of a change learned of it
+        // through something that happened after the increment, so it sees the new count. The table
+        // itself is read under its lock.
         NonZero::<u64>::MIN.saturating_add(self.version.load(Ordering::Relaxed))
     }
 
-    /// The living process that has the name.
+    /// Returns the living process that has the name.
     pub(crate) fn lookup(&self, slots: &ProcessTable, name: &[u8]) -> Option<ProcessId> {
         match self.read().get(name)? {
             Holder::Process(owner) => slots.find(owner.uniq).map(|_| *owner),
@@ -146,7 +148,7 @@ impl Names {
         }
     }
 
-    /// Frees a name; false if it was free.
+    /// Frees a name; false if it was free already.
     pub(crate) fn unregister(&self, slots: &ProcessTable, name: &[u8]) -> bool {
         let mut table = self.write();
         let Some(Holder::Process(owner)) = table.get(name) else { return false };
@@ -160,14 +162,14 @@ impl Names {
         true
     }
 
-    /// Frees the names of a process that ended.
+    /// Frees the names of a process that has ended.
     pub(crate) fn release(&self, uniq: u64, names: &[Arc<[u8]>]) {
         if names.is_empty() {
             return;
         }
         let mut table = self.write();
         for name in names {
-            // Another process may have taken it over since this one stopped resolving.
+            // Another process may have registered the name since this one stopped resolving.
             if let Some(Holder::Process(owner)) = table.get(name)
                 && owner.uniq == uniq
             {
@@ -187,14 +189,14 @@ impl Names {
 
     fn write(&self) -> RwLockWriteGuard<'_, HashMap<Arc<[u8]>, Holder>> {
         let table = self.table.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // Under the lock: who has seen the count waits for the change before it looks up. Relaxed:
-        // see `version`.
+        // Counted under the lock: a thread that sees the new count waits for the change before it
+        // looks up. Relaxed: see `version`.
         self.version.fetch_add(1, Ordering::Relaxed);
         table
     }
 }
 
-/// Enters a name into the table and into the list of its process, if that lives.
+/// Enters a name into the table and into the list of its process, if the process is alive.
 fn give(
     table: &mut HashMap<Arc<[u8]>, Holder>,
     slots: &ProcessTable,

@@ -5,13 +5,13 @@ use super::{Slot, Undelivered};
 use crate::message::Message;
 use crate::payload::Payload;
 
-/// Reserved places, and bytes on hosts with a memory limit. What is not used goes back when this is
-/// dropped.
+/// Reserved places for messages, and reserved bytes on hosts with a memory limit. Dropping this
+/// releases what was not used.
 #[must_use]
 pub(crate) struct Places<'a> {
     slot: &'a Slot,
     count: u32,
-    /// 0 if bytes are not counted.
+    /// 0 if the host has no memory limit.
     bytes: usize,
     unread: u32,
 }
@@ -21,15 +21,16 @@ impl<'a> Places<'a> {
         Places { slot, count, bytes, unread }
     }
 
-    /// How many messages were unread when these places were reserved, with those.
+    /// Number of unread messages at the time of the reservation, the reserved ones included.
     pub(crate) fn unread(&self) -> u32 {
         self.unread
     }
 
-    /// Pushes a message into one of the places and tells whether to schedule the process.
+    /// Pushes a message into one of the places. The result says whether to schedule the process.
     ///
     /// # Errors
-    /// The process is gone, and the places with it: its mailbox was counted anew or will be.
+    /// The process is gone. Its mailbox is counted anew for the slot's next process, so the
+    /// remaining places are not released.
     #[inline(always)]
     pub(crate) fn push(&mut self, message: Box<Message>) -> Result<Notify, Undelivered> {
         debug_assert!(self.count > 0, "a place for each message");

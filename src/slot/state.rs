@@ -1,24 +1,23 @@
-//! The scheduling word of a slot: what the process is doing, and which generation it is.
+//! The scheduling word of a slot: the phase of its process and the slot's generation.
 //!
-//! | from | to | by whom |
+//! | from | to | by which thread |
 //! |---|---|---|
-//! | free | running | whoever claimed the slot and builds the process |
-//! | waiting | scheduled | whoever brings it something: must put it into a run queue |
-//! | waiting | scheduled | whoever hands it a message, and has it to itself before it queues it |
-//! | scheduled | running | the worker that took it from a queue |
-//! | running | notified | whoever brings it something meanwhile: nothing more to do |
-//! | running | waiting | its worker, when no coroutine is ready |
-//! | running, notified | scheduled | its worker, at the end of a slice: back into a queue |
-//! | notified | running | its worker, which looks at the mailbox again |
-//! | running, notified | exiting | its worker, when it ended |
-//! | exiting | free, next generation | the same |
+//! | free | running | the thread that claimed the slot and builds the process |
+//! | waiting | scheduled | a thread that notifies the process; it must put it into a run queue |
+//! | waiting | scheduled | a sender that hands over a message; it has exclusive access until it queues the process |
+//! | scheduled | running | the worker that took the process from a run queue |
+//! | running | notified | a thread that notifies the process; it has nothing more to do |
+//! | running | waiting | the worker, when no coroutine is ready |
+//! | running, notified | scheduled | the worker, at the end of a timeslice; it requeues the process |
+//! | notified | running | the worker, which looks at the mailbox again |
+//! | running, notified | exiting | the worker, when the process has ended |
+//! | exiting | free, next generation | the same worker |
 //!
-//! The word is the lock of the process: only the worker that moved it to *running* touches its VM
-//! and its private queues. Unsafe code in `process/` relies on that, so nobody makes a transition
-//! that the table does not give to it, though the functions are safe. `notify` is a
-//! read-modify-write in every phase but *exiting*, so it is ordered with the worker's own
-//! transitions: whoever stored something before `notify` is seen by the worker after its next
-//! transition.
+//! The word is the lock of the process: only the worker that moved it to *running* touches the VM
+//! and the process's private queues. Unsafe code in `process/` relies on that. The functions below
+//! are safe to call, so every caller must keep to the table. `notify` is a read-modify-write in
+//! every phase but *exiting*, which orders it with the worker's transitions: whatever a thread
+//! stored before `notify` is visible to the worker after its next transition.
 
 use crate::sync::{AtomicU64, Ordering};
 
@@ -31,25 +30,25 @@ const EXITING: u64 = 5;
 const PHASE_BITS: u32 = 8;
 const PHASE_MASK: u64 = (1 << PHASE_BITS) - 1;
 
-/// What whoever notified has to do next.
+/// What the notifying thread must do next.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Notify {
     /// Put the process into a run queue.
     Schedule,
-    /// Nothing: it is queued, or running and will look again.
+    /// Nothing: the process is queued already, or it is running and will look at its mailbox again.
     Nothing,
-    /// That process is gone.
+    /// The generation has ended.
     Gone,
 }
 
-/// Whether the process went to sleep.
+/// Result of trying to let a process wait.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rest {
-    /// It waits; its worker must not touch it any more.
+    /// The process waits; its worker must not touch it any more.
     Waiting,
-    /// Something arrived: it runs on and has to look at its mailbox.
+    /// A notification arrived: the process stays running and must look at its mailbox.
     Again,
 }
 
@@ -61,23 +60,23 @@ impl State {
     }
 
     pub(crate) fn generation(&self) -> u64 {
-        // Acquire pairs with the Release of `transition_to_free`: who sees a generation sees
-        // the slot as it was left for it.
+        // Acquire pairs with the Release of `transition_to_free`: a thread that sees a generation
+        // also sees the slot as its previous user left it.
         self.0.load(Ordering::Acquire) >> PHASE_BITS
     }
 
-    /// Whether this generation lives: not free, not exiting.
+    /// True if this generation is alive: neither free nor exiting.
     pub(crate) fn is_alive(&self, generation: u64) -> bool {
         let word = self.0.load(Ordering::Acquire);
         let phase = word & PHASE_MASK;
         word >> PHASE_BITS == generation && phase != FREE && phase != EXITING
     }
 
-    /// Free to running, for the one that claimed the slot.
+    /// Free to running, for the thread that claimed the slot.
     pub(crate) fn transition_to_claimed(&self) {
         let generation = self.generation();
-        // Release pairs with the Acquire of `is_alive`: the slot was made ready before. A swap
-        // with Acquire pairs with `notify` on a free word: the stray pushed before is seen.
+        // Release pairs with the Acquire of `is_alive`: the slot was prepared before. The Acquire
+        // of the swap pairs with `notify` on a free word: a stray message pushed before is visible.
         self.0.swap(generation << PHASE_BITS | RUNNING, Ordering::AcqRel);
     }
 
@@ -91,15 +90,16 @@ impl State {
             let (phase, answer) = match word & PHASE_MASK {
                 WAITING => (SCHEDULED, Notify::Schedule),
                 RUNNING => (NOTIFIED, Notify::Nothing),
-                // Written back: whoever claims the slot must see the stray that lies in a lane
-                // that it just opened, or those behind it would wait for this wake-up.
+                // The word is written even though its value stays the same: the next claimer of the
+                // slot must see the stray message in the lane that it has just opened, otherwise
+                // messages behind the stray would wait for this notification.
                 FREE => (FREE, Notify::Gone),
                 EXITING => return Notify::Gone,
                 same => (same, Notify::Nothing),
             };
             let next = generation << PHASE_BITS | phase;
-            // AcqRel: what was stored before is visible to the worker's next transition, and
-            // whoever schedules sees what the worker left.
+            // AcqRel: stores made before are visible after the worker's next transition, and the
+            // thread that schedules the process sees what the worker left.
             match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => return answer,
                 Err(now) => word = now,
@@ -107,20 +107,21 @@ impl State {
         }
     }
 
-    /// Whether it seems to wait: a hint, before [`State::take_waiting`] finds out.
+    /// A hint whether the process waits; [`State::take_waiting`] decides.
     #[inline]
     pub(crate) fn seems_waiting(&self) -> bool {
         self.0.load(Ordering::Relaxed) & PHASE_MASK == WAITING
     }
 
-    /// Waiting to scheduled, if this generation waits: the caller has the process to itself until it
-    /// puts it into a run queue, which it must.
+    /// Waiting to scheduled, if this generation is waiting. On true the caller has exclusive access
+    /// to the process until it puts the process into a run queue, which it must do.
     #[inline]
     #[must_use]
     pub(crate) fn take_waiting(&self, generation: u64) -> bool {
         let waiting = generation << PHASE_BITS | WAITING;
         let scheduled = generation << PHASE_BITS | SCHEDULED;
-        // AcqRel: sees what the last worker left and, as in `notify`, what it did not look at.
+        // AcqRel: sees what the last worker left, and publishes stores of this thread as `notify`
+        // does.
         self.0.load(Ordering::Relaxed) == waiting
             && self
                 .0
@@ -128,14 +129,14 @@ impl State {
                 .is_ok()
     }
 
-    /// Scheduled to running: by the worker that took it from a queue.
+    /// Scheduled to running, by the worker that took the process from a run queue.
     pub(crate) fn transition_to_running(&self) {
         // AcqRel pairs with `notify` and with the Release of the last worker.
         let before = self.replace_phase(RUNNING);
         assert_eq!(before, SCHEDULED, "a process was in a run queue without being scheduled");
     }
 
-    /// Running to waiting, unless something arrived meanwhile.
+    /// Running to waiting, unless a notification arrived meanwhile.
     pub(crate) fn transition_to_waiting(&self) -> Rest {
         let word = self.0.load(Ordering::Relaxed);
         let generation = word & !PHASE_MASK;
@@ -153,17 +154,17 @@ impl State {
         Rest::Again
     }
 
-    /// Notified to running: its worker is about to look at the mailbox.
+    /// Notified to running: the worker is about to look at the mailbox.
     pub(crate) fn transition_to_looking(&self) {
         self.replace_phase(RUNNING);
     }
 
-    /// Running or notified to scheduled: the slice is over, it goes back into a queue.
+    /// Running or notified to scheduled: the timeslice is over and the process will be requeued.
     pub(crate) fn transition_to_scheduled(&self) {
         self.replace_phase(SCHEDULED);
     }
 
-    /// Running or notified to exiting: it resolves no more.
+    /// Running or notified to exiting: the PID no longer resolves.
     pub(crate) fn transition_to_exiting(&self) {
         self.replace_phase(EXITING);
     }
@@ -171,16 +172,17 @@ impl State {
     /// Exiting to free, with the next generation.
     pub(crate) fn transition_to_free(&self) {
         let generation = self.generation() + 1;
-        // Release pairs with the Acquire of `generation` by the next claimer.
+        // Release pairs with the Acquire of `generation` in the thread that claims the slot next.
         self.0.store(generation << PHASE_BITS | FREE, Ordering::Release);
     }
 
-    /// Sets the phase of the same generation; returns the phase before.
+    /// Sets the phase and keeps the generation; returns the previous phase.
     fn replace_phase(&self, phase: u64) -> u64 {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
             let next = word & !PHASE_MASK | phase;
-            // AcqRel: see the table on top; a notifier's stores become visible here.
+            // AcqRel: see the table at the top of this file; stores made before `notify` become
+            // visible here.
             match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => return word & PHASE_MASK,
                 Err(now) => word = now,

@@ -9,20 +9,21 @@ use super::Slot;
 use crate::pid::{self, SLOTS_MAX};
 use crate::sync::{Mutex, lock};
 
-/// Slots that are made at once.
+/// Slots that are allocated at once.
 const CHUNK: usize = if cfg!(loom) { 4 } else { 1024 };
-/// A model needs a handful of slots, and pays for each in every run.
+/// A loom model needs a handful of slots and pays for each of them in every run.
 const CHUNKS: usize = if cfg!(loom) { 1 } else { SLOTS_MAX / CHUNK };
 
 /// Free slots that move between a worker and the table at once.
 const BATCH: usize = 32;
-/// Free slots that a worker keeps at most.
+/// The most free slots that a worker keeps.
 const OWN_MAX: usize = 2 * BATCH;
 
 /// All slots of a runtime.
 pub(crate) struct ProcessTable {
     chunks: Box<[OnceLock<Box<[Slot]>>]>,
-    // Away from the chunks, which every send reads.
+    // Padded, so that taking this lock does not invalidate the line of `chunks`, which every send
+    // reads.
     free: CachePadded<Mutex<FreeSlots>>,
 }
 
@@ -49,30 +50,32 @@ impl FreeSlots {
 impl ProcessTable {
     pub(crate) fn new() -> Self {
         let chunks = (0..CHUNKS).map(|_| OnceLock::new()).collect();
-        // Slot 0 stays unused: a uniq of 0 means nobody.
+        // Slot 0 stays unused, so that a uniq of 0 can mean "no process".
         let free = Mutex::new(FreeSlots { queue: VecDeque::new(), next: 1 });
         ProcessTable { chunks, free: CachePadded::new(free) }
     }
 
-    /// The slot that `uniq` names, if it was ever used. Ask its state about the generation.
+    /// Returns the slot that `uniq` names, if the slot was ever used. The caller must check the
+    /// generation in its state.
     pub(crate) fn slot(&self, uniq: u64) -> Option<&Slot> {
         let index = pid::slot_of(uniq) as usize;
         self.chunks[index / CHUNK].get().map(|chunk| &chunk[index % CHUNK])
     }
 
-    /// The slot of a process that is alive.
+    /// Returns the slot of a process if the process is alive.
     pub(crate) fn find(&self, uniq: u64) -> Option<&Slot> {
         self.slot(uniq).filter(|slot| slot.state.is_alive(pid::generation_of(uniq)))
     }
 
-    /// Takes a free slot; `None` if all are in use.
+    /// Takes a free slot; `None` if all slots are in use.
     pub(crate) fn claim(&self) -> Option<&Slot> {
         let index = lock(&self.free).take()?;
         Some(self.made(index))
     }
 
-    /// As [`ProcessTable::claim`], of those that a worker keeps to itself, so that most starts and ends
-    /// of processes need nothing that workers share. The table can be found full while others keep some.
+    /// Like [`ProcessTable::claim`], but takes from the slots that a worker keeps in `own`, so that
+    /// most spawns and exits touch nothing shared. `None` is possible while other workers keep free
+    /// slots.
     pub(crate) fn claim_with(&self, own: &mut VecDeque<u32>) -> Option<&Slot> {
         if own.is_empty() {
             let mut free = lock(&self.free);
@@ -90,14 +93,14 @@ impl ProcessTable {
         &chunk[number % CHUNK]
     }
 
-    /// Gives back a slot whose state is free again, unless its generations are used up.
+    /// Returns a slot whose state is free, unless its generations are used up.
     pub(crate) fn release(&self, slot: &Slot) {
         if slot.may_be_used_again() {
             lock(&self.free).queue.push_back(slot.index);
         }
     }
 
-    /// As [`ProcessTable::release`], to those that a worker keeps.
+    /// Like [`ProcessTable::release`], but returns the slot to those that a worker keeps in `own`.
     pub(crate) fn release_with(&self, own: &mut VecDeque<u32>, slot: &Slot) {
         if slot.may_be_used_again() {
             own.push_back(slot.index);
@@ -119,7 +122,7 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    /// Two workers and a thread outside: no slot is anywhere twice, and none is lost.
+    /// Two workers and an outside thread: no slot is in two places, and none is lost.
     #[test]
     fn a_free_slot_is_kept_once() {
         const ALIVE: usize = 3 * OWN_MAX;

@@ -1,20 +1,21 @@
-//! Who has a slot: one pointer with a tag.
+//! The occupant of a slot, as one tagged pointer.
 //!
-//! A slot does not know what a process is. `process/tenant.rs` alone makes these pointers and turns
-//! them back; a process is kept untagged, so that delivery reaches its inside by one load.
+//! A slot does not know what a process is. Only `process/tenant.rs` makes these pointers and
+//! converts them back. A pointer to a process has no tag, so that delivery reaches the process's
+//! `Inside` with one load.
 
 use std::ptr::{self, NonNull};
 
 use crate::sync::{AtomicPtr, Ordering};
 
-/// Marks the address of a spawn request. Both kinds of tenants are aligned to more.
+/// Tag of a pointer to a spawn request. Both kinds of occupants have a greater alignment.
 const REQUEST: usize = 1;
 
-/// Who has a slot, as addresses that `process/tenant.rs` understands.
+/// What occupies a slot, as an address that `process/tenant.rs` understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tenant {
     Nobody,
-    /// A process that is built by the worker which runs the slot first.
+    /// A process that the first worker to run the slot will build.
     Request(NonNull<u8>),
     Process(NonNull<u8>),
 }
@@ -29,7 +30,7 @@ impl Default for TenantCell {
 
 impl TenantCell {
     pub(super) fn get(&self) -> Tenant {
-        // Relaxed: the caller holds the state, which orders this with the last write.
+        // Relaxed: the caller holds the state, which orders this load after the last store.
         let address = self.0.load(Ordering::Relaxed);
         let untagged = address.map_addr(|address| address & !REQUEST);
         match NonNull::new(untagged) {
@@ -48,8 +49,8 @@ impl TenantCell {
         self.0.store(address, Ordering::Relaxed);
     }
 
-    /// Where the process lies, if there is one: a hint, or the caller holds the state of a slot that
-    /// has a process.
+    /// The address of the process, if there is one. A hint, unless the caller holds the state of a
+    /// slot that has a process.
     pub(super) fn address(&self) -> *mut u8 {
         self.0.load(Ordering::Relaxed)
     }
