@@ -1,4 +1,4 @@
-//! What a process got from its spawner and passes on: context values, actor and scope.
+//! The context that a process inherits from its spawner: context values, actor and scope.
 
 use std::ops::Deref;
 
@@ -6,8 +6,8 @@ use crate::payload::Payload;
 use crate::security::Identity;
 use crate::sync::Arc;
 
-/// A context as processes hold it. The empty one, which most have, is nothing at all: a count that
-/// all processes share would be fought over by all workers.
+/// A context as a process holds it. `None` stands for the empty context, which most processes have:
+/// all workers would contend for one shared reference count.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Inherited(Option<Arc<Context>>);
 
@@ -28,8 +28,8 @@ impl Deref for Inherited {
     }
 }
 
-/// Context values by key, sorted, and the identity. Immutable: children share it, and a builder
-/// makes a changed copy.
+/// Context values by key, sorted, and the identity. Immutable: child processes share it, and the
+/// spawn builder makes a changed copy.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Context {
     values: Vec<(Box<[u8]>, Payload)>,
@@ -37,12 +37,12 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// A context without values.
+    /// A context with an identity and no values.
     pub(crate) fn acting_as(identity: Identity) -> Self {
         Context { values: Vec::new(), identity }
     }
 
-    /// The value of a key.
+    /// Returns the value of a key.
     pub(crate) fn get(&self, key: &[u8]) -> Option<&Payload> {
         let place = self.values.binary_search_by(|(other, _)| (**other).cmp(key)).ok()?;
         Some(&self.values[place].1)
@@ -60,8 +60,8 @@ impl Context {
         self.values.iter().map(|(key, value)| (&**key, value))
     }
 
-    /// This context with the values of `other` over its own, and actor and scope of `other` where
-    /// it has them.
+    /// Returns this context with the values, the actor and the scope of `other` in place of its own
+    /// where `other` has them.
     pub(crate) fn overlaid(&self, other: &Context) -> Context {
         let mut result = self.clone();
         for (key, value) in other.values() {

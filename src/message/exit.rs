@@ -1,14 +1,14 @@
-//! How a process ended, and telling those who watch it.
+//! The outcome of a process, and the watchers that are told about it.
 
 use std::ops::Deref;
 
 use crate::payload::Payload;
 use crate::sync::Arc;
 
-/// The one outcome of a process.
+/// The outcome of a process.
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
-    /// A normal end, with main's value (none counts as nil).
+    /// A normal end, with the value that `main` returned (nil if none).
     Value(Payload),
     /// An abnormal end.
     Failure(Box<Failure>),
@@ -20,8 +20,8 @@ impl From<Failure> for Outcome {
     }
 }
 
-/// An outcome on its way to those who are told. A small one is copied for each of them, which is
-/// cheaper than to allocate it; all others are shared.
+/// An outcome as watchers receive it. A small outcome is copied for each watcher, which is cheaper
+/// than an allocation; all others are shared.
 #[derive(Clone, Debug)]
 pub(crate) enum SharedOutcome {
     Small(Outcome),
@@ -54,12 +54,12 @@ impl Deref for SharedOutcome {
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) message: Vec<u8>,
-    /// Kind of the error object, `Internal` where there was none.
+    /// Kind of the error object, or `Internal` if there is no object.
     pub(crate) kind: Vec<u8>,
     pub(crate) retryable: Option<bool>,
     /// The error object itself, if the process returned or raised one.
     pub(crate) object: Option<Payload>,
-    /// Where a raised error came from, for people.
+    /// The Lua traceback of a raised error, for people to read.
     pub(crate) traceback: Option<String>,
 }
 
@@ -83,13 +83,13 @@ impl Failure {
     }
 }
 
-/// Who gets told about the end of a process.
+/// A watcher: one receiver that is told about the end of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Watcher {
-    /// A process that monitors: gets EXIT.
+    /// A process that monitors; it gets an EXIT event.
     Monitor(u64),
-    /// A process whose `exec` waits: gets an answer for its token.
+    /// A process that waits in `exec`; it gets an answer with its token.
     Exec { uniq: u64, token: u64 },
-    /// A thread outside of the runtime that waits, by its ticket.
+    /// A thread outside of the runtime that waits on a ticket.
     Outside(u64),
 }

@@ -1,16 +1,16 @@
 //! A line of standard input on its way to the coroutine that asked for it.
 
-/// What one reading brought.
+/// Result of one read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Read {
-    /// A line without its end.
+    /// A line without its line end.
     Line(Vec<u8>),
     End,
     TooLong,
     Failed(String),
 }
 
-/// Something that was read: dropped untaken, it goes back to where it was read.
+/// A read result in transit. If it is dropped without being taken, it returns to where it was read.
 pub(crate) struct Lease {
     read: Option<Read>,
     give_back: Option<Box<dyn FnOnce(Read) + Send>>,
@@ -21,7 +21,7 @@ impl Lease {
         Lease { read: Some(read), give_back: Some(Box::new(give_back)) }
     }
 
-    /// Takes what was read: from now on it is the coroutine's.
+    /// Takes the result, which from now on belongs to the coroutine.
     pub(crate) fn take(mut self) -> Read {
         self.read.take().unwrap_or(Read::End)
     }

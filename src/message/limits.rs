@@ -1,6 +1,6 @@
 //! Limits of the processes of a host.
 
-/// What a host allows its processes; 0 means no limit.
+/// The limits that a host sets for its processes; 0 means no limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Limits {
     pub(crate) processes: usize,

@@ -1,20 +1,20 @@
 //! The queue of a process: many senders, one receiver, two lanes.
 //!
-//! Each lane is a stack of messages that senders push with one compare-and-swap and the
-//! receiver takes whole with one swap, then reverses. That makes "was empty" exact, which is
-//! what decides whether the sender must notify; a sender that stalls between making its message
-//! and its compare-and-swap hides nothing of the others; and a batch costs the receiver one
-//! atomic operation. User messages have a limit, events have none.
+//! Each lane is a stack of messages. A sender pushes with one compare-and-swap; the receiver takes
+//! the whole stack with one swap and reverses it. This makes "was empty" exact, which decides
+//! whether the sender must notify. A sender that stalls before its compare-and-swap hides no
+//! message of other senders. A batch costs the receiver one atomic operation. User messages have a
+//! limit, events have none.
 //!
 //! Invariants:
-//! - **M1** A lane is open or closed. A push to a closed lane fails and gives the message back,
-//!   so a free slot never holds a payload.
-//! - **M2** The receiver takes the event lane before the user lane: whatever a process sent
-//!   before it ended is in the user lane by the time its EXIT is seen.
-//! - **M3** A message carries its destination's `uniq`. One that reached a later generation of
-//!   the slot (sender resolved, slot was reused, sender pushed) is dropped and counted by the
-//!   receiver, as one that its process left unread. For the sender it was delivered: it cannot be
-//!   told from one that its process took just before it ended.
+//! - **M1** A lane is open or closed. A push to a closed lane fails and returns the message, so a
+//!   free slot never holds a payload.
+//! - **M2** The receiver takes the event lane before the user lane: the messages that a process
+//!   sent before it ended are in the user lane by the time its EXIT is seen.
+//! - **M3** A message carries its destination's `uniq`. A message that reaches a later generation
+//!   of the slot (the sender resolved the PID, the slot was reused, the sender pushed) is dropped
+//!   by the receiver and counted as a dead letter. To the sender it counts as delivered: this
+//!   cannot be told from a message that its process took just before it ended.
 
 #![allow(unsafe_code)]
 
@@ -24,52 +24,53 @@ use super::Message;
 use super::queue::MessageQueue;
 use crate::sync::{self, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
-/// What a sender has to do after a push.
+/// What a sender must do after a push.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Pushed {
-    /// First of its batch: notify the receiver.
+    /// The message is the first of its batch: notify the receiver.
     WasEmpty,
-    /// Somebody else notifies, or did.
+    /// The lane was not empty: another sender notifies, or has notified.
     Behind,
 }
 
-/// One lane.
+/// One lane of a mailbox.
 pub(crate) struct Lane {
     head: AtomicPtr<Message>,
 }
 
-/// The address in `head` of a closed lane; no message has it.
+/// The address in `head` that marks a closed lane; no message has this address.
 fn closed() -> *mut Message {
     ptr::without_provenance_mut(1)
 }
 
 impl Lane {
-    /// Makes a closed lane.
+    /// Creates a closed lane.
     pub(crate) fn new() -> Self {
         Lane { head: AtomicPtr::new(closed()) }
     }
 
-    /// Opens a closed lane for a new generation; by the owner of the slot.
+    /// Opens a closed lane for a new generation. Called by the thread that holds the slot.
     pub(crate) fn open(&self) {
-        // Release pairs with the Acquire of `push`; nobody else changes a closed lane.
+        // Release pairs with the Acquire of `push`; no other thread changes a closed lane.
         self.head.store(ptr::null_mut(), Ordering::Release);
     }
 
-    /// Appends a message, or gives it back if the lane is closed.
+    /// Appends a message, or returns it if the lane is closed.
     pub(crate) fn push(&self, message: Box<Message>) -> Result<Pushed, Box<Message>> {
         let raw = Box::into_raw(message);
         let mut head = sync::guess(&self.head);
         loop {
             if head == closed() {
-                // SAFETY: `raw` came out of the box above, and no swap below has published it: the
-                // loop ends with the first that succeeds.
+                // SAFETY: `raw` came out of the box above, and no exchange below has published it:
+                // the loop ends with the first one that succeeds.
                 return Err(unsafe { Box::from_raw(raw) });
             }
-            // SAFETY: no swap below has published `raw` yet, so this thread alone has the message.
+            // SAFETY: no exchange below has published `raw` yet, so this thread alone has the
+            // message.
             unsafe { (*raw).next = head };
-            // AcqRel: Release publishes the message to the swap of `take`; Acquire, after a
-            // swap emptied the lane, makes this sender see the receiver's state as of then.
+            // AcqRel: Release publishes the message to the swap in `take`; Acquire makes this
+            // sender see the receiver's state as of the swap that emptied the lane.
             match self.head.compare_exchange_weak(head, raw, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) if head.is_null() => return Ok(Pushed::WasEmpty),
                 Ok(_) => return Ok(Pushed::Behind),
@@ -78,14 +79,14 @@ impl Lane {
         }
     }
 
-    /// Whether a take would find something; exact for the receiver, a hint for others.
+    /// Whether a take would find a message: exact for the receiver, a hint for other threads.
     pub(crate) fn is_empty(&self) -> bool {
         // Acquire pairs with the Release of `push`.
         let head = self.head.load(Ordering::Acquire);
         head.is_null() || head == closed()
     }
 
-    /// Takes everything, oldest first; by the receiver.
+    /// Takes all messages, oldest first. Called by the receiver.
     pub(crate) fn take(&self) -> MessageQueue {
         if self.is_empty() {
             return MessageQueue::new();
@@ -101,7 +102,7 @@ impl Lane {
         unsafe { MessageQueue::from_stack(head) }
     }
 
-    /// Closes the lane and takes what is left; by the owner of the slot.
+    /// Closes the lane and takes the remaining messages. Called by the thread that holds the slot.
     pub(crate) fn close(&self) -> MessageQueue {
         let head = self.head.swap(closed(), Ordering::AcqRel);
         if head == closed() {
@@ -119,16 +120,16 @@ impl Drop for Lane {
     }
 }
 
-/// Both lanes, and what counts against the limits.
+/// Both lanes, and the counts that the limits bound.
 #[repr(C, align(64))]
 pub(crate) struct Mailbox {
     pub(crate) user: Lane,
     pub(crate) events: Lane,
-    /// User messages that were ever sent and that Lua has ever taken, since `open`. Senders write
-    /// the first, the receiver the second, and what is unread is the difference.
+    /// User messages that were sent, and that Lua has taken, since `open`. Senders write the first,
+    /// the receiver the second; the difference is the number of unread messages.
     sent: AtomicU32,
     taken: AtomicU32,
-    /// Their bytes, counted only on hosts with a memory limit.
+    /// Bytes of the unread messages, counted only on hosts with a memory limit.
     bytes: AtomicUsize,
 }
 
@@ -143,7 +144,7 @@ impl Mailbox {
         }
     }
 
-    /// Opens both lanes for a new process; by the owner of the slot.
+    /// Opens both lanes for a new process. Called by the thread that holds the slot.
     pub(crate) fn open(&self) {
         self.sent.store(0, Ordering::Relaxed);
         self.taken.store(0, Ordering::Relaxed);
@@ -156,17 +157,17 @@ impl Mailbox {
         self.user.is_empty() && self.events.is_empty()
     }
 
-    /// Takes both lanes, in the order of M2; by the receiver.
+    /// Takes the messages of both lanes in the order of M2. Called by the receiver.
     pub(crate) fn take(&self) -> Taken {
         let events = self.events.take();
         Taken { events, users: self.user.take() }
     }
 
-    /// Reserves places for messages; returns how many are unread with them, or `None` if the
-    /// mailbox is full. `limit` 0 means none.
+    /// Reserves places for `count` messages. Returns the number of unread messages with these
+    /// included, or `None` if the mailbox is full. A `limit` of 0 means no limit.
     #[inline]
     pub(crate) fn reserve(&self, count: u32, limit: u32) -> Option<u32> {
-        // Relaxed: the counts order nothing, they only bound.
+        // Relaxed: the counts order nothing, they are only compared with limits.
         let sent = self.sent.fetch_add(count, Ordering::Relaxed).wrapping_add(count);
         let unread = self.unread_of(sent);
         if limit != 0 && unread > limit {
@@ -176,31 +177,32 @@ impl Mailbox {
         Some(unread)
     }
 
-    /// Whether there would be a place for one message.
+    /// Whether there is a place for one more message.
     #[inline]
     pub(crate) fn has_room(&self, limit: u32) -> bool {
         limit == 0 || self.unread_of(self.sent.load(Ordering::Relaxed)) < limit
     }
 
-    /// Gives places back that a sender did not use after all.
+    /// Releases places that a sender did not use.
     pub(crate) fn release(&self, count: u32) {
         self.sent.fetch_sub(count, Ordering::Relaxed);
     }
 
-    /// Gives the places of messages back that Lua took; by the receiver, the only one to write
-    /// this count.
+    /// Releases the places of messages that Lua took. Called by the receiver, the only thread that
+    /// writes this count.
     pub(crate) fn took(&self, count: u32) {
         let taken = self.taken.load(Ordering::Relaxed).wrapping_add(count);
         self.taken.store(taken, Ordering::Relaxed);
     }
 
-    /// Never below none: a place that was reserved from an earlier tenant of the slot may come
-    /// back after `open`.
+    /// Never below zero: a place that was reserved for an earlier process of the slot may be
+    /// released after `open`.
     fn unread_of(&self, sent: u32) -> u32 {
         (sent.wrapping_sub(self.taken.load(Ordering::Relaxed)) as i32).max(0) as u32
     }
 
-    /// Reserves bytes up to `limit`, of which `used` are taken otherwise.
+    /// Reserves bytes. The limit holds for these bytes, those reserved before, and the `used` bytes
+    /// of the VM together.
     pub(crate) fn reserve_bytes(&self, bytes: usize, used: usize, limit: usize) -> bool {
         let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
         if before.saturating_add(bytes).saturating_add(used) > limit {
@@ -210,14 +212,15 @@ impl Mailbox {
         true
     }
 
-    /// Gives bytes back, by either side. Never below none, as above.
+    /// Releases bytes; called by senders and by the receiver. Never below zero, for the same reason
+    /// as `unread_of`.
     pub(crate) fn release_bytes(&self, bytes: usize) {
         let less = |held: usize| Some(held.saturating_sub(bytes));
         let _ = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 }
 
-/// What a receiver took; the messages in `users` come before those in `events`.
+/// The messages that a receiver took; those in `users` come before those in `events`.
 pub(crate) struct Taken {
     pub(crate) events: MessageQueue,
     pub(crate) users: MessageQueue,
@@ -240,7 +243,8 @@ mod tests {
         }
     }
 
-    /// The models look at a handful of messages in every order, this at many in some; Miri watches it.
+    /// The models check a handful of messages in every order; this checks many messages in some
+    /// orders, under Miri.
     #[test]
     fn each_sender_is_heard_in_order_and_nothing_is_lost() {
         const EACH: u64 = if cfg!(miri) { 50 } else { 10_000 };

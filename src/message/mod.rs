@@ -1,4 +1,4 @@
-//! One entry of a mailbox.
+//! Messages: the entries of a mailbox.
 
 #![allow(unsafe_code)]
 
@@ -16,21 +16,23 @@ use crate::payload::Payload;
 use crate::pid::ProcessId;
 use exit::SharedOutcome;
 
-/// A topic: short ones lie in the message itself.
+/// A topic; short ones are stored inline.
 pub(crate) type Topic = smallvec::SmallVec<[u8; 24]>;
 
-/// A message or event; intrusive, so queues link it without allocating.
+/// A message or an event. Queues link messages intrusively, so they never allocate.
 pub(crate) struct Message {
-    /// The next in whichever queue holds it; used by `queue.rs` and `mailbox.rs` only.
+    /// The next message in the queue or lane that holds this one; used only by `queue.rs` and
+    /// `mailbox.rs`.
     next: *mut Message,
-    /// The `uniq` that the sender meant (M3); of one that has arrived ([`Arrived`]) its place
-    /// in the order of arrival and its passage: two words would be one too many, see below.
+    /// Before arrival, the `uniq` of the destination (M3). After arrival ([`Arrived`]), the
+    /// position in the order of arrival, and the [`Passage`]. One word for both because the message
+    /// may not grow beyond two cache lines, see below.
     label: u64,
     pub(crate) content: Content,
 }
 
-/// A moment since 1970. Two words instead of one number of 128 bits, whose alignment would make
-/// every message slow to allocate.
+/// A moment, as time since 1970. Two words instead of one 128-bit number, whose alignment would
+/// make every message slow to allocate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UnixTime {
     seconds: i64,
@@ -51,9 +53,9 @@ impl UnixTime {
 const NANOS: i128 = 1_000_000_000;
 
 const _: () = assert!(align_of::<Message>() == align_of::<u64>());
-// Two cache lines, all of which go from the core of the sender to that of the receiver. Allocators
-// align blocks of a power of two without allocating more; with another size mimalloc would take the
-// next size class for some messages, and then not find what was freed.
+// A message is two cache lines, both of which travel from the sender's core to the receiver's.
+// Allocators align blocks of a power of two without allocating more; with another size mimalloc
+// would use the next size class for some messages and then miss the block that was freed.
 #[cfg(all(target_pointer_width = "64", not(loom)))]
 const _: () = assert!(size_of::<Message>() == 128);
 
@@ -69,55 +71,56 @@ pub(crate) enum Content {
         at: i64,
         outcome: SharedOutcome,
     },
-    /// A linked process failed and this one traps links.
+    /// A linked process failed, and this process traps links.
     LinkDown {
         from: ProcessId,
         at: i64,
         outcome: SharedOutcome,
     },
-    /// The runtime or a process asks this one to stop.
+    /// The runtime or a process asks this process to stop.
     Cancel {
         from: Option<ProcessId>,
         at: i64,
         deadline: Option<UnixTime>,
     },
-    /// What a waiting call of this process was waiting for; never seen by Lua as an event.
+    /// The answer to a waiting call of this process; Lua never sees it as an event.
     Answer {
         token: u64,
         answer: Answer,
     },
 }
 
-/// Answers to calls that wait for other parts of the runtime.
+/// Answers to calls that wait for another part of the runtime.
 pub(crate) enum Answer {
-    /// `exec`: the child ended.
+    /// `exec`: the child process has ended.
     Ended(SharedOutcome),
-    /// A spawn whose chunk was not over at once: the child runs, or why it does not.
+    /// A spawn whose chunk yielded: the child now runs, or the reason why it does not.
     Spawned { child: ProcessId, failure: Option<Box<ApiError>> },
-    /// A reservation that stood in the way has ended: try again.
+    /// The reservation of a name has ended: try again.
     Retry,
-    /// Output has room again or is written; or a line was read, which is given back if nobody
-    /// takes it.
+    /// Output has room again or is written; or a line was read, which is returned to the input if
+    /// no coroutine takes it.
     Output(Option<Box<lease::Lease>>),
 }
 
-/// Fills in a topic that is empty. As `extend_from_slice`, which also makes room in the middle.
+/// Fills an empty topic. Faster than `extend_from_slice`, which also handles insertion in the
+/// middle.
 #[inline]
 fn set_topic(place: &mut Topic, topic: &[u8]) {
     if topic.len() > place.inline_size() {
         place.extend_from_slice(topic);
         return;
     }
-    // SAFETY: a topic has room for `inline_size` bytes at least, and `topic`, which is not longer
-    // (asked above), is no part of it, since `place` is borrowed mutably.
+    // SAFETY: a topic has room for at least `inline_size` bytes. `topic` is no longer than that
+    // (checked above) and does not overlap it, because `place` is borrowed mutably.
     unsafe { ptr::copy_nonoverlapping(topic.as_ptr(), place.as_mut_ptr(), topic.len()) };
-    // SAFETY: the line above has written these bytes, for which there is room.
+    // SAFETY: the line above has written these bytes, which fit.
     unsafe { place.set_len(topic.len()) };
 }
 
 impl Message {
-    /// Of a process that is not known yet. A constant, since one that is put together on the stack is
-    /// copied from there by reads that are wider than the writes, which wait for those.
+    /// A message of an unknown sender. A constant: a message that is built on the stack is copied
+    /// by loads that are wider than the stores before them, and such loads stall.
     const EMPTY: Message = Message {
         next: ptr::null_mut(),
         label: 0,
@@ -128,8 +131,8 @@ impl Message {
         Box::new(Message { next: ptr::null_mut(), label: destination, content })
     }
 
-    /// A message of a process without a destination and a payload yet, which are filled in where
-    /// they stay: messages are large, and moving one costs more than sending it.
+    /// Creates a user message on the heap without a destination and without a payload. The caller
+    /// fills in both in place: a message is large, and moving one costs more than sending it.
     pub(crate) fn from_process(from: ProcessId, topic: &[u8]) -> Box<Self> {
         let mut place = Box::new_uninit();
         place.write(Message::EMPTY);
@@ -142,7 +145,7 @@ impl Message {
         message
     }
 
-    /// The `uniq` that the sender meant.
+    /// Returns the `uniq` of the destination.
     pub(crate) fn destination(&self) -> u64 {
         self.label
     }
@@ -151,7 +154,7 @@ impl Message {
         self.label = uniq;
     }
 
-    /// The payload of a user message.
+    /// Returns the payload of a user message.
     pub(crate) fn payload(&self) -> Option<&Payload> {
         match &self.content {
             Content::User { payload, .. } => Some(payload),
@@ -159,7 +162,7 @@ impl Message {
         }
     }
 
-    /// As [`Message::payload`].
+    /// Like [`Message::payload`].
     pub(crate) fn payload_mut(&mut self) -> Option<&mut Payload> {
         match &mut self.content {
             Content::User { payload, .. } => Some(payload),
@@ -168,21 +171,21 @@ impl Message {
     }
 }
 
-/// How a message came into its process.
+/// How a message reached its process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Passage {
-    /// Through the mailbox, which counts it until Lua takes it.
+    /// Through the mailbox, which counts the message until Lua takes it.
     Counted,
-    /// Handed over past the mailbox, or an event: nobody counts it.
+    /// Handed over without the mailbox, or as an event: not counted.
     Uncounted,
 }
 
-/// A message that has arrived: it has a place in the order of arrival and no destination any more.
-/// Only [`Message::arrive`] makes one.
+/// A message that has arrived: it has a position in the order of arrival and no destination any
+/// more. Only [`Message::arrive`] creates one.
 pub(crate) struct Arrived(Box<Message>);
 
 impl Message {
-    /// Makes it the `arrival`-th that arrived in its process.
+    /// Converts this into the `arrival`-th message that arrived in its process.
     #[inline]
     pub(crate) fn arrive(mut self: Box<Self>, arrival: u64, passage: Passage) -> Arrived {
         self.label = arrival << 1 | u64::from(passage == Passage::Counted);
@@ -191,7 +194,7 @@ impl Message {
 }
 
 impl Arrived {
-    /// Its place in the order of arrival.
+    /// Returns the position in the order of arrival.
     pub(crate) fn arrival(&self) -> u64 {
         self.0.label >> 1
     }
@@ -204,12 +207,12 @@ impl Arrived {
         &self.0.content
     }
 
-    /// For a queue of those that have arrived, which gives it back by [`Arrived::of_message`].
+    /// For a queue of arrived messages; [`Arrived::of_message`] converts it back.
     pub(super) fn into_message(self) -> Box<Message> {
         self.0
     }
 
-    /// Takes back what [`Arrived::into_message`] gave.
+    /// Converts back the result of [`Arrived::into_message`].
     pub(super) fn of_message(message: Box<Message>) -> Arrived {
         Arrived(message)
     }

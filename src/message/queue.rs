@@ -8,7 +8,7 @@ use super::{Arrived, Message};
 use crate::prefetch::prefetch;
 
 // SAFETY: only the owner of the queue or lane that links the message follows `next`, and a message
-// that is handed on by itself is in none; all other fields are Send, as is checked below.
+// that is passed on by itself is in no queue. All other fields are Send, as is checked below.
 unsafe impl Send for Message {}
 const _: fn() = || {
     fn is_send<T: Send>() {}
@@ -18,14 +18,14 @@ const _: fn() = || {
 /// Cache lines of a message.
 const MESSAGE_LINES: usize = 2;
 
-/// A private list of messages in order; pushing, popping and joining cost nothing but links.
+/// A private list of messages in order. Pushing, popping and joining only change links.
 pub(crate) struct MessageQueue {
     head: *mut Message,
     tail: *mut Message,
     len: usize,
 }
 
-// SAFETY: the queue owns the messages that its pointers lead to, and nothing else refers to them;
+// SAFETY: the queue owns the messages that its pointers lead to, nothing else refers to them, and
 // they are Send.
 unsafe impl Send for MessageQueue {}
 
@@ -46,11 +46,11 @@ impl MessageQueue {
         let mut queue = MessageQueue { head: ptr::null_mut(), tail: newest, len: 0 };
         let mut message = newest;
         while !message.is_null() {
-            // Another core has written it; the line without the link, which is read when it is routed,
-            // comes meanwhile.
+            // Another core wrote the message. Prefetched now, the second line arrives before
+            // routing reads it.
             prefetch(message, MESSAGE_LINES);
             // SAFETY: the caller owns the chain, of which this is the rest, so the message is alive
-            // and nobody else changes it.
+            // and no other thread changes it.
             let next = unsafe { std::mem::replace(&mut (*message).next, queue.head) };
             queue.head = message;
             queue.len += 1;
@@ -73,8 +73,8 @@ impl MessageQueue {
         if self.tail.is_null() {
             self.head = raw;
         } else {
-            // SAFETY: a tail that is not null is a message that this queue owns: `pop` forgets it
-            // when it takes the last, and `append` when it gives all away.
+            // SAFETY: a tail that is not null is a message that this queue owns: `pop` clears it
+            // when it takes the last message, and `append` when it moves all messages away.
             unsafe { (*self.tail).next = raw };
         }
         self.tail = raw;
@@ -85,8 +85,8 @@ impl MessageQueue {
         if self.head.is_null() {
             return None;
         }
-        // SAFETY: the head is not null, so it is a message that this queue owns, and that came out
-        // of a box (`push`, `from_stack`); the queue forgets it below.
+        // SAFETY: the head is not null, so it is a message that this queue owns and that came out
+        // of a box (`push`, `from_stack`); the queue removes it below.
         let message = unsafe { Box::from_raw(self.head) };
         self.head = message.next;
         self.len -= 1;
@@ -96,7 +96,7 @@ impl MessageQueue {
         Some(message)
     }
 
-    /// Moves everything of `other` behind what is here.
+    /// Moves all messages of `other` to the end of this queue.
     pub(crate) fn append(&mut self, other: &mut MessageQueue) {
         if other.head.is_null() {
             return;
@@ -104,17 +104,17 @@ impl MessageQueue {
         if self.tail.is_null() {
             self.head = other.head;
         } else {
-            // SAFETY: a tail that is not null is a message that this queue owns: `pop` forgets it
-            // when it takes the last.
+            // SAFETY: a tail that is not null is a message that this queue owns: `pop` clears it
+            // when it takes the last message.
             unsafe { (*self.tail).next = other.head };
         }
         self.tail = other.tail;
         self.len += other.len;
-        // The messages moved: `other` must not drop them.
+        // The messages have moved, so `other` must not drop them.
         std::mem::forget(std::mem::take(other));
     }
 
-    /// Splits off the messages for which `wanted` holds; both keep their order.
+    /// Splits off the messages for which `wanted` is true; both queues keep their order.
     pub(crate) fn extract(&mut self, mut wanted: impl FnMut(&Message) -> bool) -> MessageQueue {
         let (mut kept, mut taken) = (MessageQueue::new(), MessageQueue::new());
         while let Some(message) = self.pop() {
@@ -127,7 +127,7 @@ impl MessageQueue {
 
 impl Drop for MessageQueue {
     fn drop(&mut self) {
-        // One at a time: a long chain must not be a deep recursion.
+        // One at a time: dropping a long chain must not recurse deeply.
         while self.pop().is_some() {}
     }
 }
@@ -159,12 +159,12 @@ impl ArrivedQueue {
         self.0.pop().map(Arrived::of_message)
     }
 
-    /// Moves everything of `other` behind what is here.
+    /// Moves all messages of `other` to the end of this queue.
     pub(crate) fn append(&mut self, other: &mut ArrivedQueue) {
         self.0.append(&mut other.0);
     }
 
-    /// Splits off the messages for which `wanted` holds; both keep their order.
+    /// Splits off the messages for which `wanted` is true; both queues keep their order.
     pub(crate) fn extract(&mut self, wanted: impl FnMut(&Message) -> bool) -> ArrivedQueue {
         ArrivedQueue(self.0.extract(wanted))
     }
