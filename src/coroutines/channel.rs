@@ -1,13 +1,14 @@
-//! Channels and who waits on them, without Lua.
+//! Channels and the coroutines that wait on them, without Lua.
 //!
-//! A channel of a script holds *keys*: the values themselves lie in a Lua table that belongs to
-//! the channel's userdata, so the collector sees them. Channels that the runtime fills hold
-//! messages (inbox, events, listeners) or moments (timers), encoded until Lua takes them.
+//! A channel that a script created holds *keys*: the values themselves are in a Lua table that
+//! belongs to the channel's userdata, so that the collector sees them. A channel that the runtime
+//! fills holds messages (inbox, events, listeners) or moments (timers), which stay encoded until
+//! Lua takes them.
 //!
-//! Everything here belongs to one process and runs on its worker. Waiters are in first-come
-//! order; a coroutine that waits in a `select` is a waiter on several channels under one ticket:
-//! the first that wakes it ends the wait, waiters whose wait is over are passed over, and the
-//! coroutine removes what it left behind when it runs.
+//! Everything here belongs to one process and runs on its worker. Waiters are served in order of
+//! arrival. A coroutine that waits in a `select` is a waiter on several channels under one ticket:
+//! the first channel that wakes it ends the wait. The other channels skip a waiter whose wait is
+//! over, and the coroutine removes its remaining entries when it runs.
 
 use std::collections::VecDeque;
 
@@ -22,15 +23,15 @@ use crate::message::{Arrived, Topic};
 pub(crate) type ChannelId = u32;
 /// Index of a coroutine in its process.
 pub(crate) type CoroutineId = u32;
-/// Where a value lies in the table of its channel.
+/// Index of a value in the table of its channel.
 pub(crate) type Key = u32;
 
 /// The case number of a plain `receive` or `send`.
 pub(crate) const NO_CASE: u32 = 0;
 
-/// What an allocator adds to a block, about.
+/// Approximate overhead of the allocator per block, in bytes.
 const ALLOCATION: usize = 16;
-/// What the tables of a process hold for a timer, in nodes and buckets that are half full.
+/// Bytes that the tables of a process hold for a timer: nodes and buckets, half full.
 const TIMER_BYTES: usize = 2 * (3 * size_of::<u64>() + size_of::<super::timers::TimerAction>());
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,35 +41,35 @@ pub(crate) struct Waiter {
     pub(crate) case: u32,
 }
 
-/// What makes a coroutine ready, found by it when it runs.
+/// What made a coroutine ready. The coroutine reads it when it runs.
 pub(crate) enum Wake {
-    /// A value lies in the hand-off table under the coroutine's index.
+    /// A value is in the hand-off table under the coroutine's index.
     Received { case: u32 },
     /// A message or event of the channel.
     Message { case: u32, channel: ChannelId, message: Arrived },
     /// A moment of a timer channel.
     Moment { case: u32, at: u64 },
-    /// The channel was closed while it waited to receive.
+    /// The channel was closed while the coroutine waited to receive.
     Closed { case: u32 },
-    /// Its value was taken.
+    /// The coroutine's value was taken.
     Sent { case: u32 },
-    /// The channel was closed while it waited to send.
+    /// The channel was closed while the coroutine waited to send.
     SendFailed,
-    /// A sleep is over, or a turn was given.
+    /// A sleep is over, or the coroutine's turn has come.
     Elapsed,
-    /// An answer to a call that waited for the runtime.
+    /// The answer to a call that waited for the runtime.
     Answer(Box<crate::message::Answer>),
 }
 
-/// What a channel holds.
+/// The contents of a channel.
 pub(crate) enum Held {
-    /// Boxed to keep the channels of the runtime small, which every process has.
+    /// Boxed to keep the runtime's channels small, of which every process has some.
     Values(Box<Values>),
     Messages(ArrivedQueue),
     Moments(VecDeque<u64>),
 }
 
-/// What a channel of a script holds.
+/// The contents of a channel that a script created.
 #[derive(Default)]
 pub(crate) struct Values {
     buffer: VecDeque<Key>,
@@ -76,13 +77,13 @@ pub(crate) struct Values {
     keys: Keys,
 }
 
-/// Who fills a channel of the runtime.
+/// The source of a channel that the runtime fills.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ChannelSource {
     Script,
     Inbox,
     Events,
-    /// `as_message`: whether values arrive as Message objects.
+    /// `as_message`: true if values arrive as Message objects.
     Listener {
         topic: Topic,
         as_message: bool,
@@ -91,7 +92,8 @@ pub(crate) enum ChannelSource {
     Timer(u64),
 }
 
-/// In the order of use by a message: whom it is for, who waits for it, what waits before it.
+/// Fields in the order in which delivering a message uses them: the source, the waiting receivers,
+/// the queue.
 #[repr(C)]
 pub(crate) struct Channel {
     pub(crate) source: ChannelSource,
@@ -101,11 +103,11 @@ pub(crate) struct Channel {
     pub(crate) content: Held,
 }
 
-// Two cache lines; a process that waits for messages has one.
+// Two cache lines. Every process that waits for messages has such a channel.
 #[cfg(all(target_pointer_width = "64", not(loom)))]
 const _: () = assert!(size_of::<Channel>() <= 128);
 
-/// Free keys of a channel's table, so that the table stays dense.
+/// Free keys of a channel's table; reusing them keeps the table dense.
 #[derive(Default)]
 pub(crate) struct Keys {
     free: Vec<Key>,
@@ -121,28 +123,28 @@ impl Keys {
     }
 }
 
-/// How a send goes on.
+/// What the caller of [`Channel::send`] must do next.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Sending {
-    /// Put the value into the hand-off table under this coroutine.
+    /// Put the value into the hand-off table, under this coroutine.
     HandOff(CoroutineId),
-    /// Put the value into the channel's table under this key.
+    /// Put the value into the channel's table, under this key.
     Store(Key),
-    /// No room: wait.
+    /// There is no room: wait.
     Full,
     Closed,
 }
 
-/// How a receive goes on.
+/// What the caller of [`Channel::receive`] must do next.
 #[must_use]
 pub(crate) enum Receiving {
-    /// Take the value out of the channel's table.
+    /// Take the value with this key out of the channel's table.
     Take(Key),
     Message(Arrived),
     Moment(u64),
     Closed,
-    /// Nothing there: wait.
+    /// The channel is empty: wait.
     Empty,
 }
 
@@ -164,7 +166,7 @@ impl Channel {
         Channel { source, capacity, closed: false, content, receivers: ShortQueue::default() }
     }
 
-    /// Bytes that it takes outside of Lua when it is new, the timer that fills it included.
+    /// Bytes that a new channel takes outside of Lua, including the timer that fills it.
     pub(crate) fn size(&self) -> usize {
         let content = match &self.content {
             Held::Values(_) => size_of::<Values>() + ALLOCATION,
@@ -174,7 +176,8 @@ impl Channel {
         size_of::<Channel>() + ALLOCATION + content
     }
 
-    /// Takes the next value, if there is one. A sender that waited moves up.
+    /// Takes the next value, if there is one. The value of the longest waiting sender moves into
+    /// the free place.
     pub(crate) fn receive(&mut self, coroutines: &mut Coroutines) -> Receiving {
         let found = match &mut self.content {
             Held::Values(values) => {
@@ -203,7 +206,7 @@ impl Channel {
         found.unwrap_or(if self.closed { Receiving::Closed } else { Receiving::Empty })
     }
 
-    /// Offers a value of a script; the caller moves the value as the answer says.
+    /// Offers a value of a script. The caller moves the value as the answer says.
     pub(crate) fn send(&mut self, coroutines: &mut Coroutines) -> Sending {
         if self.closed {
             return Sending::Closed;
@@ -222,12 +225,13 @@ impl Channel {
         }
     }
 
-    /// Makes `waiter` wait to receive.
+    /// Lets `waiter` wait to receive.
     pub(crate) fn wait_to_receive(&mut self, waiter: Waiter) {
         self.receivers.push_back(waiter);
     }
 
-    /// Makes `waiter` wait to send; its value goes into the channel's table under the key.
+    /// Lets `waiter` wait to send. Returns the key under which the caller puts the value into the
+    /// channel's table.
     pub(crate) fn wait_to_send(&mut self, waiter: Waiter) -> Option<Key> {
         match &mut self.content {
             Held::Values(values) => {
@@ -239,20 +243,21 @@ impl Channel {
         }
     }
 
-    /// Whether someone may wait to receive; a `select` that is over may have left it behind.
+    /// Whether a coroutine may be waiting to receive. May be true for an entry that a `select` left
+    /// behind.
     pub(crate) fn has_receiver(&self) -> bool {
         !self.receivers.is_empty()
     }
 
-    /// Adds a message: to the receiver that waits longest, else to the queue.
+    /// Gives a message to the receiver that has waited longest, or appends it to the queue.
     pub(crate) fn add_message(
         &mut self,
         id: ChannelId,
         message: Arrived,
         coroutines: &mut Coroutines,
     ) {
-        // The wake is put together where it stays: copied there from the stack, it would be read by
-        // wider reads than the writes just before, which wait for those.
+        // The wake is built in place: if it were built on the stack and copied, the loads of the
+        // copy would be wider than the stores before them and would stall.
         if let Some(receiver) = take_receiver(&mut self.receivers, coroutines)
             && let Some(place) = coroutines.end_wait(receiver.ticket)
         {
@@ -262,7 +267,7 @@ impl Channel {
         }
     }
 
-    /// Adds a moment as [`Channel::add_message`] does; dropped if too many wait.
+    /// Like [`Channel::add_message`] for a moment, which is dropped if too many are queued.
     pub(crate) fn add_moment(&mut self, at: u64, coroutines: &mut Coroutines) {
         if let Some(receiver) = take_receiver(&mut self.receivers, coroutines) {
             let wake = Wake::Moment { case: receiver.case, at };
@@ -274,22 +279,23 @@ impl Channel {
         }
     }
 
-    /// Closes: receivers that wait get nothing, senders that wait fail.
+    /// Closes the channel: waiting receivers get nothing, waiting senders fail.
     pub(crate) fn close(&mut self, coroutines: &mut Coroutines) {
         self.closed = true;
         while let Some(receiver) = self.receivers.pop_front() {
             coroutines.wake(receiver.ticket, Wake::Closed { case: receiver.case });
         }
         if let Held::Values(values) = &mut self.content {
-            // They stay in the queue until they run and forget it, with their values' keys.
+            // Their entries stay, with the keys of their values, until the coroutines run and
+            // remove them.
             for (sender, _) in &values.senders {
                 coroutines.wake(sender.ticket, Wake::SendFailed);
             }
         }
     }
 
-    /// Forgets a coroutine that waited here and was woken elsewhere; returns the keys of values
-    /// that it offered.
+    /// Removes a coroutine that waited here and was woken by another channel. Returns the keys of
+    /// the values that it offered.
     pub(crate) fn forget(&mut self, coroutine: CoroutineId) -> Vec<Key> {
         self.receivers.retain(|waiter| waiter.ticket.coroutine != coroutine);
         let mut freed = Vec::new();
@@ -315,7 +321,7 @@ impl Channel {
 }
 
 impl Channel {
-    /// What it holds unread, if it is filled with messages.
+    /// Returns the unread messages, if the channel holds messages.
     pub(crate) fn into_messages(self) -> Option<ArrivedQueue> {
         match self.content {
             Held::Messages(queue) => Some(queue),
@@ -327,7 +333,7 @@ impl Channel {
         self.closed
     }
 
-    /// Messages that wait in it; events are none.
+    /// Number of unread messages; events do not count.
     fn unread(&self) -> usize {
         match &self.content {
             Held::Messages(queue) if self.source != ChannelSource::Events => queue.len(),
@@ -336,13 +342,13 @@ impl Channel {
     }
 }
 
-/// Takes the first receiver whose coroutine still waits.
+/// Takes the first receiver whose wait is not over.
 #[inline]
 fn take_receiver(queue: &mut ShortQueue<Waiter>, coroutines: &Coroutines) -> Option<Waiter> {
     queue.take_first(|waiter| coroutines.is_waiting(waiter.ticket))
 }
 
-/// As [`take_receiver`], for senders with the keys of their values.
+/// Like [`take_receiver`], for senders and the keys of their values.
 fn take_sender(
     queue: &mut VecDeque<(Waiter, Key)>,
     coroutines: &Coroutines,
@@ -352,7 +358,7 @@ fn take_sender(
     queue.remove(first)
 }
 
-/// The channels of a process; indices of collected ones are used again.
+/// The channels of a process. The index of a collected channel is reused.
 #[derive(Default)]
 pub(crate) struct Channels {
     list: SmallVec<[Option<Box<Channel>>; 2]>,
@@ -374,7 +380,7 @@ impl Channels {
         self.list.get_mut(id as usize)?.as_deref_mut()
     }
 
-    /// Whether a channel is that of a listener to `topic`.
+    /// Whether this is the channel of a listener to `topic`.
     #[inline]
     pub(crate) fn listens_to(&self, id: ChannelId, topic: &[u8]) -> bool {
         let channel = self.list.get(id as usize).and_then(Option::as_deref);
@@ -382,17 +388,17 @@ impl Channels {
             Some(ChannelSource::Listener { topic: listened, .. }) if listened.as_slice() == topic)
     }
 
-    /// Messages that wait in them.
+    /// Number of unread messages in all channels.
     pub(crate) fn unread(&self) -> usize {
         self.list.iter().flatten().map(|channel| channel.unread()).sum()
     }
 
-    /// Takes all channels out.
+    /// Removes all channels and returns them.
     pub(crate) fn start_over(&mut self) -> impl Iterator<Item = Channel> + use<> {
         std::mem::take(self).list.into_iter().flatten().map(|channel| *channel)
     }
 
-    /// Drops a channel whose userdata was collected.
+    /// Removes a channel whose userdata was collected.
     pub(crate) fn remove(&mut self, id: ChannelId) -> Option<Box<Channel>> {
         let channel = self.list.get_mut(id as usize)?.take();
         if channel.is_some() {

@@ -1,12 +1,12 @@
-//! The part of a process that a message needs to reach a coroutine.
+//! The part of a process that delivers a message to a coroutine.
 
 use super::Coroutines;
 use super::channel::Channels;
 use super::subscriptions::Subscriptions;
 use crate::message::{Message, Passage};
 
-/// The first field of a process, so that delivery, which does not know processes, can hand a message
-/// over. Only for the thread that holds the state of the slot.
+/// The first field of a process. Delivery, which does not know the type of a process, hands a
+/// message over through it. Only for the thread that holds the state of the slot.
 pub(crate) struct Inside {
     pub(crate) coroutines: Coroutines,
     pub(crate) channels: Channels,
@@ -22,8 +22,8 @@ impl Inside {
         }
     }
 
-    /// Hands a message to a coroutine that waits for it; gives it back if none does. When the mailbox
-    /// is empty.
+    /// Hands a message to a coroutine that waits for it, or returns the message if no coroutine
+    /// does. Only while the mailbox is empty.
     #[inline]
     pub(crate) fn accept(&mut self, message: Box<Message>) -> Result<(), Box<Message>> {
         let target = self.subscriptions.target_of(&message.content, &self.channels);
@@ -37,7 +37,7 @@ impl Inside {
         }
     }
 
-    /// Messages that nobody has taken.
+    /// Number of messages that Lua has not taken.
     pub(crate) fn unread(&self) -> usize {
         self.subscriptions.unread() + self.channels.unread() + self.coroutines.unread()
     }

@@ -1,12 +1,11 @@
 //! The coroutines of a process: the main one and those of `coroutine.spawn`.
 //!
-//! Their Lua states are anchored in a registry table under their index; here are only handles.
-//! Ready ones run in first-in first-out order, except that a preempted one goes on first:
-//! preemption never switches between siblings.
+//! Their Lua states are anchored in a registry table under their index; this module holds only
+//! handles. Ready coroutines run first in, first out, except that a preempted one is resumed first:
+//! preemption never switches between coroutines of one process.
 //!
-//! A coroutine that waits does so under a [`Ticket`], its index and the number of the wait. Who
-//! holds a ticket of an earlier wait (another case of a `select`, a timer, a late answer) wakes
-//! nobody.
+//! A coroutine waits under a [`Ticket`]: its index and the number of the wait. A ticket of an
+//! earlier wait (another case of a `select`, a timer, a late answer) wakes nothing.
 
 pub(crate) mod channel;
 pub(crate) mod inside;
@@ -33,7 +32,7 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    /// As a number that can travel with a question and come back with its answer.
+    /// The ticket as a number, which travels with a request and returns with its answer.
     pub(crate) fn to_token(self) -> u64 {
         u64::from(self.coroutine) << 32 | u64::from(self.wait)
     }
@@ -45,9 +44,9 @@ impl Ticket {
 
 struct Coroutine {
     state: CoroutineState,
-    /// Values on its stack for the first resume.
+    /// Number of values on the coroutine's stack for its first resume.
     arguments: i32,
-    /// Number of its waits so far.
+    /// Number of this coroutine's last wait.
     wait: u32,
     is_waiting: bool,
     wake: Option<Wake>,
@@ -55,18 +54,18 @@ struct Coroutine {
 
 #[derive(Default)]
 pub(crate) struct Coroutines {
-    /// The first lies in the process itself: most have one.
+    /// The first coroutine is stored inline: most processes have one.
     list: SmallVec<[Option<Coroutine>; 1]>,
     free: Vec<CoroutineId>,
     ready: ShortQueue<CoroutineId>,
     current: CoroutineId,
-    /// Waits of all coroutines, so that an index used again repeats no ticket.
+    /// Waits of all coroutines, so that a reused index never repeats a ticket.
     waits: u32,
 }
 
 impl Coroutines {
-    /// Ends all coroutines: none are left, and no ticket of theirs is ever given again. Returns
-    /// the messages that some were woken with and did not take.
+    /// Ends all coroutines and invalidates all their tickets. Returns the messages that coroutines
+    /// were woken with and did not take.
     pub(crate) fn start_over(&mut self) -> Vec<Arrived> {
         let ended = std::mem::take(self);
         self.waits = ended.waits;
@@ -78,7 +77,7 @@ impl Coroutines {
         messages.collect()
     }
 
-    /// Messages that coroutines were woken with and did not take.
+    /// Number of messages that coroutines were woken with and did not take.
     pub(crate) fn unread(&self) -> usize {
         let has_message = |coroutine: &&Coroutine| match &coroutine.wake {
             Some(Wake::Message { message, .. }) => {
@@ -89,7 +88,8 @@ impl Coroutines {
         self.list.iter().flatten().filter(has_message).count()
     }
 
-    /// Picks the index of the next coroutine, so that its state can be anchored under it.
+    /// Picks the index of the next coroutine, so that the caller can anchor its state under that
+    /// index.
     pub(crate) fn reserve(&mut self) -> CoroutineId {
         self.free.pop().unwrap_or_else(|| {
             self.list.push(None);
@@ -97,7 +97,7 @@ impl Coroutines {
         })
     }
 
-    /// Puts a coroutine with a reserved index at the end of the ready queue.
+    /// Adds a coroutine with a reserved index to the end of the ready queue.
     pub(crate) fn start(&mut self, id: CoroutineId, state: CoroutineState, arguments: i32) {
         let coroutine = Coroutine { state, arguments, wait: 0, is_waiting: false, wake: None };
         self.list[id as usize] = Some(coroutine);
@@ -110,7 +110,7 @@ impl Coroutines {
         }
     }
 
-    /// The one that runs now.
+    /// Returns the coroutine that runs now.
     pub(crate) fn current(&self) -> CoroutineId {
         self.current
     }
@@ -119,7 +119,7 @@ impl Coroutines {
         !self.ready.is_empty()
     }
 
-    /// Takes the next ready one and the number of values to resume it with.
+    /// Takes the next ready coroutine and the number of values to resume it with.
     pub(crate) fn next(&mut self) -> Option<(CoroutineId, CoroutineState, i32)> {
         loop {
             let id = self.ready.pop_front()?;
@@ -130,17 +130,17 @@ impl Coroutines {
         }
     }
 
-    /// Puts the current one in front: it was preempted.
+    /// Puts the current coroutine at the front of the ready queue: it was preempted.
     pub(crate) fn resume_first(&mut self) {
         self.ready.push_front(self.current);
     }
 
-    /// Puts the current one at the end: it gave its turn away.
+    /// Puts the current coroutine at the end of the ready queue: it yielded its turn.
     pub(crate) fn resume_last(&mut self) {
         self.ready.push_back(self.current);
     }
 
-    /// Makes the current coroutine wait; it is woken with the ticket only.
+    /// Lets the current coroutine wait. Only the returned ticket wakes it.
     pub(crate) fn wait(&mut self) -> Ticket {
         self.waits = self.waits.wrapping_add(1);
         if let Some(coroutine) = self.list[self.current as usize].as_mut() {
@@ -150,19 +150,20 @@ impl Coroutines {
         Ticket { coroutine: self.current, wait: self.waits }
     }
 
-    /// The token of the current coroutine's next wait, for a question that is asked before.
+    /// Returns the token of the current coroutine's next wait, for a request that is sent before
+    /// the wait begins.
     pub(crate) fn next_token(&self) -> u64 {
         Ticket { coroutine: self.current, wait: self.waits.wrapping_add(1) }.to_token()
     }
 
-    /// Makes the current coroutine wait on under the ticket of its last wait.
+    /// Lets the current coroutine wait again under the ticket of its last wait.
     pub(crate) fn wait_again(&mut self) {
         if let Some(coroutine) = self.list[self.current as usize].as_mut() {
             coroutine.is_waiting = true;
         }
     }
 
-    /// Whether that wait is not over.
+    /// Whether the wait of this ticket is not over.
     pub(crate) fn is_waiting(&self, ticket: Ticket) -> bool {
         self.list
             .get(ticket.coroutine as usize)
@@ -170,7 +171,7 @@ impl Coroutines {
             .is_some_and(|coroutine| coroutine.is_waiting && coroutine.wait == ticket.wait)
     }
 
-    /// Ends a wait and makes the coroutine ready; nothing if the wait was over.
+    /// Ends a wait and makes the coroutine ready. Does nothing if the wait is over.
     pub(crate) fn wake(&mut self, ticket: Ticket, wake: Wake) {
         match self.end_wait(ticket) {
             Some(place) => *place = Some(wake),
@@ -178,8 +179,8 @@ impl Coroutines {
         }
     }
 
-    /// Ends a wait and makes the coroutine ready; returns where it looks for what it is woken with,
-    /// for the caller to fill in. `None` if the wait was over.
+    /// Ends a wait and makes the coroutine ready. Returns the place for its wake, which the caller
+    /// fills in, or `None` if the wait is over.
     #[inline]
     pub(crate) fn end_wait(&mut self, ticket: Ticket) -> Option<&mut Option<Wake>> {
         let coroutine = self.list.get_mut(ticket.coroutine as usize)?.as_mut()?;
@@ -191,8 +192,9 @@ impl Coroutines {
         Some(&mut coroutine.wake)
     }
 
-    /// An `exec` gets two answers under one ticket, that its child started and that it ended. If
-    /// it has not seen the first when the second comes, it needs the second only.
+    /// Handles the two answers that an `exec` gets under one ticket: that the child started, and
+    /// that it ended. If the coroutine has not seen the first when the second arrives, it needs
+    /// only the second.
     #[cold]
     fn overtake_start(&mut self, ticket: Ticket, wake: Wake) {
         let coroutine = self.list.get_mut(ticket.coroutine as usize).and_then(Option::as_mut);
@@ -207,7 +209,7 @@ impl Coroutines {
         }
     }
 
-    /// As [`Coroutines::take_wake`], for who waits for an answer and is woken with nothing else.
+    /// Like [`Coroutines::take_wake`], for a coroutine that waits for an answer and nothing else.
     pub(crate) fn take_answer(&mut self) -> Option<Answer> {
         match self.take_wake()? {
             Wake::Answer(answer) => Some(*answer),
@@ -215,7 +217,8 @@ impl Coroutines {
         }
     }
 
-    /// The message that the current coroutine was woken with, and its channel, if it was that.
+    /// Takes the message that the current coroutine was woken with, and its channel, if there is
+    /// one.
     #[inline]
     pub(crate) fn take_message(&mut self) -> Option<(ChannelId, Arrived)> {
         let wake = &mut self.list[self.current as usize].as_mut()?.wake;
@@ -226,7 +229,7 @@ impl Coroutines {
         }
     }
 
-    /// What the current coroutine was woken with.
+    /// Takes what the current coroutine was woken with.
     pub(crate) fn take_wake(&mut self) -> Option<Wake> {
         self.list[self.current as usize].as_mut()?.wake.take()
     }

@@ -1,6 +1,6 @@
-//! What few processes need, and then takes memory of its own.
+//! A value that few processes need; it takes memory of its own only when used.
 
-/// Nothing until it is first changed.
+/// Empty until it is first changed.
 #[derive(Default)]
 pub(crate) struct Rare<T>(Option<Box<T>>);
 
@@ -14,12 +14,12 @@ impl<T: Default> Rare<T> {
         self.0.get_or_insert_default()
     }
 
-    /// Takes it away, if there is one.
+    /// Removes and returns the value, if there is one.
     pub(crate) fn take(&mut self) -> Option<T> {
         self.0.take().map(|made| *made)
     }
 
-    /// As [`Rare::get_mut`], for what has nothing to do if there is none yet.
+    /// Like [`Rare::get_mut`], but creates nothing.
     pub(crate) fn made(&mut self) -> Option<&mut T> {
         self.0.as_deref_mut()
     }

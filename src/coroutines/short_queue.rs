@@ -1,9 +1,9 @@
-//! A queue that mostly holds one thing or nothing, and then needs no memory of its own.
+//! A queue that holds at most one element most of the time, and then needs no memory of its own.
 
 use std::collections::VecDeque;
 
-/// First in, first out. If there is no `first` there is no rest either. The first lies first, in the
-/// cache line of what is in front of the queue.
+/// A first in, first out queue. If `first` is empty, so is `rest`. `first` is the first field, so
+/// that it shares a cache line with the field before the queue.
 #[repr(C)]
 pub(super) struct ShortQueue<T> {
     first: Option<T>,
@@ -45,7 +45,7 @@ impl<T> ShortQueue<T> {
         self.first.is_none()
     }
 
-    /// Takes the first for which `wanted` holds.
+    /// Takes the first element for which `wanted` is true.
     #[inline(always)]
     pub(super) fn take_first(&mut self, wanted: impl Fn(&T) -> bool) -> Option<T> {
         if wanted(self.first.as_ref()?) {

@@ -1,9 +1,10 @@
-//! Where a message goes: a listener of its topic, else the inbox, else it waits.
+//! Routing: which channel a message goes to.
 //!
-//! The worker drains the mailbox into `pending`, at most [`DRAIN_MAX`] messages at a time are
-//! routed from there into the queues of channels, and each stays encoded until a coroutine
-//! takes it. An event is routed only after everything that was drained with it (M2), so who
-//! sees EXIT of a process has all its messages in a queue.
+//! A message goes to the listener of its topic if there is one, otherwise to the inbox, otherwise
+//! it waits. The worker drains the mailbox into `pending`. From there it routes at most
+//! [`DRAIN_MAX`] messages at a time into the queues of channels, where a message stays encoded
+//! until a coroutine takes it. An event is routed after all messages that were drained with it
+//! (M2), so a process that sees the EXIT of another has all messages of that process in its queues.
 
 use rustc_hash::FxHashSet;
 
@@ -16,19 +17,19 @@ use crate::message::queue::{ArrivedQueue, MessageQueue};
 use crate::message::{Answer, Arrived, Content, Message, Passage, Topic};
 use crate::payload::Payload;
 
-/// Messages routed before Lua runs again.
+/// The most messages that are routed before Lua runs again.
 pub(crate) const DRAIN_MAX: usize = 1024;
 
 pub(crate) struct Subscriptions {
     inbox: Option<ChannelId>,
     events: Option<ChannelId>,
-    /// Taken from the mailbox, in order, not routed yet.
+    /// Messages that were taken from the mailbox and are not routed yet, in order.
     pending: MessageQueue,
     arrivals: u64,
-    /// When the mailbox was last emptied of more than one message, by the coarse clock.
+    /// Coarse time at which the mailbox was last emptied of more than one message.
     drained_at: u64,
-    /// The listener whose topic came last: the next message is mostly for it, too, and is compared
-    /// with what its channel knows, which is touched in any case.
+    /// The listener of the last topic. The next message probably has the same topic, and comparing
+    /// it touches only that channel, which delivery touches in any case.
     recent: Option<ChannelId>,
     others: Rare<Others>,
 }
@@ -36,12 +37,12 @@ pub(crate) struct Subscriptions {
 #[derive(Default)]
 struct Others {
     listeners: Vec<(Topic, ChannelId)>,
-    /// Messages and events that nothing is subscribed to.
+    /// Messages and events that no channel is subscribed to.
     waiting: ArrivedQueue,
     waiting_events: ArrivedQueue,
-    /// The peer of a link that is being removed: its LINK_DOWN must not be seen any more.
+    /// The peer of a link that is being removed; its LINK_DOWN must not be seen any more.
     unlinked: Option<u64>,
-    /// The `uniq` of every process whose EXIT is waited for.
+    /// The `uniq` of every monitored process.
     monitors: FxHashSet<u64>,
 }
 
@@ -52,9 +53,9 @@ fn is_link_down_of(event: &Message, peer: u64) -> bool {
 /// What draining found that is not for Lua.
 #[derive(Default)]
 pub(crate) struct Drained {
-    /// Messages for an earlier tenant of the slot: dead letters.
+    /// Messages for an earlier process of the slot: dead letters.
     pub(crate) strays: u32,
-    /// Their bytes, which the mailbox may have counted.
+    /// Bytes of the strays, which the mailbox may have counted.
     pub(crate) stray_bytes: usize,
 }
 
@@ -71,24 +72,24 @@ impl Subscriptions {
         }
     }
 
-    /// Whether messages were drained that are not routed yet.
+    /// Whether drained messages wait to be routed.
     pub(crate) fn has_pending(&self) -> bool {
         !self.pending.is_empty()
     }
 
-    /// Messages that no channel has.
+    /// Number of unread messages that are in no channel.
     pub(crate) fn unread(&self) -> usize {
         self.pending.len() + self.others.get().map_or(0, |others| others.waiting.len())
     }
 
-    /// Whether to route what was drained before instead of a look into the mailbox, whose lines come
-    /// from the cores of the senders each time: for one tick of the coarse clock, so that no event
-    /// waits longer.
+    /// Whether to route pending messages before looking into the mailbox, whose cache lines come
+    /// from the senders' cores each time. True for one tick of the coarse clock after a drain, so
+    /// that no event waits longer than that.
     pub(crate) fn may_route_on(&self, now: u64) -> bool {
         self.has_pending() && self.drained_at == now
     }
 
-    /// Routes a batch of what was drained before.
+    /// Routes a batch of pending messages.
     pub(crate) fn route_on(
         &mut self,
         uniq: u64,
@@ -112,7 +113,7 @@ impl Subscriptions {
         let mut drained = Drained::default();
         let Taken { mut events, mut users } = mailbox.take();
         if self.pending.is_empty() && events.is_empty() && users.len() == 1 {
-            // The most common case, without the ways of the others.
+            // The most common case (one user message), without the steps that the other cases need.
             self.route_next(&mut users, uniq, channels, coroutines, &mut drained);
             return drained;
         }
@@ -150,22 +151,22 @@ impl Subscriptions {
         }
     }
 
-    /// Waits for the EXIT of a process; false if it is waited for already.
+    /// Expects the EXIT of a process; false if it is expected already.
     pub(crate) fn start_monitoring(&mut self, uniq: u64) -> bool {
         self.others.get_mut().monitors.insert(uniq)
     }
 
-    /// Waits no more for the EXIT of a process; false if it was not waited for.
+    /// Expects the EXIT of a process no longer; false if it was not expected.
     pub(crate) fn stop_monitoring(&mut self, uniq: u64) -> bool {
         self.others.made().is_some_and(|others| others.monitors.remove(&uniq))
     }
 
-    /// The processes whose EXIT is waited for.
+    /// The processes whose EXIT is expected.
     pub(crate) fn monitored(&self) -> impl Iterator<Item = u64> {
         self.others.get().into_iter().flat_map(|others| &others.monitors).copied()
     }
 
-    /// From now on a LINK_DOWN of `peer` that no channel has is dropped; `None` ends that.
+    /// From now on drops a LINK_DOWN of `peer` that is in no channel; `None` ends this.
     pub(crate) fn drop_link_downs(&mut self, peer: Option<u64>) {
         let others = self.others.get_mut();
         others.unlinked = peer;
@@ -179,8 +180,8 @@ impl Subscriptions {
         unlinked.is_some_and(|peer| is_link_down_of(event, peer))
     }
 
-    /// Ends all subscriptions; what `unread` holds waits again, in the order of arrival, before
-    /// what has not been routed yet.
+    /// Ends all subscriptions. The messages in `unread` wait again, in the order of arrival, before
+    /// those that are not routed yet.
     pub(crate) fn start_over(&mut self, unread: Vec<Arrived>) {
         let mut all = unread;
         let others = self.others.get_mut();
@@ -217,7 +218,7 @@ impl Subscriptions {
         self.pending = pending;
     }
 
-    /// Routes the first message of a queue; false if there is none.
+    /// Routes the first message of a queue; false if the queue is empty.
     #[inline]
     fn route_next(
         &mut self,
@@ -238,7 +239,7 @@ impl Subscriptions {
         true
     }
 
-    /// The next place in the order of arrival.
+    /// Returns the next position in the order of arrival.
     pub(super) fn next_arrival(&mut self) -> u64 {
         self.arrivals += 1;
         self.arrivals
@@ -271,7 +272,7 @@ impl Subscriptions {
         }
     }
 
-    /// The channel that a message is for.
+    /// Returns the channel that a message goes to.
     #[inline]
     pub(super) fn target_of(
         &mut self,
@@ -297,7 +298,7 @@ impl Subscriptions {
         listener.or(self.inbox)
     }
 
-    /// The channel that listens to `topic`.
+    /// Returns the channel that listens to `topic`.
     pub(crate) fn listener(&self, topic: &[u8]) -> Option<ChannelId> {
         let mut listeners = self.others.get()?.listeners.iter();
         let entry = listeners.find(|(listened, _)| listened.as_slice() == topic);
@@ -312,7 +313,7 @@ impl Subscriptions {
         self.events
     }
 
-    /// Subscribes the inbox: everything that waits and has no listener goes there.
+    /// Subscribes the inbox, which gets all waiting messages without a listener.
     pub(crate) fn open_inbox(&mut self, channels: &mut Channels) -> ChannelId {
         let mut channel = Channel::for_messages(ChannelSource::Inbox);
         if let Held::Messages(queue) = &mut channel.content
@@ -338,7 +339,8 @@ impl Subscriptions {
         id
     }
 
-    /// Subscribes a topic: what waits for it moves over, also out of the inbox.
+    /// Subscribes a topic. Waiting messages with this topic move to its channel, also those in the
+    /// inbox.
     pub(crate) fn listen(
         &mut self,
         topic: &[u8],
@@ -365,7 +367,7 @@ impl Subscriptions {
         id
     }
 
-    /// Removes the subscription that fills `id`; false if there is none.
+    /// Removes the subscription that fills channel `id`; false if there is none.
     pub(crate) fn unsubscribe(&mut self, id: ChannelId) -> bool {
         if self.inbox == Some(id) {
             self.inbox = None;
@@ -389,7 +391,7 @@ mod tests {
     use crate::error::{ApiError, kind};
     use crate::pid::ProcessId;
 
-    /// A spawn whose chunk takes long: it is monitored before it is known to start.
+    /// A spawn whose chunk yields: the child is monitored before it is known to have started.
     #[test]
     fn a_child_that_did_not_start_is_not_monitored() {
         for is_failed in [false, true] {

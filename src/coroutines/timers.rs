@@ -1,7 +1,7 @@
 //! The timers of one process, ordered by due time, then by creation.
 //!
-//! Only the earliest is known outside: the worker where the process waits has it among its timers.
-//! All times are nanoseconds of the runtime's clock.
+//! Other threads know only the earliest one: the worker where the process waits has it among its
+//! timers. All times are nanoseconds of the runtime's clock.
 
 use std::collections::BTreeMap;
 
@@ -10,39 +10,39 @@ use rustc_hash::FxHashMap;
 use super::Ticket;
 use super::channel::ChannelId;
 
-/// Ticks that wait for a late reader; also what a late ticker catches up with.
+/// The most ticks that are queued for a slow reader, and that a late ticker catches up with.
 pub(crate) const TICKS_MAX: u32 = 16;
 
 /// What happens when a timer is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TimerAction {
-    /// A coroutine that sleeps goes on.
+    /// A sleeping coroutine is woken.
     Wake(Ticket),
-    /// A moment goes to a channel, which `time.after` closes then.
+    /// A moment is sent to a channel, which is then closed if `time.after` created it.
     Fire { channel: ChannelId, closes: bool },
-    /// A moment goes to a channel every `period`, keeping the phase.
+    /// A moment is sent to a channel every `period`; the phase stays.
     Tick { channel: ChannelId, period: u64 },
 }
 
 #[derive(Default)]
 pub(crate) struct Timers {
     due: BTreeMap<(u64, u64), TimerAction>,
-    /// Due time of every timer by number.
+    /// Due time of every timer, by number.
     by_number: FxHashMap<u64, u64>,
     last_number: u64,
-    /// Due times that workers hold for this process, latest first: each new one is earlier than
-    /// all before, so the list is short and every entry of theirs is known here.
+    /// Due times that workers hold for this process, latest first. A due time is only registered if
+    /// it is earlier than all others, so the list is short and complete.
     registered: Vec<u64>,
 }
 
 impl Timers {
-    /// Stops all timers; what workers hold for this process stays known.
+    /// Stops all timers. The due times that workers hold for this process stay registered.
     pub(crate) fn start_over(&mut self) {
         self.due.clear();
         self.by_number.clear();
     }
 
-    /// Number of the next timer, for a channel that has to know it beforehand.
+    /// Number of the next timer, for a channel that must know it before the timer starts.
     pub(crate) fn next_number(&self) -> u64 {
         self.last_number + 1
     }
@@ -58,13 +58,13 @@ impl Timers {
         self.by_number.insert(number, due);
     }
 
-    /// Stops a timer; returns what it would have done if it was active.
+    /// Stops a timer. Returns its action if it was active.
     pub(crate) fn stop(&mut self, number: u64) -> Option<TimerAction> {
         let due = self.by_number.remove(&number)?;
         self.due.remove(&(due, number))
     }
 
-    /// Gives an active timer a new due time; false if it was not active.
+    /// Gives an active timer a new due time; false if the timer was not active.
     pub(crate) fn reset(&mut self, number: u64, due: u64) -> bool {
         match self.stop(number) {
             Some(action) => {
@@ -75,9 +75,9 @@ impl Timers {
         }
     }
 
-    /// Takes the next timer that is due at `now`. A ticker is put back for its next period, or,
-    /// if it is later than what may wait, for the last ones: taking each of a thousand million
-    /// missed ticks would leave no time for anything else.
+    /// Takes the next timer that is due at `now`. A ticker is scheduled again for its next period.
+    /// If it is late by more than [`TICKS_MAX`] periods, it skips all but the last ones: delivering
+    /// each of a thousand million missed ticks would leave no time for anything else.
     pub(crate) fn pop_due(&mut self, now: u64) -> Option<(u64, TimerAction)> {
         let (&(due, number), &action) = self.due.first_key_value()?;
         if due > now {
@@ -97,8 +97,8 @@ impl Timers {
         self.due.first_key_value().map(|((due, _), _)| *due)
     }
 
-    /// The due time to give to the worker before the process waits, if it is not there yet:
-    /// that of the earliest timer, or the `deadline` of the process.
+    /// Returns the due time that the worker must register before the process waits, unless it is
+    /// registered already: that of the earliest timer, or the process's `deadline`.
     pub(crate) fn due_to_register(&mut self, now: u64, deadline: u64) -> Option<u64> {
         while self.registered.last().is_some_and(|due| *due <= now) {
             self.registered.pop();
