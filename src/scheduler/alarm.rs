@@ -1,8 +1,8 @@
 //! A worker's own alarm: it interrupts a step of spent work when a timer of the worker is due.
 //!
-//! The monitor would do so too, but it is a thread like others: where every core computes, the
-//! system lets it wait for one, for milliseconds at times. The alarm is a timer of the kernel that
-//! sends the monitor's signal to the thread that set it, whatever runs elsewhere.
+//! The monitor would do so too, but it is an ordinary thread: when every core computes, the system
+//! may delay it by milliseconds. The alarm is a kernel timer that sends the monitor's signal to the
+//! thread that set it, whatever runs on other cores.
 
 #![allow(unsafe_code)]
 
@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 
-/// The alarm of the thread that made it.
+/// The alarm of the thread that created it.
 pub(super) struct Alarm {
-    /// Nothing where there are no such timers; then the monitor is all there is.
+    /// `None` where the system has no such timers; the monitor then ends the step alone.
     timer: Option<Timer>,
-    /// The time that it was set for last.
+    /// The time for which the alarm was last set.
     time: Cell<u64>,
 }
 
@@ -24,18 +24,18 @@ impl Alarm {
         Alarm { timer: Timer::new(), time: Cell::new(0) }
     }
 
-    /// An alarm that never goes off.
+    /// Returns an alarm that never fires.
     pub(super) fn none() -> Alarm {
         Alarm { timer: None, time: Cell::new(0) }
     }
 
-    /// Goes off at `time`, and no more when it was to. It may find a later step than the one it was
-    /// set for; that one ends a little early.
+    /// Re-arms the alarm for `time`, replacing any earlier setting. It may fire in a later step
+    /// than the one it was set for, which then ends a little early.
     pub(super) fn set(&self, time: u64, clock: &Clock) {
         if self.time.replace(time) != time
             && let Some(timer) = &self.timer
         {
-            // Zero would mean never.
+            // A zero duration would disarm the timer.
             timer.set(clock.until(time).max(Duration::from_nanos(1)));
         }
     }
@@ -46,31 +46,31 @@ struct Timer(libc::timer_t);
 
 #[cfg(target_os = "linux")]
 impl Timer {
-    /// `None` if the system has no more of them.
+    /// `None` if the system cannot create another timer.
     fn new() -> Option<Timer> {
-        // SAFETY: an event is numbers and pointers that are not followed, for which zeroes are
-        // valid.
+        // SAFETY: a `sigevent` holds numbers and pointers that are not followed, for which zeroes
+        // are valid.
         let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
         event.sigev_notify = libc::SIGEV_THREAD_ID;
         event.sigev_signo = libc::SIGURG;
-        // SAFETY: the call has no conditions.
+        // SAFETY: the call has no preconditions.
         event.sigev_notify_thread_id = unsafe { libc::gettid() };
         let mut timer: libc::timer_t = std::ptr::null_mut();
-        // SAFETY: the call reads the event, whose fields that matter are set, and writes `timer`.
-        // The signal goes to this thread, which drops the timer before it ends: a `Timer` is not
-        // Send, and that of a worker lies in the frame of `worker::run`.
+        // SAFETY: the call reads the event, whose relevant fields are set, and writes `timer`. The
+        // signal goes to this thread, which drops the timer before it ends: a `Timer` is not Send,
+        // and a worker's timer is in the frame of `worker::run`.
         let result =
             unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer) };
         (result == 0).then_some(Timer(timer))
     }
 
     fn set(&self, pause: Duration) {
-        // SAFETY: a time is numbers, for which zeroes are valid.
+        // SAFETY: an `itimerspec` holds numbers, for which zeroes are valid.
         let mut time: libc::itimerspec = unsafe { std::mem::zeroed() };
         time.it_value.tv_sec = pause.as_secs() as libc::time_t;
         time.it_value.tv_nsec = pause.subsec_nanos().into();
-        // SAFETY: `new` made the timer, which exists until this value is dropped; the call reads
-        // the time. It cannot fail: the pause is in range, and a wrong one would leave the work to
+        // SAFETY: `new` created the timer, which exists until this value is dropped; the call reads
+        // `time`. It cannot fail: the duration is in range, and a wrong one would leave the work to
         // the monitor.
         unsafe { libc::timer_settime(self.0, 0, &raw const time, std::ptr::null_mut()) };
     }
@@ -79,7 +79,7 @@ impl Timer {
 #[cfg(target_os = "linux")]
 impl Drop for Timer {
     fn drop(&mut self) {
-        // SAFETY: `new` made the timer, which belongs to this value alone, and the value ends.
+        // SAFETY: `new` created the timer, which belongs to this value alone, and the value ends.
         unsafe {
             libc::timer_delete(self.0);
         }

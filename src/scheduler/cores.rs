@@ -1,18 +1,20 @@
-//! Which cores may be used, and pinning a thread to one.
+//! The cores that may be used, and pinning a thread to one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use core_affinity::CoreId;
 
-/// The cores in this process's affinity mask, in order; empty if the system does not tell.
+/// Returns the cores in this process's affinity mask, in order; empty if the system does not report
+/// them.
 pub(crate) fn allowed() -> Vec<CoreId> {
     let mut cores = core_affinity::get_core_ids().unwrap_or_default();
     cores.sort_by_key(|core| core.id);
     cores
 }
 
-/// How many workers make sense: the affinity mask, less if a cgroup's processor quota says so.
+/// Returns how many workers make sense: the size of the affinity mask, or less if a cgroup has a
+/// smaller processor quota.
 pub(crate) fn usable() -> usize {
     let by_mask = allowed().len();
     let by_system = || std::thread::available_parallelism().map_or(1, usize::from);
@@ -20,12 +22,12 @@ pub(crate) fn usable() -> usize {
     quota().map_or(cores, |quota| cores.min(quota)).max(1)
 }
 
-/// Pins this thread; false if the system refuses.
+/// Pins this thread to `core`; false if the system refuses.
 pub(crate) fn pin(core: CoreId) -> bool {
     core_affinity::set_for_current(core)
 }
 
-/// The tightest processor quota of this process's cgroup and all its ancestors, rounded up.
+/// Returns the smallest processor quota of this process's cgroup and all its ancestors, rounded up.
 fn quota() -> Option<usize> {
     let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
     quota_below(Path::new("/sys/fs/cgroup"), &membership)
@@ -35,7 +37,7 @@ fn quota_below(root: &Path, membership: &str) -> Option<usize> {
     membership.lines().filter_map(|line| quota_of_line(root, line)).min()
 }
 
-/// One line of `/proc/self/cgroup`: `0::/path` for version 2, `4:cpu,cpuacct:/path` for 1.
+/// Parses one line of `/proc/self/cgroup`: `0::/path` for version 2, `4:cpu,cpuacct:/path` for 1.
 fn quota_of_line(root: &Path, line: &str) -> Option<usize> {
     let mut parts = line.splitn(3, ':');
     let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
@@ -50,8 +52,8 @@ fn quota_of_line(root: &Path, line: &str) -> Option<usize> {
     tightest(&mount, path, read_v1)
 }
 
-/// Walks from the group up to the mount. In a container the path may lie outside of what is
-/// mounted; then the mount itself is the group.
+/// Walks from the group up to the mount. In a container the path may lie outside of the mounted
+/// tree; the mount itself is then the group.
 fn tightest(mount: &Path, path: &str, read: impl Fn(&Path) -> Option<usize>) -> Option<usize> {
     let group = mount.join(path.trim_start_matches('/'));
     let start = if group.is_dir() { group } else { mount.to_owned() };

@@ -1,13 +1,13 @@
-//! How many workers look for work and how many sleep, and whom to wake.
+//! Counts of searching and parked workers, and the choice of a worker to wake.
 //!
-//! The protocol and why no wake-up is lost are in `README.md` beside this file.
+//! `README.md` beside this file has the protocol and the argument why no notification is lost.
 
 use std::time::Duration;
 
 use super::park::Parker;
 use crate::sync::{AtomicU64, Mutex, Ordering, fence, lock};
 
-/// One word: workers searching (low half) and workers parked (high half).
+/// Both counts in one word: searching workers in the low half, parked workers in the high half.
 #[derive(Clone, Copy)]
 struct Counts(u64);
 
@@ -24,13 +24,13 @@ impl Counts {
     }
 }
 
-/// Whether a worker found itself still asleep in the books.
+/// How a worker left its sleep.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Woken {
-    /// Nobody woke it: a timer or chance did.
+    /// A timer or a spurious wake-up: the worker was still in `sleepers`.
     ByItself,
-    /// A notifier did, and counted it as searching.
+    /// A notifier took the worker out of `sleepers` and counted it as searching.
     ByNotifier,
 }
 
@@ -49,7 +49,7 @@ impl Idle {
         Counts(self.counts.load(Ordering::Relaxed))
     }
 
-    /// A worker without work asks to search; at most half of the workers do at once.
+    /// Counts a worker as searching and returns true, unless half of the workers search already.
     pub(crate) fn try_start_searching(&self) -> bool {
         if 2 * self.counts().searching() >= self.workers.max(2) {
             return false;
@@ -58,15 +58,15 @@ impl Idle {
         true
     }
 
-    /// A searching worker found work; true if it was the last one searching and should make
-    /// another worker search in its place, in case there is more.
+    /// A searching worker found work. True if it was the last one searching; it must then notify
+    /// another worker, in case there is more work.
     pub(crate) fn stop_searching(&self) -> bool {
         let before = self.counts.fetch_sub(Counts::ONE_SEARCHING, Ordering::Relaxed);
         Counts(before).searching() == 1
     }
 
-    /// Parks a worker until it is notified or `limit` is over, unless `is_wanted` says that there
-    /// is something to do after all. The worker counts as searching afterwards.
+    /// Parks a worker until it is notified or `limit` is over, unless `is_wanted` finds something
+    /// to do. The worker counts as searching afterwards.
     pub(crate) fn park(
         &self,
         worker: usize,
@@ -82,22 +82,23 @@ impl Idle {
         self.stop_parking(worker)
     }
 
-    /// A worker is about to park. It must look at all queues once more after this.
+    /// Enters a worker that is about to park into `sleepers`. The worker must check all queues once
+    /// more after this.
     fn start_parking(&self, worker: usize, was_searching: bool) {
         {
             let mut sleepers = lock(&self.sleepers);
             sleepers.push(worker);
             let searching = if was_searching { Counts::ONE_SEARCHING } else { 0 };
-            // Under the lock, so the counts and the list agree.
+            // Under the lock, so that the counts and the list agree.
             self.counts.fetch_add(Counts::ONE_PARKED.wrapping_sub(searching), Ordering::Relaxed);
         }
-        // Pairs with the fence of `worker_to_notify`: either the notifier sees this worker
-        // parked, or this worker sees the notifier's work.
+        // Pairs with the fence in `worker_to_notify`: either the notifier sees this worker parked,
+        // or this worker sees the notifier's work.
         fence(Ordering::SeqCst);
     }
 
-    /// A worker runs again, woken or not. When by itself, it counts as searching afterwards
-    /// as if it had been notified.
+    /// Records that a worker runs again, whether it was notified or not. The worker counts as
+    /// searching afterwards in both cases.
     fn stop_parking(&self, worker: usize) -> Woken {
         let mut sleepers = lock(&self.sleepers);
         match sleepers.iter().position(|sleeper| *sleeper == worker) {
@@ -111,8 +112,8 @@ impl Idle {
         }
     }
 
-    /// Unparks a worker after work was pushed, if one is needed; it counts as searching. True if one
-    /// was.
+    /// Unparks a worker after work was pushed, if one is needed, and counts it as searching. True
+    /// if a worker was unparked.
     pub(crate) fn notify<'a>(&self, parker_of: impl FnOnce(usize) -> &'a Parker) -> bool {
         let worker = self.worker_to_notify();
         if let Some(worker) = worker {
@@ -122,7 +123,7 @@ impl Idle {
     }
 
     fn worker_to_notify(&self) -> Option<usize> {
-        // Pairs with the fence of `start_parking`.
+        // Pairs with the fence in `start_parking`.
         fence(Ordering::SeqCst);
         let counts = self.counts();
         if counts.searching() > 0 || counts.parked() == 0 {
@@ -138,7 +139,7 @@ impl Idle {
         Some(worker)
     }
 
-    /// Whether every worker sleeps.
+    /// Whether every worker is parked.
     pub(crate) fn are_all_parked(&self) -> bool {
         self.counts().parked() == self.workers
     }

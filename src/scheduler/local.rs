@@ -1,7 +1,7 @@
-//! What a worker's thread keeps of the scheduler for itself, and how that thread finds it.
+//! A worker thread's private part of the scheduler, and how the thread finds it.
 //!
 //! A thread is a worker of a scheduler while it is inside of [`Local::make_current`]. Functions of
-//! [`Scheduler`] that any thread may call ask [`with_current`] and take a shorter way on a worker.
+//! [`Scheduler`] that any thread may call ask [`with_current`] and take a shorter path on a worker.
 
 #![allow(unsafe_code)]
 
@@ -21,9 +21,9 @@ use crate::clock::{Clock, Random};
 /// Numbers of call chains that a worker takes at once.
 const NUMBERS: u64 = 256;
 
-/// The part of a worker that belongs to the scheduler; used by its thread only.
+/// The part of a worker that belongs to the scheduler. Used only by the worker's thread.
 pub(crate) struct Local {
-    /// Compared, never followed.
+    /// Identifies the scheduler. Compared, never followed.
     scheduler: *const Scheduler,
     pub(crate) index: usize,
     pub(crate) queue: RunQueue,
@@ -31,9 +31,9 @@ pub(crate) struct Local {
     alarm: Alarm,
     pub(crate) random: RefCell<Random>,
     timers: RefCell<TimerHeap>,
-    /// Numbers of call chains that it has taken and not given yet.
+    /// Numbers of call chains that the worker has taken and not used yet.
     numbers: RefCell<Range<u64>>,
-    /// Free slots that it keeps to itself, oldest first.
+    /// Free slots that the worker keeps, oldest first.
     free_slots: RefCell<VecDeque<u32>>,
 }
 
@@ -41,18 +41,18 @@ thread_local! {
     static CURRENT: Cell<*const Local> = const { Cell::new(ptr::null()) };
 }
 
-/// Calls `act` with this thread's part of `scheduler` if it is one of its workers.
+/// Calls `act` with this thread's part of `scheduler` if the thread is one of its workers.
 #[inline]
 pub(super) fn with_current<T>(scheduler: &Scheduler, act: impl FnOnce(&Local) -> T) -> Option<T> {
     let current = CURRENT.with(Cell::get);
-    // SAFETY: `make_current` stores the address of a `Local` that it borrows, and `Restore` takes
-    // it back before that borrow ends, also when it unwinds. Only this thread reads and writes this
-    // cell.
+    // SAFETY: `make_current` stores the address of a `Local` that it borrows, and `Restore`
+    // replaces it before that borrow ends, also on unwinding. Only this thread reads and writes
+    // this cell.
     let local = unsafe { current.as_ref()? };
     ptr::eq(local.scheduler, scheduler).then(|| act(local))
 }
 
-/// Puts the pointer before back, whatever happens.
+/// Restores the previous pointer on drop, also on unwinding.
 struct Restore(*const Local);
 
 impl Drop for Restore {
@@ -62,8 +62,8 @@ impl Drop for Restore {
 }
 
 impl Local {
-    /// Makes the part of the worker `index`, with the queue that its stealers were made of. Call it on
-    /// the worker's thread: `preempts` gives that thread an alarm.
+    /// Creates the part of worker `index`, with the queue whose stealers the other workers have.
+    /// Must be called on the worker's thread: `preempts` gives that thread an alarm.
     pub(crate) fn new(
         scheduler: &Scheduler,
         index: usize,
@@ -89,7 +89,7 @@ impl Local {
         act()
     }
 
-    /// Has the step of this thread's worker interrupted at `time`, and not when it was to be before.
+    /// Interrupts the step of this thread's worker at `time`, which replaces an earlier setting.
     pub(crate) fn set_alarm(&self, time: u64, clock: &Clock) {
         self.alarm.set(time, clock);
     }
@@ -100,23 +100,23 @@ impl Local {
         self.publish_next_due(shared);
     }
 
-    /// Takes a process whose timer is due at `now`; the caller publishes what is due next when it has
-    /// taken all.
+    /// Takes a process whose timer is due at `now`. When the caller has taken all of them, it must
+    /// publish the next due time.
     pub(crate) fn take_due_timer(&self, now: u64) -> Option<u64> {
         self.timers.borrow_mut().pop_due(now)
     }
 
-    /// When the next timer is due; `u64::MAX` for never.
+    /// Returns when the next timer is due; `u64::MAX` for never.
     pub(crate) fn next_due(&self) -> u64 {
         self.timers.borrow().next_due()
     }
 
-    /// Tells the other threads when the next timer is due.
+    /// Publishes to other threads when the next timer is due.
     pub(crate) fn publish_next_due(&self, shared: &WorkerShared) {
         shared.set_next_due(self.next_due());
     }
 
-    /// A number of those that `take` takes so many of.
+    /// Returns the next number. `take` gets a count and returns the first of so many new numbers.
     pub(super) fn next_number(&self, take: impl FnOnce(u64) -> u64) -> u64 {
         let mut numbers = self.numbers.borrow_mut();
         numbers.next().unwrap_or_else(|| {
@@ -126,7 +126,7 @@ impl Local {
         })
     }
 
-    /// Calls `act` with the numbers of the free slots that it keeps.
+    /// Calls `act` with the free slots that the worker keeps.
     pub(super) fn with_free_slots<T>(&self, act: impl FnOnce(&mut VecDeque<u32>) -> T) -> T {
         act(&mut self.free_slots.borrow_mut())
     }

@@ -1,12 +1,13 @@
-//! Models of park and notify: work that was pushed is run, whatever falls asleep meanwhile.
+//! Models of park and notify: pushed work is run, whichever workers fall asleep meanwhile.
 //!
-//! The queue is a stand-in for the injector, since crossbeam's knows nothing of loom. It has the same
-//! two steps in a push (a place is claimed, then filled) and compares the same two indices to be
-//! empty, with orderings that are weaker than crossbeam's. A lost wake-up shows as a deadlock.
+//! The queue is a stand-in for the injector, because crossbeam's does not support loom. Its push
+//! has the same two steps (claim a place, then fill it), and it compares the same two indices to
+//! find out whether it is empty, with weaker orderings than crossbeam's. A lost notification shows
+//! as a deadlock.
 //!
-//! Seen to fail: without the fence of `worker_to_notify`, without the fence of `sleep_if_idle`, where the
-//! last searcher does not notify (`Search::stop`), and where a worker that was woken does not count
-//! itself as searching (`Search::park`).
+//! Seen to fail: without the fence in `worker_to_notify`, without the fence in `sleep_if_idle`,
+//! when the last searcher does not notify (`Search::stop`), and when a notified worker does not
+//! count itself as searching (`Search::park`).
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use super::park::Parker;
 use super::search::{Attempt, Search};
 use crate::sync::{AtomicBool, AtomicUsize, Ordering};
 
-/// A stand-in for the injector, with places for as many items as a model pushes.
+/// A stand-in for the injector, with room for all items that a model pushes.
 struct StandIn {
     head: AtomicUsize,
     tail: AtomicUsize,
@@ -44,10 +45,10 @@ impl StandIn {
         self.head.load(Ordering::Relaxed) == self.tail.load(Ordering::Relaxed)
     }
 
-    /// As `Scheduler::take_injected`, which repeats a steal that lost a race.
+    /// Takes an item as `Scheduler::take_injected` does, which repeats a steal that lost a race.
     fn take(&self) -> bool {
         loop {
-            // Acquire and Release as a fence does in crossbeam: the head never passes the tail.
+            // Acquire and Release act as crossbeam's fence does: the head never passes the tail.
             let head = self.head.load(Ordering::Acquire);
             if head == self.tail.load(Ordering::Relaxed) {
                 return false;
@@ -96,7 +97,7 @@ impl Model {
         !self.injector.is_empty()
     }
 
-    /// As `Scheduler::stop`, once all items were run.
+    /// Does what `Scheduler::stop` does, once all items have run.
     fn finish_one(&self) {
         if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.stopping.store(true, Ordering::SeqCst);
@@ -108,8 +109,8 @@ impl Model {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// The loop of a worker, with `run` for the slice: a look at the injector, which needs no leave to
-    /// search, then a search, else a park.
+    /// The loop of a worker, with `run` as the slice: check the injector, for which no permission
+    /// to search is needed; then search; otherwise park.
     fn work(&self, worker: usize, run: impl Fn()) {
         let search = Search::default();
         while !self.is_stopping() {
@@ -150,7 +151,8 @@ fn loom_work_pushed_while_a_worker_parks_is_run() {
     });
 }
 
-/// Items from two threads that are no workers: one claims a place while the other fills its own.
+/// Two threads that are no workers each push an item: one claims its place while the other fills
+/// its own.
 #[test]
 fn loom_work_injected_from_two_threads_is_run() {
     model(|| {
@@ -182,8 +184,8 @@ fn loom_work_injected_while_both_workers_park_is_run() {
     });
 }
 
-/// Two items of which each waits for the other to run: one worker alone cannot do it, so the
-/// searcher that leaves must have somebody search in its place.
+/// Two items that each wait for the other to run: one worker alone cannot run both, so the searcher
+/// that finds the first must notify another worker.
 #[test]
 fn loom_both_workers_get_work() {
     model(|| {
@@ -207,8 +209,8 @@ fn loom_both_workers_get_work() {
     });
 }
 
-/// The monitor sleeps while all workers do. It must not sleep on when one of them runs, or that
-/// worker's slices would never end: here the monitor's thread would not.
+/// The monitor sleeps while all workers do. It must wake when one of them runs, otherwise that
+/// worker's slices would never end: here the model would not end.
 #[test]
 fn loom_a_worker_that_woke_is_watched() {
     model(|| {

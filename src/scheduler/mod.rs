@@ -1,10 +1,11 @@
-//! Who runs when: workers, their queues, and how idle ones are woken.
+//! Scheduling: workers, their queues, and how idle workers are woken.
 //!
-//! It knows numbers of slots and nothing of processes: the loop that runs those is in `worker/`, and
-//! owns the [`local::Local`] of its thread. Queues are in `run_queue.rs`, looking for work and the
-//! park/notify protocol in `search.rs` and `idle.rs` with its argument in `README.md`, the sleep of the
-//! thread that ends long slices in `monitor.rs` and its signal in `signal.rs`, what ends a slice for a
-//! timer in `alarm.rs`, timers in `timer_heap.rs`, the choice and pinning of cores in `cores.rs`.
+//! The scheduler knows slot numbers and nothing of processes: the loop that runs processes is in
+//! `worker/` and owns the [`local::Local`] of its thread. `run_queue.rs` has the queues;
+//! `search.rs` and `idle.rs` have the search for work and the park/notify protocol, which
+//! `README.md` proves; `monitor.rs` has the sleep of the thread that ends long slices, `signal.rs`
+//! its signal, `alarm.rs` the alarm that ends a slice for a timer; `timer_heap.rs` has timers,
+//! `cores.rs` the choice and pinning of cores.
 
 mod alarm;
 pub(crate) mod cores;
@@ -35,13 +36,13 @@ use monitor::Monitor;
 use run_queue::RunQueue;
 use shared::WorkerShared;
 
-/// Index of a slot whose state is *scheduled*; the queues mark some, see `run_queue.rs`.
+/// Index of a slot whose state is *scheduled*. The queues set a bit in some, see `run_queue.rs`.
 pub(crate) type Runnable = u32;
 
-/// How long a process that had used up a slice before runs while a fresh one waits.
+/// How long a process of the spent queue runs while a fresh one waits.
 pub(crate) const PATIENCE_NS: u64 = 100_000;
 
-/// Shared by all workers of a runtime.
+/// The scheduler's state that all workers of a runtime share.
 pub(crate) struct Scheduler {
     pub(crate) injector: Injector<Runnable>,
     pub(crate) workers: Box<[CachePadded<WorkerShared>]>,
@@ -51,7 +52,7 @@ pub(crate) struct Scheduler {
 }
 
 impl Scheduler {
-    /// Makes a scheduler for `workers` threads and the queues that they will own.
+    /// Creates a scheduler for `workers` threads, and the queues that they will own.
     pub(crate) fn new(workers: usize) -> (Self, Vec<RunQueue>) {
         let queues: Vec<RunQueue> = (0..workers).map(|_| RunQueue::new()).collect();
         let shared = queues.iter().map(|queue| CachePadded::new(WorkerShared::new(queue)));
@@ -65,8 +66,8 @@ impl Scheduler {
         (scheduler, queues)
     }
 
-    /// Makes a scheduled process runnable: on this thread's worker if it is one of ours, where
-    /// it runs next, else through the injector.
+    /// Makes a scheduled process runnable: on this thread's worker, where it runs next, if the
+    /// thread is a worker of this scheduler; otherwise through the injector.
     pub(crate) fn schedule(&self, runnable: Runnable, clock: &Clock) {
         let rest = with_current(self, |local| {
             let shared = self.shared(local);
@@ -77,9 +78,9 @@ impl Scheduler {
             local.queue.push_woken(runnable)
         });
         match rest {
-            // It took the LIFO slot and nobody else has to know.
+            // The process took the LIFO slot; no other worker has to know.
             Some(false) => {}
-            // Something went to the queue that others may steal from.
+            // A process went to the queue that other workers may steal from.
             Some(true) => {
                 self.notify();
             }
@@ -96,8 +97,8 @@ impl Scheduler {
         &self.workers[local.index]
     }
 
-    /// Interrupts a worker whose process had used up a slice before and has run again for a while:
-    /// something fresh waits, and nobody looks for work.
+    /// Interrupts a worker that has run spent work for [`PATIENCE_NS`], because fresh work waits
+    /// and no worker is idle or searching.
     fn preempt_spent(&self, clock: &Clock) {
         let now = clock.now();
         if let Some(worker) = self.workers.iter().find(|worker| worker.should_make_room(|| now)) {
@@ -105,7 +106,7 @@ impl Scheduler {
         }
     }
 
-    /// As [`Scheduler::schedule`], for a process that was just spawned.
+    /// Like [`Scheduler::schedule`], for a process that was just spawned.
     pub(crate) fn schedule_young(&self, runnable: Runnable) {
         if with_current(self, |local| local.queue.push_young(runnable)).is_none() {
             self.injector.push(runnable);
@@ -113,7 +114,7 @@ impl Scheduler {
         self.notify();
     }
 
-    /// As [`Scheduler::schedule`], but behind what is ready already.
+    /// Like [`Scheduler::schedule`], but behind the work that is ready already.
     pub(crate) fn schedule_last(&self, runnable: Runnable) {
         if with_current(self, |local| local.queue.push_spent(runnable)).is_none() {
             self.injector.push(runnable);
@@ -121,8 +122,8 @@ impl Scheduler {
         self.notify();
     }
 
-    /// Runs a child's chunk within the step of its spawner, which counts as one that waits: the
-    /// slice of the chunk ends in time though nobody else may want the worker.
+    /// Runs a child's chunk within its spawner's step. The spawner counts as waiting work: the
+    /// slice of the chunk ends in time even if no other process wants the worker.
     pub(crate) fn while_spawning<T>(&self, run_chunk: impl FnOnce() -> T) -> T {
         let mark = |is_spawning| {
             with_current(self, |local| self.shared(local).set_spawning(is_spawning));
@@ -133,13 +134,13 @@ impl Scheduler {
         result
     }
 
-    /// The index of this thread's worker, if it is one of ours.
+    /// The index of this thread's worker, if the thread is a worker of this scheduler.
     pub(crate) fn current_worker(&self) -> Option<usize> {
         with_current(self, |local| local.index)
     }
 
-    /// Calls `act` with the numbers of the free slots that this thread's worker keeps, oldest first,
-    /// if it is one of ours.
+    /// Calls `act` with the free slots that this thread's worker keeps, oldest first, if the thread
+    /// is a worker of this scheduler.
     pub(crate) fn with_free_slots<T>(
         &self,
         act: impl FnOnce(&mut VecDeque<u32>) -> T,
@@ -147,12 +148,12 @@ impl Scheduler {
         with_current(self, |local| local.with_free_slots(act))
     }
 
-    /// Counts one more of something with this thread's worker.
+    /// Increments a counter of this thread's worker, if the thread is a worker of this scheduler.
     pub(crate) fn count(&self, which: impl FnOnce(&WorkerCounters) -> &Counter) {
         with_current(self, |local| which(&self.shared(local).counters).increment());
     }
 
-    /// Wakes a worker if one sleeps and none is looking for work anyway; whether it woke one.
+    /// Wakes a worker if one is parked and none is searching. True if a worker was woken.
     pub(crate) fn notify(&self) -> bool {
         let has_woken = self.idle.notify(|index| &self.workers[index].parker);
         if has_woken {
@@ -161,7 +162,8 @@ impl Scheduler {
         has_woken
     }
 
-    /// Adds the earliest timer of a process that is about to wait to those of this thread's worker.
+    /// Adds the earliest timer of a process that is about to wait to the timers of this thread's
+    /// worker.
     pub(crate) fn register_timer(&self, due: u64, uniq: u64) {
         with_current(self, |local| local.add_timer(self.shared(local), due, uniq));
     }
@@ -181,7 +183,7 @@ impl Scheduler {
         !self.injector.is_empty() || self.workers.iter().any(|worker| !worker.stealers.is_empty())
     }
 
-    /// Ends the workers' loops; they finish the slice that they run.
+    /// Ends the workers' loops; each worker finishes the slice that it runs.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         for worker in &self.workers {
@@ -194,7 +196,7 @@ impl Scheduler {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// The next of the numbers that `from` counts; workers take them by the block.
+    /// Returns the next number counted by `from`. A worker takes numbers in blocks.
     pub(crate) fn next_number(&self, from: &AtomicU64) -> u64 {
         // Relaxed: only uniqueness matters.
         let take = |count| from.fetch_add(count, Ordering::Relaxed);

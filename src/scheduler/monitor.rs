@@ -1,5 +1,5 @@
-//! When the thread that ends long slices (`worker/monitor.rs`) sleeps: while all workers do. The first
-//! of them that wakes wakes it.
+//! The sleep of the thread that ends long slices (`worker/monitor.rs`): it sleeps while all workers
+//! do, and the first worker that wakes also wakes it.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ impl Monitor {
         Monitor { parker: Parker::new(), is_asleep: AtomicBool::new(false) }
     }
 
-    /// A worker left its sleep: somebody must watch it.
+    /// Called by a worker that left its sleep: wakes the monitor, which must watch the worker.
     pub(crate) fn worker_woke(&self) {
-        // Pairs with the fence of `sleep_if_idle`: either this sees the monitor asleep, or the
-        // monitor sees the worker awake.
+        // Pairs with the fence in `sleep_if_idle`: either this thread sees the monitor asleep, or
+        // the monitor sees the worker awake.
         fence(Ordering::SeqCst);
         if self.is_asleep.load(Ordering::Relaxed) {
             self.wake();
@@ -41,7 +41,7 @@ impl Monitor {
     /// Sleeps if all workers do, until one of them wakes.
     pub(crate) fn sleep_if_idle(&self, idle: &Idle, is_stopping: impl FnOnce() -> bool) {
         self.is_asleep.store(true, Ordering::Relaxed);
-        // Pairs with the fence of `worker_woke`.
+        // Pairs with the fence in `worker_woke`.
         fence(Ordering::SeqCst);
         if idle.are_all_parked() && !is_stopping() {
             self.parker.park(None);

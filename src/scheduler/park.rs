@@ -1,4 +1,4 @@
-//! Putting a worker's thread to sleep until it is wanted.
+//! Parking: a worker's thread sleeps until it is unparked.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ impl Parker {
         Parker { has_permit: Mutex::new(false), wanted: Condvar::new() }
     }
 
-    /// Sleeps until there is a permit, or for `limit`; takes the permit. May wake for nothing.
+    /// Sleeps until there is a permit, or for `limit`, and takes the permit. May return spuriously.
     pub(crate) fn park(&self, limit: Option<Duration>) {
         let mut permit = lock(&self.has_permit);
         if !*permit {
@@ -30,7 +30,7 @@ impl Parker {
         *permit = false;
     }
 
-    /// Gives the permit.
+    /// Stores the permit and wakes the thread.
     pub(crate) fn unpark(&self) {
         *lock(&self.has_permit) = true;
         self.wanted.notify_one();

@@ -1,10 +1,12 @@
-//! A worker's own queues: the slot for the process just woken, fresh, young and spent work.
+//! A worker's own queues: the LIFO slot for the process that was woken last, and the fresh, young
+//! and spent queues.
 //!
-//! Fresh holds processes made ready by a message or a timer, young those that were just spawned,
-//! spent those that used up a slice. All can be stolen from, oldest first. Fresh and spent are
-//! first-in first-out. Young is last-in first-out for its worker: whoever spawns a tree then has
-//! one branch of it alive at a time, in warm memory, and thieves take the largest branches. Its
-//! oldest gets a turn among the fresh ones, too, so none waits for ever.
+//! *Fresh* holds processes that a message or a timer made ready, *young* those that were just
+//! spawned, *spent* those that used up a slice. Other workers steal from all three, oldest first.
+//! Fresh and spent are first-in first-out. Young is last-in first-out for its worker: a process
+//! that spawns a tree then has one branch of it alive at a time, in warm memory, and thieves take
+//! the largest branches. The oldest young process also gets a turn among the fresh ones, so none
+//! waits for ever.
 
 use std::cell::Cell;
 
@@ -13,19 +15,22 @@ use crossbeam_deque::{Steal, Stealer, Worker as Deque};
 use super::Runnable;
 use crate::pid::SLOTS_MAX;
 
-/// Runs from the LIFO slot in a row, before the queue gets its turn.
+/// The most picks from the LIFO slot in a row; then the queues get a turn.
 pub(crate) const LIFO_RUNS_MAX: u32 = 16;
-/// While spent work waits, it gets one pick in so many, unless it had more than its share of time.
+/// One pick in `SPENT_SHARE` takes spent work first, unless spent work has used up its share of
+/// time.
 pub(crate) const SPENT_SHARE: u32 = 8;
-/// While spent and other work waits, spent work gets at least one part in so many of the time.
+/// While both spent and other work wait, spent work gets at least one part in `SPENT_TIME_SHARE` of
+/// the time.
 const SPENT_TIME_SHARE: u64 = 8;
-/// While fresh work waits, the oldest of the young gets one pick in so many.
+/// While fresh work waits, one pick in `YOUNG_SHARE` takes the oldest young process.
 const YOUNG_SHARE: u32 = 8;
-/// How many more processes that compute may wait for one worker than for another.
+/// How many more spent processes may wait for one worker than for another.
 pub(crate) const UNFAIR: usize = 2;
-/// Mark of a process among the fresh that was interrupted since it last waited. One that the system
-/// kept from its core for a while looks as if it had computed all that time, so a first interruption
-/// is forgiven; behind those that do compute it would wait for a slice of each.
+/// Marks a fresh process that was interrupted since it last waited. A first interruption is
+/// forgiven: a process whose worker the system kept off its core for a while looks as if it had
+/// computed all that time, and in the spent queue it would wait for a slice of each process that
+/// does compute.
 const INTERRUPTED: Runnable = 1 << 31;
 const _: () = assert!(SLOTS_MAX <= INTERRUPTED as usize);
 
@@ -34,7 +39,7 @@ pub(crate) struct RunQueue {
     young: Deque<Runnable>,
     oldest_young: Stealer<Runnable>,
     spent: Deque<Runnable>,
-    /// When spent work has waited long enough for its share of the time.
+    /// The time from which spent work has waited long enough for its share of the time.
     spent_due: Cell<u64>,
     lifo_slot: Cell<Option<Runnable>>,
     lifo_runs: Cell<u32>,
@@ -47,7 +52,7 @@ pub(crate) struct Stealers {
     spent: Stealer<Runnable>,
 }
 
-/// Where a pick came from.
+/// Which queue a picked process came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Picked {
     Lifo(Runnable),
@@ -57,7 +62,7 @@ pub(crate) enum Picked {
 }
 
 impl Picked {
-    /// Which slot it is.
+    /// The index of the slot.
     pub(crate) fn index(self) -> Runnable {
         self.marked() & !INTERRUPTED
     }
@@ -94,8 +99,8 @@ impl RunQueue {
         }
     }
 
-    /// Adds a process that was just woken: it runs next, and the one that was to run next goes
-    /// to the queue. True if the queue got something that others may steal.
+    /// Adds a process that was just woken: it runs next, and the process that was to run next moves
+    /// to the fresh queue. True if the fresh queue, from which others may steal, got a process.
     pub(crate) fn push_woken(&self, runnable: Runnable) -> bool {
         match self.lifo_slot.replace(Some(runnable)) {
             Some(displaced) => {
@@ -119,7 +124,7 @@ impl RunQueue {
         self.spent.push(runnable);
     }
 
-    /// Adds a process whose slice was ended from outside: to the spent ones, unless it had waited
+    /// Adds a process whose slice was interrupted. It joins the spent queue, unless it had waited
     /// for something before that slice.
     pub(crate) fn push_interrupted(&self, picked: Picked) {
         match picked {
@@ -130,7 +135,7 @@ impl RunQueue {
         }
     }
 
-    /// Moves the process that was to run next to where others may steal it.
+    /// Moves the process in the LIFO slot to the fresh queue, where others may steal it.
     pub(crate) fn release_lifo(&self) {
         if let Some(runnable) = self.lifo_slot.take() {
             self.fresh.push(runnable);
@@ -143,12 +148,13 @@ impl RunQueue {
         held.is_some()
     }
 
-    /// Notes that spent work has run from `since` until `now`.
+    /// Records that spent work ran from `since` until `now`.
     pub(crate) fn ran_spent(&self, since: u64, now: u64) {
         self.spent_due.set(now + (SPENT_TIME_SHARE - 1) * now.saturating_sub(since));
     }
 
-    /// The next process of this worker; `tick` counts the worker's picks, `now` may be coarse.
+    /// Picks the next process of this worker. `tick` counts the worker's picks; `now` may be
+    /// coarse.
     pub(crate) fn pick(&self, tick: u32, now: u64) -> Option<Picked> {
         if tick.is_multiple_of(SPENT_SHARE)
             && now >= self.spent_due.get()
@@ -180,7 +186,7 @@ impl RunQueue {
         self.spent.pop().map(Picked::Spent)
     }
 
-    /// Takes half of what `victim` has, fresh before spent, and returns one of it.
+    /// Steals half of the processes of `victim`, fresh before spent, and returns one of them.
     pub(crate) fn steal_from(&self, victim: &Stealers) -> Option<Picked> {
         let fresh = retry(|| victim.fresh.steal_batch_and_pop(&self.fresh)).map(Picked::Fresh);
         let young = || retry(|| victim.young.steal_batch_and_pop(&self.young)).map(Picked::Young);
@@ -188,9 +194,9 @@ impl RunQueue {
         fresh.or_else(young).or_else(spent)
     }
 
-    /// Takes half of the spent work of `victim` if that has clearly more of it waiting. Who computes
-    /// alone on a core never looks for work; without this, one process could have a core for itself
-    /// while all others share the rest.
+    /// Takes half of the spent work of `victim` if `victim` has more than [`UNFAIR`] processes more
+    /// of it waiting. A worker that always computes never searches for work, so without this one
+    /// process could have a core for itself while all others share the rest.
     pub(crate) fn balance_with(&self, victim: &Stealers) -> bool {
         let has_more = victim.spent.len() >= self.spent.len() + UNFAIR;
         has_more && victim.spent.steal_batch(&self.spent).is_success()
@@ -211,7 +217,7 @@ impl Stealers {
         !self.fresh.is_empty() || !self.young.is_empty()
     }
 
-    /// How many wait that used up a slice; may be out of date.
+    /// Number of waiting spent processes; may be out of date.
     pub(crate) fn spent(&self) -> usize {
         self.spent.len()
     }

@@ -1,5 +1,5 @@
-//! How one worker looks for work, and how it parks when there is none. `README.md` has the protocol;
-//! the models (`loom_idle.rs`) run this code over a stand-in for the queues.
+//! How one worker searches for work, and how it parks if there is none. `README.md` has the
+//! protocol; the models (`loom_idle.rs`) run this code over a stand-in for the queues.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -7,15 +7,15 @@ use std::time::Duration;
 use super::idle::{Idle, Woken};
 use super::park::Parker;
 
-/// Whether a worker counts as searching; used by its thread only.
+/// Whether a worker counts as searching. Used only by the worker's thread.
 #[derive(Default)]
 pub(crate) struct Search {
     is_searching: Cell<bool>,
 }
 
 impl Search {
-    /// Calls `attempt` until it brings something or says that the search is over; not at all if
-    /// enough others search. The worker counts as searching afterwards unless it was refused.
+    /// Calls `attempt` until it finds work or ends the search; not at all if enough other workers
+    /// search. The worker counts as searching afterwards unless it was refused.
     pub(crate) fn run<W>(&self, idle: &Idle, mut attempt: impl FnMut() -> Attempt<W>) -> Option<W> {
         if !self.is_searching.get() {
             if !idle.try_start_searching() {
@@ -32,15 +32,15 @@ impl Search {
         }
     }
 
-    /// The worker has work; true if it was the last one searching and has to make another worker
-    /// search in its place, in case there is more where this came from.
+    /// Called when the worker has work. True if it was the last one searching; it must then notify
+    /// another worker, in case there is more work.
     #[must_use]
     pub(crate) fn stop(&self, idle: &Idle) -> bool {
         self.is_searching.replace(false) && idle.stop_searching()
     }
 
-    /// Parks the worker, unless `is_wanted` finds something to do after all. It counts as searching
-    /// from then on, as if it had been notified: whoever woke it counted on it.
+    /// Parks the worker, unless `is_wanted` finds something to do. The worker counts as searching
+    /// from then on: a notifier relies on it.
     pub(crate) fn park(
         &self,
         idle: &Idle,
@@ -56,10 +56,10 @@ impl Search {
     }
 }
 
-/// What one look at the queues of others brought.
+/// Result of one look at the other queues.
 pub(crate) enum Attempt<W> {
     Found(W),
     Nothing,
-    /// The time to search is over, or the runtime stops.
+    /// The time for searching is over, or the runtime stops.
     Over,
 }

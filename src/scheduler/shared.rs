@@ -1,7 +1,8 @@
-//! What the other threads may see of a worker.
+//! The part of a worker that other threads see.
 //!
-//! Its own thread writes all of it but the parker and the thread's handle. Most of it is hints: the
-//! monitor and whoever has something fresh decide by them whether to end a slice, and look again.
+//! The worker's own thread writes all of it except for the parker and the thread's handle. Most
+//! fields are hints: the monitor, and a thread with fresh work, use them to decide whether to end a
+//! slice, and check again.
 
 use super::park::Parker;
 use super::run_queue::{RunQueue, Stealers};
@@ -11,26 +12,26 @@ use crate::clock::Clock;
 use crate::metrics::WorkerCounters;
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-/// No time at all: later than any.
+/// Later than any time.
 const NEVER: u64 = u64::MAX;
 
 pub(crate) struct WorkerShared {
     pub(crate) stealers: Stealers,
     pub(crate) parker: Parker,
     pub(crate) counters: WorkerCounters,
-    /// Its thread, for signals.
+    /// The worker's thread, for signals.
     pub(crate) thread: Target,
-    /// Number of the step it runs, 0 between steps.
+    /// Number of the running step; 0 between steps.
     step: AtomicU64,
-    /// Slot that it runs; written before `step`.
+    /// The slot that runs; written before `step`.
     running: AtomicU32,
-    /// Whether its `lifo_slot` holds something.
+    /// Whether the `lifo_slot` holds a process.
     has_lifo: AtomicBool,
-    /// Whether the step runs the chunk of a child, while its spawner waits.
+    /// Whether the step runs the chunk of a child while its spawner waits.
     is_spawning: AtomicBool,
-    /// When the step of a process began that had used up a slice before; [`NEVER`] for others.
+    /// Time at which a step of spent work began; [`NEVER`] for other steps.
     spent_since: AtomicU64,
-    /// When its earliest timer is due, [`NEVER`] for none.
+    /// Time at which the earliest timer is due; [`NEVER`] for none.
     next_due: AtomicU64,
 }
 
@@ -50,27 +51,27 @@ impl WorkerShared {
         }
     }
 
-    /// The worker begins a step, which has a number of its own.
+    /// Begins a step, which gets its own number.
     #[inline]
     pub(crate) fn begin_step(&self, step: u64, runnable: Runnable) {
         self.running.store(runnable, Ordering::Relaxed);
-        // Release pairs with the Acquire of `step`: who sees the step sees what it runs.
+        // Release pairs with the Acquire of `step`: a thread that sees the step also sees its slot.
         self.step.store(step, Ordering::Release);
     }
 
-    /// The step is over.
+    /// Ends the step.
     #[inline]
     pub(crate) fn end_step(&self) {
         // Relaxed: nothing is published with it.
         self.step.store(0, Ordering::Relaxed);
     }
 
-    /// The number of the step that it runs, 0 between steps.
+    /// The number of the running step; 0 between steps.
     pub(crate) fn step(&self) -> u64 {
         self.step.load(Ordering::Acquire)
     }
 
-    /// The slot that it runs, if it runs one.
+    /// The slot that runs, if one does.
     pub(crate) fn running(&self) -> Runnable {
         self.running.load(Ordering::Relaxed)
     }
@@ -94,7 +95,7 @@ impl WorkerShared {
         self.is_spawning.store(is_spawning, Ordering::Relaxed);
     }
 
-    /// When its step began, if that is one of a process that had used up a slice before.
+    /// When the step began, if it runs spent work.
     pub(crate) fn spent_since(&self) -> Option<u64> {
         let since = self.spent_since.load(Ordering::Relaxed);
         (since != NEVER).then_some(since)
@@ -104,13 +105,13 @@ impl WorkerShared {
         self.spent_since.store(since.unwrap_or(NEVER), Ordering::Relaxed);
     }
 
-    /// Whether it runs a process that had used up a slice before, and has done so for long enough
-    /// to make room for a fresh one.
+    /// Whether the worker runs spent work and has done so for [`PATIENCE_NS`], so that fresh work
+    /// should get its turn.
     pub(crate) fn should_make_room(&self, now: impl FnOnce() -> u64) -> bool {
         self.spent_since().is_some_and(|since| now() >= since.saturating_add(PATIENCE_NS))
     }
 
-    /// When its earliest timer is due, as far as this thread can see; `u64::MAX` for never.
+    /// When the earliest timer is due, as far as this thread can see; `u64::MAX` for never.
     #[inline]
     pub(crate) fn next_due(&self) -> u64 {
         self.next_due.load(Ordering::Relaxed)

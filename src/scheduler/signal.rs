@@ -1,8 +1,9 @@
-//! The signal that ends a worker's step (`vm/lua/preempt.rs` handles it), and which thread gets it.
+//! The signal that ends a worker's step (`vm/lua/preempt.rs` handles it), and the thread that gets
+//! it.
 //!
-//! Threads outside of the runtime send it, too: whoever kills a process, and those of the streams and
-//! the supervisor during a stop. So the handle of a worker's thread is used and taken back under one
-//! lock: nobody signals a thread that may have been joined.
+//! Threads outside of the runtime send it too: threads that kill a process, and those of the
+//! streams and of the supervisor during a stop. The handle of a worker's thread is used and
+//! withdrawn under one lock, so that no thread signals a thread that may have been joined.
 
 #![allow(unsafe_code)]
 
@@ -21,31 +22,31 @@ impl Target {
         Target(Mutex::new(None))
     }
 
-    /// Makes the calling thread the one that is signalled.
+    /// Makes the calling thread the target of signals.
     pub(crate) fn announce(&self) {
         #[cfg(target_os = "linux")]
         {
             let_in();
-            // SAFETY: the call has no conditions and always succeeds.
+            // SAFETY: the call has no preconditions and always succeeds.
             let thread = unsafe { libc::pthread_self() };
             *lock(&self.0) = Some(thread);
         }
     }
 
-    /// Takes [`Target::announce`] back, before the thread ends.
+    /// Reverses [`Target::announce`]. The thread calls this before it ends.
     pub(crate) fn withdraw(&self) {
         lock(&self.0).take();
     }
 
-    /// Interrupts the thread; nothing if there is none, and where there are no signals.
+    /// Interrupts the thread. Does nothing if there is none, or where there are no signals.
     pub(crate) fn signal(&self) {
         let thread = lock(&self.0);
         #[cfg(target_os = "linux")]
         if let Some(thread) = *thread {
-            // SAFETY: the thread has not ended: `worker::run` takes its handle back before
-            // (`withdraw`), which it cannot while this function holds the lock. `Builder::start`
-            // installs the handler before it starts a worker; without one the system ignores this
-            // signal.
+            // SAFETY: the thread has not ended: `worker::run` withdraws the handle before
+            // (`withdraw`), which waits for the lock that this function holds. `Builder::start`
+            // installs the handler before it starts a worker; without a handler the system ignores
+            // this signal.
             unsafe { libc::pthread_kill(thread, libc::SIGURG) };
         }
         drop(thread);
@@ -55,10 +56,9 @@ impl Target {
 /// Lets the signal interrupt the calling thread.
 #[cfg(target_os = "linux")]
 pub(super) fn let_in() {
-    // SAFETY: a set of signals is bits, for which zeroes are valid.
+    // SAFETY: a `sigset_t` is bits, for which zeroes are valid.
     let mut signals: libc::sigset_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the calls write to the set of this function, and read it to change this thread's
-    // mask.
+    // SAFETY: the calls write the set of this function, and read it to change this thread's mask.
     unsafe {
         libc::sigemptyset(&mut signals);
         libc::sigaddset(&mut signals, libc::SIGURG);
@@ -73,8 +73,8 @@ mod tests {
 
     use super::*;
 
-    /// Threads come and go while others signal them all the time: a smoke test, since a signal to a
-    /// thread that was joined may do anything. The signal is ignored unless a handler is in place.
+    /// Threads start and end while others signal them all the time. A smoke test, because a signal
+    /// to a joined thread may do anything. The signal is ignored unless a handler is installed.
     #[test]
     fn threads_may_end_while_they_are_signalled() {
         let target = Arc::new(Target::new());

@@ -1,7 +1,7 @@
-//! The timers of one worker: the earliest of each process that waits there.
+//! The timers of one worker: the earliest timer of each process that waits there.
 //!
-//! An entry cannot be taken out: one that fires for a process that moved on is a wake-up for
-//! nothing, and a process keeps its entries few (`coroutines/timers.rs`).
+//! An entry cannot be removed. One that fires for a process that no longer needs it is a spurious
+//! wake-up, and a process keeps its entries few (`coroutines/timers.rs`).
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -26,7 +26,7 @@ impl TimerHeap {
         self.entries.pop().map(|Reverse((_, uniq))| uniq)
     }
 
-    /// When the next entry is due; `u64::MAX` for never.
+    /// Returns when the next entry is due; `u64::MAX` for never.
     pub(crate) fn next_due(&self) -> u64 {
         self.entries.peek().map_or(u64::MAX, |Reverse((due, _))| *due)
     }
