@@ -194,7 +194,7 @@ impl RunQueue {
         fresh.or_else(young).or_else(spent)
     }
 
-    /// Takes half of the spent work of `victim` if `victim` has more than [`UNFAIR`] processes more
+    /// Takes half of the spent work of `victim` if `victim` has at least [`UNFAIR`] processes more
     /// of it waiting. A worker that always computes never searches for work, so without this one
     /// process could have a core for itself while all others share the rest.
     pub(crate) fn balance_with(&self, victim: &Stealers) -> bool {
