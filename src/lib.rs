@@ -72,7 +72,7 @@
 //! | `process/spawn/mod` | `spawn` | takes one of four ways, which are said there |
 //! | `process/spawn/place` | `claim` | finds the definition, counts on the host, claims a slot (`slot/mod`: `occupy`) |
 //! | `process/spawn/ready` | `image` | is there an image of a process past its chunks? |
-//! | `process/spawn/deferred` | `defer` | then leaves a request in the slot (`process/tenant`: `put_request`) |
+//! | `process/spawn/deferred` | `defer` | then leaves a request in the slot (`process/tenant`: `put_deferred`) |
 //! | `process/spawn/start` | `relate`, `run_main` | monitor, link, first messages, name; the slot is scheduled (`scheduler/mod`: `schedule_young`) |
 //! | `worker/mod` | `find_work`, `execute` | picks the slot |
 //! | `process/spawn/deferred` | `process_of` | builds the process: a copy of the image (`vm/image/template`: `copy`), its arguments pushed (`payload/decode`: `push_all`) |

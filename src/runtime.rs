@@ -32,8 +32,8 @@ use crate::node::output::Output;
 use crate::node::tickets::Notice;
 use crate::payload;
 use crate::pid::{self, Pid, ProcessId};
-use crate::process::spawn::{self, Relation, Request};
-use crate::process::tenant::{take_process, take_request};
+use crate::process::spawn::{self, Request, Setup};
+use crate::process::tenant::{Occupant, take_occupant};
 use crate::supervisor::{Event, ServiceState, Stop, Supervisor};
 use crate::sync::{Arc, Mutex, lock};
 use crate::value::Value;
@@ -59,7 +59,7 @@ impl Call<'_> {
             definition: id.as_bytes(),
             host: host.as_bytes(),
             arguments: payload::from_values(arguments),
-            relation: Relation { watcher, ..Relation::default() },
+            setup: Setup { watcher, ..Setup::default() },
             chain: None,
             context: Inherited::default(),
         };
@@ -332,17 +332,14 @@ impl Runtime {
     /// mailboxes.)
     unsafe fn drop_processes(&self) {
         for slot in self.node.slots.used() {
-            // SAFETY: the caller vouches that no other thread holds the slot, so none runs the
-            // process.
-            let process = unsafe { take_process(slot) };
-            // SAFETY: the caller vouches that no other thread holds the slot or will.
-            let request = unsafe { take_request(slot) };
-            if process.is_none() && request.is_none() {
-                continue;
-            }
-            let mut unread = slot.stop_resolving();
-            unread += process.map_or(0, |process| process.unread());
-            self.node.metrics.count_dead_letters(unread);
+            // SAFETY: the caller vouches that no other thread holds the slot or will, so none runs a
+            // process in it.
+            let unread = match unsafe { take_occupant(slot) } {
+                None => continue,
+                Some(Occupant::Process(process)) => process.unread(),
+                Some(Occupant::Deferred) => 0,
+            };
+            self.node.metrics.count_dead_letters(unread + slot.stop_resolving());
         }
     }
 }

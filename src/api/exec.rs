@@ -7,7 +7,7 @@ use crate::error::{ApiError, kind};
 use crate::message::Answer;
 use crate::message::exit::{Failure as ProcessFailure, Outcome, Watcher};
 use crate::payload;
-use crate::process::spawn::{Relation, Request};
+use crate::process::spawn::{Request, Setup};
 use crate::security::Action;
 use crate::vm::lua::boundary::Reply;
 use crate::vm::lua::error_object;
@@ -31,10 +31,10 @@ fn exec_inner(caller: &mut Caller<'_>) -> ApiResult {
     // The same wait serves the answer to the spawn, if there is one, and the outcome.
     let token = caller.process.inside.coroutines.next_token();
     let watcher = Some(Watcher::Exec { uniq: caller.process.id.uniq, token });
-    let relation = Relation { watcher, ..Relation::default() };
+    let setup = Setup { watcher, ..Setup::default() };
     let chain = Some(caller.process.chain);
     let context = caller.process.context.clone();
-    let request = Request { definition, host, arguments, relation, chain, context };
+    let request = Request { definition, host, arguments, setup, chain, context };
     if spawn::begin(caller, request)?.is_pending() {
         return caller.wait(exec_answered);
     }

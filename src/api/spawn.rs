@@ -9,8 +9,8 @@ use crate::message::context::Inherited;
 use crate::payload;
 use crate::pid::ProcessId;
 use crate::process::objects::Plan;
-use crate::process::spawn::{Relation, Request, Spawned, Spawner};
-use crate::process::{Process, spawn as start};
+use crate::process::spawn::{Request, Setup, Spawned, Spawner};
+use crate::process::{Process, spawn};
 use crate::security::Action;
 use crate::vm::lua::boundary::{Continuation, Reply};
 use crate::vm::lua::stack::Stack;
@@ -77,12 +77,12 @@ fn run(caller: &mut Caller<'_>, variant: Variant, first: i32, plan: Option<&Plan
     let arguments = payload::encode(caller.stack, first + 2)
         .map_err(|error| ApiError::invalid(error.message()))?;
     caller.wait_or_invalid()?;
-    let mut relation = relation(caller, variant);
+    let mut setup = setup(caller, variant);
     let mut context = caller.process.context.clone();
     if let Some(plan) = plan {
         if let Some(name) = &plan.name {
             match spawner::claim_name(caller, variant, plan, name)? {
-                spawner::Claim::Reserved => relation.name = Some(name.clone()),
+                spawner::Claim::Reserved => setup.name = Some(name.clone()),
                 spawner::Claim::Joined(process) => {
                     push_pid(caller, process);
                     return Ok(Reply::Return(2));
@@ -90,10 +90,10 @@ fn run(caller: &mut Caller<'_>, variant: Variant, first: i32, plan: Option<&Plan
                 spawner::Claim::Wait => return caller.wait(variant.again),
             }
         }
-        relation.messages.clone_from(&plan.messages);
+        setup.messages.clone_from(&plan.messages);
         context = Inherited::from(context.overlaid(&plan.context));
     }
-    let request = Request { definition, host, arguments, relation, chain: None, context };
+    let request = Request { definition, host, arguments, setup, chain: None, context };
     let spawned = begin(caller, request)?;
     let child = spawned.child();
     if variant.monitors {
@@ -107,14 +107,14 @@ fn run(caller: &mut Caller<'_>, variant: Variant, first: i32, plan: Option<&Plan
     Ok(Reply::Return(2))
 }
 
-/// What a child of the caller gets besides.
-fn relation(caller: &Caller<'_>, variant: Variant) -> Relation {
+/// What is set up for a child of the caller before its main runs.
+fn setup(caller: &Caller<'_>, variant: Variant) -> Setup {
     let own = caller.process.id;
-    Relation {
+    Setup {
         monitor: variant.monitors.then_some(own.uniq),
         link: variant.links.then_some(own.uniq),
         from: Some(own),
-        ..Relation::default()
+        ..Setup::default()
     }
 }
 
@@ -140,7 +140,7 @@ pub(crate) fn begin(caller: &mut Caller<'_>, request: Request<'_>) -> Result<Spa
     caller.process.flush_taken();
     let Process { node, inside, id, .. } = &mut *caller.process;
     let waiting = || Spawner::Process { uniq: id.uniq, token: inside.coroutines.wait().to_token() };
-    start::spawn(node, request, waiting)
+    spawn::spawn(node, request, waiting)
 }
 
 /// Pushes a PID and nil.

@@ -12,7 +12,7 @@ use crate::node::host::HostState;
 use crate::node::output::{Level, Output, Settings};
 use crate::node::{Node, Parts, REDUCTIONS};
 use crate::pid::{self, ProcessId};
-use crate::process::spawn::{self, Relation, Request, deferred, start};
+use crate::process::spawn::{self, Request, Setup, deferred, start};
 use crate::process::tenant::process_in;
 use crate::process::{self, Process, Step, death};
 use crate::scheduler::Scheduler;
@@ -89,7 +89,7 @@ impl Waiting {
             definition: definition.as_bytes(),
             host: HOST.as_bytes(),
             arguments: payload::from_values(arguments),
-            relation: Relation::default(),
+            setup: Setup::default(),
             chain: None,
             context: Inherited::default(),
         };
@@ -184,8 +184,8 @@ impl Waiting {
             let slot = self.node.slots.slot(runnable.into()).expect("it was scheduled");
             slot.state.transition_to_running();
             // SAFETY: this thread moved the state to running, so it holds the slot, of this node.
-            let process = unsafe { deferred::process_of(&self.node, slot) };
-            assert!(!process.is_null(), "memory is left");
+            let process = unsafe { deferred::ensure_built(&self.node, slot) };
+            let process = process.expect("memory is left").as_ptr();
             // SAFETY: this thread holds the slot, whose process this is, and has no reference to
             // it.
             let step = unsafe { process::run_timeslice(process, self.node.reductions) };

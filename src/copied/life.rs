@@ -13,8 +13,8 @@ use crate::node::host::HostState;
 use crate::node::output::{Level, Output, PrintMode, Settings};
 use crate::node::{Node, Parts, REDUCTIONS};
 use crate::payload::{self, Payload};
-use crate::process::spawn::{Relation, Request, build, deferred, place, ready};
-use crate::process::tenant::{process_in, take_process, take_request};
+use crate::process::spawn::{Request, Setup, build, deferred, place, ready};
+use crate::process::tenant::{process_in, take_deferred, take_process};
 use crate::process::{self, Step, death};
 use crate::scheduler::Scheduler;
 use crate::slot::Slot;
@@ -60,7 +60,7 @@ pub(super) fn live(
     let slot = match way {
         Way::Ready => {
             let slot = defer(&node)?;
-            assert!(is_made(&node, slot), "memory is left");
+            assert!(is_built(&node, slot), "memory is left");
             slot
         }
         _ => build(&node, request()).expect("the process is made"),
@@ -84,7 +84,7 @@ fn request() -> Request<'static> {
         definition: b"app:main",
         host: b"app:host",
         arguments: Payload::default(),
-        relation: Relation::default(),
+        setup: Setup::default(),
         chain: None,
         context: Inherited::default(),
     }
@@ -112,11 +112,11 @@ fn defer_in<'a>(node: &Node, slot: &'a Slot, definition: &Definition) -> Option<
     Some(slot)
 }
 
-/// Makes the process of a slot that `defer` gave; false if there is nothing to make it of.
-fn is_made(node: &Node, slot: &Slot) -> bool {
+/// Builds the process of a slot that `defer` returned; false if there is no memory for it.
+fn is_built(node: &Node, slot: &Slot) -> bool {
     // SAFETY: `defer` moved the state to running on this thread, so it holds the slot, of this
     // node.
-    !unsafe { deferred::process_of(node, slot) }.is_null()
+    unsafe { deferred::ensure_built(node, slot) }.is_some()
 }
 
 /// How a process ends that is cancelled while its chunks are tried.
@@ -126,7 +126,7 @@ pub(super) fn end_of_cancelled(program: &Program) -> Option<String> {
     let event = Content::Cancel { from: None, at: 0, deadline: None };
     assert!(node.cancel(slot.uniq(), None, event), "it is alive");
     defer_in(&node, slot, definition)?;
-    assert!(is_made(&node, slot), "memory is left");
+    assert!(is_built(&node, slot), "memory is left");
     let end = run(slot).end;
     // SAFETY: `defer_in` moved the state to running on this thread, and the node has no worker: it
     // holds the slot, even if the process waits. `run` left no reference.
@@ -136,15 +136,14 @@ pub(super) fn end_of_cancelled(program: &Program) -> Option<String> {
     Some(end)
 }
 
-/// Whether a process for which the machine has no memory leaves nothing behind; here it is what it
-/// would be made of that is missing.
-pub(super) fn unmade_is_gone(program: &Program) -> bool {
+/// Whether a process that cannot be built leaves nothing behind.
+pub(super) fn unbuilt_is_gone(program: &Program) -> bool {
     let node = node(program, Way::Ready, 1, 0);
     let slot = defer(&node).expect("its chunk need not run");
     let uniq = slot.uniq();
     // SAFETY: `defer` moved the state to running on this thread, so it holds the slot.
-    drop(unsafe { take_request(slot) });
-    assert!(!is_made(&node, slot), "there is nothing to make it of");
+    drop(unsafe { take_deferred(slot) });
+    death::end_unbuilt(&node, slot);
     node.slots.find(uniq).is_none() && node.host(0).processes() == 0
 }
 

@@ -71,5 +71,5 @@ fn a_cancel_while_chunks_are_tried_is_for_the_process() {
 
 #[test]
 fn one_that_cannot_be_made_ends() {
-    assert!(life::unmade_is_gone(&main_only("return function() end")));
+    assert!(life::unbuilt_is_gone(&main_only("return function() end")));
 }

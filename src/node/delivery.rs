@@ -144,7 +144,11 @@ impl Node {
     fn hand_over(&self, slot: &Slot, message: Box<Message>) -> Result<(), Box<Message>> {
         let generation = pid::generation_of(message.destination());
         let accept = |slot: &Slot, message| {
-            let Tenant::Process(process) = slot.tenant() else { return Err(message) };
+            let process = match slot.tenant() {
+                Tenant::Process(process) => process,
+                // It has no coroutine that waits.
+                Tenant::Deferred(_) | Tenant::Nobody => return Err(message),
+            };
             // SAFETY: a process begins with its inside (`process/tenant.rs` checks that), and is alive
             // while it is in its slot. `Slot::hand_over` calls this on the thread that has just moved
             // the state out of waiting, and nothing schedules the process before `follow` below: so no

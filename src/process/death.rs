@@ -27,8 +27,8 @@ pub(crate) unsafe fn end(node: &Node, slot: &Slot, outcome: Outcome) {
     finish(node, slot, process, outcome);
 }
 
-/// Ends a process that the calling worker holds and that could not be made.
-pub(crate) fn end_unmade(node: &Node, slot: &Slot) {
+/// Ends a process that could not be built, in a slot that the calling worker holds.
+pub(crate) fn end_unbuilt(node: &Node, slot: &Slot) {
     finish(node, slot, None, Failure::text("not enough memory for a new process").into());
 }
 

@@ -57,7 +57,7 @@ use crate::vm::lua::resume::CoroutineState;
 use crate::vm::lua::stack::Stack;
 use lasting::Lasting;
 use objects::Objects;
-use spawn::{Relation, Spawner};
+use spawn::{Setup, Spawner};
 use traceback::Wrapped;
 
 /// What a process is doing besides its coroutines.
@@ -121,7 +121,7 @@ pub(crate) struct Process {
     pub(crate) upgrade: Option<Box<Upgrade>>,
     /// Who is told when the chunks are over, and what is set up then.
     pub(crate) spawner: Spawner,
-    pub(crate) relation: Option<Box<Relation>>,
+    pub(crate) setup: Option<Box<Setup>>,
     /// Arguments of main, until it starts.
     pub(crate) arguments: Option<Box<Payload>>,
 }
@@ -180,7 +180,7 @@ impl Process {
             permissions: None,
             upgrade: None,
             spawner: Spawner::Here,
-            relation: None,
+            setup: None,
             arguments: None,
         });
         process.bind();

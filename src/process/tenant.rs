@@ -1,7 +1,7 @@
-//! What a slot holds, as what it is: the one place that turns a slot's tenant into a process or a
-//! spawn request, and back.
+//! The occupant of a slot with its type: the only file that converts a slot's [`Tenant`] to a
+//! process or a spawn request, and back.
 //!
-//! All functions here are for the thread that holds the slot (P1 in `process/mod.rs`). Nobody else
+//! All functions here are for the thread that holds the slot (P1 in `process/mod.rs`). No other file
 //! calls [`Slot::set_tenant`], so the pointers in slots are those of boxes that were leaked here.
 
 #![allow(unsafe_code)]
@@ -14,25 +14,51 @@ use super::spawn::Deferred;
 use crate::slot::Slot;
 use crate::slot::tenant::Tenant;
 
-// Delivery takes the address of a process for that of its inside.
+// Delivery uses the address of a process as that of its `Inside`.
 const _: () = assert!(offset_of!(Process, inside) == 0);
+// The tag of a tenant takes the lowest bit of an address.
+const _: () = assert!(align_of::<Process>() > 1 && align_of::<Deferred>() > 1);
 
-/// The process in a slot; null if there is none, or none yet. Only the holder of the slot may
-/// follow the pointer.
+/// The occupant of a slot that was vacated.
+pub(crate) enum Occupant {
+    Process(Box<Process>),
+    /// A spawn request, which is dropped.
+    Deferred,
+}
+
+/// Returns the process in a slot; null if there is none, or it is not built yet. Only the thread that
+/// holds the slot may follow the pointer.
 #[inline]
 pub(crate) fn process_in(slot: &Slot) -> *mut Process {
     match slot.tenant() {
         Tenant::Process(process) => process.as_ptr().cast(),
-        Tenant::Nobody | Tenant::Request(_) => ptr::null_mut(),
+        Tenant::Nobody | Tenant::Deferred(_) => ptr::null_mut(),
     }
 }
 
-/// Gives a slot to a process.
+/// Puts a process into a slot and returns its address.
 ///
 /// # Safety
 /// The calling thread holds the slot.
-pub(crate) unsafe fn put_process(slot: &Slot, process: Box<Process>) {
-    slot.set_tenant(Tenant::Process(NonNull::from(Box::leak(process)).cast()));
+pub(crate) unsafe fn put_process(slot: &Slot, process: Box<Process>) -> NonNull<Process> {
+    let process = NonNull::from(Box::leak(process));
+    slot.set_tenant(Tenant::Process(process.cast()));
+    process
+}
+
+/// Takes the occupant out of a slot, if there is one.
+///
+/// # Safety
+/// The calling thread holds the slot, or no thread does or will; nobody has a reference to a process
+/// in it or runs it.
+pub(crate) unsafe fn take_occupant(slot: &Slot) -> Option<Occupant> {
+    match slot.tenant() {
+        Tenant::Nobody => None,
+        // SAFETY: the caller vouches for the slot and for the process in it.
+        Tenant::Process(_) => unsafe { take_process(slot) }.map(Occupant::Process),
+        // SAFETY: the caller vouches for the slot.
+        Tenant::Deferred(_) => unsafe { take_deferred(slot) }.map(|_| Occupant::Deferred),
+    }
 }
 
 /// Takes the process out of a slot, if there is one.
@@ -48,22 +74,22 @@ pub(crate) unsafe fn take_process(slot: &Slot) -> Option<Box<Process>> {
     Some(unsafe { Box::from_raw(process.as_ptr().cast()) })
 }
 
-/// Gives a slot to a process that the worker builds which runs it first.
+/// Puts a spawn request into a slot; the first worker to run the slot builds the process.
 ///
 /// # Safety
 /// The calling thread holds the slot.
-pub(crate) unsafe fn put_request(slot: &Slot, request: Box<Deferred>) {
-    slot.set_tenant(Tenant::Request(NonNull::from(Box::leak(request)).cast()));
+pub(crate) unsafe fn put_deferred(slot: &Slot, deferred: Box<Deferred>) {
+    slot.set_tenant(Tenant::Deferred(NonNull::from(Box::leak(deferred)).cast()));
 }
 
-/// Takes the request for a process out of a slot, if there is one.
+/// Takes the spawn request out of a slot, if there is one.
 ///
 /// # Safety
 /// The calling thread holds the slot, or no thread does or will.
-pub(crate) unsafe fn take_request(slot: &Slot) -> Option<Box<Deferred>> {
-    let Tenant::Request(request) = slot.tenant() else { return None };
+pub(crate) unsafe fn take_deferred(slot: &Slot) -> Option<Box<Deferred>> {
+    let Tenant::Deferred(deferred) = slot.tenant() else { return None };
     slot.set_tenant(Tenant::Nobody);
-    // SAFETY: `put_request` leaked this box. The caller holds the slot, so no other thread takes it
+    // SAFETY: `put_deferred` leaked this box. The caller holds the slot, so no other thread takes it
     // out as well, and the slot leads to it no more; no other function follows the pointer.
-    Some(unsafe { Box::from_raw(request.as_ptr().cast()) })
+    Some(unsafe { Box::from_raw(deferred.as_ptr().cast()) })
 }

@@ -22,7 +22,7 @@ use crate::node::host::HostState;
 use crate::node::output::{Level, Record};
 use crate::node::tickets::Notice;
 use crate::payload;
-use crate::process::spawn::{self, Relation, Request};
+use crate::process::spawn::{self, Request, Setup};
 use crate::sync::{Arc, Mutex, lock};
 use crate::vm::lua::control::KILL_TERMINATED;
 pub(crate) use stop::Stop;
@@ -222,7 +222,7 @@ impl Thread {
             definition: config.process.as_str().as_bytes(),
             host: config.host.as_str().as_bytes(),
             arguments: payload::from_values(&config.input),
-            relation: Relation { watcher, ..Relation::default() },
+            setup: Setup { watcher, ..Setup::default() },
             chain: None,
             context: self.node.service_context(&config.lifecycle),
         };

@@ -5,7 +5,7 @@
 pub(crate) mod monitor;
 
 use std::cell::Cell;
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 use crate::message::exit::Outcome;
 use crate::node::Node;
@@ -191,12 +191,13 @@ impl Worker {
         }
         // SAFETY: this thread moved the state to running above, so it holds the slot, which is the
         // node's.
-        let process = unsafe { deferred::process_of(&self.node, slot) };
-        // SAFETY: this thread holds the slot, and a process that is not null is the one in it.
-        // There is no reference to it: a worker makes none of its own, and the holder before has
-        // given the slot up.
-        let step = (!process.is_null())
-            .then(|| unsafe { process::run_timeslice(process, self.node.reductions) });
+        let process = unsafe { deferred::ensure_built(&self.node, slot) };
+        // SAFETY: this thread holds the slot, in which the process is. There is no reference to the
+        // process: a worker makes none of its own, and the previous holder has released the slot.
+        let run = |process: NonNull<_>| unsafe {
+            process::run_timeslice(process.as_ptr(), self.node.reductions)
+        };
+        let step = process.map(run);
         if let Some(since) = spent_since {
             self.shared().set_spent_since(None);
             self.local.queue.ran_spent(since, self.node.clock.tick());
@@ -292,7 +293,7 @@ impl Worker {
         }
     }
 
-    /// Sleeps until notified or until the next timer; see `README.md`.
+    /// Sleeps until notified or until the next timer is due; see `scheduler/README.md`.
     fn park(&self) {
         let scheduler = self.scheduler();
         let due = self.local.next_due();

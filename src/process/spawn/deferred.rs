@@ -1,39 +1,43 @@
 //! A process that was spawned and is not built yet.
 //!
-//! If its chunks need not run (`ready.rs`) nothing of it is needed before main's first instruction:
-//! the worker that runs the slot first builds it. The spawner then pays for a small box, the
-//! copy lies in the cache of the core that uses it, and of many children that wait for their turn
-//! none takes the memory of a process.
+//! If its chunks need not run (`ready.rs`), no part of the process is needed before the first
+//! instruction of its main. So the spawner stores a spawn request in the slot, and the first worker to
+//! run the slot builds the process. The spawner allocates only a small box, the copied VM is in the
+//! cache of the core that uses it, and children that wait for their turn take no memory for a VM.
 
 #![allow(unsafe_code)]
 
+use std::ptr::NonNull;
+
 use super::Request;
-use super::start::{relate, run_main};
+use super::start::{run_main, set_up};
 use crate::message::context::Inherited;
 use crate::node::Node;
 use crate::node::definition::{Definition, Ready};
 use crate::payload::Payload;
 use crate::pid::ProcessId;
 use crate::process::lasting::Lasting;
-use crate::process::tenant::{process_in, put_process, put_request, take_request};
+use crate::process::tenant::{put_deferred, put_process, take_deferred};
 use crate::process::{Process, death};
 use crate::slot::Slot;
+use crate::slot::tenant::Tenant;
 
-/// More arguments of main than this are pushed while the spawner waits, which hears of it if there
-/// are too many for Lua.
+/// The most arguments of main that a spawn request may have. With more the process is built at once,
+/// so that the spawner gets the error if they are too many for Lua.
 pub(super) const ARGUMENTS_MAX: usize = 100;
 
-/// What the process is made of.
+/// A spawn request: everything that the process is built from.
 pub(crate) struct Deferred {
     id: ProcessId,
     chain: u64,
     definition: Lasting<Definition>,
-    /// Boxed, if there are any, so that one without is small.
+    /// `None` for no arguments; boxed to keep the request small.
     arguments: Option<Box<Payload>>,
     context: Inherited,
 }
 
-/// Starts a process whose definition has a ready image, in the slot that was claimed for it.
+/// Stores a spawn request in the slot that was claimed for a process whose definition has a ready
+/// image, sets up the child, and makes it runnable.
 ///
 /// # Safety
 /// The calling thread holds the slot, which is one of the node's, as the definition is.
@@ -43,54 +47,52 @@ pub(crate) unsafe fn defer(
     definition: &Definition,
     request: Request<'_>,
 ) -> ProcessId {
-    let Request { arguments, relation, chain, context, .. } = request;
+    let Request { arguments, setup, chain, context, .. } = request;
     let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
     let chain = chain.unwrap_or_else(|| node.next_chain());
     let arguments = (arguments.count() > 0).then(|| Box::new(arguments));
-    // SAFETY: the definition is one of the node (the caller's duty), which outlives what is in its
-    // slots (`lasting.rs`); this goes into one.
+    // SAFETY: the definition is one of the node (the caller's duty), which outlives the occupants of
+    // its slots (`lasting.rs`); the request becomes one.
     let definition = unsafe { Lasting::new(definition) };
-    let request = Box::new(Deferred { id, chain, definition, arguments, context });
-    // SAFETY: the caller holds the slot until `run_main` gives it away.
-    unsafe { put_request(slot, request) };
-    relate(node, slot, id, relation);
+    let deferred = Box::new(Deferred { id, chain, definition, arguments, context });
+    // SAFETY: the caller holds the slot until `run_main` below schedules it.
+    unsafe { put_deferred(slot, deferred) };
+    set_up(node, slot, id, setup);
     node.scheduler.count(|counters| &counters.spawned);
     run_main(node, slot);
     id
 }
 
-/// The process in a slot that the calling worker holds, made if it is not yet. Null if that failed;
-/// then it has ended.
+/// Returns the process in a slot that the calling worker is about to run, and builds it first if it is
+/// not built yet. `None` if there is no memory for it: the process has then ended.
 ///
 /// # Safety
 /// The calling thread holds the slot, which is one of the node's.
-pub(crate) unsafe fn process_of(node: &Node, slot: &Slot) -> *mut Process {
-    let process = process_in(slot);
-    if !process.is_null() {
-        return process;
+pub(crate) unsafe fn ensure_built(node: &Node, slot: &Slot) -> Option<NonNull<Process>> {
+    match slot.tenant() {
+        Tenant::Process(process) => Some(process.cast()),
+        // SAFETY: the caller holds the slot, which is one of the node's.
+        Tenant::Deferred(_) => unsafe { build(node, slot) },
+        Tenant::Nobody => unreachable!("a slot without a process was scheduled"),
     }
-    // SAFETY: the caller holds the slot, which is one of the node's.
-    unsafe { make(node, slot) }
 }
 
 /// # Safety
-/// As for [`process_of`]: the calling thread holds the slot, which is one of the node's.
-unsafe fn make(node: &Node, slot: &Slot) -> *mut Process {
+/// As for [`ensure_built`]: the calling thread holds the slot, which is one of the node's.
+unsafe fn build(node: &Node, slot: &Slot) -> Option<NonNull<Process>> {
     // SAFETY: the caller holds the slot.
-    let request = unsafe { take_request(slot) };
-    // SAFETY: the request was in this slot, which the caller holds, and what it makes goes back
-    // there.
-    if let Some(process) = request.and_then(|deferred| unsafe { deferred.build(node) }) {
-        // SAFETY: the caller holds the slot.
-        unsafe { put_process(slot, process) };
-    } else {
-        death::end_unmade(node, slot);
-    }
-    process_in(slot)
+    let deferred = unsafe { take_deferred(slot) }?;
+    // SAFETY: the request was in this slot, which the caller holds, and the process goes into it.
+    let Some(process) = (unsafe { deferred.build(node) }) else {
+        death::end_unbuilt(node, slot);
+        return None;
+    };
+    // SAFETY: the caller holds the slot.
+    Some(unsafe { put_process(slot, process) })
 }
 
 impl Deferred {
-    /// Makes the process, with main ready to run. `None` if the machine has no memory for it.
+    /// Builds the process, with main ready to run. `None` if there is no memory for it.
     ///
     /// # Safety
     /// The calling thread holds the slot that this was in, which is one of the node's; the process

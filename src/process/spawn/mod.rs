@@ -47,7 +47,7 @@ pub(crate) enum Spawner {
 
 /// What else is set up before main runs.
 #[derive(Debug, Default)]
-pub(crate) struct Relation {
+pub(crate) struct Setup {
     /// The process that monitors the child from the start.
     pub(crate) monitor: Option<u64>,
     /// The process that is linked with the child from the start.
@@ -66,7 +66,7 @@ pub(crate) struct Request<'a> {
     pub(crate) definition: &'a [u8],
     pub(crate) host: &'a [u8],
     pub(crate) arguments: Payload,
-    pub(crate) relation: Relation,
+    pub(crate) setup: Setup,
     /// The call chain to belong to; a new one if absent.
     pub(crate) chain: Option<u64>,
     /// What the child inherits.
@@ -200,12 +200,12 @@ unsafe fn build_with_chunk(
     definition: &Definition,
     request: Request<'_>,
 ) -> Result<(), ApiError> {
-    let Request { arguments, relation, chain, context, .. } = request;
+    let Request { arguments, setup, chain, context, .. } = request;
     let vm = match place::new_vm(node, slot.host(), definition) {
         Ok(vm) => vm,
         Err(error) => {
             drop(death::retire(node, slot, None));
-            place::settle_name(node, &relation, None);
+            place::settle_name(node, &setup, None);
             death::release(node, slot);
             return Err(error);
         }
@@ -216,7 +216,7 @@ unsafe fn build_with_chunk(
     // there below.
     let mut process = unsafe { Process::new(vm, id, chain, node, definition, context) };
     process.arguments = Some(Box::new(arguments));
-    process.relation = Some(Box::new(relation));
+    process.setup = Some(Box::new(setup));
     process.start_chunk(0);
     // SAFETY: the caller holds the slot.
     unsafe { put_process(slot, process) };

@@ -1,6 +1,6 @@
 //! What a process needs before anything of it exists: its code, a slot of its host, a VM.
 
-use super::{Relation, Request};
+use super::{Request, Setup};
 use crate::error::{ApiError, kind};
 use crate::message::{Answer, Content};
 use crate::node::Node;
@@ -19,10 +19,10 @@ pub(crate) fn claim<'a>(
     request: &Request<'_>,
 ) -> Result<(&'a Slot, &'a Definition), ApiError> {
     let claimed = find(node, request).and_then(|(host, definition)| {
-        delivery::check_first(&node.host(host).limits, &request.relation.messages)?;
+        delivery::check_first(&node.host(host).limits, &request.setup.messages)?;
         Ok((claim_slot(node, host)?, definition))
     });
-    claimed.inspect_err(|_| settle_name(node, &request.relation, None))
+    claimed.inspect_err(|_| settle_name(node, &request.setup, None))
 }
 
 fn claim_slot(node: &Node, host: u32) -> Result<&Slot, ApiError> {
@@ -85,8 +85,8 @@ fn report_refusal(node: &Node, definition: &Definition, reason: &Refusal) {
 }
 
 /// Ends the reservation of a child's name, if there is one, and wakes the coroutines that wait for it.
-pub(super) fn settle_name(node: &Node, relation: &Relation, process: Option<ProcessId>) {
-    let Some(name) = &relation.name else { return };
+pub(super) fn settle_name(node: &Node, setup: &Setup, process: Option<ProcessId>) {
+    let Some(name) = &setup.name else { return };
     for waiter in node.names.settle(&node.slots, name, process) {
         let answer = Answer::Retry;
         node.deliver_event(waiter.uniq, Content::Answer { token: waiter.token, answer });

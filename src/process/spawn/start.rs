@@ -4,7 +4,7 @@
 #![allow(unsafe_code)]
 
 use super::place::settle_name;
-use super::{Relation, Spawner};
+use super::{Setup, Spawner};
 use crate::error::ApiError;
 use crate::message::exit::{Failure, Outcome, Watcher};
 use crate::message::{Answer, Content};
@@ -75,8 +75,8 @@ pub(super) unsafe fn start(node: &Node, slot: &Slot) -> Result<ProcessId, ApiErr
     }
     process.is_started = true;
     let id = process.id;
-    if let Some(relation) = process.relation.take() {
-        relate(node, slot, id, *relation);
+    if let Some(setup) = process.setup.take() {
+        set_up(node, slot, id, *setup);
     }
     node.scheduler.count(|counters| &counters.spawned);
     Ok(id)
@@ -90,20 +90,20 @@ pub(super) fn run_main(node: &Node, slot: &Slot) {
 }
 
 /// Sets up what a child gets besides.
-pub(super) fn relate(node: &Node, slot: &Slot, id: ProcessId, mut relation: Relation) {
-    let monitor = relation.monitor.map(Watcher::Monitor);
-    if monitor.is_some() || relation.watcher.is_some() {
-        slot.relations().watchers.extend(relation.watcher.into_iter().chain(monitor));
+pub(super) fn set_up(node: &Node, slot: &Slot, id: ProcessId, mut setup: Setup) {
+    let monitor = setup.monitor.map(Watcher::Monitor);
+    if monitor.is_some() || setup.watcher.is_some() {
+        slot.relations().watchers.extend(setup.watcher.into_iter().chain(monitor));
     }
-    if let Some(spawner) = relation.link {
+    if let Some(spawner) = setup.link {
         // One that is gone does not take the child with it: the child is started all the same.
         let _ = links::link(&node.slots, spawner, id.uniq);
     }
-    if !relation.messages.is_empty() {
-        node.queue_first(slot, relation.from, std::mem::take(&mut relation.messages));
+    if !setup.messages.is_empty() {
+        node.queue_first(slot, setup.from, std::mem::take(&mut setup.messages));
     }
     // Last: whoever finds the name may send at once.
-    settle_name(node, &relation, Some(id));
+    settle_name(node, &setup, Some(id));
 }
 
 fn answer(node: &Node, spawner: Spawner, child: ProcessId, failure: Option<ApiError>) {
@@ -130,10 +130,10 @@ pub(super) unsafe fn discard(node: &Node, slot: &Slot, outcome: Outcome) -> ApiE
     // reference.
     let mut process = unsafe { take_process(slot) };
     let error = error_of(node, process.as_deref(), outcome);
-    let relation = process.as_mut().and_then(|process| process.relation.take());
+    let setup = process.as_mut().and_then(|process| process.setup.take());
     drop(death::retire(node, slot, process));
-    if let Some(relation) = relation {
-        settle_name(node, &relation, None);
+    if let Some(setup) = setup {
+        settle_name(node, &setup, None);
     }
     death::release(node, slot);
     error
