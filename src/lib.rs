@@ -1,9 +1,9 @@
 //! Moonlet: a runtime for Lua processes.
 //!
-//! Each process has its own Lua VM and runs as a green task on one of a few workers. It has a
-//! PID and a mailbox; through the Lua module `process` it starts, watches and messages others.
-//! A host program loads an [`Application`], starts a [`Runtime`] with a [`Builder`] and calls
-//! processes like functions:
+//! A process is a Lua program with its own VM. It runs as a green task on one of a few workers and
+//! has a PID and a mailbox. Through the Lua module `process` it spawns, monitors and messages other
+//! processes. A Rust program loads an [`Application`], starts a [`Runtime`] with a [`Builder`] and
+//! calls processes like functions:
 //!
 //! ```
 //! let files = [
@@ -20,21 +20,21 @@
 //!
 //! # Floors
 //!
-//! A module refers to modules on the floors below its own, never upward; those on one floor know
-//! nothing of each other. `cargo test --test tidy -- --nocapture` draws the arrows.
+//! A module refers to modules on the floors below its own, never upward. Modules on one floor do not
+//! refer to each other. `cargo test --test tidy -- --nocapture` draws the arrows.
 //!
 //! | floor | what |
 //! |---|---|
 //! | `cli` `bench` `copied` | the command; what `benches/` and `studies/` measure of the inside; a large test |
-//! | `runtime` | making a node with its threads, calling it from a program, stopping it |
-//! | `supervisor` `loader` | services: start, restart, stop; from an application to definitions |
+//! | `runtime` | `Builder` and `Runtime`: starting a node with its threads, calling it from a program, stopping it |
+//! | `supervisor` `loader` | `supervisor` starts, restarts and stops services; `loader` makes the definitions of an application |
 //! | `api` | what scripts can call, a file per family |
 //! | `worker` | a worker's loop: find work, execute, park; the monitor that ends long slices |
-//! | `process` | a whole process and the turns of its life: spawn, time slice, upgrade, death |
-//! | `node` | what all processes share: definitions, hosts, streams; the one delivery |
-//! | `slot` `coroutines` `scheduler` | a process from outside, for any thread; from inside, for its worker; run queues of slot numbers |
+//! | `process` | a whole Lua process and the stages of its life: spawn, time slice, upgrade, death |
+//! | `node` | what all processes share: definitions, hosts, standard streams; `delivery` brings messages to processes |
+//! | `slot` `coroutines` `scheduler` | `slot`: the outside of a process, for any thread (state word, mailbox, links); `coroutines`: its inside, for its worker (coroutines, channels, timers); `scheduler`: run queues of slot numbers |
 //! | `message` | messages, the mailbox, outcomes, contexts, limits |
-//! | `payload` | Lua values as owned bytes, and back |
+//! | `payload` | encodes Lua values, and Rust's [`Value`], as owned bytes, and decodes them |
 //! | `app` | applications on disk |
 //! | `security` | policies, who acts under which of them, and what that allows |
 //! | `vm/image` | VMs made by copying |
@@ -46,44 +46,63 @@
 //!
 //! # The way of one message
 //!
+//! A sender calls `process.send` (a Rust program calls [`Runtime::send`], which begins at `Node::send`).
+//!
 //! | file | functions | step |
 //! |---|---|---|
-//! | `api/send` | `send_inner`: `two_texts`, `check_topic`, `resolve` | arguments, destination, permission |
-//! | `message/mod` | `from_process` | a message, where it stays |
+//! | `api/send` | `send_inner`: `two_texts`, `check_topic`, `resolve` | reads the arguments, resolves the destination, checks the permission |
+//! | `message/mod` | `from_process` | creates the message in place |
 //! | `payload/encode` | `encode_into` | copies the values into it |
-//! | `node/delivery` | `send` | finds the slot (`slot/table`: `find`) and chooses between the next two ways |
-//! | `slot/mod` | `hand_over` | the receiver waits: takes it out of its wait (`slot/state`: `take_waiting`) |
-//! | `coroutines/inside` | `accept` | finds the channel (`subscriptions`: `target_of`) and wakes the coroutine (`channel`: `add_message`, `mod`: `end_wait`) |
-//! | `slot/mod` | `reserve` | it does not wait: a place in its mailbox |
-//! | `slot/places`, `message/mailbox` | `push` | appends to the lane; then asks the state word (`slot/state`: `notify`) |
-//! | `node/delivery` | `follow` | what that asks for |
+//! | `node/delivery` | `send` | finds the slot (`slot/table`: `find`); hands the message over if the receiver waits (**A**), otherwise pushes it (**B**) |
+//! | **A** `node/delivery`, `slot/mod` | `hand_over`, `hand_over` | takes the receiver out of its wait (`slot/state`: `take_waiting`) if its mailbox is empty |
+//! | **A** `coroutines/inside` | `accept` | finds the channel (`subscriptions`: `target_of`) and wakes the coroutine that waits on it (`channel`: `add_message`, `mod`: `end_wait`); if none does: **B** |
+//! | **B** `slot/mod` | `reserve` | reserves a place in the mailbox |
+//! | **B** `slot/places`, `message/mailbox` | `push` | appends to the lane; then the state word says whether to schedule (`slot/state`: `notify`) |
+//! | `node/delivery` | `follow` | schedules the receiver if it was waiting |
 //! | `scheduler/mod` | `schedule` | into the worker's LIFO slot (`run_queue`: `push_woken`) or the injector; `notify` wakes a worker (`idle`, `park`) |
-//! | `worker/mod` | `find_work`, `execute` | picks the slot (`run_queue`: `pick`), its state becomes running |
-//! | `process/timeslice` | `run_timeslice` | routes what the mailbox holds (`coroutines/subscriptions`: `drain`) |
+//! | `worker/mod` | `find_work`, `execute` | picks the slot (`run_queue`: `pick`), enters the host's gate (`node/host`: `try_enter`), sets the state to running |
+//! | `process/spawn/deferred` | `ensure_built` | the process in the slot, which the first worker to run it builds |
+//! | `process/timeslice` | `run_timeslice` | **B**: routes the mailbox's messages to channels (`process/mod`: `drain`, `coroutines/subscriptions`: `drain`) |
 //! | `vm/lua/resume` | `resume` | enters Lua |
 //! | `api/channel` | `received` | takes the message that the coroutine was woken with (`coroutines/mod`: `take_message`) |
 //! | `api/inbox` | `push_delivery` | pushes it as a Message, or its values (`payload/decode`: `push_one`) |
 //!
 //! # The way of one spawn
 //!
+//! `process/spawn/mod` says which ways there are. This is the most common one: the definition has an
+//! image. A Rust program ([`Runtime::spawn`]) calls `spawn_from_outside`, and always takes the way
+//! `leave_to_worker`.
+//!
 //! | file | functions | step |
 //! |---|---|---|
-//! | `api/spawn` | `run`: `check_permissions`, `begin` | arguments, permissions, what is inherited |
-//! | `process/spawn/mod` | `spawn` | takes one of four ways, which are said there |
-//! | `process/spawn/place` | `claim` | finds the definition, counts on the host, claims a slot (`slot/mod`: `occupy`) |
-//! | `process/spawn/ready` | `image` | is there an image of a process past its chunks? |
-//! | `process/spawn/deferred` | `defer` | then leaves a request in the slot (`process/tenant`: `put_deferred`) |
-//! | `process/spawn/start` | `relate`, `run_main` | monitor, link, first messages, name; the slot is scheduled (`scheduler/mod`: `schedule_young`) |
+//! | `api/spawn` | `run`: `check_permissions`, `begin` | reads the arguments, checks permissions, inherits the context |
+//! | `process/spawn/mod` | `spawn` | chooses the way |
+//! | `process/spawn/place` | `claim` | finds the definition (`loader` made it at the start), counts the process on its host, claims a slot (`slot/mod`: `occupy`) |
+//! | `process/spawn/ready` | `image` | returns the image of a process whose chunks are over, if there is one |
+//! | `process/spawn/deferred` | `defer` | stores a spawn request in the slot (`process/tenant`: `put_deferred`) |
+//! | `process/spawn/start` | `set_up`, `run_main` | monitor, link, first messages, name; schedules the slot (`scheduler/mod`: `schedule_young`) |
 //! | `worker/mod` | `find_work`, `execute` | picks the slot |
-//! | `process/spawn/deferred` | `process_of` | builds the process: a copy of the image (`vm/image/template`: `copy`), its arguments pushed (`payload/decode`: `push_all`) |
+//! | `process/spawn/deferred` | `ensure_built` | builds the process: copies the image (`vm/image/template`: `copy`), pushes the arguments (`payload/decode`: `push_all`) |
 //! | `process/timeslice` | `run_timeslice` | runs main |
+//!
+//! # A new kind of process
+//!
+//! Everything in `slot`, `message` and `scheduler` works on slots, whatever occupies them. The kinds of
+//! occupants are the variants of `Tenant` (`slot/tenant`). A new kind is a new variant, and the compiler
+//! then lists each `match` that must know it: in `process/tenant` (converts it), `node/delivery` (hands
+//! messages over to it), `process/spawn/deferred` (what `worker` runs) and `runtime` (drops it at a
+//! stop). `process/spawn` gets a way that puts it into a slot. `worker/mod` (`execute`, `after`) runs
+//! its slices and does what a slice's `Step` asks for; `process/death` ends it. A slice takes the
+//! mailbox's messages, drops and counts those for earlier processes of the slot, obeys the kill word
+//! and the deadline, and moves the state word as `slot/state` says.
 //!
 //! # Invariants
 //!
-//! - Only the worker that moved a process's state word to *running* touches its VM.
+//! - Only the thread that holds a process's slot touches the process: it moved the state word to
+//!   *running*, took it out of its wait to hand over a message, or claimed the slot.
 //! - A message is delivered, or its sender gets an error, or it is a counted dead letter.
 //! - No Rust value with a destructor is alive where a Lua error may jump.
-//! - Every queue has a limit or is bounded by one that has.
+//! - Every queue has a limit, or is bounded by another queue's.
 
 mod api;
 mod app;

@@ -73,7 +73,7 @@ pub(crate) use function;
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use crate::process::hint;
+    use crate::process::near_miss;
 
     #[test]
     fn every_function_can_be_meant() {
@@ -81,7 +81,7 @@ mod tests {
         let ours = [super::process::FUNCTIONS, super::channel::FUNCTIONS, super::debug::FUNCTIONS];
         for name in base.chain(ours.into_iter().flatten().map(|(name, _)| *name)) {
             let message = format!("attempt to call a nil value (global '{name}')");
-            assert!(hint::of(message.as_bytes()).ends_with(&format!("{name}?")), "{name}");
+            assert!(near_miss::of(message.as_bytes()).ends_with(&format!("{name}?")), "{name}");
         }
     }
 }

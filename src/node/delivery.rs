@@ -1,8 +1,11 @@
-//! The one delivery: everything that one process, or a thread outside, brings to another.
+//! Delivery: the one way by which messages, events and kills reach a process.
 //!
-//! A message is handed to a coroutine that waits for it, or put into a reserved place of the mailbox;
-//! events and answers have a lane of their own and need no place. Either way the state word of the
-//! receiver tells whether it has to be scheduled, and that is done here ([`Node::follow`]).
+//! A message reaches its receiver in one of two ways. If the receiver seems to wait, its mailbox is
+//! empty and its host has no memory limit, the sender *hands over* the message: it takes the process
+//! out of its wait, gives the message to the coroutine that waits for it, and schedules the process. In
+//! all other cases the sender *pushes* the message into a reserved place of the mailbox. Events and
+//! answers have their own lane and need no place. After a push, the state word of the receiver says
+//! whether to schedule it ([`Node::follow`]).
 
 #![allow(unsafe_code)]
 
@@ -22,7 +25,7 @@ use crate::slot::table::ProcessTable;
 use crate::slot::tenant::Tenant;
 use crate::slot::{HandOver, NoRoom, Slot, Undelivered, cancellation, relations};
 
-/// Messages that a process is given when it is spawned or joined.
+/// The first messages of a process that is spawned, or of one that was found under its name.
 pub(crate) type FirstMessages = [(Topic, Payload)];
 
 fn gone() -> ApiError {
@@ -30,12 +33,12 @@ fn gone() -> ApiError {
 }
 
 impl Node {
-    /// Delivers a message to a process that was alive when it was resolved; returns how many messages
-    /// wait there.
+    /// Delivers a message to a process that was alive when its PID was resolved. Returns the number of
+    /// unread messages in its mailbox.
     ///
     /// # Errors
     /// `NOT_FOUND` if the process is gone, `RATE_LIMITED` if it has no room.
-    // Into `process.send`, its one busy caller: as a call of its own it took eleven instructions more.
+    // Inlined into `process.send`, its one busy caller: a call cost eleven instructions more.
     #[inline(always)]
     pub(crate) fn send(
         &self,
@@ -49,8 +52,8 @@ impl Node {
             _ => 0,
         };
         message.set_destination(target.uniq);
-        // The state first: of a receiver that runs, `reserve` should be the first to want the
-        // mailbox's line, which comes from another core then, and for writing.
+        // Checks the state before the mailbox: if the receiver runs, the mailbox's cache line is on
+        // another core, and `reserve`, which writes, should be the first to request it.
         let may_hand_over = limits.memory_bytes == 0 && slot.state.seems_waiting();
         if may_hand_over && slot.mailbox.has_room(limits.mailbox) {
             match self.hand_over(slot, message) {
@@ -64,7 +67,8 @@ impl Node {
         Ok(place.unread())
     }
 
-    /// Delivers several messages to a process, all or none for want of room; false if it is gone.
+    /// Delivers several messages to a process: all of them, or none if there is no room for all. False
+    /// if the process is gone.
     ///
     /// # Errors
     /// `RATE_LIMITED` if it has no room.
@@ -81,8 +85,8 @@ impl Node {
         Ok(self.push_all(slot, places, target.uniq, from, messages).is_ok())
     }
 
-    /// Queues the first messages of a process that the calling thread holds and nobody knows of. That
-    /// there is room was checked ([`check_first`]).
+    /// Queues the first messages of a process that the calling thread holds and no other thread knows.
+    /// The caller has checked that there is room ([`check_first`]).
     pub(crate) fn queue_first(
         &self,
         slot: &Slot,
@@ -95,7 +99,7 @@ impl Node {
         let Ok(places) = slot.reserve(count(&messages), bytes(&messages), &no_limit) else {
             return;
         };
-        // Its mailbox is open: nobody else ends it.
+        // Cannot fail: the mailbox is open, and no other thread can end the process.
         let _ = self.push_all(slot, places, slot.uniq(), from, messages.into_iter());
     }
 
@@ -126,33 +130,35 @@ impl Node {
         Ok(())
     }
 
-    /// As [`Node::follow`], after a push.
+    /// Like [`Node::follow`], after a push.
     #[inline(always)]
     fn follow_push(&self, slot: &Slot, notify: Notify) {
         if notify == Notify::Schedule {
-            // The sender goes on for a while before this process runs.
+            // The sender runs on for a while before this process does.
             slot.prefetch();
         }
         self.follow(slot.index(), notify);
     }
 
-    /// Hands a message to a process that waits for it, without a place in its mailbox, or gives it
-    /// back: it has to be delivered as any other.
+    /// Hands a message over to a process that waits for it, and schedules the process. If it cannot take
+    /// the message, the message is returned and must be pushed: because the process was not waiting
+    /// after all, or because it waits for something else or its mailbox is not empty. In the latter
+    /// case it is scheduled already, and finds the pushed message when it runs.
     ///
-    /// Not inlined: in the middle of `send` it made one pair 4 percent slower.
+    /// Not inlined: inlined into `send` it made one pair 4 percent slower.
     #[inline(never)]
     fn hand_over(&self, slot: &Slot, message: Box<Message>) -> Result<(), Box<Message>> {
         let generation = pid::generation_of(message.destination());
         let accept = |slot: &Slot, message| {
             let process = match slot.tenant() {
                 Tenant::Process(process) => process,
-                // It has no coroutine that waits.
+                // Not built yet, so no coroutine waits.
                 Tenant::Deferred(_) | Tenant::Nobody => return Err(message),
             };
-            // SAFETY: a process begins with its inside (`process/tenant.rs` checks that), and is alive
-            // while it is in its slot. `Slot::hand_over` calls this on the thread that has just moved
-            // the state out of waiting, and nothing schedules the process before `follow` below: so no
-            // other thread uses it, and no code of it runs.
+            // SAFETY: a process begins with its `Inside` (`process/tenant.rs` checks that), and is
+            // alive while it is in its slot. `Slot::hand_over` calls this on the thread that has just
+            // moved the state out of waiting, and nothing schedules the process before `follow` below.
+            // So no other thread uses it, and none of its code runs.
             let inside = unsafe { process.cast::<Inside>().as_mut() };
             inside.accept(message)
         };
@@ -166,8 +172,8 @@ impl Node {
         result
     }
 
-    /// What a sender gets whose message a process has no room for. A process that waits with garbage
-    /// collects it for the next try.
+    /// Returns the error for a sender whose message a process has no room for. A waiting process that
+    /// holds garbage is asked to collect it, so that a later try may succeed.
     #[cold]
     fn refuse(&self, slot: &Slot, uniq: u64, reason: NoRoom) -> ApiError {
         if reason == NoRoom::Memory {
@@ -184,7 +190,7 @@ impl Node {
         true
     }
 
-    /// Asks a process to end, and terminates it at `due` if that is given; false if it is gone.
+    /// Asks a process to end, and terminates it at `due`, if given; false if the process is gone.
     pub(crate) fn cancel(&self, uniq: u64, due: Option<u64>, event: Content) -> bool {
         let notify = cancellation::cancel(&self.slots, uniq, due, event);
         if let Some(notify) = notify {
@@ -193,7 +199,7 @@ impl Node {
         notify.is_some()
     }
 
-    /// Orders the end of a process; false if it is gone.
+    /// Orders the end of a process; false if the process is gone.
     pub(crate) fn kill(&self, uniq: u64, reason: u32) -> bool {
         let notify =
             relations::with_living(&self.slots, uniq, |slot, _| slot.request_kill(uniq, reason));
@@ -203,7 +209,7 @@ impl Node {
         notify.is_some()
     }
 
-    /// Does what a notification asks for.
+    /// Schedules the process if the notification asks for it.
     #[inline]
     pub(crate) fn follow(&self, slot: u32, notify: Notify) {
         if notify == Notify::Schedule {
@@ -211,7 +217,7 @@ impl Node {
         }
     }
 
-    /// Does what a notification asks for after a kill was ordered: a running process is interrupted.
+    /// Like [`Node::follow`], after a kill was ordered: interrupts the process if it runs.
     pub(crate) fn follow_kill(&self, slot: u32, notify: Notify) {
         match notify {
             Notify::Schedule => self.follow(slot, notify),
@@ -250,7 +256,7 @@ fn bytes(messages: &FirstMessages) -> usize {
     messages.iter().map(|(_, payload)| payload.size()).sum()
 }
 
-/// Whether the mailbox of a new process takes these messages.
+/// Checks that the mailbox of a new process has room for these messages.
 ///
 /// # Errors
 /// `RATE_LIMITED` if it does not.

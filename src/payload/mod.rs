@@ -1,6 +1,6 @@
 //! Values on their way from one process to another: flat, owned bytes.
 //!
-//! `encode.rs` copies Lua values off a stack, `decode.rs` puts them onto another, `host.rs`
+//! `encode.rs` copies Lua values off a stack, `decode.rs` pushes them onto another, `values.rs`
 //! does both for [`crate::Value`]. A payload belongs to nobody's VM, so it may wait in a
 //! mailbox, outlive its sender and be dropped by any thread.
 //!
@@ -12,7 +12,7 @@
 
 mod decode;
 mod encode;
-mod host;
+mod values;
 
 use smallvec::SmallVec;
 
@@ -20,7 +20,7 @@ use crate::shared_bytes::SharedBytes;
 
 pub(crate) use decode::{push_all, push_one};
 pub(crate) use encode::{encode, encode_into};
-pub(crate) use host::{from_values, to_values};
+pub(crate) use values::{from_values, to_values};
 
 /// Strings at least this long are shared instead of copied.
 pub(crate) const SHARE_BYTES: usize = 1024;

@@ -15,10 +15,10 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod death;
-pub(crate) mod hint;
 pub(crate) mod lasting;
 #[cfg(all(test, loom))]
 mod loom_death;
+pub(crate) mod near_miss;
 pub(crate) mod objects;
 pub(crate) mod outcome;
 pub(crate) mod replace;

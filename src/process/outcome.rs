@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use super::hint;
+use super::near_miss;
 use super::shown::View;
 use super::traceback::{self, Wrapped};
 use crate::error::{ApiError, kind};
@@ -124,7 +124,7 @@ pub(crate) unsafe fn of_failure(
     });
     // An error object says what its maker wanted it to say.
     if failure.object.is_none() {
-        failure.message.extend(hint::of(&failure.message).into_bytes());
+        failure.message.extend(near_miss::of(&failure.message).into_bytes());
     }
     failure
 }

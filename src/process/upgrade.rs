@@ -1,8 +1,8 @@
-//! New code under the same PID: what a process keeps of itself and what it gives up.
+//! Upgrade: new code under the same PID. This file has what the process keeps and what it gives up.
 //!
-//! The process leaves its VM as for a kill, at any depth of calls; then its worker, which holds it,
-//! puts a new VM in place (`crate::upgrade`). What lies in the slot (mailbox, relations, names,
-//! kill and deadline) is not touched at all, so nobody outside can tell.
+//! The process leaves its VM as for a kill, at any depth of calls. Then its worker, which holds the
+//! slot, puts a new VM in place (`replace.rs`). The contents of the slot (mailbox, relations, names,
+//! kill word and deadline) stay as they are, so other processes see no difference.
 
 #![allow(unsafe_code)]
 
@@ -15,16 +15,16 @@ use crate::payload::Payload;
 use crate::pid::ProcessId;
 use crate::vm::lua::Vm;
 
-/// What takes over.
+/// The new code that a process asked for.
 pub(crate) struct Upgrade {
-    /// The entry id of the new definition; `None` for the same again.
+    /// The entry id of the new definition; `None` for the current one.
     pub(crate) definition: Option<Vec<u8>>,
     /// Arguments of the new main.
     pub(crate) arguments: Payload,
 }
 
 impl Process {
-    /// Puts new code in place of the old; its first chunk is loaded by the caller.
+    /// Replaces the code. The caller then starts the first chunk.
     ///
     /// # Safety
     /// The definition is one of the node of this process, and `vm` was made of it.
@@ -48,7 +48,7 @@ impl Process {
         self.bind();
     }
 
-    /// Gives back what the old code had not read; what it had given up is lost.
+    /// Returns unread messages to the subscriptions. Messages in closed channels are dead letters.
     fn take_unread(&mut self) {
         let mut unread = self.inside.coroutines.start_over();
         for channel in self.inside.channels.start_over() {
@@ -65,7 +65,7 @@ impl Process {
         self.is_started && self.stage != Stage::Main
     }
 
-    /// The outcome of a failure: in the chunk of an upgrade the text says so.
+    /// Returns the outcome of a failed chunk. In the chunk of an upgrade the text says so.
     pub(super) fn chunk_failed(&self, failure: Failure) -> Outcome {
         if self.is_chunk_of_upgrade() {
             let traceback = failure.traceback.clone();

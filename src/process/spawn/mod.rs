@@ -1,16 +1,16 @@
-//! Starting processes, for scripts and host programs alike.
+//! Spawning, for scripts and for Rust programs.
 //!
-//! A spawn from a worker takes one of four ways, each a function here:
+//! Every spawn first finds its definition and claims a slot ([`place::claim`]). From a worker
+//! ([`spawn`]) it then takes one of three ways, which [`Spawned`] names, or ends with an error:
 //!
-//! - [`defer`](deferred::defer): the definition has an image of a process whose chunks are over. The
-//!   spawner leaves a request in the slot; the worker that runs the slot first builds the process.
-//! - [`run_chunks_here`]: the chunk is the child's first slice. The spawner's worker runs it at once,
-//!   since it holds the new process anyway, so the common short chunk costs no switch. It is over, or
-//!   it failed: the third way, an error.
-//! - [`leave_to_worker`]: the chunk exceeded its slice, or its host is capped. The child goes on like
-//!   any other process and the spawner waits for its answer (`start.rs`).
+//! - [`deferred::defer`]: the definition has an image of a process whose chunks are over. The spawner
+//!   stores a spawn request in the slot; the first worker to run the slot builds the process.
+//! - [`run_chunks_here`]: otherwise the chunks are the child's first slice. The spawner's worker runs
+//!   it at once: it holds the new process anyway, so the common short chunk costs no switch.
+//! - [`leave_to_worker`]: if the chunks are not over within that slice, or the host is capped, the
+//!   child is scheduled like any other process, and the spawner waits for the answer (`start.rs`).
 //!
-//! A thread outside ([`spawn_from_outside`]) always takes the last one.
+//! A spawn from a thread outside ([`spawn_from_outside`]) always takes `leave_to_worker`.
 
 #![allow(unsafe_code)]
 
@@ -34,10 +34,10 @@ use crate::sync::Arc;
 
 pub(crate) use deferred::Deferred;
 
-/// Who is told that the chunk is over.
+/// The receiver of the answer that the chunks are over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spawner {
-    /// The thread that spawns runs the chunk itself and sees the end of it.
+    /// None: the spawning thread runs the chunks itself.
     Here,
     /// A waiting coroutine.
     Process { uniq: u64, token: u64 },
@@ -45,42 +45,42 @@ pub(crate) enum Spawner {
     Outside(u64),
 }
 
-/// What else is set up before main runs.
+/// What is set up for a child before its main runs.
 #[derive(Debug, Default)]
 pub(crate) struct Setup {
     /// The process that monitors the child from the start.
     pub(crate) monitor: Option<u64>,
     /// The process that is linked with the child from the start.
     pub(crate) link: Option<u64>,
-    /// Who else is told about the end.
+    /// A further watcher.
     pub(crate) watcher: Option<Watcher>,
     /// A name that is reserved for the child.
     pub(crate) name: Option<Arc<[u8]>>,
-    /// What is queued for it before anything else, and from whom.
+    /// The first messages in its mailbox, and their sender.
     pub(crate) messages: Vec<(Topic, Payload)>,
     pub(crate) from: Option<ProcessId>,
 }
 
-/// A process to be started.
+/// The arguments of a spawn.
 pub(crate) struct Request<'a> {
     pub(crate) definition: &'a [u8],
     pub(crate) host: &'a [u8],
     pub(crate) arguments: Payload,
     pub(crate) setup: Setup,
-    /// The call chain to belong to; a new one if absent.
+    /// The call chain that the child joins; `None` for a new one.
     pub(crate) chain: Option<u64>,
-    /// What the child inherits.
+    /// The context that the child inherits.
     pub(crate) context: Inherited,
 }
 
-/// Which way a spawn took.
+/// The way that a spawn took.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Spawned {
-    /// A worker builds the process when it runs first.
+    /// The first worker to run the slot builds the process.
     Deferred(ProcessId),
-    /// Its chunks are over and main is ready.
+    /// The chunks are over and main is ready to run.
     Started(ProcessId),
-    /// Its chunk takes longer; the answer comes to the spawner.
+    /// The chunks are not over; the spawner gets an answer when they are.
     Pending(ProcessId),
 }
 
@@ -95,8 +95,8 @@ impl Spawned {
     }
 }
 
-/// Starts a process from a worker. `waiting` makes the spawner wait and returns its token; it is
-/// called only if the chunk is not over at once.
+/// Spawns a process from a worker. `waiting` makes the spawner wait and returns its token; it is
+/// called only if the chunks are not over at once.
 pub(crate) fn spawn(
     node: &Node,
     request: Request<'_>,
@@ -124,7 +124,7 @@ pub(crate) fn spawn(
     Ok(Spawned::Pending(unsafe { leave_to_worker(node, slot, waiting()) }))
 }
 
-/// Starts a process from a thread outside; the notice comes to `ticket`.
+/// Spawns a process from a thread outside. The answer is a notice to `ticket`.
 pub(crate) fn spawn_from_outside(
     node: &Node,
     request: Request<'_>,
@@ -135,7 +135,7 @@ pub(crate) fn spawn_from_outside(
     Ok(unsafe { leave_to_worker(node, slot, Spawner::Outside(ticket)) })
 }
 
-/// Builds a process whose first chunk is ready to run, in a slot that this thread holds.
+/// Builds a process whose first chunk is ready to run. The calling thread holds its slot.
 pub(crate) fn build<'a>(node: &'a Node, request: Request<'_>) -> Result<&'a Slot, ApiError> {
     let (slot, definition) = place::claim(node, &request)?;
     // SAFETY: this thread has just claimed the slot, of the node whose definition it is.
@@ -143,7 +143,7 @@ pub(crate) fn build<'a>(node: &'a Node, request: Request<'_>) -> Result<&'a Slot
     Ok(slot)
 }
 
-/// Runs the chunks of a new process on the spawner's worker; `None` if they are not over within a
+/// Runs the chunks of a new process on the spawner's worker; `None` if they are not over within one
 /// slice.
 ///
 /// # Safety
@@ -165,16 +165,16 @@ unsafe fn run_chunks_here(node: &Node, slot: &Slot) -> Result<Option<ProcessId>,
             // SAFETY: the caller holds the slot still, and the slice is over.
             Err(unsafe { start::discard(node, slot, outcome) })
         }
-        // Chunks cannot wait, so it is in the middle of its code.
+        // Chunks cannot wait, so the process is in the middle of its code.
         Step::Spent | Step::Interrupted | Step::Waiting | Step::Upgrading => Ok(None),
     }
 }
 
-/// Leaves the chunks of a new process to a worker, which tells the spawner when they are over.
+/// Schedules a new process. The worker that ends its chunks answers the spawner.
 ///
 /// # Safety
 /// The calling thread holds the slot, one of the node's, in which there is a process; none of its
-/// code runs and nobody has a reference to it. The slot is not the caller's any more afterwards.
+/// code runs and nobody has a reference to it. The caller does not hold the slot afterwards.
 unsafe fn leave_to_worker(node: &Node, slot: &Slot, spawner: Spawner) -> ProcessId {
     // SAFETY: the caller holds the slot, so the process in it is alive and no other thread uses it
     // (P1); the caller vouches that it has no other reference. This one is used until the
@@ -190,7 +190,8 @@ unsafe fn leave_to_worker(node: &Node, slot: &Slot, spawner: Spawner) -> Process
     id
 }
 
-/// Puts a process whose first chunk is ready to run into its slot, or gives that back.
+/// Builds a process whose first chunk is ready to run and puts it into its slot. On an error the slot
+/// is free again.
 ///
 /// # Safety
 /// The calling thread holds the slot, which is empty and one of the node's, as the definition is.
