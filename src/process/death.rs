@@ -1,6 +1,7 @@
-//! The end of a process: the steps of `slot/ending.rs`, what becomes of its VM and what the log says.
+//! The end of a process: it takes the steps of `slot/ending.rs`, drops the VM, and writes to the
+//! log.
 //!
-//! No Lua code runs any more: with step 1 the VM is freed, and everything in it.
+//! No Lua code runs any more: step 1 drops the process and frees its VM with everything in it.
 
 #![allow(unsafe_code)]
 
@@ -37,7 +38,7 @@ fn finish(node: &Node, slot: &Slot, process: Option<Box<Process>>, outcome: Outc
     let origin = failing(node, process.as_deref(), &outcome);
     let relations = retire(node, slot, process);
     let outcome = SharedOutcome::from(overruled(slot).unwrap_or(outcome));
-    // Counted before it is told, so that who was told finds it counted.
+    // Counted before the watchers are told, so that a watcher finds it counted.
     node.scheduler.count(|counters| &counters.ended);
     let ended = Ended { process: id, at: node.clock.unix_seconds(), outcome };
     let is_handled = ending::tell_all(node, &relations, &ended);
@@ -47,7 +48,8 @@ fn finish(node: &Node, slot: &Slot, process: Option<Box<Process>>, outcome: Outc
     release(node, slot);
 }
 
-/// Steps 1 to 3, for a process that ran, one whose chunk failed or one that could not be built.
+/// Takes steps 1 to 3, for a process that ran, one whose chunk failed, or one that could not be
+/// built.
 pub(crate) fn retire(node: &Node, slot: &Slot, process: Option<Box<Process>>) -> Relations {
     ending::retire(&node.names, slot, |mut unread| {
         if let Some(mut process) = process {
@@ -62,7 +64,7 @@ pub(crate) fn retire(node: &Node, slot: &Slot, process: Option<Box<Process>>) ->
     })
 }
 
-/// A sender is told only that its message was accepted.
+/// Logs unread messages at level debug: the senders were told that the messages were accepted.
 #[cold]
 fn log_unread(node: &Node, process: &Process, unread: usize) {
     if !node.output.logs(Level::Debug) {
@@ -79,7 +81,7 @@ fn log_unread(node: &Node, process: &Process, unread: usize) {
     });
 }
 
-/// Step 5, and the slot goes back to the table.
+/// Takes step 5 and returns the slot to the table.
 pub(crate) fn release(node: &Node, slot: &Slot) {
     let host = slot.host();
     ending::free(slot);
@@ -87,8 +89,8 @@ pub(crate) fn release(node: &Node, slot: &Slot) {
     node.leave(host);
 }
 
-/// The outcome of a kill that was accepted before the process stopped being alive: it cannot be
-/// taken back, even if main returned meanwhile.
+/// The outcome of a kill that was accepted while the process was alive: the kill wins, even if main
+/// returned meanwhile.
 fn overruled(slot: &Slot) -> Option<Outcome> {
     let text = match slot.kill_reason() {
         KILL_NONE => return None,
@@ -98,16 +100,16 @@ fn overruled(slot: &Slot) -> Option<Outcome> {
     Some(Failure::text(text).into())
 }
 
-/// Who a process was that failed, if the log may tell of it.
+/// Describes a failed process for the log, if the log may need it.
 fn failing(node: &Node, process: Option<&Process>, outcome: &Outcome) -> Option<Origin> {
     let Outcome::Failure(failure) = outcome else { return None };
     let is_told = failure.traceback.is_some() || node.output.logs(Level::Debug);
     process.filter(|_| is_told).map(Process::origin)
 }
 
-/// A raised error that nobody was told about is a crash that people want to see. Whoever was told,
-/// a monitor, an exec, a trapping link or the supervisor, decides what it means; returned errors and
-/// kills are no crashes.
+/// Logs a failure. A raised error that no watcher was told about is a crash, which people want to
+/// see. If a monitor, an `exec`, a trapping link or the supervisor was told, that one decides what
+/// the failure means. Returned errors and kills are not crashes.
 fn log_failure(node: &Node, origin: &Origin, failure: &Failure, is_handled: bool) {
     let traceback = failure.traceback.as_deref().filter(|_| !is_handled);
     let level = if traceback.is_some() { Level::Warn } else { Level::Debug };

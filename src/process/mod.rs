@@ -1,14 +1,14 @@
-//! A process: its VM, its coroutines and channels, and one time slice of its life.
+//! A Lua process: its VM, its coroutines and channels, and how it takes its messages.
 //!
-//! A process is built by `spawn/`, lives in a slot and is run by whichever worker moved the
-//! slot's state to *running*; that worker alone holds `&mut Process`, and only between resumes:
-//! while Lua runs, API functions make their own reference from the VM's control block, so
-//! [`run_timeslice`] keeps none across a resume (`timeslice.rs`).
+//! `spawn/` builds a process and puts it into a slot. The worker that moved the slot's state to
+//! *running* runs it. That worker alone has a `&mut Process`, and only between resumes: while Lua
+//! runs, API functions make their own reference from the VM's control block, so [`run_timeslice`]
+//! keeps none across a resume (`timeslice.rs`).
 //!
-//! - **P1** A thread *holds* a slot from when it moves the state word to running, out of waiting,
-//!   or claims the slot, until it moves the word on (`slot/state.rs`). Only the holder reads or
-//!   changes what is in the slot, and follows the pointer to the process. So functions that need it
-//!   are unsafe.
+//! - **P1** A thread *holds* a slot from the moment when it moves the state word to running or out
+//!   of waiting, or claims the slot, until it moves the word on (`slot/state.rs`). Only the holder
+//!   reads or changes the occupant of the slot, or follows the pointer to the process. Functions
+//!   that need this are unsafe.
 //! - **P2** The holder has at most one reference to the process at a time, and uses none while Lua
 //!   code of the process runs.
 
@@ -60,22 +60,24 @@ use objects::Objects;
 use spawn::{Setup, Spawner};
 use traceback::Wrapped;
 
-/// What a process is doing besides its coroutines.
+/// Whether a process runs its chunks or main.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Runs the chunk with this index; the last is the definition's own.
+    /// Runs the chunk with this index. The last chunk is the definition's own, the others are
+    /// libraries.
     Chunk(usize),
     Main,
 }
 
-/// Whom a process has sent to and may send to again.
+/// The last destination that a process resolved, cached for the next send.
 #[derive(Clone, Copy)]
 pub(crate) struct LastDestination {
-    /// The address of the text that it gave, which the registry keeps under `LAST_DESTINATION`: no
-    /// other text has it meanwhile.
+    /// Address of the destination's text. The registry keeps the text under `LAST_DESTINATION`, so
+    /// no other text has this address meanwhile.
     pub(crate) text: usize,
     pub(crate) process: ProcessId,
-    /// If that is a name, [`Names::version`](crate::slot::names::Names::version) from before it was looked up.
+    /// If the text is a name: [`Names::version`](crate::slot::names::Names::version) from before
+    /// the lookup.
     pub(crate) version: Option<NonZero<u64>>,
 }
 
@@ -84,8 +86,8 @@ impl LastDestination {
         LastDestination { text: 0, process: ProcessId::NOBODY, version: None };
 }
 
-/// In the order of use: what a message touches comes first, so that a process which wakes for one
-/// message needs few cache lines.
+/// A process. The fields are in the order of use: those that a message touches come first, so that
+/// a process that wakes for one message needs few cache lines.
 #[repr(C)]
 pub(crate) struct Process {
     pub(crate) inside: Inside,
@@ -93,12 +95,13 @@ pub(crate) struct Process {
     slot: Lasting<Slot>,
     pub(crate) node: Lasting<Node>,
     pub(crate) id: ProcessId,
-    /// What it got from its spawner; upgrades keep it.
+    /// The context inherited from the spawner. Upgrades keep it.
     pub(crate) context: Inherited,
     pub(crate) stage: Stage,
-    /// Whether a main has begun: from then on a chunk that runs is that of an upgrade.
+    /// Whether a main has begun: a chunk that runs afterwards belongs to an upgrade.
     pub(crate) is_started: bool,
-    /// Whether it began as a copy of its definition's [`Ready`](crate::node::definition::Ready) image.
+    /// Whether the process began as a copy of its definition's
+    /// [`Ready`](crate::node::definition::Ready) image.
     pub(crate) is_copied_ready: bool,
     /// Whether a coroutine may be waiting for a line of standard input.
     pub(crate) has_asked_for_input: bool,
@@ -108,40 +111,40 @@ pub(crate) struct Process {
     pub(crate) timers: Rare<Timers>,
     pub(crate) wrapped: Rare<Wrapped>,
     pub(crate) last_destination: LastDestination,
-    /// The process whose text lies in the registry under `LAST_SENDER`.
+    /// The process whose PID text the registry has under `LAST_SENDER`.
     pub(crate) last_sender: ProcessId,
     pub(crate) definition: Lasting<Definition>,
-    /// Which globals were filled in, a bit each; see `api/library.rs`.
+    /// Which globals were filled in, one bit each; see `api/library.rs`.
     pub(crate) filled_globals: Filled,
     pub(crate) chain: u64,
     pub(crate) objects: Objects,
-    /// What it has asked of its policies before, if it has any.
+    /// Cached decisions of its policies, if it has any.
     pub(crate) permissions: Option<Box<security::Cache>>,
-    /// The new code that takes over, when the process leaves its VM for it.
+    /// The new code, from the moment when the process asks for an upgrade.
     pub(crate) upgrade: Option<Box<Upgrade>>,
-    /// Who is told when the chunks are over, and what is set up then.
+    /// Gets the answer when the chunks are over. `setup` is then set up.
     pub(crate) spawner: Spawner,
     pub(crate) setup: Option<Box<Setup>>,
     /// Arguments of main, until it starts.
     pub(crate) arguments: Option<Box<Payload>>,
 }
 
-// Allocators have a class of this size, and there are many waiting processes.
+// 512 is a size class of allocators, and there may be many waiting processes.
 #[cfg(all(target_pointer_width = "64", not(loom)))]
 const _: () = assert!(size_of::<Process>() <= 512);
 
-// Workers hand processes on.
+// Workers pass processes to other workers.
 const _: fn() = || {
     fn is_send<T: Send>() {}
     is_send::<Process>();
 };
 
 impl Process {
-    /// Makes the process for the slot that its number names.
+    /// Creates the process for the slot that `id` names.
     ///
     /// # Safety
-    /// The calling thread holds that slot. The process goes into the slot, which is one of this
-    /// node, as the definition is, or it is dropped before the caller is done with both.
+    /// The calling thread holds that slot, which is one of the node's, as the definition is. The
+    /// process goes into the slot, or is dropped before the caller releases the slot and the node.
     pub(crate) unsafe fn new(
         vm: Vm,
         id: ProcessId,
@@ -187,13 +190,13 @@ impl Process {
         process
     }
 
-    /// Makes the VM and its main coroutine those of this process. Where that is, each time slice
-    /// says (`timeslice.rs`).
+    /// Binds the VM to the slot and reserves the main coroutine. Each time slice binds the address
+    /// of the process itself (`timeslice.rs`).
     fn bind(&mut self) {
         let main = self.inside.coroutines.reserve();
         debug_assert_eq!(main, MAIN);
         // SAFETY: the slot lives as long as the node, which outlives its processes (`lasting.rs`),
-        // and the control goes with this process.
+        // and the control block is dropped with this process.
         unsafe { self.vm.control().bind_kill(self.slot().kill_word()) };
         self.slot().set_vm(&self.vm);
     }
@@ -202,13 +205,15 @@ impl Process {
         &self.slot
     }
 
-    /// Notes that Lua took a message; the mailbox hears of it in batches.
+    /// Records that Lua took a message. [`Process::flush_taken`] tells the mailbox later, for
+    /// several messages at once.
     pub(crate) fn took(&mut self, bytes: usize) {
         self.taken += 1;
         self.taken_bytes += bytes;
     }
 
-    /// Tells the mailbox what Lua took, before anything that another process could see.
+    /// Tells the mailbox which messages Lua took. Must run before anything that another process
+    /// could see.
     pub(crate) fn flush_taken(&mut self) {
         if self.taken > 0 {
             let mailbox = &self.slot().mailbox;
@@ -221,7 +226,7 @@ impl Process {
         }
     }
 
-    /// Moves what arrived into the channels, and wakes who waits for it.
+    /// Routes arrived messages to channels and wakes the coroutines that wait for them.
     #[inline]
     pub(crate) fn drain(&mut self) {
         if !self.slot().mailbox.is_empty() || self.inside.subscriptions.has_pending() {
@@ -231,7 +236,7 @@ impl Process {
 
     fn route_arrived(&mut self) {
         if self.vm.control().is_rehearsed() {
-            // It is for the process that will have the slot.
+            // The messages are for the process that will get the slot.
             return;
         }
         let slot = self.slot;
@@ -246,7 +251,7 @@ impl Process {
         self.settle_strays(&drained);
     }
 
-    /// Routes more of what was taken out of the mailbox before; false if that has to be looked into.
+    /// Routes more pending messages; false if the mailbox must be looked into instead.
     fn route_on(&mut self) -> bool {
         if !self.inside.subscriptions.may_route_on(self.node.clock.coarse()) {
             return false;
@@ -272,8 +277,8 @@ impl Process {
         }
     }
 
-    /// Routes all that has arrived by now, before the subscriptions change; not what comes meanwhile,
-    /// which might have no end.
+    /// Routes all messages that have arrived by now, before the subscriptions change. Messages that
+    /// arrive meanwhile are left, because there might be no end of them.
     pub(crate) fn drain_all(&mut self) {
         self.drain();
         while self.inside.subscriptions.has_pending() {
@@ -281,7 +286,7 @@ impl Process {
         }
     }
 
-    /// Looks into the mailbox for a channel that is empty; true if something came for it.
+    /// Looks into the mailbox on behalf of an empty channel; true if the channel got something.
     pub(crate) fn fetch(&mut self, id: ChannelId) -> bool {
         loop {
             let is_fed = self.inside.channels.get(id).is_some_and(|channel| {
@@ -303,12 +308,12 @@ impl Process {
         }
     }
 
-    /// The frame id: the entry that runs and the call chain.
+    /// The frame id: the running entry and the call chain.
     pub(crate) fn frame_id(&self) -> String {
         format!("{}#{:x}", self.definition.id, self.chain)
     }
 
-    /// Lets every timer act that is due.
+    /// Performs the actions of all due timers.
     #[inline]
     fn fire_timers(&mut self) {
         if self.timers.get().is_some_and(|timers| !timers.is_empty()) {
@@ -338,7 +343,8 @@ impl Process {
         }
     }
 
-    /// Drops what collected userdata stood for: channels with the timers that fill them, objects.
+    /// Drops what collected userdata referred to: channels with the timers that fill them, and
+    /// objects.
     #[inline]
     pub(crate) fn drop_released(&mut self) {
         if self.vm.control().has_released() {
@@ -355,7 +361,7 @@ impl Process {
         }
     }
 
-    /// Makes the main coroutine ready to run the chunk that is next (`api/prepare.rs` says where its
+    /// Makes the main coroutine ready to run chunk `index` (`api/prepare.rs` says where its
     /// function is).
     pub(crate) fn start_chunk(&mut self, index: usize) {
         if index > 0 {
@@ -370,7 +376,7 @@ impl Process {
         self.inside.coroutines.start(MAIN, state, arguments);
     }
 
-    /// Starts main, which the last chunk left, with the arguments that were kept for it.
+    /// Starts main, which the last chunk left on the stack, with the stored arguments.
     pub(crate) fn start_main(&mut self) -> Result<(), Box<Failure>> {
         let arguments = self.arguments.take().unwrap_or_default();
         self.start_main_with(&arguments)
@@ -385,10 +391,11 @@ impl Process {
         Ok(())
     }
 
-    /// A coroutine returned `results` values; for main that may be the end.
+    /// Handles a coroutine that returned `results` values. For main this may be the end of the
+    /// process.
     fn finished(&mut self, id: u32, state: CoroutineState, results: i32) -> Option<Step> {
         if id != MAIN {
-            // What is left on its stack would look like a function that waits for its first call.
+            // Values left on its stack would look like a function that waits for its first call.
             // SAFETY: the registry keeps the state alive until `unanchor` below; this thread runs
             // the process, whose arena refuses nothing between two resumes. `resume` left the
             // results on top.
@@ -426,7 +433,7 @@ impl Process {
         self.node.host(self.id.host).limits.memory_bytes
     }
 
-    /// Lets go of a finished coroutine's Lua state.
+    /// Removes a finished coroutine's Lua state from the registry.
     fn unanchor(&mut self, id: u32) {
         let stack = self.vm.stack();
         stack.push_registry_table(crate::vm::lua::registry::COROUTINES);

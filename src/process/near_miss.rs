@@ -1,10 +1,10 @@
-//! What somebody may have meant whose code called or indexed nil. It is said where an error leaves
-//! Lua; inside, texts are those of stock Lua.
+//! "Did you mean": suggestions for errors about calling or indexing nil. They are added where an
+//! error leaves Lua; inside Lua, error texts are those of stock Lua.
 
 use crate::app::module::{self, Module};
 use crate::nearest::nearest;
 
-/// What scripts call most, as it is called.
+/// The functions that scripts call most.
 #[rustfmt::skip]
 const NAMES: &[&str] = &[
     "assert", "error", "getmetatable", "ipairs", "next", "pairs", "pcall", "print", "rawequal",
@@ -39,7 +39,7 @@ const NAMES: &[&str] = &[
     "error:kind", "error:message", "error:retryable", "error:details", "error:stack",
 ];
 
-/// What stock Lua has and a process has not, and what there is instead.
+/// Functions of stock Lua that a process does not have, with the replacement.
 const ABSENT: &[(&str, &str)] = &[
     ("load", "code comes from entries and their imports"),
     ("loadstring", "code comes from entries and their imports"),
@@ -49,10 +49,10 @@ const ABSENT: &[(&str, &str)] = &[
     ("warn", "use the module logger"),
 ];
 
-/// What to say behind a message, with the separator in front; nothing for most.
+/// Returns the suggestion to append to a message, with its separator; mostly empty.
 pub(crate) fn of(message: &[u8]) -> String {
     let advice = std::str::from_utf8(message).ok().and_then(|text| {
-        // A line of its own ends with it: `main.lua:1: attempt to call a nil value (field 'sned')`.
+        // Such a message ends its line: `main.lua:1: attempt to call a nil value (field 'sned')`.
         let (before, named) = text.rsplit_once(" a nil value (")?;
         let (kind, name) = named.strip_suffix("')")?.split_once(" '")?;
         match before.rsplit_once("attempt to ")?.1 {
@@ -69,9 +69,10 @@ fn called(kind: &str, name: &str) -> Option<String> {
     if let Some((_, instead)) = absent {
         return Some(format!("there is no {name}: {instead}"));
     }
-    // A name that is there elsewhere is hardly meant but as a global: many tables could have a `new`.
+    // Only a global suggests a name from a table: for a field, many tables could have the name
+    // (`new`).
     let may_be_elsewhere = kind == "global";
-    // Methods for methods, and what is no method for the rest, before the others.
+    // For a method suggests methods first; otherwise functions that are no methods.
     let (like, unlike): (Vec<_>, Vec<_>) =
         NAMES.iter().partition(|known| known.contains(':') == (kind == "method"));
     let known: Vec<&str> = like.into_iter().chain(unlike).collect();

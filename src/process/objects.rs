@@ -1,5 +1,6 @@
-//! Things of the runtime that Lua refers to by userdata: they live here, so that a VM can be
-//! dropped without running anything. A userdata holds the index; its finalizer names it.
+//! Objects of the runtime that Lua refers to by userdata. They live here, so that a VM can be
+//! dropped without running finalizers. A userdata holds the index of its object; its finalizer only
+//! reports that index.
 
 use std::sync::{LazyLock, OnceLock};
 
@@ -12,10 +13,10 @@ use crate::security::{Actor, Policy, Scope};
 use crate::sync::Arc;
 use crate::value::Value;
 
-/// What a SpawnBuilder has been told so far.
+/// The settings that a SpawnBuilder has collected.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
-    /// Laid over the context of whoever spawns.
+    /// Replaces values of the spawner's context.
     pub(crate) context: Context,
     pub(crate) name: Option<Arc<[u8]>>,
     pub(crate) messages: Vec<(Topic, Payload)>,
@@ -29,12 +30,12 @@ impl Plan {
     }
 }
 
-/// A time zone under the name that it was asked for with.
+/// A time zone, with the name by which the script asked for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Location {
     pub(crate) name: String,
     pub(crate) zone: TimeZone,
-    /// Whether its times carry `name` instead of the zone's own abbreviations.
+    /// Whether times in it show `name` instead of the zone's own abbreviations.
     pub(crate) is_fixed: bool,
 }
 
@@ -43,15 +44,15 @@ impl Location {
         Location { name: "UTC".to_owned(), zone: TimeZone::UTC, is_fixed: false }
     }
 
-    /// Of the system, as it was when the program asked first: `time.localtz` is one for all, and
-    /// whatever else is local has to agree with it.
+    /// The system's zone as it was when the program first asked: `time.localtz` is one object for
+    /// all, and other local times must agree with it.
     pub(crate) fn local() -> Location {
         static LOCAL: LazyLock<TimeZone> = LazyLock::new(TimeZone::system);
         Location { name: "Local".to_owned(), zone: LOCAL.clone(), is_fixed: false }
     }
 }
 
-/// What an `Arc` and an allocator add to a value, about.
+/// Approximate bytes that an `Arc` and the allocator add to a value.
 const SHARED: usize = 32;
 
 #[derive(Clone)]
@@ -64,8 +65,8 @@ pub(crate) enum Object {
 }
 
 impl Object {
-    /// The bytes that it takes outside of Lua, which count against the memory limit: its own, and
-    /// those that a script put into it.
+    /// Bytes that the object takes outside of Lua, including what a script put into it. They count
+    /// against the memory limit.
     pub(crate) fn size(&self) -> usize {
         let content = match self {
             Object::Plan(plan) => std::mem::size_of::<Plan>() + plan.size(),
@@ -73,7 +74,7 @@ impl Object {
                 std::mem::size_of::<Actor>() + actor.id.len() + size_of(&actor.meta)
             }
             Object::Scope(scope) => std::mem::size_of::<Scope>() + scope.size(),
-            // The policies of the application, and zones that all processes share.
+            // Policies belong to the application, and all processes share these zones.
             Object::Policy(_) => 0,
             Object::Location(location) => std::mem::size_of::<Location>() + location.name.len(),
         };
@@ -93,7 +94,7 @@ fn size_of(value: &Value) -> usize {
 /// Index of an object in its process.
 pub(crate) type ObjectId = u32;
 
-/// Objects that every process has, without being told.
+/// Objects that every process has from the start.
 pub(crate) const UTC: ObjectId = ObjectId::MAX;
 pub(crate) const LOCAL: ObjectId = ObjectId::MAX - 1;
 
@@ -104,7 +105,7 @@ fn known(id: ObjectId) -> &'static Object {
     if id == UTC { utc } else { local }
 }
 
-/// Most processes have none, so the table is made for the first.
+/// The table is allocated with the first object: most processes have none.
 #[derive(Default)]
 pub(crate) struct Objects(Option<Box<Table>>);
 
@@ -132,7 +133,7 @@ impl Objects {
         self.0.as_ref()?.list.get(id as usize)?.as_ref()
     }
 
-    /// Takes an object whose userdata was collected.
+    /// Removes an object whose userdata was collected.
     pub(crate) fn remove(&mut self, id: ObjectId) -> Option<Object> {
         let table = self.0.as_mut()?;
         let object = table.list.get_mut(id as usize)?.take()?;

@@ -1,4 +1,4 @@
-//! Reading how Lua code ended: results of a coroutine, its error, what a chunk gave.
+//! Outcomes of Lua code: results of a coroutine, an error, the result of a chunk.
 
 #![allow(unsafe_code)]
 
@@ -15,15 +15,16 @@ use crate::vm::lua::resume::{self, CoroutineState};
 use crate::vm::lua::stack::{Stack, Type};
 use crate::{nearest, payload};
 
-/// The outcome of main's `results` values, which are on top of the stack. The second decides.
+/// Returns the outcome of main's `results` values, which are on top of the stack. The second value
+/// decides whether it is a failure.
 pub(crate) fn of_results(stack: Stack, results: i32) -> Outcome {
     let first = stack.top() - results + 1;
     if results >= 2 && is_failure(stack, first + 1) {
-        // SAFETY: `is_failure` has found a string or an error object, of which no code is run.
+        // SAFETY: `is_failure` has found a string or an error object, for which no Lua code runs.
         return unsafe { failure_at(stack, first + 1) }.into();
     }
     stack.set_top(if results == 0 { first - 1 } else { first });
-    // A value that cannot be copied becomes nil; the end stays normal.
+    // A value that cannot be copied becomes nil; the end counts as normal.
     Outcome::Value(payload::encode(stack, first).unwrap_or_default())
 }
 
@@ -31,12 +32,12 @@ fn is_failure(stack: Stack, index: i32) -> bool {
     stack.kind(index) == Type::String || error_object::flags(stack, index).is_some()
 }
 
-/// Turns the value at `index`, returned or raised, into a failure.
+/// Converts the value at `index`, which was returned or raised, to a failure.
 ///
 /// # Safety
-/// The state of `stack` does not run, and nobody uses a reference to the process until this is
-/// over, unless the value is a string or an error object: a metamethod of any other may call
-/// functions of the API.
+/// The state of `stack` does not run, and nobody uses a reference to the process until this
+/// returns, unless the value is a string or an error object: a metamethod of any other value may
+/// call API functions.
 unsafe fn failure_at(stack: Stack, index: i32) -> Failure {
     if let Some(flags) = error_object::flags(stack, index) {
         stack.push_value(index);
@@ -62,17 +63,18 @@ unsafe fn failure_at(stack: Stack, index: i32) -> Failure {
         }
     }
     // SAFETY: the caller uses no reference to the process, or the value is a string: error objects
-    // have been answered above.
+    // have returned above.
     Failure::text(unsafe { resume::text_of(stack, index) })
 }
 
-/// What to say of a table that has no such function: the key that may be it.
+/// The error text for a table without the method; it names a key that may have been meant.
 fn table_without(stack: Stack, table: i32, method: &str) -> String {
     let mut keys = Vec::new();
     stack.push_nil();
     while stack.next(table) {
         stack.pop(1);
-        // Asked for the text, a number would become one, in the middle of the walk.
+        // Only strings are read: reading a number as text would convert it in place, in the middle
+        // of the traversal.
         if stack.kind(-1) == Type::String
             && let Some(key) = stack.string(-1)
         {
@@ -86,7 +88,7 @@ fn table_without(stack: Stack, table: i32, method: &str) -> String {
     }
 }
 
-/// What a table shows that was raised and says nothing of itself: its content.
+/// The text for a raised table that has no text of its own: its content.
 fn shown(stack: Stack, index: i32) -> Vec<u8> {
     let describe = |index| match error_object::flags(stack, index) {
         Some(_) => error_object::text(stack, index, MESSAGE).to_vec(),
@@ -95,13 +97,13 @@ fn shown(stack: Stack, index: i32) -> Vec<u8> {
     View { stack, describe: &describe }.field(index).render(LogFormat::Text).into_bytes()
 }
 
-/// The failure of a coroutine whose error value is on top of its stack; closes its pending
-/// to-be-closed variables first, which may replace the error. The chunks are those of its process, and
-/// so are the frames behind the last `coroutine.wrap`.
+/// Returns the failure of a coroutine whose error value is on top of its stack. First closes its
+/// pending to-be-closed variables, which may replace the error. `chunks` are those of its process,
+/// and `wrapped` has the frames of the last error that left a `coroutine.wrap`.
 ///
 /// # Safety
 /// `state` is a coroutine of a VM that this thread has, and has failed. Nobody uses a reference to
-/// the process until this is over: the variables that close may call functions of the API.
+/// the process until this returns: closing the variables may call API functions.
 pub(crate) unsafe fn of_failure(
     state: CoroutineState,
     chunks: &[Chunk],
@@ -122,22 +124,22 @@ pub(crate) unsafe fn of_failure(
         Some(wrapped) if wrapped.is_in(&failure.message) => wrapped.before(&rendered),
         _ => rendered,
     });
-    // An error object says what its maker wanted it to say.
+    // The text of an error object stays as its author wrote it.
     if failure.object.is_none() {
         failure.message.extend(near_miss::of(&failure.message).into_bytes());
     }
     failure
 }
 
-/// The failure of a process that passed its memory limit.
+/// The failure of a process that exceeded its memory limit.
 pub(crate) fn memory_limit(limit: usize) -> Failure {
     Failure::text(format!("memory limit exceeded ({limit} bytes)"))
 }
 
-/// What a chunk failed with that closed its own coroutine.
+/// The failure of a chunk that closed its own coroutine.
 pub(crate) const CHUNK_ENDED: &str = "the chunk ended the process";
 
-/// The error for whoever wanted the chunk to be run.
+/// The error for the spawner of a process whose chunk failed.
 pub(crate) fn of_chunk(failure: &Failure) -> ApiError {
     if failure.kind == kind::NOT_FOUND.as_bytes() && failure.object.is_none() {
         return ApiError::not_found(failure.message());
@@ -145,14 +147,15 @@ pub(crate) fn of_chunk(failure: &Failure) -> ApiError {
     ApiError::new(kind::INTERNAL, format!("failed to execute script: {}", failure.message()))
 }
 
-/// The failure of a process whose new code cannot take over.
+/// The failure of a process that could not be upgraded.
 pub(crate) fn upgrade_failure(cause: &ApiError) -> Failure {
     let mut failure = Failure::text(format!("upgrade: {}", cause.message));
     failure.kind = cause.kind.as_bytes().to_vec();
     failure
 }
 
-/// Leaves main alone on the stack: the chunk's function, or the method of its table.
+/// Leaves only main on the stack: the function that the chunk returned, or the method of the table
+/// that it returned.
 pub(crate) fn keep_main(
     stack: Stack,
     results: i32,
@@ -185,7 +188,7 @@ pub(crate) fn keep_main(
     Err(Box::new(failure))
 }
 
-/// Keeps what a library's chunk gave, for `require`, and clears the stack.
+/// Keeps the result of a library's chunk for `require`, and clears the stack.
 pub(crate) fn keep_library(stack: Stack, results: i32, index: usize) {
     let first = stack.top() - results + 1;
     stack.set_top(first);
@@ -195,7 +198,8 @@ pub(crate) fn keep_library(stack: Stack, results: i32, index: usize) {
     stack.set_top(first - 1);
 }
 
-/// Pushes the function of a chunk that waits where [`keep_library`] will keep what it gives.
+/// Pushes the function of a chunk, which waits in the place where [`keep_library`] later stores its
+/// result.
 pub(super) fn push_chunk(stack: Stack, index: usize) {
     stack.push_registry_table(registry::LOADED);
     stack.raw_get_index(-1, index as i64 + 1);

@@ -1,5 +1,4 @@
-//! Putting new code into a process: the third turn of its life that a worker takes, besides those
-//! of `spawn/` and `death.rs`.
+//! Upgrade: the worker's part, which replaces the code of a process between two slices.
 
 #![allow(unsafe_code)]
 
@@ -11,8 +10,8 @@ use crate::node::Node;
 use crate::process::{Process, outcome};
 use crate::slot::Slot;
 
-/// Gives the process that the calling worker runs the code it asked for. On failure the old code
-/// is gone all the same, and the process has to end.
+/// Replaces the code of the process that the calling worker runs with the code that it asked for.
+/// On failure the old code is gone as well, and the process must end.
 ///
 /// # Safety
 /// The calling thread holds the slot, one of the node's, in which there is a process; its slice is
@@ -40,7 +39,7 @@ unsafe fn renew(node: &Node, process: &mut Process) -> Result<(), ApiError> {
         None => place::find_definition(node, process.definition.id.as_str().as_bytes())?,
     };
     let vm = place::new_vm(node, process.id.host, definition)?;
-    // SAFETY: `find_definition` found the definition in the node, which is that of the process (the
+    // SAFETY: `find_definition` found the definition in the node, which is the process's node (the
     // caller's duty).
     unsafe { process.renew(vm, definition, upgrade.arguments) };
     Ok(())

@@ -1,30 +1,30 @@
-//! Reading values of any kind and shape to show them, without running Lua code: fields of log lines,
+//! Reads values of any type in order to show them, without running Lua code: fields of log lines,
 //! and tables that were raised as errors.
 //!
-//! Tables are walked raw, no metamethod is called. What is shown of a table is bounded: its depth,
-//! its entries, its length.
+//! Tables are read raw, no metamethod is called. The depth, the number of entries and the length of
+//! what is shown of a table are limited.
 
 use std::collections::BTreeSet;
 
 use crate::node::output::{CUT, Field};
 use crate::vm::lua::stack::{Stack, Type};
 
-/// Tables inside of tables that are shown.
+/// The most levels of nested tables that are shown.
 const DEPTH_MAX: usize = 4;
-/// Entries of one table that are shown.
+/// The most entries of one table that are shown.
 const ENTRIES_MAX: usize = 64;
-/// Entries of one table that are looked at, to show the first of them by key.
+/// The most entries of one table that are read in order to find its first keys.
 const LOOKED_AT_MAX: usize = 4096;
-/// Bytes of all texts in one table that are shown.
+/// The most bytes of text that are shown of one table.
 const BYTES_MAX: usize = 4096;
-/// What an entry takes of that besides its texts.
+/// Bytes that an entry counts besides its texts.
 const ENTRY_BYTES: usize = 2;
 
 /// A stack to read from.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
     pub(crate) stack: Stack,
-    /// What the userdata at an index shows.
+    /// Returns the text of the userdata at an index.
     pub(crate) describe: &'a dyn Fn(i32) -> Vec<u8>,
 }
 
@@ -34,7 +34,7 @@ impl View<'_> {
         Reader { view: self, room: BYTES_MAX }.value(self.stack.absolute(index), 0)
     }
 
-    /// Reads the values of a table by key, each within limits of its own, and whether there are more.
+    /// Reads the values of a table by key, each within its own limits, and whether there are more.
     pub(crate) fn pairs(self, index: i32) -> (Vec<(Vec<u8>, Field)>, bool) {
         let table = self.stack.absolute(index);
         let (keys, is_cut) = keys(self, table, 0);
@@ -54,7 +54,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The value at an absolute index, below `depth` tables; the stack stays as it is.
+    /// Reads the value at an absolute index, nested in `depth` tables. The stack stays as it is.
     fn value(&mut self, index: i32, depth: usize) -> Field {
         match self.view.stack.kind(index) {
             Type::None | Type::Nil => Field::Nil,
@@ -67,14 +67,14 @@ impl Reader<'_> {
         }
     }
 
-    /// A text, which is shown whole unless it stands in a table.
+    /// A text is shown whole unless it is in a table.
     fn text(&mut self, text: &[u8], depth: usize) -> Field {
         if depth == 0 || text.len() <= self.room {
             self.room = self.room.saturating_sub(text.len());
             return Field::Text(text.to_vec());
         }
         let mut end = self.room;
-        // Not in the middle of a character, which has three more bytes at most.
+        // Does not cut within a character, which has at most three more bytes.
         while end > 0 && self.room - end < 3 && text[end] & 0xc0 == 0x80 {
             end -= 1;
         }
@@ -119,8 +119,8 @@ impl Reader<'_> {
     }
 }
 
-/// The first keys of the table by their texts, but for the positions up to `length`, and whether
-/// there are more.
+/// Returns the first keys of the table by their texts, except for positions up to `length`, and
+/// whether there are more.
 fn keys(view: View<'_>, table: i32, length: usize) -> (BTreeSet<Vec<u8>>, bool) {
     let stack = view.stack;
     let (mut keys, mut is_cut) = (BTreeSet::new(), false);
@@ -147,8 +147,8 @@ fn keys(view: View<'_>, table: i32, length: usize) -> (BTreeSet<Vec<u8>>, bool) 
     (keys, is_cut)
 }
 
-/// Calls `take` for each of these keys, with its value on top of the stack, until that says no.
-/// Positions up to a length are none of them.
+/// Calls `take` for each of these keys, with its value on top of the stack, until `take` returns
+/// false. Skips positions up to a length.
 fn each(
     view: View<'_>,
     table: i32,
@@ -170,7 +170,7 @@ fn each(
         stack.pop(1);
     }
     if left == 0 {
-        // The traversal was left before its end, so its key is still on the stack.
+        // The traversal was stopped early, so its key is still on the stack.
         stack.pop(1);
     }
 }
@@ -183,7 +183,7 @@ fn is_position(stack: Stack, length: usize) -> bool {
     })
 }
 
-/// The key on top of the stack, which stays as it is.
+/// The text of the key on top of the stack, which stays as it is.
 fn key_text(view: View<'_>) -> Vec<u8> {
     let View { stack, describe } = view;
     let index = stack.top();
@@ -196,7 +196,7 @@ fn key_text(view: View<'_>) -> Vec<u8> {
     }
 }
 
-/// A number as Lua writes it; on a copy, which becomes a string.
+/// A number as Lua writes it. Reads a copy, because the conversion changes the value on the stack.
 fn number(stack: Stack, index: i32) -> String {
     stack.push_value(index);
     let text = String::from_utf8_lossy(stack.string(-1).unwrap_or_default()).into_owned();

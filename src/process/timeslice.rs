@@ -1,4 +1,4 @@
-//! One time slice: from the moment a worker has the process until it gives it up.
+//! One time slice: from the moment when a worker gets the process until it releases it.
 
 #![allow(unsafe_code)]
 
@@ -14,19 +14,19 @@ use crate::vm::lua::resume::{self, CoroutineState};
 
 /// How a time slice ended.
 pub(crate) enum Step {
-    /// No coroutine is ready: the process waits and belongs to nobody.
+    /// No coroutine is ready: the process waits, and no thread holds it.
     Waiting,
-    /// The slice is used up: it made as many calls as it may.
+    /// The process has used all its reductions.
     Spent,
-    /// The slice was ended from outside: it took its time, or so it seems.
+    /// The slice was interrupted from outside, usually because it took too long.
     Interrupted,
     /// The chunks are over; main is ready to run.
     Started,
-    /// It asks for new code, see `upgrade.rs`.
+    /// The process asks for new code, see `upgrade.rs`.
     Upgrading,
     /// The process ended.
     Ended(Outcome),
-    /// The process ended in its chunks, so its main never ran.
+    /// The process ended in its chunks; its main never ran.
     ChunkEnded(Outcome),
 }
 
@@ -34,16 +34,17 @@ pub(crate) enum Step {
 ///
 /// # Safety
 /// The caller moved the state of the process's slot to running, or claimed the slot, so this thread
-/// alone uses the process. The caller has no reference to it and makes none before this is over,
-/// nor after it if the answer is [`Step::Waiting`]: the process belongs to any thread then.
+/// alone uses the process. The caller has no reference to the process and makes none before this
+/// returns; after [`Step::Waiting`] it makes none at all, because any thread may run the process
+/// then.
 pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> Step {
-    // SAFETY: the caller passes the process of this thread. Its control lies in the block of its
-    // VM, which stays until the slice is over: only `replace.rs` and `death.rs` drop a VM, after
-    // it.
+    // SAFETY: the caller passes the process of this thread. Its control block is part of its VM,
+    // which stays until the slice is over: only `replace.rs` and `death.rs` drop a VM, after the
+    // slice.
     let control = unsafe { &*ptr::from_ref((*process).vm.control()) };
-    // SAFETY: the process lives as long as this slice, outside of which its Lua code does not run;
-    // here no reference to it is used across a resume. All references that are made of it
-    // meanwhile, here and in the API, come from this one pointer.
+    // SAFETY: the process lives as long as this slice, outside of which its Lua code does not run.
+    // No reference to it is used across a resume here. All references that are made meanwhile, here
+    // and in the API, come from this one pointer.
     unsafe { control.bind(process.cast()) };
     control.set_reductions(reductions);
     loop {
@@ -88,17 +89,16 @@ pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> St
             // SAFETY: this thread alone uses the process (the caller's duty), no Lua code of it
             // runs, and no reference from before is used from here on.
             if unsafe { rest_if_idle(process) } == Rest::Waiting {
-                // What arrives from here on finds it waiting; what has arrived before has notified
-                // it, so this does not look into the mailbox once more.
+                // A later message finds the process waiting, and an earlier one has notified it, so
+                // there is no need to look into the mailbox once more.
                 return Step::Waiting;
             }
         }
     }
 }
 
-/// Gives the process up until something arrives, when no coroutine is ready and nothing taken from
-/// the mailbox is left to be routed. A function of the pointer, since another thread may run and
-/// even free the process before it returns.
+/// Lets the process wait, if no coroutine is ready and no pending message is left to be routed.
+/// Takes a pointer, because another thread may run and even free the process before this returns.
 ///
 /// # Safety
 /// As for [`run_timeslice`]; no Lua code of the process runs.
@@ -115,7 +115,7 @@ unsafe fn rest_if_idle(process: *mut Process) -> Rest {
     slot.state.transition_to_waiting()
 }
 
-/// What a resume of the coroutine `id` led to; `None` to go on with the slice.
+/// Handles the result of resuming coroutine `id`; `None` to continue the slice.
 ///
 /// # Safety
 /// As for [`run_timeslice`]; the resume is over, and `state` is the coroutine's.
@@ -148,8 +148,8 @@ unsafe fn after_resume(
                 return step;
             }
         }
-        // The error was the way out. Its to-be-closed variables must not run: hooks are off after
-        // one that raised, so nothing could end them.
+        // The process leaves its VM by this error. The coroutine's to-be-closed variables must not
+        // run: hooks are off after an error in one, so nothing could end them.
         resume::Outcome::Failed { .. } if control.leave().is_some() => {}
         resume::Outcome::Failed { out_of_memory } => {
             let limit = this.memory_limit();
@@ -158,12 +158,12 @@ unsafe fn after_resume(
             } else {
                 let (definition, wrapped) = (this.definition, this.wrapped.take());
                 // SAFETY: `state` is the coroutine that has just failed, of the VM that this thread
-                // has. No reference to the process is used until the call is over: `definition` is
-                // not in it, and `this` is made anew below.
+                // has. No reference to the process is used until the call returns: `definition` is
+                // not in the process, and `this` is made anew below.
                 unsafe { outcome::of_failure(state, &definition.chunks, wrapped) }
             };
             if control.leave().is_none() {
-                // SAFETY: the variables were closed, so no Lua code runs and this is the only
+                // SAFETY: the variables are closed, so no Lua code runs and this is the only
                 // reference.
                 let this = unsafe { &mut *process };
                 return Some(this.ended(this.chunk_failed(failure)));
@@ -174,7 +174,7 @@ unsafe fn after_resume(
 }
 
 impl Process {
-    /// The end of the slice of a process that leaves its VM; takes notice of reasons to.
+    /// Ends the slice if the process must leave its VM; checks for reasons to.
     fn leave(&mut self, control: &Control) -> Option<Step> {
         self.enforce_deadline();
         match control.leave()? {
@@ -194,7 +194,7 @@ impl Process {
         if self.is_started { Step::Ended(outcome) } else { Step::ChunkEnded(outcome) }
     }
 
-    /// The outcome of a process that was made to leave.
+    /// The outcome of a process that had to leave its VM.
     fn left(&mut self, reason: Leave) -> Outcome {
         let limit = self.memory_limit();
         let failure = match reason {
@@ -214,15 +214,15 @@ impl Process {
         failure.into()
     }
 
-    /// Takes notice of a deadline that has passed.
+    /// Orders the end of the process if its deadline has passed.
     fn enforce_deadline(&self) {
         if self.slot().deadline() != u64::MAX {
-            // The process runs, here: nobody has to be told.
+            // The process runs on this thread, so there is no one to notify.
             let _ = cancellation::enforce(self.slot(), self.node.clock.now());
         }
     }
 
-    /// Does what is to be done before the process waits; false if it has something to do.
+    /// Prepares the process for waiting; false if it has something to do first.
     #[inline]
     fn settle_to_rest(&mut self) -> bool {
         if self.inside.subscriptions.has_pending() || self.vm.control().is_past_limit() {
@@ -241,7 +241,7 @@ impl Process {
         true
     }
 
-    /// Tells senders how much memory is in use, at the end of a step, and collects if one of them
+    /// Publishes the used memory to senders at the end of a step, and collects garbage if a sender
     /// found no room.
     #[inline]
     fn report_heap(&mut self) {

@@ -1,24 +1,24 @@
-//! Tracebacks as people read them: where each frame is in the files, the line of the source that it
-//! stands at, and the entry whose code it is.
+//! Tracebacks for people: each frame with its position in the file, the source line, and the entry
+//! whose code it is.
 //!
-//! Lua's text has a line a frame and, of a deep stack, the first ten and the last eleven. Frames stay
-//! lines that begin with two spaces; what is shown of the source is indented further, so that a
-//! reader of lines can tell both apart.
+//! Lua's text has one line per frame; of a deep stack it has the first ten and the last eleven
+//! frames. A frame stays a line that begins with two spaces. Source lines are indented further, so
+//! that a program that reads lines can tell them apart.
 
 use crate::node::definition::Chunk;
 use crate::vm::lua::bytecode;
 
-/// Above all frames, as in Lua's own text.
+/// The line above all frames, as in Lua's own text.
 const HEADING: &str = "stack traceback:";
-/// In front of a frame,
+/// Begins the line of a frame,
 const FRAME: &str = "  ";
-/// and in front of a line of the source.
+/// and a source line.
 const CODE: &str = "      ";
 
-/// Longest part of a line of the source that is shown.
+/// The most characters of a source line that are shown.
 const CODE_CHARS_MAX: usize = 100;
 
-/// Renders the text of Lua's own traceback of a process with these chunks.
+/// Renders the text of Lua's own traceback for a process with these chunks.
 pub(crate) fn render(text: &[u8], chunks: &[Chunk]) -> String {
     let text = String::from_utf8_lossy(text);
     let mut rendered = String::new();
@@ -35,7 +35,7 @@ pub(crate) fn render(text: &[u8], chunks: &[Chunk]) -> String {
         rendered.push_str(&format!("{FRAME}{frame}{owner}\n"));
         let code = place.and_then(|(chunk, line)| code_at(chunk, line));
         let this = place.map(|(chunk, line)| (chunk.code.mark(), line));
-        // Of frames of one line, as of a recursion, only the first shows it.
+        // Of several frames at one line, as in a recursion, only the first shows the source.
         if let Some(code) = code.filter(|_| this != last) {
             rendered.push_str(&format!("{CODE}{code}\n"));
         }
@@ -45,14 +45,14 @@ pub(crate) fn render(text: &[u8], chunks: &[Chunk]) -> String {
     rendered
 }
 
-/// A traceback of one place, such as `jobs/resize.lua:12`.
+/// A traceback with one frame, such as `jobs/resize.lua:12`.
 pub(crate) fn of_place(place: &str, entry: Option<&str>) -> String {
     let owner = entry.map_or(String::new(), |entry| format!(" ({entry})"));
     format!("{HEADING}\n{FRAME}{place}{owner}")
 }
 
-/// The frames of an error that came out of a function made by `coroutine.wrap`, until the next one
-/// comes: its coroutine is gone, and the text itself has no room for them.
+/// The frames of the last error that left a function made by `coroutine.wrap`: the wrapped
+/// coroutine is gone, and the error text has no room for its frames.
 #[derive(Default)]
 pub(crate) struct Wrapped {
     message: Vec<u8>,
@@ -60,8 +60,8 @@ pub(crate) struct Wrapped {
 }
 
 impl Wrapped {
-    /// Keeps the rendered traceback of an error. One that goes through several wraps has its frames
-    /// from all of them.
+    /// Keeps the rendered traceback of an error. An error that passes through several wraps has the
+    /// frames of all of them.
     pub(crate) fn keep(&mut self, message: Vec<u8>, rendered: String) {
         self.frames = match self.is_in(&message) {
             true => self.before(&rendered),
@@ -70,19 +70,19 @@ impl Wrapped {
         self.message = message;
     }
 
-    /// Puts the kept frames before a rendered traceback of the error that they belong to.
+    /// Puts the kept frames before a rendered traceback of the same error.
     pub(crate) fn before(&self, rendered: &str) -> String {
         let rest = rendered.strip_prefix(HEADING).unwrap_or(rendered);
         format!("{}\n{FRAME}(coroutine.wrap){rest}", self.frames)
     }
 
-    /// Whether this is the error: each wrap puts a position in front of it.
+    /// Whether the kept error is this one: each wrap puts a position before its text.
     pub(crate) fn is_in(&self, message: &[u8]) -> bool {
         !self.frames.is_empty() && message.ends_with(&self.message)
     }
 }
 
-/// A frame of a rendered traceback, without the entry, and the entry if the frame is in one.
+/// Splits a line of a rendered traceback into the frame and, if there is one, the entry.
 pub(crate) fn frame_of(line: &str) -> Option<(&str, Option<&str>)> {
     let frame = line.strip_prefix(FRAME).filter(|frame| !frame.starts_with(' '))?;
     let owned = frame.strip_suffix(')').and_then(|frame| frame.rsplit_once(" ("));
@@ -92,14 +92,14 @@ pub(crate) fn frame_of(line: &str) -> Option<(&str, Option<&str>)> {
     })
 }
 
-/// The chunk and the line of a frame such as `jobs/resize.lua:12: in function 'work'`.
+/// Returns the chunk and the line of a frame such as `jobs/resize.lua:12: in function 'work'`.
 fn place_of<'a>(frame: &str, chunks: &'a [Chunk]) -> Option<(&'a Chunk, u32)> {
     chunks.iter().find_map(|chunk| {
         let shown = bytecode::shown_path(chunk.code.path(), chunk.code.mark());
         let rest = frame.as_bytes().strip_prefix(&*shown)?.strip_prefix(b":")?;
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let line: u32 = std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()?;
-        // Several chunks may stand in one application file.
+        // Several chunks may be in one application file.
         let own = line.checked_sub(chunk.code.first_line())?;
         ((own as usize) < lines_of(chunk).count()).then_some((chunk, line))
     })
@@ -109,7 +109,7 @@ fn lines_of(chunk: &Chunk) -> impl Iterator<Item = &[u8]> {
     chunk.source.split(|byte| *byte == b'\n')
 }
 
-/// A line of the source, as far as it says something and fits.
+/// The source line, trimmed and cut; `None` if it says nothing.
 fn code_at(chunk: &Chunk, line: u32) -> Option<String> {
     let index = line.checked_sub(chunk.code.first_line())? as usize;
     let code = String::from_utf8_lossy(lines_of(chunk).nth(index)?).trim().to_owned();

@@ -1,4 +1,4 @@
-//! Messages that nobody will read any more: dead letters.
+//! Dead letters: messages that their process will never read.
 
 use super::Process;
 use crate::coroutines::channel::{Channel, ChannelId, ChannelSource};
@@ -6,13 +6,13 @@ use crate::message::{Content, Passage};
 use crate::slot::cancellation;
 
 impl Process {
-    /// Messages that it was sent and never took, apart from those that its mailbox still holds; at
-    /// its end.
+    /// Number of messages that the process was sent and never took, except for those in the
+    /// mailbox.
     pub(crate) fn unread(&self) -> usize {
         self.inside.unread()
     }
 
-    /// Drops a channel that Lua has let go of, with the timer that fills it.
+    /// Drops a channel that Lua has released, and the timer that fills it.
     pub(super) fn drop_channel(&mut self, id: ChannelId) {
         let Some(channel) = self.inside.channels.remove(id) else { return };
         if let ChannelSource::Timer(number) = channel.source {
@@ -21,7 +21,7 @@ impl Process {
         self.give_up(*channel);
     }
 
-    /// Counts what a channel holds as dead letters and gives their places in the mailbox back.
+    /// Counts the messages in a channel as dead letters and releases their places in the mailbox.
     pub(super) fn give_up(&mut self, channel: Channel) {
         let Some(mut messages) = channel.into_messages() else { return };
         let mut lost = 0;

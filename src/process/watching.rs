@@ -1,7 +1,7 @@
-//! What a process does about others that it monitors or is linked with.
+//! Monitors and links that a process has on others.
 //!
-//! The steps are functions over the slots and the inside of a process; [`Process`] and the models
-//! (`loom_death.rs`) take the same.
+//! The steps are functions over the slots and the subscriptions of a process, which [`Process`] and
+//! the models (`loom_death.rs`) call.
 
 use super::Process;
 use crate::coroutines::subscriptions::Subscriptions;
@@ -10,7 +10,7 @@ use crate::slot::links;
 use crate::slot::relations::{self, MonitorError};
 use crate::slot::table::ProcessTable;
 
-/// Makes the process `own` wait for the EXIT of `target` (R1 and R2 of `slot/relations.rs`).
+/// Lets process `own` expect the EXIT of `target` (R1 and R2 of `slot/relations.rs`).
 pub(super) fn monitor(
     slots: &ProcessTable,
     subscriptions: &mut Subscriptions,
@@ -28,7 +28,7 @@ pub(super) fn monitor(
     Err(MonitorError::Gone)
 }
 
-/// Makes the process `own` wait no more for the EXIT of `target`, after all that has arrived was
+/// Lets process `own` expect the EXIT of `target` no longer, after all arrived messages were
 /// routed.
 pub(super) fn unmonitor(
     slots: &ProcessTable,
@@ -41,7 +41,7 @@ pub(super) fn unmonitor(
     }
 }
 
-/// Takes the process `own` from the watchers of those that it monitors; at its end.
+/// Removes process `own` from the watchers of the processes that it monitors. Called at its end.
 pub(super) fn forget_monitored(slots: &ProcessTable, subscriptions: &Subscriptions, own: u64) {
     for target in subscriptions.monitored() {
         relations::forget(slots, own, target);
@@ -49,23 +49,23 @@ pub(super) fn forget_monitored(slots: &ProcessTable, subscriptions: &Subscriptio
 }
 
 impl Process {
-    /// Waits for the EXIT of another process.
+    /// Monitors another process.
     pub(crate) fn monitor(&mut self, target: u64) -> Result<(), MonitorError> {
         monitor(&self.node.slots, &mut self.inside.subscriptions, self.id.uniq, target)
     }
 
-    /// Waits no more for the EXIT of another process; one that has arrived stays.
+    /// Ends the monitoring of another process. An EXIT that has arrived stays.
     pub(crate) fn unmonitor(&mut self, target: u64) {
         self.drain_all();
         unmonitor(&self.node.slots, &mut self.inside.subscriptions, self.id.uniq, target);
     }
 
-    /// Takes it from the watchers of those that it monitors; at its end.
+    /// Removes the process from the watchers of the processes that it monitors. Called at its end.
     pub(crate) fn forget_monitored(&self) {
         forget_monitored(&self.node.slots, &self.inside.subscriptions, self.id.uniq);
     }
 
-    /// Removes a link; a LINK_DOWN of the peer that no channel has yet is not seen any more.
+    /// Removes a link. A LINK_DOWN of the peer that is in no channel yet is dropped.
     pub(crate) fn unlink(&mut self, peer: u64) {
         links::unlink(&self.node.slots, self.id.uniq, peer);
         self.inside.subscriptions.drop_link_downs(Some(peer));

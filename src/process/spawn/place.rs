@@ -1,4 +1,4 @@
-//! What a process needs before anything of it exists: its code, a slot of its host, a VM.
+//! What a spawn needs before the process exists: its definition, a slot on its host, a VM.
 
 use super::{Request, Setup};
 use crate::error::{ApiError, kind};
@@ -13,7 +13,8 @@ use crate::slot::Slot;
 use crate::vm::image::template::Refusal;
 use crate::vm::lua::Vm;
 
-/// Finds the code of a process and claims a slot of its host; on failure its name is free again.
+/// Finds the definition of a process and claims a slot on its host. On an error the reservation of
+/// its name is ended.
 pub(crate) fn claim<'a>(
     node: &'a Node,
     request: &Request<'_>,
@@ -68,7 +69,7 @@ pub(crate) fn find_definition<'a>(node: &'a Node, id: &[u8]) -> Result<&'a Defin
     }
 }
 
-/// Makes the VM of a process, ready to run its first chunk.
+/// Creates the VM of a process, ready to run its first chunk.
 pub(crate) fn new_vm(node: &Node, host: u32, definition: &Definition) -> Result<Vm, ApiError> {
     let limit = node.host(host).limits.memory_bytes;
     let no_memory = || ApiError::new(kind::INTERNAL, "not enough memory for a new process");
@@ -76,7 +77,7 @@ pub(crate) fn new_vm(node: &Node, host: u32, definition: &Definition) -> Result<
     definition.new_vm(limit, node.hash_seed, on_refusal).ok_or_else(no_memory)
 }
 
-/// Says that each process of a definition takes longer to start than it could, and why.
+/// Logs that the processes of a definition start more slowly than they could, and why.
 #[cold]
 fn report_refusal(node: &Node, definition: &Definition, reason: &Refusal) {
     node.metrics.count_refused_template();
@@ -84,7 +85,8 @@ fn report_refusal(node: &Node, definition: &Definition, reason: &Refusal) {
     node.output.say(Level::Debug, &text);
 }
 
-/// Ends the reservation of a child's name, if there is one, and wakes the coroutines that wait for it.
+/// Ends the reservation of a child's name, if there is one, and wakes the coroutines that wait for
+/// that.
 pub(super) fn settle_name(node: &Node, setup: &Setup, process: Option<ProcessId>) {
     let Some(name) = &setup.name else { return };
     for waiter in node.names.settle(&node.slots, name, process) {

@@ -1,21 +1,21 @@
-//! Processes that start where their chunks end.
+//! Images of processes whose chunks are over.
 //!
-//! A chunk has no effects outside, so one that looks at nothing which differs from process to
-//! process does the same in each: define functions, require libraries, fill tables. Then the image
-//! of a VM whose chunks are over serves all processes of the definition, and starting one is a
-//! copy and a call of main.
+//! A chunk has no effects outside of its process. If it also reads nothing that differs between
+//! processes, it does the same in each of them: it defines functions, requires libraries, fills
+//! tables. The image of a VM after such chunks then serves all processes of the definition, and
+//! starting one means copying the image and calling main.
 //!
-//! Whether a chunk is such a one is not guessed but tried: it runs in processes that nobody knows
-//! of, in the builds that a template is found by. Every function of ours notes when it is
-//! called that the process is *individual* now, and a process that is only tried leaves before that
-//! function does anything: nothing is printed or logged twice. Not so those that do the same
-//! everywhere ([`enter_shared`](crate::api::caller::enter_shared)). A chunk which ends in its first
-//! time slice without that note is over for good; what of it depends on addresses is seen by the
-//! comparison. All others run in each process, as does every chunk in the first process of its
-//! definition: a service that is alone need not pay for an image.
+//! Whether the chunks of a definition are like that is found by trial runs, in processes that no
+//! other process knows, with the VMs from which a template is made. Each API function marks its
+//! process as *individual* before it does anything, and in a trial run the process leaves its VM at
+//! that moment: nothing is printed or logged twice. Functions that do the same in every process do
+//! not mark it ([`enter_shared`](crate::api::caller::enter_shared)). If the chunks end within the
+//! first time slice without the mark, they need not run again; values that depend on addresses are
+//! found when the VMs are compared. All other chunks run in each process. The chunks also run in
+//! the first process of each definition: a service of which there is one process needs no image.
 //!
-//! What a rehearsal allocates lies within [`ROOM`] bytes or it is refused, so a process whose
-//! memory limit is at least that would not have met it in its chunks.
+//! A trial run is refused if it allocates more than [`ROOM`] bytes. So a process whose memory limit
+//! is at least that would not have reached the limit in its chunks.
 
 #![allow(unsafe_code)]
 
@@ -30,11 +30,12 @@ use crate::sync::lock;
 use crate::vm::image::template::{ROOM, Refusal, Template};
 use crate::vm::lua::Vm;
 
-/// Rehearsals in all. More than one, because one that is suspended by chance says nothing.
+/// Trial runs per definition. More than one, because a run that is interrupted by chance proves
+/// nothing.
 const REHEARSALS: u32 = 3;
 
-/// The image that a process of the definition on this host starts as, if there is one. `slot` is
-/// claimed for that process, which does not exist yet.
+/// Returns the image from which a process of the definition can start on this host, if there is
+/// one. `slot` is claimed for that process, which does not exist yet.
 ///
 /// # Safety
 /// The calling thread holds the slot, which is one of the node's, as the definition is.
@@ -56,7 +57,7 @@ pub(crate) unsafe fn image<'a>(
     decided.get()?.as_ref()
 }
 
-/// Rehearses if it is time to.
+/// Makes a trial run if it is time for one.
 ///
 /// # Safety
 /// As for [`image`]: the calling thread holds the slot, which is one of the node's, as the
@@ -83,12 +84,12 @@ unsafe fn rehearse_in_turn(node: &Node, slot: &Slot, definition: &Definition) {
             let text = format!("{}: chunks run in each process: {reason}", definition.id);
             node.output.say(Level::Debug, &text);
         }
-        // Another worker may have been faster, with the same result.
+        // Another worker may have stored the same result already.
         let _ = definition.ready.image.set(rehearsed.ok());
     }
 }
 
-/// Runs the chunks in each build and makes an image of what they leave.
+/// Runs the chunks in several VMs and makes an image of the result.
 ///
 /// # Safety
 /// As for [`image`]: the calling thread holds the slot, which is one of the node's, as the
@@ -97,7 +98,7 @@ unsafe fn rehearse(node: &Node, slot: &Slot, definition: &Definition) -> Result<
     let filled = std::cell::RefCell::default();
     let build = |vm| {
         // SAFETY: the caller holds the slot, which is one of the node's, as the definition is;
-        // `make_in` drops the builds before this function returns.
+        // `make_in` drops the processes before this function returns.
         let process = unsafe { run_chunks(node, slot, definition, vm)? };
         *filled.borrow_mut() = process.filled_globals.clone();
         Ok(process)
@@ -106,11 +107,11 @@ unsafe fn rehearse(node: &Node, slot: &Slot, definition: &Definition) -> Result<
     Ok(Ready { template, filled: filled.into_inner() })
 }
 
-/// Runs the chunks of a process that has the slot to itself, and is not in it.
+/// Runs the chunks in a process that uses the slot without being in it.
 ///
 /// # Safety
 /// As for [`image`]: the calling thread holds the slot, which is one of the node's, as the
-/// definition is. The process is dropped before the caller is done with them.
+/// definition is. The caller drops the process before it releases them.
 unsafe fn run_chunks(
     node: &Node,
     slot: &Slot,
@@ -125,11 +126,11 @@ unsafe fn run_chunks(
     let inherited = Inherited::default();
     vm.control().set_rehearsed();
     // SAFETY: the caller holds the slot, borrows node and definition, and drops the process before
-    // it is done with both.
+    // it releases them.
     let mut process = unsafe { Process::new(vm, id, 0, node, definition, inherited) };
     process.start_chunk(0);
-    // SAFETY: the caller holds the slot, and this function has just made the process, which no
-    // other thread knows of. The box is not used until the slice is over.
+    // SAFETY: the caller holds the slot, and this function has just created the process, which no
+    // other thread knows. The box is not used until the slice is over.
     let step = unsafe { process::run_timeslice(&raw mut *process, node.reductions) };
     let control = process.vm.control();
     if control.is_individual() || control.holds_others() {

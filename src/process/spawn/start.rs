@@ -1,5 +1,5 @@
-//! The end of a process's chunks: main becomes ready and the spawner is told, or all of it is taken
-//! back.
+//! The end of a process's chunks: either main becomes ready and the spawner gets its answer, or the
+//! process is discarded.
 
 #![allow(unsafe_code)]
 
@@ -16,7 +16,7 @@ use crate::process::tenant::{process_in, take_process};
 use crate::process::{Process, death, outcome};
 use crate::slot::{Slot, links};
 
-/// A worker ran the chunks of a process to their end: its spawner waits for the answer.
+/// Handles a process whose chunks have ended on a worker: the spawner waits for the answer.
 ///
 /// # Safety
 /// The calling thread holds the slot, one of the node's, in which there is a process; the slice is
@@ -34,7 +34,7 @@ pub(crate) unsafe fn started(node: &Node, slot: &Slot) {
     }
 }
 
-/// A worker ran a chunk that failed.
+/// Handles a process whose chunk has failed on a worker.
 ///
 /// # Safety
 /// As for [`started`]: the calling thread holds the slot, one of the node's, in which there is a
@@ -58,7 +58,7 @@ unsafe fn spawner_of(slot: &Slot) -> (Spawner, ProcessId) {
     (process.spawner, process.id)
 }
 
-/// The chunks are over: sets up what the spawner asked for and makes main ready, for [`run_main`].
+/// Sets up what the spawner asked for and makes main ready, for [`run_main`].
 ///
 /// # Safety
 /// As for [`started`]: the calling thread holds the slot, one of the node's, in which there is a
@@ -70,7 +70,7 @@ pub(super) unsafe fn start(node: &Node, slot: &Slot) -> Result<ProcessId, ApiErr
     let process = unsafe { &mut *process_in(slot) };
     if let Err(failure) = process.start_main() {
         // SAFETY: the caller holds the slot, one of the node's, and vouches that nothing of the
-        // process runs; `process`, the one reference, is not used from here on.
+        // process runs; `process`, the only reference, is not used from here on.
         return Err(unsafe { discard(node, slot, Outcome::Failure(failure)) });
     }
     process.is_started = true;
@@ -82,27 +82,27 @@ pub(super) unsafe fn start(node: &Node, slot: &Slot) -> Result<ProcessId, ApiErr
     Ok(id)
 }
 
-/// Makes a process that was started runnable. Another worker may run it to its end at once, so this
-/// comes after everything that is to be seen before that end.
+/// Schedules a process that was started. Another worker may run it to its end at once, so this
+/// comes after everything that others must see before that end.
 pub(super) fn run_main(node: &Node, slot: &Slot) {
     slot.state.transition_to_scheduled();
     node.scheduler.schedule_young(slot.index());
 }
 
-/// Sets up what a child gets besides.
+/// Sets up the child: monitor, link, first messages and name.
 pub(super) fn set_up(node: &Node, slot: &Slot, id: ProcessId, mut setup: Setup) {
     let monitor = setup.monitor.map(Watcher::Monitor);
     if monitor.is_some() || setup.watcher.is_some() {
         slot.relations().watchers.extend(setup.watcher.into_iter().chain(monitor));
     }
     if let Some(spawner) = setup.link {
-        // One that is gone does not take the child with it: the child is started all the same.
+        // If the spawner is gone, there is no link; the child starts all the same.
         let _ = links::link(&node.slots, spawner, id.uniq);
     }
     if !setup.messages.is_empty() {
         node.queue_first(slot, setup.from, std::mem::take(&mut setup.messages));
     }
-    // Last: whoever finds the name may send at once.
+    // Last, because a process that finds the name may send at once.
     settle_name(node, &setup, Some(id));
 }
 
@@ -120,7 +120,7 @@ fn answer(node: &Node, spawner: Spawner, child: ProcessId, failure: Option<ApiEr
     }
 }
 
-/// Takes back a process that never ran its main; returns the error for its spawner.
+/// Discards a process that never ran its main. Returns the error for its spawner.
 ///
 /// # Safety
 /// As for [`started`]: the calling thread holds the slot, one of the node's; nothing of the process
