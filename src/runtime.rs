@@ -1,14 +1,14 @@
-//! A runtime embedded in a host program: start, spawn, call, stop.
+//! A runtime embedded in a Rust program: start, spawn, call, stop.
 //!
-//! Shutdown, in this order:
+//! A stop takes these steps:
 //!
-//! 1. If the host program wants it so, services are asked to stop, in the reverse of their start
-//!    order, each with its deadline; what does not end is terminated (`supervisor/`).
+//! 1. If the program wants it, services are asked to stop, in the reverse of their start order,
+//!    each with its deadline; a service that does not end in time is terminated (`supervisor/`).
 //! 2. Hosts refuse new processes.
-//! 3. What is left on the hosts is terminated.
-//! 4. The workers end after the slice that they run; processes that are left are dropped.
-//! 5. Threads outside that still wait are told, and what is not written yet is, if somebody reads
-//!    it within two seconds; the command waits longer for its readers (`cli/run.rs`).
+//! 3. The remaining processes on the hosts are terminated.
+//! 4. The workers end after the slice that they run. Remaining processes are dropped.
+//! 5. Threads outside that still wait are told. Unwritten output is written if somebody reads it
+//!    within two seconds; the command waits longer for its readers (`cli/run.rs`).
 //!
 //! A worker that is stuck in a long library call is left behind, not joined.
 
@@ -43,7 +43,7 @@ pub use builder::Builder;
 /// How long a stopping runtime waits for its workers before it leaves stuck ones behind.
 const WORKER_STOP_LIMIT: Duration = Duration::from_secs(2);
 
-/// One call from a thread outside: the ticket of its process, and the notices about it.
+/// A call from a thread outside: the ticket of its process, and the notices about it.
 struct Call<'a> {
     node: &'a Arc<Node>,
     ticket: u64,
@@ -52,7 +52,7 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Starts a process and waits until its chunk is over.
+    /// Spawns a process and waits until its chunks are over.
     fn start(&self, id: &str, host: &str, arguments: &[Value]) -> Result<ProcessId, Error> {
         let watcher = Some(Watcher::Outside(self.ticket));
         let request = Request {
@@ -85,7 +85,7 @@ impl Drop for Call<'_> {
     }
 }
 
-/// A running node: its workers, its hosts and its processes. Dropping it stops all of them.
+/// A running node: its workers, hosts and processes. Dropping it stops all of them.
 pub struct Runtime {
     node: Arc<Node>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -132,16 +132,16 @@ impl Runtime {
         self.node.metrics()
     }
 
-    /// Returns how many processes live, on all hosts.
+    /// Returns the number of living processes on all hosts.
     pub fn process_count(&self) -> usize {
         self.node.hosts().iter().map(crate::node::host::Host::processes).sum()
     }
 
-    /// Starts a process and returns once its chunk is over.
+    /// Spawns a process and returns when its chunks are over.
     ///
     /// # Errors
-    /// [`Error::Refused`] as the process API would refuse, [`Error::Stopped`] when the runtime
-    /// stops meanwhile. Must not be called on a worker.
+    /// [`Error::Refused`] when the Lua API would refuse the spawn, [`Error::Stopped`] when the
+    /// runtime stops meanwhile. Must not be called on a worker.
     pub fn spawn(&self, id: &str, host: &str, arguments: &[Value]) -> Result<Pid, Error> {
         let call = self.call();
         let process = call.start(id, host, arguments)?;
@@ -156,7 +156,7 @@ impl Runtime {
         self.exec_until(id, host, arguments, &Interrupt::new())
     }
 
-    /// As [`Runtime::exec`], but gives up when `interrupt` is raised; the process goes on.
+    /// Like [`Runtime::exec`], but stops waiting when `interrupt` is raised; the process continues.
     ///
     /// # Errors
     /// As for [`Runtime::exec`], and [`Error::Interrupted`].
@@ -176,13 +176,13 @@ impl Runtime {
         }
     }
 
-    /// A call from this thread: notices about one process come to its channel.
+    /// Opens a call of this thread: notices about one process arrive in its channel.
     fn call(&self) -> Call<'_> {
         let (sender, notices) = mpsc::channel();
         let listener = sender.clone();
         let ticket = self.node.tickets.open(|_| {
             move |notice| {
-                // The caller may have given up.
+                // The caller may have stopped waiting.
                 let _ = listener.send(notice);
             }
         });
@@ -192,8 +192,8 @@ impl Runtime {
     /// Sends a message to a PID or a registered name, without a sender.
     ///
     /// # Errors
-    /// [`Error::Refused`] if there is no such process, its mailbox is full, or the message does not
-    /// fit into what its host's `max_memory` leaves.
+    /// [`Error::Refused`] if there is no such process, if its mailbox is full, or if the message
+    /// does not fit into the memory that its host's `max_memory` leaves.
     pub fn send(&self, destination: &str, topic: &str, values: &[Value]) -> Result<(), Error> {
         let gone = || ApiError::not_found("process not found");
         let node = &self.node;
@@ -207,16 +207,18 @@ impl Runtime {
         Ok(())
     }
 
-    /// Waits until no service runs or will run again, or `interrupt` is raised; false then.
+    /// Waits until no service runs or will run again. Returns false if `interrupt` is raised
+    /// before.
     pub fn wait_for_services(&self, interrupt: &Interrupt) -> bool {
         let (sender, notices) = mpsc::channel();
-        // First this: what has ended counts even if the interrupt is raised already.
+        // This comes first, so that ended services count even if the interrupt is raised already.
         self.supervisor.when_ended(sender.clone());
         let _listening = interrupt.listen(sender);
         matches!(notices.recv(), Ok(Notice::ServicesEnded))
     }
 
-    /// Tells whether a service ended badly: not started, failed for good, or not stopped in time.
+    /// Tells whether a service ended badly: it did not start, failed for good, or did not stop in
+    /// time.
     pub fn has_failed_services(&self) -> bool {
         self.supervisor.has_failed()
     }
@@ -226,21 +228,21 @@ impl Runtime {
         self.supervisor.state(id)
     }
 
-    /// Asks the services to stop, in the reverse of their start order, and terminates what is
-    /// left of them when their time is over or `hurry` is raised. A host refuses new processes
-    /// once the services on it have ended; what else runs there goes on.
+    /// Asks the services to stop, in the reverse of their start order, and terminates those that
+    /// have not ended when their time is over or `hurry` is raised. A host refuses new processes
+    /// once the services on it have ended; other processes on it continue.
     pub fn stop_services(&self, hurry: &Interrupt) {
         self.stop_units(false, hurry, "");
     }
 
-    /// Stops the whole application in order: services, then the processes of their hosts, which
-    /// are asked to stop and terminated when their host's time is over or `hurry` is raised.
+    /// Stops the whole application in order: first the services, then the processes of their hosts,
+    /// which are asked to stop, and terminated when their host's time is over or `hurry` is raised.
     pub fn stop(&self, hurry: &Interrupt) {
         self.stop_units(true, hurry, "");
     }
 
-    /// As [`Runtime::stop`] or, without hosts, [`Runtime::stop_services`]; `hint` says to people how
-    /// to hurry.
+    /// Like [`Runtime::stop`] or, without hosts, [`Runtime::stop_services`]. `hint` tells people
+    /// how to hurry.
     pub(crate) fn stop_units(&self, with_hosts: bool, hurry: &Interrupt, hint: &'static str) {
         let (done, stopped) = mpsc::channel();
         let (sender, notices) = mpsc::channel();
@@ -253,15 +255,15 @@ impl Runtime {
                     supervisor.tell(Event::Hurry);
                 }
             });
-            // An error says that the supervisor is gone, and then nothing is left to stop.
+            // An error means that the supervisor is gone, and then there is nothing left to stop.
             let _ = stopped.recv();
             drop(listening);
             let _ = sender.send(Notice::Stopped);
         });
     }
 
-    /// Stops everything at once: what still runs is terminated, and readers get two seconds for
-    /// what is not written yet. Returns the counters, which say what was lost.
+    /// Stops everything at once: running processes are terminated, and readers get two seconds to
+    /// take unwritten output. Returns the counters, which say what was lost.
     pub fn shutdown(self) -> Metrics {
         self.halt();
         self.metrics()
@@ -275,13 +277,13 @@ impl Runtime {
         self.node.output.close();
     }
 
-    /// The streams, for the command.
+    /// The standard streams, for the command.
     #[cfg(feature = "cli")]
     pub(crate) fn output(&self) -> &Output {
         &self.node.output
     }
 
-    /// Stops everything but what is written; once.
+    /// Stops everything except for the writing of output. Does nothing the second time.
     pub(crate) fn halt_processes(&self) {
         if std::mem::replace(&mut *lock(&self.is_halted), true) {
             return;
@@ -300,7 +302,7 @@ impl Runtime {
                 std::thread::sleep(Duration::from_millis(1));
             }
             if thread.is_finished() {
-                // A worker that panics aborts the program, so there is no error to see.
+                // A worker that panics aborts the program, so there is no error to handle.
                 let _ = thread.join();
             } else {
                 all_ended = false;
@@ -308,8 +310,8 @@ impl Runtime {
         }
         if all_ended {
             // SAFETY: the threads in `threads` were joined: workers, monitor and supervisor.
-            // `shutdown` and `drop` have the runtime to themselves, and the command, the only other
-            // caller, has one thread that calls it.
+            // `shutdown` and `drop` have exclusive access to the runtime, and the command, the only
+            // other caller, has one thread that calls this.
             unsafe { self.drop_processes() };
         }
         self.node.tickets.close_all();
@@ -324,7 +326,7 @@ impl Runtime {
         }
     }
 
-    /// Frees processes that no worker ended.
+    /// Drops processes that no worker ended.
     ///
     /// # Safety
     /// No other thread holds a slot of the node or will: its workers and its supervisor have ended,

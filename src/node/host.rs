@@ -1,4 +1,4 @@
-//! A host: a named domain of processes with limits. Work of all hosts shares the run queues.
+//! A host: a named group of processes with limits. All hosts share the run queues.
 
 use std::collections::VecDeque;
 
@@ -20,27 +20,27 @@ pub(crate) enum HostState {
 
 pub(crate) struct Host {
     pub(crate) id: EntryId,
-    /// What stands before the number in the PIDs of its processes: `{node@host|0x`.
+    /// The part before the number in the PIDs of its processes: `{node@host|0x`.
     pub(crate) pid_prefix: String,
     pub(crate) limits: Limits,
     pub(crate) gate: Gate,
     state: AtomicU32,
-    // Away from the limits, which every send reads.
-    /// Live processes, those that workers count apart; it wraps, as one may enter here and leave
-    /// there.
+    // Padded, away from the limits, which every send reads.
+    /// Number of living processes, without those in `passed`. It wraps: a process may enter here
+    /// and leave there.
     processes: CachePadded<AtomicUsize>,
-    /// What each worker let in and let go, if there is no limit that all must look at.
+    /// Counts of each worker, if the host has no limit on processes that all workers must check.
     passed: Box<[CachePadded<Passed>]>,
 }
 
-/// Sums of one worker, which alone writes them.
+/// Counts of one worker, written only by it.
 #[derive(Default)]
 struct Passed {
     entered: AtomicUsize,
     left: AtomicUsize,
 }
 
-/// Adds one; by the only thread that writes it. Release pairs with the Acquire of
+/// Adds one. Called by the only thread that writes `sum`. Release pairs with the Acquire in
 /// [`Host::processes`].
 fn increment(sum: &AtomicUsize) {
     sum.store(sum.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
@@ -67,7 +67,7 @@ impl Host {
         }
     }
 
-    /// Where a worker counts, if it may count alone.
+    /// The worker's own counts, if it may count alone.
     fn passed(&self, worker: Option<usize>) -> Option<&Passed> {
         if self.limits.processes != 0 {
             return None;
@@ -89,13 +89,13 @@ impl Host {
         self.state.store(state as u32, Ordering::Release);
     }
 
-    /// Counts one more process, by the worker with this index if a worker does; false at the limit.
+    /// Counts one more process, with the worker of this index if one is given; false at the limit.
     pub(crate) fn enter(&self, worker: Option<usize>) -> bool {
         if let Some(passed) = self.passed(worker) {
             increment(&passed.entered);
             return true;
         }
-        // Relaxed: a count; nothing is published with it.
+        // Relaxed: a count, with which nothing is published.
         let before = self.processes.fetch_add(1, Ordering::Relaxed);
         if self.limits.processes != 0 && before >= self.limits.processes {
             self.processes.fetch_sub(1, Ordering::Relaxed);
@@ -104,7 +104,7 @@ impl Host {
         true
     }
 
-    /// Counts one less; as [`Host::enter`].
+    /// Counts one process less, like [`Host::enter`].
     pub(crate) fn leave(&self, worker: Option<usize>) {
         match self.passed(worker) {
             Some(passed) => increment(&passed.left),
@@ -114,10 +114,10 @@ impl Host {
         }
     }
 
-    /// How many processes live: never fewer than did at some moment of the call. Who left is read
-    /// first, so each of them is also among who entered.
+    /// Number of living processes: not fewer than there were at some moment during the call. The
+    /// sums of processes that left are read first, so each of these is among those that entered.
     pub(crate) fn processes(&self) -> usize {
-        // Acquire pairs with the Release of `increment`.
+        // Acquire pairs with the Release in `increment`.
         let sum = |which: fn(&Passed) -> &AtomicUsize| {
             let sums = self.passed.iter().map(|passed| which(passed).load(Ordering::Acquire));
             sums.fold(0, usize::wrapping_add)
@@ -128,7 +128,7 @@ impl Host {
     }
 }
 
-/// How many processes of a host may run at once. Without a cap, the default, it costs a branch.
+/// Limits how many processes of a host run at once. Without a cap, the default, it costs a branch.
 pub(crate) struct Gate {
     cap: Option<usize>,
     inside: Mutex<GateState>,
@@ -137,7 +137,7 @@ pub(crate) struct Gate {
 #[derive(Default)]
 struct GateState {
     running: usize,
-    /// Slots that are scheduled and wait for a place, oldest first.
+    /// Scheduled slots that wait for a place, oldest first.
     waiting: VecDeque<u32>,
 }
 
@@ -150,7 +150,7 @@ impl Gate {
         self.cap.is_some()
     }
 
-    /// Enters for a slice; if there is no place, the slot waits here and false is returned.
+    /// Enters for one slice. If there is no place, the slot waits here and false is returned.
     pub(crate) fn try_enter(&self, slot: u32) -> bool {
         let Some(cap) = self.cap else { return true };
         let mut inside = lock(&self.inside);
@@ -162,7 +162,8 @@ impl Gate {
         false
     }
 
-    /// Leaves; returns a slot that has a place now and must be put into a run queue.
+    /// Leaves after a slice. Returns a slot that gets the place now; the caller must put it into a
+    /// run queue.
     pub(crate) fn leave(&self) -> Option<u32> {
         self.cap?;
         let mut inside = lock(&self.inside);

@@ -1,19 +1,19 @@
-//! Telling threads that wait for a runtime to give up.
+//! Interrupts: they end the waits of threads outside.
 
 use std::sync::mpsc;
 
 use super::tickets::Notice;
 use crate::sync::{Arc, Mutex, lock};
 
-/// Tells threads that wait for a runtime to give up waiting: raised once, it stays raised.
+/// Ends the waits of threads that wait for a runtime. Once raised, it stays raised.
 ///
 /// Clones are the same interrupt, so one thread can wait with it and another raise it:
 ///
 /// ```
-/// let interrupt = moonlet::Interrupt::new();
-/// let other = interrupt.clone();
-/// std::thread::spawn(move || other.raise()).join().unwrap();
-/// assert!(interrupt.is_raised());
+///     let interrupt = moonlet::Interrupt::new();
+///     let other = interrupt.clone();
+///     std::thread::spawn(move || other.raise()).join().unwrap();
+///     assert!(interrupt.is_raised());
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt {
@@ -27,34 +27,35 @@ struct Shared {
     listeners: Vec<(u64, mpsc::Sender<Notice>)>,
 }
 
-/// Ends the interest in an interrupt when it is dropped.
+/// A registered listener of an interrupt; dropping this unregisters it.
 pub(crate) struct Listening<'a> {
     interrupt: &'a Interrupt,
     number: u64,
 }
 
 impl Interrupt {
-    /// Makes an interrupt that is not raised.
+    /// Creates an interrupt that is not raised.
     pub fn new() -> Self {
         Interrupt::default()
     }
 
-    /// Raises it; whoever waits with it gives up.
+    /// Raises the interrupt; every thread that waits with it stops waiting.
     pub fn raise(&self) {
         let mut shared = lock(&self.shared);
         shared.is_raised = true;
         for (_, listener) in shared.listeners.drain(..) {
-            // Who went away needs no notice.
+            // A listener that is gone needs no notice.
             let _ = listener.send(Notice::Interrupted);
         }
     }
 
-    /// Tells whether it was raised.
+    /// Tells whether the interrupt was raised.
     pub fn is_raised(&self) -> bool {
         lock(&self.shared).is_raised
     }
 
-    /// Sends [`Notice::Interrupted`] to `listener` when it is raised, at once if it was.
+    /// Sends [`Notice::Interrupted`] to `listener` when the interrupt is raised, or at once if it
+    /// was.
     pub(crate) fn listen(&self, listener: mpsc::Sender<Notice>) -> Listening<'_> {
         let mut shared = lock(&self.shared);
         shared.last += 1;

@@ -1,5 +1,5 @@
-//! What all processes of a runtime share: slots, names, hosts, code, policies, clock, scheduler,
-//! output.
+//! A node: what all processes of a runtime share. Slots, names, hosts, definitions, policies,
+//! clock, scheduler, standard streams.
 
 pub(crate) mod definition;
 pub(crate) mod delivery;
@@ -29,10 +29,10 @@ use name::NodeName;
 use output::Output;
 use tickets::Tickets;
 
-/// API calls in one time slice, unless the host program chooses another number.
+/// Default number of API calls per time slice.
 pub(crate) const REDUCTIONS: u32 = 2000;
 
-/// A definition as it can be spawned, or why it cannot.
+/// A definition, or why processes of it cannot be spawned.
 pub(crate) type Loaded = Result<Box<Definition>, String>;
 
 pub(crate) struct Node {
@@ -40,7 +40,7 @@ pub(crate) struct Node {
     pub(crate) slots: ProcessTable,
     pub(crate) names: Names,
     hosts: Vec<Host>,
-    // Looked up at every spawn, by names that only the application adds.
+    // Read at every spawn; only the application adds entries.
     host_indices: FxHashMap<Vec<u8>, u32>,
     definitions: Definitions,
     pub(crate) application: Application,
@@ -52,20 +52,20 @@ pub(crate) struct Node {
     pub(crate) hash_seed: u32,
     pub(crate) script_arguments: Vec<String>,
     pub(crate) policies: Catalog,
-    /// Whether a process without actor or scope may do nothing that is checked.
+    /// Whether a process without actor or scope is denied everything that policies decide about.
     pub(crate) is_strict: bool,
-    /// API calls in one time slice.
+    /// API calls per time slice.
     pub(crate) reductions: u32,
-    // Away from what messages read.
+    // Padded, away from the fields that messages read.
     chains: CachePadded<AtomicU64>,
-    /// What seeds of random numbers are made of.
+    /// The base of seeds for random numbers.
     secret: u64,
 }
 
-/// A destination that is no living process.
+/// Why a destination names no living process.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unresolved {
-    /// A PID of another node, or of another run of this one.
+    /// A PID of another node, or of an earlier run of this one.
     Node,
     /// A PID whose host does not exist.
     Host,
@@ -76,9 +76,9 @@ pub(crate) enum Unresolved {
 /// The definitions of an application by their ids.
 pub(crate) type Definitions = FxHashMap<Vec<u8>, Loaded>;
 
-/// What a node is made of; see the fields of [`Node`] for what is not said here.
+/// What a node is built from. The fields have the meaning of those in [`Node`].
 pub(crate) struct Parts {
-    /// The name that it is given in PIDs, or none.
+    /// The node's id in PIDs; empty for none.
     pub(crate) id: String,
     pub(crate) application: Application,
     pub(crate) definitions: Definitions,
@@ -127,7 +127,7 @@ impl Node {
         }
     }
 
-    /// The sums of all counters.
+    /// Returns the sums of all counters.
     pub(crate) fn metrics(&self) -> Metrics {
         let mut sum = Metrics {
             lost_log_lines: self.output.lost_log_lines(),
@@ -148,19 +148,19 @@ impl Node {
         self.host(host).enter(self.scheduler.current_worker())
     }
 
-    /// Counts one less.
+    /// Counts one process less.
     pub(crate) fn leave(&self, host: u32) {
         self.host(host).leave(self.scheduler.current_worker());
     }
 
-    /// Takes a free slot, of those that this thread's worker keeps if it is one; `None` if all are
-    /// in use.
+    /// Takes a free slot, from those that this thread's worker keeps if the thread is a worker;
+    /// `None` if all slots are in use.
     pub(crate) fn claim_slot(&self) -> Option<&Slot> {
         let claimed = self.scheduler.with_free_slots(|own| self.slots.claim_with(own));
         claimed.unwrap_or_else(|| self.slots.claim())
     }
 
-    /// Gives back a slot whose state is free again.
+    /// Returns a slot whose state is free.
     pub(crate) fn release_slot(&self, slot: &Slot) {
         let released = self.scheduler.with_free_slots(|own| self.slots.release_with(own, slot));
         released.unwrap_or_else(|| self.slots.release(slot));
@@ -178,7 +178,7 @@ impl Node {
         self.definitions.get(id)
     }
 
-    /// What the process of a service starts with: no values, and who it acts as.
+    /// The context of a service's first process: no values, and the actor and scope of the service.
     pub(crate) fn service_context(&self, lifecycle: &Lifecycle) -> Inherited {
         let security = &lifecycle.security;
         let groups = security.groups.iter().map(EntryId::as_str);
@@ -192,8 +192,8 @@ impl Node {
         self.scheduler.next_number(&self.chains)
     }
 
-    /// A seed for the `math.random` of a process: another one for each, and for its new code after an
-    /// upgrade, from nothing that processes share and change.
+    /// Returns a seed for a process's `math.random`. It differs between processes, and between the
+    /// code before and after an upgrade, and is made from nothing that processes share and change.
     pub(crate) fn random_seed(&self, process: ProcessId) -> u64 {
         let moment = self.clock.now().rotate_left(32);
         Random::seeded(self.secret ^ process.uniq ^ moment).next()
@@ -203,7 +203,7 @@ impl Node {
         PidBuffer::new(&self.host(process.host).pid_prefix, process.uniq)
     }
 
-    /// Finds the living process that a PID's text names.
+    /// Finds the living process that the text of a PID names.
     pub(crate) fn resolve_pid(&self, pid: pid::PidText<'_>) -> Result<ProcessId, Unresolved> {
         if pid.node.is_some_and(|node| !self.name.is(node)) {
             return Err(Unresolved::Node);

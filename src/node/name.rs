@@ -1,7 +1,7 @@
-//! What a node is called in PIDs: the id that it was given, and which run of it this is.
+//! The name of a node in PIDs: its id, and which run of the node this is.
 //!
-//! Without an id PIDs have no node part. With one they carry an *incarnation* behind it, so that a
-//! PID of an earlier run, kept by another program, never names a process of this one.
+//! Without an id, PIDs have no node part. With one, the id is followed by an *incarnation*, so that
+//! a PID from an earlier run, which another program has kept, never names a process of this run.
 
 use crate::clock::Random;
 
@@ -10,14 +10,14 @@ const SEPARATORS: [char; 3] = ['@', '|', '!'];
 /// Digits of an incarnation, in the order of their bytes, without those that look alike.
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const LENGTH: usize = 12;
-/// How many of its 60 bits are random; the others are milliseconds of unix time, until the year
-/// 2109.
+/// How many of the 60 bits of an incarnation are random. The others are milliseconds of Unix time,
+/// enough until the year 2109.
 const RANDOM_BITS: u32 = 18;
 
 #[derive(Debug)]
 pub(crate) struct NodeName {
     id: String,
-    /// What stands in PIDs, `id!incarnation`; empty without an id.
+    /// The node part of PIDs, `id!incarnation`; empty without an id.
     full: String,
 }
 
@@ -35,14 +35,14 @@ impl NodeName {
         &self.full
     }
 
-    /// Whether the node part of a PID names this run of this node. The id alone does, for texts
+    /// Whether the node part of a PID names this run of this node. The id alone does too, for PIDs
     /// that people write.
     pub(crate) fn is(&self, node: &[u8]) -> bool {
         !self.id.is_empty() && (node == self.full.as_bytes() || node == self.id.as_bytes())
     }
 }
 
-/// Why a text is no id of a node.
+/// Why a text cannot be the id of a node; `None` if it can.
 pub(crate) fn problem(id: &str) -> Option<String> {
     let separator = id.chars().find(|char| SEPARATORS.contains(char))?;
     Some(format!(

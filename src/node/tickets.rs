@@ -1,4 +1,4 @@
-//! Threads outside of the runtime that wait for a process.
+//! Tickets: threads outside of the runtime that wait for a process.
 
 use std::collections::HashMap;
 
@@ -7,23 +7,23 @@ use crate::message::exit::SharedOutcome;
 use crate::pid::ProcessId;
 use crate::sync::{Mutex, lock};
 
-/// What a thread outside is told.
+/// A notice to a thread outside.
 pub(crate) enum Notice {
-    /// The process that it started runs, or why it does not.
+    /// The process that the thread spawned now runs, or why it does not.
     Started(Result<ProcessId, ApiError>),
     /// The process ended.
     Ended(SharedOutcome),
-    /// The runtime stops: nothing more comes.
+    /// The runtime stops: no more notices follow.
     Stopped,
-    /// The wait was given up.
+    /// The wait was interrupted.
     Interrupted,
     /// No service runs or will run again.
     ServicesEnded,
-    /// All output that was queued is written, or given up.
+    /// All queued output is written or lost.
     Written,
 }
 
-/// How whoever holds a ticket is told.
+/// Receives the notices for a ticket.
 type Listener = Box<dyn Fn(Notice) + Send>;
 
 #[derive(Default)]
@@ -37,8 +37,8 @@ struct Open {
 }
 
 impl Tickets {
-    /// Opens a ticket; notices for it go to what `listener` makes for its number, until it is
-    /// closed.
+    /// Opens a ticket. `listener` gets its number and returns the function that receives its
+    /// notices, until the ticket is closed.
     pub(crate) fn open<L>(&self, listener: impl FnOnce(u64) -> L) -> u64
     where
         L: Fn(Notice) + Send + 'static,
@@ -54,7 +54,7 @@ impl Tickets {
         lock(&self.0).listeners.remove(&ticket);
     }
 
-    /// Tells whoever holds the ticket; false if it was closed.
+    /// Sends a notice to the holder of a ticket; false if the ticket was closed.
     pub(crate) fn notify(&self, ticket: u64, notice: Notice) -> bool {
         let open = lock(&self.0);
         let listener = open.listeners.get(&ticket);
@@ -64,7 +64,7 @@ impl Tickets {
         listener.is_some()
     }
 
-    /// Tells everybody that the runtime stops.
+    /// Tells all holders of tickets that the runtime stops.
     pub(crate) fn close_all(&self) {
         for (_, listener) in lock(&self.0).listeners.drain() {
             listener(Notice::Stopped);

@@ -1,9 +1,9 @@
-//! Models of monitors, links and names against the end of a process, which takes the product's steps
-//! (`slot/ending.rs`).
+//! Models of monitors, links and names against the end of a process, which takes the product's
+//! steps (`slot/ending.rs`).
 //!
-//! Seen to fail: where the lists are taken before the process stops resolving, where linked processes
-//! are not told, where `link` does not ask whether the other lives, and where `monitor` keeps its own
-//! entry though the target is gone.
+//! Seen to fail: when the lists are taken before the process stops resolving, when linked processes
+//! are not told, when `link` does not check that the other process is alive, and when `monitor`
+//! keeps its own entry although the target is gone.
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ impl Pair {
         self.slots.slot(uniq).expect("the slot was claimed")
     }
 
-    /// A normal end, by the steps of `slot/ending.rs`.
+    /// Ends a process normally, by the steps of `slot/ending.rs`.
     fn end(&self, uniq: u64) {
         self.end_with(uniq, Outcome::Value(Payload::default()));
     }
@@ -68,7 +68,7 @@ impl Pair {
         ending::free(slot);
     }
 
-    /// Whether the process has to end because of a link.
+    /// Whether the process must end because of a link.
     fn is_killed(&self, uniq: u64) -> bool {
         match self.slot(uniq).kill_reason() {
             KILL_NONE => false,
@@ -84,7 +84,7 @@ impl Pair {
     }
 }
 
-/// No worker runs here: nobody has to be scheduled or interrupted.
+/// There are no workers here, so there is nothing to schedule or interrupt.
 impl Surroundings for Pair {
     fn slots(&self) -> &ProcessTable {
         &self.slots
@@ -104,7 +104,7 @@ impl Surroundings for Pair {
     fn follow_kill(&self, _: u32, _: Notify) {}
 }
 
-/// What the worker of the watcher has: the part of a process that needs no VM.
+/// The watcher's side: the part of a process that needs no VM.
 struct Watching<'a> {
     pair: &'a Pair,
     subscriptions: Subscriptions,
@@ -137,7 +137,7 @@ impl<'a> Watching<'a> {
         subscriptions.drain(pair.watcher, mailbox, &Clock::new(), channels, coroutines);
     }
 
-    /// How many events have been routed, with those that arrived.
+    /// Number of EXIT events that were routed, after routing those that have arrived.
     fn exits(&mut self) -> usize {
         self.route();
         let queue = self.channels.get(self.events).and_then(|channel| channel.messages());
@@ -165,7 +165,7 @@ fn loom_a_monitor_gets_one_exit_or_is_refused() {
         let other = pair.clone();
         let death = thread::spawn(move || {
             other.end(other.target);
-            // Its slot has a new tenant at once, whom nobody asked to monitor.
+            // The target's slot gets a new process at once, which the watcher does not monitor.
             other.slot(other.target).occupy(0);
         });
         let mut watching = Watching::new(&pair);
@@ -177,8 +177,8 @@ fn loom_a_monitor_gets_one_exit_or_is_refused() {
     });
 }
 
-/// What a spawn does: the child knows its watcher from the start, and may have ended when the
-/// watcher makes its own entry.
+/// As in a spawn: the child has its watcher from the start, and may have ended before the watcher
+/// makes its own entry.
 #[test]
 fn loom_a_child_that_ends_at_once_sends_one_exit() {
     model(|| {
@@ -221,20 +221,20 @@ fn loom_watcher_and_target_end_at_once() {
         let other = pair.clone();
         let death = thread::spawn(move || other.end(other.target));
         watching.end();
-        // The next tenant of the watcher's slot must not hear of it.
+        // The next process of the watcher's slot must not get the EXIT.
         pair.slot(pair.watcher).occupy(0);
         death.join().unwrap();
         let uniq = pair.slot(pair.watcher).uniq();
         let mut events = pair.slot(pair.watcher).mailbox.events.take();
         while let Some(event) = events.pop() {
-            // A stray, which the tenant drops (M3).
+            // A stray, which that process drops (M3).
             assert_ne!(event.destination(), uniq);
         }
         assert!(pair.slot(pair.target).relations().watchers.is_empty());
     });
 }
 
-/// A target that lives on keeps the watchers that live, and no others.
+/// A target that stays alive keeps the watchers that are alive, and no others.
 #[test]
 fn loom_a_watcher_that_ends_is_forgotten() {
     model(|| {
@@ -271,7 +271,7 @@ fn loom_a_link_kills_or_is_refused() {
     });
 }
 
-/// R3: a process whose lists were taken does not resolve any more.
+/// R3: a process whose lists were taken no longer resolves.
 #[test]
 fn loom_a_process_that_is_said_to_be_gone_is_not_found() {
     model(|| {
@@ -293,7 +293,7 @@ fn loom_both_sides_of_a_link_fail_at_once() {
         let other = pair.clone();
         let death = thread::spawn(move || other.fail(other.target));
         pair.fail(pair.watcher);
-        // The next tenant of the slot must neither die of it nor be linked.
+        // The next process of the slot must neither be killed nor be linked.
         pair.slot(pair.watcher).occupy(0);
         death.join().unwrap();
         assert!(!pair.is_killed(pair.slot(pair.watcher).uniq()));
@@ -330,8 +330,8 @@ fn loom_a_normal_end_leaves_no_link() {
     });
 }
 
-/// Two that link each other at once take the same two locks: in slot order, so nobody waits for
-/// ever.
+/// Two processes that link each other at once take the same two locks, in slot order, so neither
+/// waits for ever.
 #[test]
 fn loom_linking_each_other() {
     model(|| {

@@ -1,4 +1,4 @@
-//! Starting a runtime: what the host program chooses, and the threads in their order.
+//! Starting a runtime: its settings, and the threads in their order.
 
 use std::io::Write;
 use std::sync::mpsc;
@@ -33,12 +33,12 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Makes a builder with the defaults: one pinned worker per usable core, preemption on.
+    /// Creates a builder with the defaults: one pinned worker per usable core, with preemption.
     pub fn new() -> Self {
         Builder::default()
     }
 
-    /// Sets the number of workers; without it, one per usable core.
+    /// Sets the number of workers. The default is one per usable core.
     pub fn workers(mut self, workers: impl Into<Option<usize>>) -> Self {
         self.workers = workers.into().map(|workers| workers.max(1));
         self
@@ -50,22 +50,24 @@ impl Builder {
         self
     }
 
-    /// Sets whether processes that compute too long are suspended (the default). It uses the
-    /// signal SIGURG; without it signals are left alone and a busy process keeps its core.
+    /// Sets whether processes that compute too long are preempted (the default). Preemption uses
+    /// the signal SIGURG. Without it, the runtime uses no signals, and a busy process keeps its
+    /// core.
     pub fn preemption(mut self, preemption: bool) -> Self {
         self.no_preemption = !preemption;
         self
     }
 
-    /// Sets how many calls of the API a process makes before others get their turn, at least 1; 2000
-    /// by default. A slice also ends after a millisecond if others wait.
+    /// Sets how many API calls a process makes before others get their turn: at least 1, by default
+    /// 2000. A slice also ends after a millisecond if other processes wait.
     pub fn reductions(mut self, reductions: u32) -> Self {
         self.reductions = Some(reductions.max(1));
         self
     }
 
-    /// Sets the node's name, which then is part of every PID, with a mark of this run behind it: a
-    /// PID of an earlier run names no process of this one. It must not contain `@`, `|` or `!`.
+    /// Sets the node's id, which becomes part of every PID together with a mark of this run, so
+    /// that a PID of an earlier run names no process of this one. It must not contain `@`, `|` or
+    /// `!`.
     pub fn node_id(mut self, id: impl Into<String>) -> Self {
         self.node_id = id.into();
         self
@@ -83,47 +85,47 @@ impl Builder {
         self
     }
 
-    /// Sets the least important log lines that are written; [`Level::Info`] by default.
+    /// Sets the lowest level of log lines that are written; by default [`Level::Info`].
     pub fn log_level(mut self, level: Level) -> Self {
         self.output.level = level;
         self
     }
 
-    /// Sets how log lines are written; [`LogFormat::Text`] by default.
+    /// Sets the format of log lines; by default [`LogFormat::Text`].
     pub fn log_format(mut self, format: LogFormat) -> Self {
         self.output.format = format;
         self
     }
 
-    /// Sets where the log goes instead of standard error. A thread of the runtime's own writes
-    /// there, whole lines at a time if they are not long, and flushes after each write.
+    /// Sets where the log goes instead of standard error. A thread of the runtime writes to it, in
+    /// whole lines if they are not long, and flushes after each write.
     pub fn log_sink(mut self, sink: impl Write + Send + 'static) -> Self {
         self.output.log_sink = Some(Box::new(sink));
         self
     }
 
-    /// Sets an interrupt that is raised when standard output cannot be written any more, most often
+    /// Sets an interrupt that is raised when standard output can no longer be written, usually
     /// because nobody reads it.
     pub fn on_unread_output(mut self, interrupt: Interrupt) -> Self {
         self.output.unwritable = interrupt;
         self
     }
 
-    /// Sets what the log says before anything else.
+    /// Sets messages that are logged before all others.
     #[cfg(feature = "cli")]
     pub(crate) fn complaints(mut self, complaints: Vec<Complaint>) -> Self {
         self.complaints = complaints;
         self
     }
 
-    /// Sets what `io.args()` gives.
+    /// Sets the result of `io.args()`.
     pub fn script_arguments(mut self, arguments: Vec<String>) -> Self {
         self.script_arguments = arguments;
         self
     }
 
-    /// Sets whether a process without an actor or a scope may do nothing that policies decide
-    /// about; by default it may do everything.
+    /// Sets whether a process without an actor or a scope is denied everything that policies decide
+    /// about. By default it is allowed everything.
     pub fn strict_security(mut self, strict: bool) -> Self {
         self.strict_security = strict;
         self
@@ -189,7 +191,7 @@ impl Builder {
         runtime.start_thread("moonlet-supervisor".to_owned(), supervise)?;
         let (done, started) = mpsc::channel();
         runtime.supervisor.tell(Event::Start { done });
-        // An error says that the supervisor is gone: the runtime is stopping already.
+        // An error means that the supervisor is gone: the runtime is stopping already.
         let _ = started.recv();
         Ok(runtime)
     }

@@ -1,4 +1,4 @@
-//! One worker: find work, execute, else park.
+//! A worker: it finds work, executes it, or parks.
 
 #![allow(unsafe_code)]
 
@@ -23,10 +23,10 @@ use crate::slot::state::Notify;
 use crate::sync::Arc;
 use crate::vm::lua::preempt;
 
-/// Every so many picks a worker looks at timers and injector first.
+/// Every `FAIR_TICK`th pick, a worker looks at timers and the injector first.
 pub(crate) const FAIR_TICK: u32 = 61;
-/// How long a worker searches before it parks. To park and to be woken costs more than this, most
-/// of it the one that wakes.
+/// How long a worker searches before it parks. Parking and being woken costs more than this, most
+/// of it on the thread that wakes.
 const SEARCH_NS: u64 = 20_000;
 /// Pauses between two rounds over all victims.
 const SEARCH_PAUSES: usize = 16;
@@ -43,7 +43,7 @@ thread_local! {
     static CURRENT: Cell<*const Worker> = const { Cell::new(ptr::null()) };
 }
 
-/// Ends the program when a worker unwinds: an invariant of the scheduler is broken.
+/// Aborts the program when a worker unwinds: an invariant of the scheduler is broken.
 struct AbortOnUnwind;
 
 impl Drop for AbortOnUnwind {
@@ -53,9 +53,9 @@ impl Drop for AbortOnUnwind {
     }
 }
 
-/// Gives what waits for this thread's worker to the others: its step lasts, in the middle of
-/// Lua code that cannot yield. Called from that code's hook, when no function of the worker is
-/// under way on this thread.
+/// Makes the work that waits for this thread's worker available to other workers, because its step
+/// takes long, in Lua code that cannot yield. That code's hook calls this, when no function of the
+/// worker is active on this thread.
 fn relieve() {
     let guard = AbortOnUnwind;
     // SAFETY: `run` stores a pointer to the worker in its own frame and clears it before the frame
@@ -66,7 +66,7 @@ fn relieve() {
     std::mem::forget(guard);
 }
 
-/// The life of a worker's thread.
+/// The function of a worker's thread.
 pub(crate) fn run(node: Arc<Node>, index: usize, queue: RunQueue, preempts: bool) {
     let guard = AbortOnUnwind;
     let local = Local::new(&node.scheduler, index, queue, preempts);
@@ -115,7 +115,7 @@ impl Worker {
         queue.pick(tick, self.node.clock.coarse()).or_else(injected).or_else(|| self.search())
     }
 
-    /// Steals; for a bounded time, from a random victim on.
+    /// Steals for a limited time, beginning with a random victim.
     fn search(&self) -> Option<Picked> {
         if self.scheduler().workers.len() < 2 {
             return None;
@@ -151,8 +151,8 @@ impl Worker {
         self.scheduler().take_injected().map(Picked::Fresh)
     }
 
-    /// Looks at one other worker, whether more processes that compute wait for it than for this. Kept
-    /// out of the loop, which is slower with it.
+    /// Compares spent work with one random other worker's, and takes some of it if the other has
+    /// more. Kept out of the loop, which is slower with it inlined.
     #[cold]
     fn balance(&self) {
         let workers = &self.scheduler().workers;
@@ -230,8 +230,8 @@ impl Worker {
     /// Does what the end of a slice asks for.
     ///
     /// # Safety
-    /// `run_timeslice` has answered `step` on this thread for the process in this slot. Unless that
-    /// is [`Step::Waiting`], this thread holds the slot still.
+    /// `run_timeslice` has returned `step` on this thread for the process in this slot. Unless that
+    /// is [`Step::Waiting`], this thread still holds the slot.
     unsafe fn after(&self, slot: &Slot, step: Step, picked: Picked) {
         match step {
             Step::Waiting => {}
@@ -244,24 +244,24 @@ impl Worker {
                 }
                 self.scheduler().notify();
             }
-            // SAFETY: this thread holds the slot (the caller's duty), and its slice is over: there
-            // is a process in it, and no reference to that.
+            // SAFETY: this thread holds the slot (the caller's duty), and the slice is over: there
+            // is a process in the slot, and no reference to it.
             Step::Upgrading => match unsafe { replace::replace(&self.node, slot) } {
                 Ok(()) => {
                     slot.state.transition_to_scheduled();
                     self.local.queue.push_fresh(slot.index());
                 }
-                // SAFETY: this thread holds the slot still, and `replace` has left no reference.
+                // SAFETY: this thread still holds the slot, and `replace` has left no reference.
                 Err(failure) => unsafe { death::end(&self.node, slot, Outcome::Failure(failure)) },
             },
-            // SAFETY: this thread holds the slot (the caller's duty), and its slice is over: there
-            // is a process in it, and no reference to that.
+            // SAFETY: this thread holds the slot (the caller's duty), and the slice is over: there
+            // is a process in the slot, and no reference to it.
             Step::Started => unsafe { start::started(&self.node, slot) },
-            // SAFETY: as a worker's slice ended with this, the thread holds the slot and its
-            // process.
+            // SAFETY: this thread holds the slot (the caller's duty), and the slice is over: there
+            // is a process in the slot, and no reference to it.
             Step::ChunkEnded(outcome) => unsafe { start::failed(&self.node, slot, outcome) },
-            // SAFETY: as a worker's slice ended with this, the thread holds the slot and its
-            // process.
+            // SAFETY: this thread holds the slot (the caller's duty), and the slice is over: there
+            // is a process in the slot, and no reference to it.
             Step::Ended(outcome) => unsafe { death::end(&self.node, slot, outcome) },
         }
     }
@@ -278,7 +278,7 @@ impl Worker {
             }
         }
         if woken > 1 {
-            // This worker runs one of them; the others need not wait for it.
+            // This worker runs one of them; the others should not wait for it.
             self.scheduler().notify();
         }
         self.local.publish_next_due(self.shared());

@@ -1,11 +1,11 @@
-//! The thread that ends slices which run too long.
+//! The monitor: a thread that ends slices which run too long.
 //!
-//! It ticks only while a worker is awake, reads each worker's step number, and when it has seen
-//! the same step for a slice while others wait, it signals the worker's thread
-//! (`vm/lua/preempt.rs`). A step that had used up a slice before makes room much sooner, as soon as
-//! something fresh waits, be it a timer that is due: that, not the slice, is what makes a request
-//! fast on a busy machine. It renews the coarse clock on the way. When all workers are parked it
-//! sleeps, so an idle application uses no processor time; the first worker that wakes wakes it.
+//! It ticks only while a worker is awake, and reads each worker's step number. When it has seen the
+//! same step for a slice while other processes wait, it signals the worker's thread
+//! (`vm/lua/preempt.rs`). A step of spent work is ended much sooner, as soon as fresh work waits,
+//! be it a due timer: that, and not the length of a slice, makes a request fast on a busy machine.
+//! The monitor also renews the coarse clock. It sleeps when all workers are parked, so an idle
+//! application uses no processor time; the first worker that wakes also wakes the monitor.
 
 #![allow(unsafe_code)]
 
@@ -21,23 +21,23 @@ use crate::vm::lua::control::KILL_NONE;
 
 /// How long a process runs while others wait.
 pub(crate) const SLICE_NS: u64 = 1_000_000;
-/// How often the monitor looks.
+/// The monitor's tick.
 const TICK_NS: u64 = 250_000;
-/// The shortest of its sleeps, which bounds its share of a core.
+/// The shortest sleep of the monitor, which limits its share of a core.
 const TICK_NS_MIN: u64 = 20_000;
 
-/// The turn on a core that its thread asks for, the shortest that Linux knows.
+/// The time on a core that the thread asks for, the shortest that Linux accepts.
 #[cfg(target_os = "linux")]
 const TURN_NS: u64 = 100_000;
 
-/// Longest pause between two signals to the same step.
+/// The longest pause between two signals to the same step.
 const PAUSE_NS_MAX: u64 = 16 * SLICE_NS;
 
-/// A step as the monitor saw it first.
+/// A step as the monitor first saw it.
 #[derive(Clone, Copy, Default)]
 struct Seen {
     step: u64,
-    /// When it has run for a slice, or for a pause since the last signal.
+    /// When the step has run for a slice, or for the pause since the last signal.
     due: u64,
     pause: u64,
 }
@@ -47,15 +47,16 @@ impl Seen {
         Seen { step, due: now + SLICE_NS, pause: SLICE_NS }
     }
 
-    /// A step that goes on after a signal cannot be left yet. The signals cost it time, up to
-    /// milliseconds each in a deep recursion, so they get rarer: it must come to its end.
+    /// Doubles the pause after a signal. A step that continues after a signal cannot end yet, and
+    /// each signal costs it time, up to milliseconds in a deep recursion; rarer signals let it
+    /// reach its end.
     fn signalled(&mut self, now: u64) {
         self.due = now + self.pause;
         self.pause = (2 * self.pause).min(PAUSE_NS_MAX);
     }
 }
 
-/// The life of the monitor's thread.
+/// The function of the monitor's thread.
 pub(crate) fn run(node: &Node, preempts: bool) {
     wake_in_time();
     come_first();
@@ -86,9 +87,10 @@ pub(crate) fn run(node: &Node, preempts: bool) {
     }
 }
 
-/// Whether the step of a worker must end: its slice is over, or it has used up one before and
-/// something fresh waits. The second asks once; a step that goes on cannot be left yet. Where it is
-/// unfair that nobody else waits for this worker, its slices end all the same, so that it can balance.
+/// Whether the step of a worker must end: its slice is over, or it is a step of spent work and
+/// fresh work waits. In the second case it is signalled once, because a step that continues cannot
+/// end yet. If spent work is spread unfairly (`is_unfair`), slices end even if no process waits for
+/// this worker, so that it can balance.
 fn must_end(node: &Node, worker: &WorkerShared, seen: &Seen, is_unfair: bool, now: u64) -> bool {
     let is_over = now >= seen.due
         && (is_unfair || others_wait(node, worker, now) || is_killed(node, worker, now));
@@ -98,7 +100,7 @@ fn must_end(node: &Node, worker: &WorkerShared, seen: &Seen, is_unfair: bool, no
             && fresh_waits(&node.scheduler, worker, now)
 }
 
-/// How long to sleep: a tick, but no longer than until a worker should make room.
+/// How long to sleep: a tick, or less if a worker should make room sooner.
 fn pause(scheduler: &Scheduler, now: u64, preempts: bool) -> u64 {
     let mut wake = now + TICK_NS;
     for worker in scheduler.workers.iter().filter(|_| preempts) {
@@ -112,7 +114,7 @@ fn pause(scheduler: &Scheduler, now: u64, preempts: bool) -> u64 {
     wake.saturating_sub(now).max(TICK_NS_MIN)
 }
 
-/// Whether something waits for a worker that has not used up a slice.
+/// Whether fresh work waits for a worker.
 fn fresh_waits(scheduler: &Scheduler, worker: &WorkerShared, now: u64) -> bool {
     worker.stealers.has_fresh()
         || worker.has_lifo()
@@ -129,29 +131,29 @@ fn others_wait(node: &Node, worker: &WorkerShared, now: u64) -> bool {
         || node.scheduler.is_stopping()
 }
 
-/// Whether the process that a worker runs must end; its deadline may have passed just now.
+/// Whether the process that a worker runs must end; also enforces a deadline that has passed.
 fn is_killed(node: &Node, worker: &WorkerShared, now: u64) -> bool {
     let running = worker.running();
     let Some(slot) = node.slots.slot(running.into()) else { return false };
     if let Some(Notify::Schedule) = cancellation::enforce(slot, now) {
-        // It went to wait since.
+        // The process waits by now.
         node.follow(running, Notify::Schedule);
     }
     slot.kill_reason() != KILL_NONE
 }
 
-/// Lets this thread sleep as long as it asks for: Linux may add 50 microseconds otherwise.
+/// Lets this thread sleep as precisely as it asks; by default Linux may add 50 microseconds.
 pub(crate) fn wake_in_time() {
     #[cfg(target_os = "linux")]
-    // SAFETY: the call takes two numbers, no memory, and sets one of this thread; a refusal changes
-    // nothing.
+    // SAFETY: the call takes two numbers and no memory, and sets a property of this thread; a
+    // refusal changes nothing.
     unsafe {
         libc::prctl(libc::PR_SET_TIMERSLACK, 1_000_u64);
     }
 }
 
-/// Asks for short turns on a core: when it wakes, Linux lets a thread with short turns go before one
-/// that computes, which otherwise keeps the core for the milliseconds of its own turn.
+/// Asks for short time slices from the kernel: when such a thread wakes, Linux runs it before a
+/// thread that computes, which would otherwise keep the core for milliseconds.
 fn come_first() {
     #[cfg(target_os = "linux")]
     {
@@ -164,8 +166,9 @@ fn come_first() {
             unsafe { libc::syscall(libc::SYS_sched_getattr, 0, &raw mut attributes, size, 0) };
         if got == 0 {
             attributes.sched_runtime = TURN_NS;
-            // SAFETY: the kernel reads the attributes, whose size is in them, and sets those of
-            // this thread (0). Kernels before 6.12 ignore the turn; a refusal changes nothing.
+            // SAFETY: the kernel reads the attributes, which include their size, and sets those of
+            // this thread (0). Kernels before 6.12 ignore the time slice; a refusal changes
+            // nothing.
             unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
         }
     }

@@ -1,9 +1,9 @@
-//! Values of fields of a log line, as text and as JSON.
+//! Values of the fields of a log line, as text and as JSON.
 
 use super::LogFormat;
 use crate::escape;
 
-/// What stands for what was left out.
+/// Stands for a part that was left out.
 pub(crate) const CUT: &str = "\u{2026}";
 
 /// One value, read from Lua by `api/fields.rs` within its limits.
@@ -11,22 +11,22 @@ pub(crate) const CUT: &str = "\u{2026}";
 pub(crate) enum Field {
     Nil,
     Boolean(bool),
-    /// As Lua writes it.
+    /// The number as Lua writes it.
     Number(String),
     Text(Vec<u8>),
     /// The elements from 1 on, then the other pairs, sorted by key.
     Table {
         elements: Vec<Field>,
         pairs: Vec<(Vec<u8>, Field)>,
-        /// Whether something was left out.
+        /// Whether a part was left out.
         is_cut: bool,
     },
-    /// A table below so many others that it is left out.
+    /// A table that is left out because it is nested too deeply.
     Cut,
 }
 
 impl Field {
-    /// The value as it stands behind its key.
+    /// Returns the value as it is written after its key.
     pub(crate) fn render(&self, format: LogFormat) -> String {
         let mut out = String::new();
         match format {
@@ -76,7 +76,7 @@ impl Field {
         match self {
             Field::Nil => out.push_str("null"),
             Field::Boolean(value) => out.push_str(if *value { "true" } else { "false" }),
-            // JSON has no word for infinity and for what is not a number.
+            // JSON has no infinity and no NaN.
             Field::Number(text) if text.ends_with(|last: char| last.is_ascii_digit()) => {
                 out.push_str(text);
             }
@@ -113,14 +113,14 @@ impl Field {
     }
 }
 
-/// Whether a text without quotes would be taken for a number, a boolean or nil.
+/// Whether a text without quotes would be read as a number, a boolean or nil.
 fn reads_as_another(bytes: &[u8]) -> bool {
     let is_number = |text: &str| text.parse::<f64>().is_ok();
     matches!(bytes, b"nil" | b"true" | b"false") || std::str::from_utf8(bytes).is_ok_and(is_number)
 }
 
-/// A key or a value of the text form: in quotes where it would not end where it ends, or could be
-/// taken for something else.
+/// Appends a key or a value in the text format. It is quoted if a reader could not see where it
+/// ends, or could take it for something else.
 pub(super) fn push_word(out: &mut String, bytes: &[u8]) {
     let is_plain = std::str::from_utf8(bytes).is_ok_and(|text| {
         !text.is_empty()
@@ -141,7 +141,8 @@ pub(super) fn push_quoted(out: &mut String, bytes: &[u8]) {
     out.push('"');
 }
 
-/// A text of JSON. What is no UTF-8 stands there as `\xff`, of which JSON escapes the backslash.
+/// Appends a JSON string. A byte that is not UTF-8 is written as `\xff`, with the backslash escaped
+/// for JSON.
 pub(super) fn push_json_text(out: &mut String, bytes: &[u8]) {
     out.push('"');
     for chunk in bytes.utf8_chunks() {
@@ -149,7 +150,7 @@ pub(super) fn push_json_text(out: &mut String, bytes: &[u8]) {
             match character {
                 '"' | '\\' => out.extend(['\\', character]),
                 _ if escape::is_hidden(character) => {
-                    // All of them lie in the first plane.
+                    // All of these characters are in the first plane.
                     out.push_str(&format!("\\u{:04x}", u32::from(character)));
                 }
                 _ => out.push(character),
@@ -162,7 +163,7 @@ pub(super) fn push_json_text(out: &mut String, bytes: &[u8]) {
     out.push('"');
 }
 
-/// Appends a pair to an object that was opened; `value` is JSON.
+/// Appends a pair to an open object; `value` is JSON.
 pub(super) fn push_json_pair(out: &mut String, key: &[u8], value: &str) {
     if !out.ends_with('{') {
         out.push(',');

@@ -1,11 +1,12 @@
-//! Standard input: lines for the coroutines that ask for them, in the order in which they ask.
+//! Standard input: lines for the coroutines that ask for them, in the order of asking.
 //!
-//! A line belongs to the node until a coroutine takes it. Who waits no more, because its process
-//! ended or took new code or because its time is over, withdraws its question. Where that is too
-//! late, the answer is a [`Lease`]: dropped untaken, the line goes to the next asker, before all
-//! lines that came after it and nobody has yet. So does the end of the input.
+//! A line belongs to the node until a coroutine takes it. A coroutine that waits no more, because
+//! its process ended or was upgraded or because its time is over, withdraws its request. If the
+//! answer is on its way already, it is a [`Lease`]: if that is dropped without being taken, the
+//! line goes to the next asker, before all later lines that no coroutine has yet. The same holds
+//! for the end of the input.
 //!
-//! One thread reads, and only while somebody waits and nothing is left over.
+//! One thread reads, and only while a coroutine waits and no line is left over.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, ErrorKind};
@@ -15,19 +16,19 @@ use super::{Asker, Tell};
 use crate::message::lease::{Lease, Read};
 use crate::sync::{Arc, Condvar, Mutex, lock};
 
-/// Longest line; what is longer is no line of a program's input but a mistake, or an attack.
+/// The longest line. A longer one is no line of a program's input but a mistake, or an attack.
 const LINE_BYTES_MAX: usize = 64 << 20;
-/// How long to wait for an input that somebody else made nonblocking.
+/// How long to wait when another program has made the input nonblocking.
 const RETRY: Duration = Duration::from_millis(2);
 
 #[derive(Default)]
 struct State {
     askers: VecDeque<Asker>,
-    /// What was read and nobody has, in order, with its number.
+    /// Lines that were read and that no coroutine has, in order, with their numbers.
     left: VecDeque<(u64, Read)>,
-    /// Number of the last reading.
+    /// Number of the last read.
     last: u64,
-    /// Whether some thread is giving out; it looks again before it is done.
+    /// Whether a thread is handing out lines; it checks for more before it stops.
     is_giving: bool,
     is_started: bool,
     is_closed: bool,
@@ -39,7 +40,7 @@ pub(super) struct Shared {
     tell: Tell,
 }
 
-/// The front end.
+/// The front end of standard input.
 pub(crate) struct Input {
     shared: Arc<Shared>,
 }
@@ -55,7 +56,7 @@ impl Input {
         self.ask_of(asker, || io::stdin().lock())
     }
 
-    /// As [`Input::ask`], of any input.
+    /// Like [`Input::ask`], for any input.
     pub(super) fn ask_of<I: BufRead>(
         &self,
         asker: Asker,
@@ -75,18 +76,18 @@ impl Input {
         Ok(())
     }
 
-    /// Forgets questions. Afterwards an answer to them is on its way no more: it was delivered, and
-    /// what was read comes back when its lease is dropped.
+    /// Withdraws requests. When this returns, no answer to them is on its way: either it was
+    /// delivered, or the line returns when its lease is dropped.
     pub(super) fn withdraw(&self, is_meant: impl Fn(Asker) -> bool) {
         let mut state = lock(&self.shared.state);
         state.askers.retain(|asker| !is_meant(*asker));
-        // Whoever gives out only delivers, so this takes no longer than that.
+        // The thread that hands out lines only delivers them, so this wait is short.
         while state.is_giving {
             state = self.shared.changed.wait(state).unwrap_or_else(|poison| poison.into_inner());
         }
     }
 
-    /// Ends the thread, unless it waits for a line that never comes: then it is left behind.
+    /// Ends the thread. A thread that waits for a line that never comes is left behind.
     pub(super) fn close(&self) {
         lock(&self.shared.state).is_closed = true;
         self.shared.changed.notify_all();
@@ -94,7 +95,7 @@ impl Input {
 }
 
 impl Shared {
-    /// Gives what is left to those who ask, as long as there are both.
+    /// Hands out lines to askers while there are both.
     fn give_out(this: &Arc<Shared>) {
         let mut state = lock(&this.state);
         if state.is_giving {
@@ -105,7 +106,7 @@ impl Shared {
             && let Some((number, read)) = state.left.pop_front()
             && let Some(asker) = state.askers.pop_front()
         {
-            // Without the lock: a process that is gone drops the lease at once.
+            // Without the lock: if the process is gone, its lease is dropped right here.
             drop(state);
             let from = this.clone();
             let lease = Lease::new(read, move |read| Shared::put_back(&from, number, read));
@@ -116,7 +117,7 @@ impl Shared {
         this.changed.notify_all();
     }
 
-    /// Takes back what nobody has taken.
+    /// Takes back a line that no coroutine has taken.
     fn put_back(this: &Arc<Shared>, number: u64, read: Read) {
         {
             let mut state = lock(&this.state);
@@ -140,7 +141,7 @@ impl Shared {
         }
     }
 
-    /// False when no more is to be read.
+    /// Waits until there is a request; false when the thread must end.
     fn wait_for_asker(&self) -> bool {
         let mut state = lock(&self.state);
         while !state.is_closed && (state.askers.is_empty() || !state.left.is_empty()) {
@@ -150,7 +151,7 @@ impl Shared {
     }
 }
 
-/// Reads up to the end of a line, whatever its bytes.
+/// Reads up to the end of a line, which may have any bytes.
 fn read_line(input: &mut impl BufRead) -> Read {
     let mut line = Vec::new();
     let (mut is_empty, mut is_too_long) = (true, false);
@@ -163,7 +164,7 @@ fn read_line(input: &mut impl BufRead) -> Read {
                 continue;
             }
             Err(error) if is_empty => return Read::Failed(error.to_string()),
-            // First what was read before it; whoever asks next meets the error again.
+            // First returns what was read before the error; the next read meets the error again.
             Err(_) => break,
         };
         let end = memchr::memchr(b'\n', chunk);

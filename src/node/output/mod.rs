@@ -1,13 +1,13 @@
-//! Standard streams: what processes print and log goes out here, and lines come in.
+//! Standard streams: output and log lines of processes, and lines of input for them.
 //!
-//! - `stream`: a queue and one thread for each of the two streams out, so that neither waits for the
-//!   other, and a stream that nobody reads stops no core.
-//! - `record`, `field`, `escape`: what a log line says and how it is written.
+//! - `stream`: a queue and a thread for each of the two output streams, so that neither waits for
+//!   the other, and a stream that nobody reads blocks no worker.
+//! - `record`, `field`, `escape`: the content and the format of a log line.
 //! - `input`: standard input.
 //!
-//! Nothing is lost without a word. A process that prints waits for room. Log lines, which never
-//! wait, are lost when there is none; they are counted, and the stream says how many they were once
-//! it goes on. What is not written at the end is counted, too.
+//! Nothing is lost silently. A process that prints waits for room. Log lines never wait: without
+//! room they are lost and counted, and when the stream continues it says how many were lost. What
+//! is unwritten at the end is counted too.
 
 mod field;
 mod input;
@@ -33,36 +33,36 @@ pub(crate) use record::{Origin, Record};
 pub(crate) use stream::{Broken, Printed, Sink};
 use stream::{IfFull, Listener, Report, Stream};
 
-/// How long readers get for what is not written when a program is told to end, or a runtime stops.
+/// How long readers get to take unwritten output when a program is told to end or a runtime stops.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 
-/// How important a log line is.
+/// The severity of a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// For developers.
+    /// Details for developers.
     Debug,
-    /// What goes on.
+    /// Normal events.
     #[default]
     Info,
-    /// What may need attention: a process that crashed.
+    /// What may need attention, such as a process that crashed.
     Warn,
-    /// What failed.
+    /// Failures.
     Error,
     /// Nothing is logged.
     Off,
 }
 
-/// What a command has to say before anything runs.
+/// A message of the command about a problem, before anything runs.
 pub(crate) struct Complaint {
     pub(crate) level: Level,
-    /// All of it, for people.
+    /// The whole text, for people.
     pub(crate) text: String,
-    /// Where it was found, beside the text for programs.
+    /// Where the problem is: fields beside the text, for programs.
     pub(crate) place: Vec<(&'static str, Field)>,
 }
 
 impl Complaint {
-    /// One that has no place.
+    /// Creates a message without a place.
     #[cfg(feature = "cli")]
     pub(crate) fn new(level: Level, text: String) -> Complaint {
         Complaint { level, text, place: Vec::new() }
@@ -81,61 +81,61 @@ impl Level {
     }
 }
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people: time, level, PID, entry, message and fields in one line; a traceback follows in
+    /// For people: time, level, PID, entry, message and fields in one line. A traceback follows in
     /// lines that begin with two spaces.
     #[default]
     Text,
-    /// For programs: one JSON object a line.
+    /// For programs: one JSON object per line.
     Json,
 }
 
-/// Where `print` goes.
+/// Where `print` writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum PrintMode {
-    /// A log line at info level.
+    /// A log line at level info.
     #[default]
     Log,
-    /// The bare line on standard output.
+    /// The bare line, on standard output.
     Plain,
 }
 
-/// Who is told that there is room again or that all is written, or gets a line that was read.
+/// The wait of a coroutine for room, for the end of writing, or for a line of input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Asker {
     pub(crate) uniq: u64,
     pub(crate) token: u64,
 }
 
-/// How a process is told something; given by the runtime.
+/// Delivers an answer to an asker; the runtime sets it.
 pub(crate) type Tell = Arc<dyn Fn(Asker, Option<Box<Lease>>) + Send + Sync>;
 
-/// What the host program chose.
+/// Settings of the embedding program.
 #[derive(Default)]
 pub(crate) struct Settings {
     pub(crate) print_mode: PrintMode,
     pub(crate) level: Level,
     pub(crate) format: LogFormat,
-    /// Raised when standard output cannot be written any more.
+    /// Raised when standard output can no longer be written.
     pub(crate) unwritable: Interrupt,
     /// Where the log goes instead of standard error.
     pub(crate) log_sink: Option<Sink>,
 }
 
-/// How an `io.flush` goes on.
+/// Result of `io.flush`.
 #[derive(Debug)]
 pub(crate) enum Flushed {
-    /// All is written.
+    /// Everything is written.
     Written,
-    /// Something never will be.
+    /// A part will never be written.
     Broken(Broken),
-    /// The asker is told when one of both is so.
+    /// The asker is told when one of the two is true.
     Waits,
 }
 
-/// All streams of a node.
+/// All standard streams of a node.
 pub(crate) struct Output {
     out: Stream,
     log: Arc<Stream>,
@@ -161,7 +161,7 @@ impl Output {
         }
     }
 
-    /// Starts the threads; `tell` wakes processes that wait for room, or for input.
+    /// Starts the threads. `tell` wakes coroutines that wait for room or for input.
     pub(crate) fn start(&self, tell: Tell) -> io::Result<()> {
         self.input.get_or_init(|| Input::new(tell.clone()));
         let sink = lock(&self.log_sink).take().unwrap_or_else(standard_error);
@@ -187,8 +187,8 @@ impl Output {
         })
     }
 
-    /// Prints a line of a process that says who it is; `asker` waits if there is no room, and
-    /// without one the process cannot wait.
+    /// Prints a line of the process `origin`. `asker` waits if there is no room; without `asker`
+    /// the process cannot wait.
     pub(crate) fn print(
         &self,
         mut line: Vec<u8>,
@@ -214,7 +214,7 @@ impl Output {
         }
     }
 
-    /// Queues bytes for standard output, as [`Output::print`] does a line.
+    /// Queues bytes for standard output, as [`Output::print`] does for a line.
     pub(crate) fn write(&self, bytes: &[u8], asker: Option<Asker>) -> Printed {
         self.out.push(bytes, if_full(asker))
     }
@@ -228,26 +228,26 @@ impl Output {
         self.format
     }
 
-    /// Writes a log line; without room it is lost and counted.
+    /// Writes a log line. Without room the line is lost and counted.
     pub(crate) fn log(&self, record: &Record<'_>) {
         if self.logs(record.level) {
             let _ = self.log.push(&self.rendered(record), IfFull::Lose);
         }
     }
 
-    /// Writes what the runtime has to say about itself.
+    /// Writes a log line of the runtime itself.
     pub(crate) fn say(&self, level: Level, text: &str) {
         self.log(&Record::of_runtime(level, text));
     }
 
-    /// Writes a line of the command for people among the log lines, whatever their level; for
-    /// programs it is one of those.
+    /// Writes a line of the command for people between the log lines, whatever their level. In JSON
+    /// format it is a log line.
     #[cfg(feature = "cli")]
     pub(crate) fn complain(&self, level: Level, text: &str, traceback: Option<&str>) {
         self.complain_with(level, text, traceback, &[]);
     }
 
-    /// As [`Output::complain`], of something that has a place.
+    /// Like [`Output::complain`], for a problem that has a place.
     pub(crate) fn complain_of(&self, complaint: &Complaint) {
         let rendered = |(name, field): &(&str, Field)| {
             (name.as_bytes().to_vec(), Cow::Owned(field.render(self.format)))
@@ -277,8 +277,8 @@ impl Output {
         record.render(self.format, Clock::new().unix_nanos())
     }
 
-    /// Whether all that was printed so far is out; else `asker` is told when it is, or never will
-    /// be.
+    /// Whether everything printed so far is written. Otherwise `asker` is told when it is, or when
+    /// it never will be.
     pub(crate) fn flush(&self, asker: Option<Asker>) -> Flushed {
         let is_over = self.out.is_over(asker.map(Listener::Process));
         match self.out.broken() {
@@ -293,19 +293,19 @@ impl Output {
         self.input.get().ok_or(io::ErrorKind::NotConnected)?.ask(asker)
     }
 
-    /// Takes back questions for lines.
+    /// Withdraws requests for lines.
     pub(crate) fn withdraw(&self, is_meant: impl Fn(Asker) -> bool) {
         if let Some(input) = self.input.get() {
             input.withdraw(is_meant);
         }
     }
 
-    /// Log lines that were lost.
+    /// Number of lost log lines.
     pub(crate) fn lost_log_lines(&self) -> u64 {
         self.log.lost_lines()
     }
 
-    /// Bytes for standard output that were lost.
+    /// Number of lost bytes of standard output.
     pub(crate) fn lost_output_bytes(&self) -> u64 {
         self.out.lost_bytes()
     }
@@ -316,8 +316,8 @@ impl Output {
         (self.out.broken(), self.log.broken())
     }
 
-    /// Waits until all is written: until `stop` is raised and for two seconds more, and until
-    /// `hurry` is raised at the latest.
+    /// Waits until everything is written, at most until two seconds after `stop` is raised, or
+    /// until `hurry` is raised.
     pub(crate) fn finish(&self, stop: &Interrupt, hurry: &Interrupt) {
         let (sender, notices) = mpsc::channel();
         let listener = || Some(Listener::Thread(sender.clone()));
@@ -339,19 +339,19 @@ impl Output {
                     deadline = Some(Instant::now() + STOP_LIMIT);
                     hurrying = Some(hurry.listen(sender.clone()));
                 }
-                // The time is over, or somebody hurries.
+                // The time is over, or `hurry` was raised.
                 _ => return,
             }
         }
     }
 
-    /// Gives standard output up: what is not written yet is lost.
+    /// Closes standard output; what is not written is lost.
     #[cfg(feature = "cli")]
     pub(crate) fn close_output(&self) {
         self.out.close();
     }
 
-    /// Gives up what is not written, and reads no more.
+    /// Closes all streams; what is not written is lost, and no more lines are read.
     pub(crate) fn close(&self) {
         self.out.close();
         self.log.close();
@@ -385,8 +385,8 @@ fn cannot_write(format: LogFormat, error: &io::Error) -> Vec<u8> {
 
 #[cfg(unix)]
 fn standard(stream: impl std::os::fd::AsFd, otherwise: impl FnOnce() -> Sink) -> Sink {
-    // Past the buffer of the standard library, which keeps what it could not write and does not
-    // say how much that is.
+    // Bypasses the standard library's buffer, which keeps what it could not write and does not say
+    // how much that is.
     match stream.as_fd().try_clone_to_owned() {
         Ok(descriptor) => Box::new(std::fs::File::from(descriptor)),
         Err(_) => otherwise(),

@@ -1,19 +1,19 @@
-//! Log lines: what they say, as text and as JSON.
+//! Log lines as text and as JSON.
 //!
-//! As text a line is
+//! As text, a line is
 //!
 //! ```text
 //! 2026-11-30T19:05:42.123456Z INFO  {pid} entry#chain logger: message key=value
 //! ```
 //!
-//! and a traceback follows in lines that begin with two spaces, as no other line does. Nothing that
-//! a process says can begin a line or pass for a field: everything hidden is escaped, the backslash
-//! too, and a message that begins with a quote or has a `=` stands in quotes.
+//! followed by a traceback in lines that begin with two spaces, as no other line does. No text of a
+//! process can begin a line or be taken for a field: control characters and the backslash are
+//! escaped, and a message that begins with a quote or contains `=` is quoted.
 //!
-//! The crates that libraries log with (`tracing`, `log`) were looked at and left out. Their fields
-//! are known when the program is compiled, ours come from scripts; their formatters escape less
-//! than this and write where they are called, on a worker; and what remains, two ways to write a
-//! record, is this file.
+//! The crates that Rust libraries log with (`tracing`, `log`) were considered and rejected. Their
+//! fields are known at compile time, ours come from scripts. Their formatters escape less than
+//! this, and write on the calling thread, which is a worker. What remains, two formats of a record,
+//! is this file.
 
 use std::borrow::Cow;
 
@@ -26,7 +26,7 @@ use crate::escape;
 /// The name under which the runtime itself logs.
 pub(super) const RUNTIME: &[u8] = b"moonlet";
 
-/// Which process a line is about.
+/// The process that a line is about.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
     pub(crate) pid: String,
@@ -34,10 +34,10 @@ pub(crate) struct Origin {
     pub(crate) chain: u64,
 }
 
-/// One line before it is written.
+/// A log line before it is written.
 pub(crate) struct Record<'a> {
     pub(crate) level: Level,
-    /// None for what the runtime says about itself.
+    /// `None` for lines of the runtime itself.
     pub(crate) origin: Option<&'a Origin>,
     /// Empty for none.
     pub(crate) logger: &'a [u8],
@@ -48,7 +48,7 @@ pub(crate) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// What the runtime says.
+    /// A line of the runtime itself.
     pub(crate) fn of_runtime(level: Level, message: &'a str) -> Self {
         Record {
             level,
@@ -60,7 +60,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The line with its end, written at a moment since 1970.
+    /// Returns the line with its line end. `unix_nanos` is the time of writing.
     pub(super) fn render(&self, format: LogFormat, unix_nanos: i128) -> Vec<u8> {
         let time = stamp(unix_nanos);
         let mut line = match format {
@@ -141,7 +141,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// RFC 3339 in UTC with six digits, so that lines sort and columns stay.
+/// RFC 3339 in UTC with six digits, so that lines sort and columns align.
 fn stamp(unix_nanos: i128) -> String {
     match Timestamp::from_nanosecond(unix_nanos) {
         Ok(moment) => format!("{moment:.6}"),

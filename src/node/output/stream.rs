@@ -1,10 +1,10 @@
-//! One stream out: a bounded queue of bytes and the one thread that writes them.
+//! One output stream: a bounded queue of bytes, and the only thread that writes them.
 //!
-//! Whoever adds to a queue never writes, so a pipe that nobody reads stops this stream's thread and
-//! nothing else. A process whose text does not fit waits for room; what cannot wait is lost, counted
-//! and told about. Bytes go out in pieces that a pipe takes whole or not at all, so what was not
-//! written is known to the byte, and each piece ends with a line if one ends in it, so that the lines
-//! of two streams in one pipe stay whole.
+//! A thread that adds to the queue never writes, so a pipe that nobody reads blocks only this
+//! stream's thread. A process whose text does not fit waits for room; text of a process that cannot
+//! wait is lost and counted, and the stream says so. Bytes are written in pieces that a pipe takes
+//! as a whole or not at all, so it is known to the byte what was not written. A piece ends with a
+//! line if a line ends within it, so that lines of two streams in one pipe stay whole.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::mpsc;
@@ -17,49 +17,49 @@ use crate::sync::{Arc, Condvar, Mutex, lock};
 
 /// Unwritten bytes beyond which printing processes wait and log lines are lost.
 const QUEUE_BYTES_MAX: usize = 1 << 20;
-/// Processes that wait go on when so little is left: all at once for each piece that is written,
-/// most of them would only wait anew.
+/// Waiting processes continue when no more than this is unwritten. If they continued after each
+/// written piece, most would have to wait again.
 const ROOM_BYTES: usize = QUEUE_BYTES_MAX / 2;
-/// What a process that cannot wait may still add beyond the limit.
+/// What processes that cannot wait may add beyond the limit.
 const OVERFLOW_BYTES_MAX: usize = 1 << 20;
-/// What a pipe takes whole: `PIPE_BUF` of Linux.
+/// The most bytes that a pipe takes as a whole: `PIPE_BUF` of Linux.
 const PIECE_BYTES_MAX: usize = 4096;
-/// How long to wait for a stream that somebody else made nonblocking.
+/// How long to wait when another program has made the stream nonblocking.
 const RETRY: Duration = Duration::from_millis(2);
 
-/// Where a stream leads.
+/// The target of a stream.
 pub(crate) type Sink = Box<dyn Write + Send>;
 
-/// What happens when there is no room.
+/// What to do if there is no room.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum IfFull {
-    /// The process is told when there is room, and tries again.
+    /// The process waits: it is told when there is room, and tries again.
     Ask(Asker),
-    /// The text is taken up to a second limit.
+    /// Take the text up to a second limit.
     Overflow,
-    /// It is lost.
+    /// Lose the text.
     Lose,
 }
 
-/// Whether bytes were taken.
+/// Result of a push.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Printed {
-    /// They are queued, or lost and counted.
+    /// The bytes are queued, or lost and counted.
     Done,
-    /// The asker is told when there is room.
+    /// There is no room: the asker is told when there is.
     Full,
 }
 
-/// Who waits until all that is queued by now is written.
+/// A receiver of the notice that everything queued so far is written.
 pub(super) enum Listener {
     Process(Asker),
     Thread(mpsc::Sender<Notice>),
 }
 
-/// What a writer says about its stream; the answer is added to the stream.
+/// An event of a writer. The text that the report returns is added to the stream.
 pub(super) enum Report<'a> {
-    /// So much did not fit into the queue.
+    /// What did not fit into the queue.
     Lost { bytes: u64, lines: u64 },
     /// The first error.
     Failed(&'a io::Error),
@@ -73,18 +73,19 @@ pub(crate) struct Broken {
     pub(crate) reason: String,
 }
 
-/// What the writer took and has not written.
+/// Bytes that the writer took and has not written yet.
 #[derive(Default)]
 struct Taken {
     bytes: usize,
     lines: u64,
-    /// Bytes at its end that are the writer's own word about what was lost. Nobody misses them.
+    /// The last bytes among these that are the writer's own notice about lost lines. They do not
+    /// count as lost.
     notice: usize,
 }
 
 #[derive(Default)]
 struct Queue {
-    /// What the writer has not taken.
+    /// Bytes that the writer has not taken.
     bytes: Vec<u8>,
     taken: Taken,
     /// Bytes that were ever queued.
@@ -92,10 +93,10 @@ struct Queue {
     /// Bytes and lines that were not written and never will be.
     lost_bytes: u64,
     lost_lines: u64,
-    /// Those of them that did not fit and were not told yet.
+    /// Those among them that did not fit and that no notice has reported yet.
     untold: (u64, u64),
     askers: Vec<Asker>,
-    /// With the number of bytes that have to be over.
+    /// Listeners, each with the number of bytes that must be written or lost before it is told.
     listeners: Vec<(u64, Listener)>,
     broken: Option<Broken>,
     is_closed: bool,
@@ -119,10 +120,10 @@ impl Queue {
         self.lost_lines += taken.lines.saturating_sub(u64::from(taken.notice > 0));
     }
 
-    /// Who has to be told after bytes were written or given up.
+    /// Returns the listeners to tell after bytes were written or lost.
     fn ready(&mut self) -> Vec<Listener> {
         let over = self.queued - self.unwritten() as u64;
-        // The word about what was lost is part of what they wait for.
+        // A listener also waits for the notice about lost lines.
         let is_told = self.untold == (0, 0);
         let is_over = |entry: &mut (u64, Listener)| is_told && entry.0 <= over;
         let mut ready: Vec<_> =
@@ -165,7 +166,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Queues bytes, all of them or none.
+    /// Queues all of the bytes, or none.
     pub(crate) fn push(&self, bytes: &[u8], if_full: IfFull) -> Printed {
         let mut queue = lock(&self.shared.queue);
         if queue.unwritten() >= QUEUE_BYTES_MAX {
@@ -193,8 +194,8 @@ impl Stream {
         Printed::Done
     }
 
-    /// Whether all that was queued by now is over, written or given up; else the listener is told
-    /// when it is.
+    /// Whether everything queued so far is written or lost. Otherwise the listener is told when it
+    /// is.
     #[must_use]
     pub(super) fn is_over(&self, listener: Option<Listener>) -> bool {
         let mut queue = lock(&self.shared.queue);
@@ -212,17 +213,17 @@ impl Stream {
         lock(&self.shared.queue).broken.clone()
     }
 
-    /// Bytes that will never be written.
+    /// Number of bytes that will never be written.
     pub(crate) fn lost_bytes(&self) -> u64 {
         lock(&self.shared.queue).lost_bytes
     }
 
-    /// Lines that will never be written.
+    /// Number of lines that will never be written.
     pub(crate) fn lost_lines(&self) -> u64 {
         lock(&self.shared.queue).lost_lines
     }
 
-    /// Gives up what is not written and ends the thread; one that is stuck is left behind.
+    /// Gives up unwritten bytes and ends the thread. A thread that is stuck is left behind.
     pub(super) fn close(&self) {
         let is_stuck = {
             let mut queue = lock(&self.shared.queue);
@@ -231,7 +232,7 @@ impl Stream {
             queue.lose(&bytes);
             self.shared.changed.notify_all();
             let is_stuck = queue.taken.bytes > 0;
-            // The writer counts what it has left only if it ever goes on.
+            // Counted here, because a stuck writer may never return.
             queue.lose_taken();
             is_stuck
         };
@@ -244,7 +245,7 @@ impl Stream {
     }
 }
 
-/// What the thread owns.
+/// The state of the writing thread.
 struct Writer<R> {
     shared: Arc<Shared>,
     sink: Sink,
@@ -265,7 +266,7 @@ impl<R: Fn(Report<'_>) -> Vec<u8>> Writer<R> {
                 bytes.extend_from_slice(&notice);
             }
             self.write(&bytes);
-            // Nothing was written if all there was to do was to tell another stream.
+            // If the only thing to report was for another stream, nothing was written.
             let ready = lock(&self.shared.queue).ready();
             self.tell_all(ready);
         }
@@ -314,7 +315,7 @@ impl<R: Fn(Report<'_>) -> Vec<u8>> Writer<R> {
         }
     }
 
-    /// Notes what is written; false if the rest was given up meanwhile.
+    /// Records written bytes; false if the rest was given up meanwhile.
     fn written(&self, bytes: &[u8]) -> bool {
         let ready = {
             let mut queue = lock(&self.shared.queue);
@@ -343,7 +344,7 @@ impl<R: Fn(Report<'_>) -> Vec<u8>> Writer<R> {
             is_first
         };
         if is_first {
-            // To a stream that is broken there is nothing to add.
+            // The answer is dropped: nothing can be added to a broken stream.
             (self.report)(Report::Failed(error));
         }
     }
@@ -352,7 +353,7 @@ impl<R: Fn(Report<'_>) -> Vec<u8>> Writer<R> {
         for listener in listeners {
             match listener {
                 Listener::Process(asker) => (self.tell)(asker, None),
-                // Who gave up waiting needs no notice.
+                // A thread that gave up waiting needs no notice.
                 Listener::Thread(sender) => drop(sender.send(Notice::Written)),
             }
         }
@@ -363,7 +364,7 @@ fn lines_in(bytes: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', bytes).count() as u64
 }
 
-/// How much to write at once.
+/// Number of bytes to write at once.
 fn piece(bytes: &[u8]) -> usize {
     let most = bytes.len().min(PIECE_BYTES_MAX);
     memchr::memrchr(b'\n', &bytes[..most]).map_or(most, |end| end + 1)

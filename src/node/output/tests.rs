@@ -11,14 +11,14 @@ use crate::message::lease::{Lease, Read};
 use crate::node::interrupt::Interrupt;
 use crate::sync::{Arc, Mutex, lock};
 
-/// A sink that writes when it is let, and fails when it is told to.
+/// A sink that blocks until it is opened, and fails when told to.
 #[derive(Clone, Default)]
 struct Gate(Arc<Mutex<Gated>>);
 
 #[derive(Default)]
 struct Gated {
     is_open: bool,
-    /// How often the writer came.
+    /// Number of writes that were tried.
     visits: u32,
     fails: Option<io::ErrorKind>,
     written: Vec<u8>,
@@ -42,7 +42,7 @@ impl Write for Gate {
             return Err(kind.into());
         }
         if !gated.is_open {
-            // As a pipe that is full and nonblocking: the writer comes again.
+            // Like a full nonblocking pipe: the writer tries again.
             return Err(io::ErrorKind::WouldBlock.into());
         }
         gated.written.extend_from_slice(bytes);
@@ -54,10 +54,10 @@ impl Write for Gate {
     }
 }
 
-/// Whom the writer told, and what.
+/// The askers that the writer told, and the leases.
 type Told = mpsc::Receiver<(Asker, Option<Box<Lease>>)>;
 
-/// Notes whom the writer tells.
+/// A `Tell` that records its calls.
 fn teller() -> (Tell, Told) {
     let (sender, told) = mpsc::channel();
     let sender = Mutex::new(sender);
@@ -141,7 +141,7 @@ fn the_word_about_a_loss_is_nobodys_loss() {
             let _ = stream.push(&lines, IfFull::Lose);
         }
         start(&stream, &gate);
-        // The first is taken, with the word about the second behind it.
+        // The first text is taken, followed by the notice about the second.
         until(|| lock(&gate.0).visits > 0);
         stream.close();
         assert_eq!((stream.lost_lines(), stream.lost_bytes()), (2 << 19, 2 << 20), "{fails:?}");
@@ -181,7 +181,7 @@ fn a_stopping_output_gives_its_readers_time_and_counts_the_rest() {
     assert_eq!((output.lost_log_lines(), output.lost_output_bytes()), (1, 0));
 }
 
-/// An input of these bytes, asked by one asker after the other; answers what each is told.
+/// Lets one asker after the other read an input of these bytes. Returns what each is told.
 fn reads(bytes: &'static [u8], count: u64) -> Vec<Read> {
     let (tell, told) = teller();
     let input = Input::new(tell);
@@ -216,7 +216,7 @@ impl io::BufRead for Shared {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         let cursor = lock(&self.0);
         let bytes: &'static [u8] = cursor.get_ref();
-        // Three bytes at a time, so that lines come in parts.
+        // Three bytes at a time, so that lines arrive in parts.
         let from = usize::try_from(cursor.position()).unwrap_or(bytes.len()).min(bytes.len());
         Ok(&bytes[from..bytes.len().min(from + 3)])
     }
@@ -255,7 +255,7 @@ fn a_line_that_nobody_took_goes_to_the_next_who_asks() {
         ask(number);
     }
     let mut leases: Vec<_> = (0..3).map(|_| told.recv().expect("an answer").1).collect();
-    // In the wrong order: who was to get the second ends before who was to get the first.
+    // In the wrong order: the asker of the second line ends before the asker of the first.
     drop(leases.remove(1));
     drop(leases.remove(0));
     let third = leases.remove(0).expect("a lease").take();
@@ -272,7 +272,8 @@ fn a_line_that_nobody_took_goes_to_the_next_who_asks() {
     assert_eq!(rest, [(4, line("one")), (5, line("two")), (6, Read::End)]);
 }
 
-/// However many askers are gone, and although each gives the line back while it is given out.
+/// Any number of askers may be gone, and each of them may return the line while lines are handed
+/// out.
 #[test]
 fn askers_that_are_gone_are_passed_over() {
     let (sender, told) = mpsc::channel();
