@@ -1,11 +1,11 @@
-//! The shell around every API function.
+//! The wrapper around every API function.
 //!
-//! A C function that Lua calls is one line: `boundary::call(lua, inner)`. The shell switches
-//! the arena to "refuse nothing", runs the safe inner function under `catch_unwind`, switches
-//! back, and only then, with no Rust value alive, does what the [`Reply`] says: return, raise,
-//! wait or leave. What the function has allocated past the memory limit is collected there, too. So a
-//! Lua error never jumps over a Rust value (V1), and a panic never unwinds through Lua: it is recorded
-//! and ends the process.
+//! A C function that Lua calls consists of one line: `boundary::call(lua, inner)`. The wrapper
+//! tells the arena to refuse no request, runs the safe inner function under `catch_unwind`, and
+//! restores the arena's setting. Only then, when no Rust value is alive, it acts on the [`Reply`]:
+//! it returns, raises, waits or leaves. At this point it also runs a collection if the function has
+//! allocated past the memory limit. As a result, a Lua error never jumps over a Rust value (V1),
+//! and a panic never unwinds through Lua: it is recorded and ends the process.
 
 #![allow(unsafe_code)]
 
@@ -19,38 +19,39 @@ use super::ffi::{self, lua_KContext, lua_State};
 use super::stack::Stack;
 use super::{collect, preempt};
 
-/// What runs when a waiting call is resumed; it finds its answer in the process.
+/// The function that runs when a waiting call is resumed; it finds its result in the process.
 pub(crate) type Continuation = fn(Stack) -> Reply;
 
-/// What the shell does once the inner function is over. `Copy`: nothing is to be freed. All that a
-/// reply holds is as long as a pointer: it is handed on in two registers then, and not through the
-/// stack, where a read that is wider than the writes before waits for them.
+/// What the wrapper does after the inner function has returned. `Copy`, so that nothing has to be
+/// dropped. All contents of a reply are pointer-sized, so the compiler passes it in two registers.
+/// Passed on the stack, it would be read with a wider load than the preceding stores, and the load
+/// would stall until they complete.
 #[derive(Clone, Copy)]
 pub(crate) enum Reply {
-    /// Returns so many values from the top of the stack.
+    /// Returns this many values from the top of the stack.
     Return(isize),
     /// Raises the value on top of the stack.
     Raise,
     /// Suspends the coroutine until the process wakes it.
     Wait(Continuation),
-    /// Gives siblings a turn, then goes on as after a wait.
+    /// Lets sibling coroutines run, then continues as after a wait.
     Pause(Continuation),
-    /// The process leaves; the call does not return.
+    /// Makes the process leave; the call does not return.
     Leave,
 }
 
-/// Runs `inner` for the C function that Lua just called.
+/// Runs `inner` for the C function that Lua has just called.
 ///
-/// It comes back only if `inner` answers [`Reply::Return`], with the number of values. Otherwise
-/// Lua jumps over the frames of the C function, and over this one.
+/// The function returns only if `inner` returns [`Reply::Return`]; the result is the number of
+/// values. Otherwise Lua jumps over the frames of the C function and over this frame.
+///
+/// Inlined into every wrapper together with its inner function, so that arguments and results stay
+/// in registers.
 ///
 /// # Safety
-/// As V6 says: `lua` is the running state of one of our VMs, this is called by a C function that
-/// Lua called, and all frames in between are plain. A process that waits goes on in the
-/// continuation, not behind this call.
-///
-/// Inlined into every shell with its inner function: what they hand each other then stays in
-/// registers.
+/// As V6 says: `lua` is the running state of one of our VMs, this function is called by a C
+/// function that Lua called, and all frames in between are plain. A process that waits continues in
+/// the continuation, not after this call.
 #[inline(always)]
 pub(crate) unsafe fn call<F: FnOnce(Stack) -> Reply>(lua: *mut lua_State, inner: F) -> c_int {
     // Lua may jump before `inner` is called.
@@ -59,7 +60,8 @@ pub(crate) unsafe fn call<F: FnOnce(Stack) -> Reply>(lua: *mut lua_State, inner:
     // runs.
     let control = unsafe { Control::of(lua) };
     if control.leave().is_some() {
-        // SAFETY: the caller vouches for `lua` and for plain frames; `inner` has no destructor.
+        // SAFETY: the caller guarantees a running `lua` and plain frames; `inner` has no
+        // destructor.
         return unsafe { preempt::leave(lua) };
     }
     // SAFETY: the caller passes the running state, so this thread has the VM.
@@ -74,29 +76,30 @@ pub(crate) unsafe fn call<F: FnOnce(Stack) -> Reply>(lua: *mut lua_State, inner:
     {
         return count as c_int;
     }
-    // SAFETY: the caller passes the running state in plain frames. So is this one: `inner` is gone,
-    // and nothing else here has a destructor.
+    // SAFETY: the caller passes the running state in plain frames. This frame is plain, too:
+    // `inner` is consumed, and nothing else here has a destructor.
     unsafe { finish(lua, control, reply) }
 }
 
-/// Does what the reply says.
+/// Acts on the reply.
 ///
 /// # Safety
 /// As for [`call`]: `lua` is the running state, in a C function that Lua called, and all frames in
-/// between are plain. What the reply names is on top of the stack.
+/// between are plain. The values that the reply refers to are on top of the stack.
 unsafe fn finish(lua: *mut lua_State, control: &Control, reply: Reply) -> c_int {
     if control.is_past_limit() {
-        // SAFETY: the caller passes the running state in a C function, and `control` is its VM's
-        // (`call` asked for it). What the reply names is on the stack, so it is not collected.
+        // SAFETY: the caller passes the running state in a C function, and `control` belongs to its
+        // VM (`call` obtained it from `lua`). The values that the reply refers to are on the stack,
+        // so they are not collected.
         unsafe { collect::collect_past_limit(lua, control) };
     }
     if control.is_leaving() {
-        // SAFETY: the caller vouches for the running state and for plain frames.
+        // SAFETY: the caller guarantees the running state and plain frames.
         return unsafe { preempt::leave(lua) };
     }
     match reply {
         Reply::Return(count) => count as c_int,
-        // SAFETY: `inner` left the error value on top; the caller vouches for plain frames.
+        // SAFETY: `inner` left the error value on top; the caller guarantees plain frames.
         Reply::Raise => unsafe { ffi::lua_error(lua) },
         Reply::Wait(then) | Reply::Pause(then) => {
             control.set_last_yield(match reply {
@@ -104,29 +107,30 @@ unsafe fn finish(lua: *mut lua_State, control: &Control, reply: Reply) -> c_int 
                 _ => Yield::Wait,
             });
             let context = (then as *const ()).expose_provenance() as lua_KContext;
-            // SAFETY: `inner` answers this only where Lua can yield (`Caller::can_wait`), and
-            // raises otherwise; the caller vouches for plain frames. `resumed` gets this context
-            // back.
+            // SAFETY: `inner` returns this reply only where Lua can yield (`Caller::can_wait`), and
+            // raises otherwise; the caller guarantees plain frames. Lua passes this context to
+            // `resumed`.
             unsafe { ffi::lua_yieldk(lua, 0, context, Some(resumed)) }
         }
-        // SAFETY: the caller vouches for the running state and for plain frames.
+        // SAFETY: the caller guarantees the running state and plain frames.
         Reply::Leave => unsafe { preempt::leave(lua) },
     }
 }
 
-/// The continuation that Lua calls: the process was woken, or resumed to leave.
+/// The continuation that Lua calls when the process was woken, or resumed to leave.
 ///
 /// # Safety
-/// For Lua to call in the place of a C function (V6), with the context that `finish` gave it.
+/// Called by Lua only, in place of a C function (V6), with the context that `finish` passed to Lua.
 unsafe extern "C-unwind" fn resumed(lua: *mut lua_State, _: c_int, then: lua_KContext) -> c_int {
     let then = std::ptr::with_exposed_provenance::<()>(then as usize);
-    // SAFETY: `finish`, which alone names this function, made the context of a `Continuation`.
+    // SAFETY: only `finish` passes this function to Lua, and it makes the context from a
+    // `Continuation`.
     let then = unsafe { std::mem::transmute::<*const (), Continuation>(then) };
-    // SAFETY: Lua passes the running state and takes the result (V6); this frame is plain.
+    // SAFETY: Lua passes the running state and receives the result (V6); this frame is plain.
     unsafe { call(lua, then) }
 }
 
-/// Runs `inner` with an arena that refuses nothing, and catches its panic.
+/// Runs `inner` with an arena that refuses no request, and catches its panic.
 ///
 /// # Safety
 /// `lua` is the running state of the VM of `control`.
@@ -137,8 +141,8 @@ unsafe fn guarded<F: FnOnce(Stack) -> Reply>(
     inner: F,
 ) -> Reply {
     let may_refuse = control.set_may_refuse(false);
-    // SAFETY: the caller passes the running state, so this thread has the VM, and `inner` ends
-    // before the flag is put back: the arena refuses nothing meanwhile.
+    // SAFETY: the caller passes the running state, so this thread has the VM. `inner` ends before
+    // the flag is restored, so the arena refuses no request meanwhile.
     let stack = unsafe { Stack::new(lua) };
     let result = catch_unwind(AssertUnwindSafe(|| inner(stack)));
     control.set_may_refuse(may_refuse);

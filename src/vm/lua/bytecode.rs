@@ -1,18 +1,18 @@
-//! Compiled chunks: Lua source turned once into bytes that every VM loads in place.
+//! Compiled chunks: Lua source compiled once into bytecode that every VM loads in place.
 //!
-//! A chunk is compiled when the application is loaded, in a scratch state of its own that is
-//! closed at once. The result is a dump with its debug information, so errors keep their lines.
-//! Loaded with mode `B`, a VM does not copy the dump: its instructions, line table and long
-//! strings stay pointers into these bytes. Two things follow, which `Bytecode` promises:
+//! A chunk is compiled when the application is loaded, in a temporary Lua state that is closed at
+//! once. The result is a dump with its debug information, so error messages keep their line
+//! numbers. Loaded with mode `B`, a VM does not copy the dump: instructions, line table and long
+//! strings are pointers into these bytes. This requires two properties, which `Bytecode`
+//! guarantees:
 //!
-//! - **Aligned**: the bytes begin at a multiple of eight, which is what the dump's own padding
-//!   counts from.
-//! - **Immutable and stable**: no method changes or moves them while the value lives.
+//! - **Aligned**: the bytes begin at a multiple of eight, which the dump's own padding assumes.
+//! - **Immutable and stable**: no method changes or moves the bytes while the value lives.
 //!
-//! Whoever loads the bytes in place keeps the `Bytecode` alive longer than the VM; an `Arc` does.
+//! The loader keeps the `Bytecode` alive longer than the VM, for example by an `Arc`.
 //!
-//! Bytecode is never taken from outside: Lua does not verify it, so a source that begins with the
-//! signature of a dump is refused as a syntax error.
+//! Bytecode is never accepted from outside, because Lua does not verify it: a source that begins
+//! with the signature of a dump is refused as a syntax error.
 
 #![allow(unsafe_code)]
 
@@ -22,15 +22,17 @@ use std::slice;
 
 use super::ffi;
 
-/// Bytes of a path that Lua shows in front of a message; of a longer one it shows the end,
+/// Bytes of the longest path that Lua shows in full before a message; of a longer one, the end.
 const SHOWN_PATH_BYTES_MAX: usize = 59;
-/// behind this.
+/// Precedes the end of a path that is shown in part.
 const LEFT_OUT: &str = "...";
 
-/// Longest message that is passed on. Picked, unmeasured: two lines of a terminal.
+/// Characters of the longest message that is passed on. Picked, unmeasured: two lines of a
+/// terminal.
 const MESSAGE_CHARS_MAX: usize = 200;
 
-/// Stands between the path and the mark of a chunk while it is compiled: a C string holds the name.
+/// Separates the path from the mark in a chunk's name during compilation. Not NUL: the name is a C
+/// string then.
 const BEFORE_MARK: u8 = 1;
 
 /// A compiled chunk, ready to be loaded in place by any number of VMs.
@@ -44,7 +46,7 @@ pub(crate) struct Bytecode {
     length: usize,
 }
 
-/// Why a source is no chunk, without the position that Lua puts in front of the message.
+/// The reason why a source does not compile, without the position that Lua puts before the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SyntaxError {
     pub(crate) line: u32,
@@ -52,22 +54,22 @@ pub(crate) struct SyntaxError {
 }
 
 impl Bytecode {
-    /// The path that error positions show.
+    /// Returns the path that error positions show.
     pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
-    /// The line there that is the first of the source.
+    /// Returns the line of that file at which the source begins.
     pub(crate) fn first_line(&self) -> u32 {
         self.first_line
     }
 
-    /// What tells the chunk's functions from those of others, see [`mark_of`].
+    /// Returns the mark that identifies the chunk's functions, see [`mark_of`].
     pub(crate) fn mark(&self) -> u32 {
         self.mark
     }
 
-    /// Returns where the dump begins: a multiple of eight, stable for the life of `self`.
+    /// Returns the address of the dump: a multiple of eight, stable for the life of `self`.
     pub(crate) fn as_ptr(&self) -> *const u8 {
         self.words.as_ptr().cast()
     }
@@ -77,18 +79,19 @@ impl Bytecode {
         self.length
     }
 
-    /// Whether the code contains a string of up to 126 bytes, as a constant or as a name in its debug
-    /// information. It may say yes without reason, never no.
+    /// Returns whether the code contains a string of up to 126 bytes, as a constant or as a name in
+    /// its debug information. The result may be a false positive, but never a false negative.
     pub(crate) fn mentions(&self, text: &str) -> bool {
-        // A dump has each string once: its length with the closing NUL, the bytes, the NUL.
+        // A dump contains each string once: its length including the closing NUL, the bytes, the
+        // NUL.
         let Ok(length @ 1..128) = u8::try_from(text.len() + 1) else { return true };
         let pattern = [&[length], text.as_bytes(), &[0]].concat();
         memchr::memmem::find(self.bytes(), &pattern).is_some()
     }
 
     fn bytes(&self) -> &[u8] {
-        // SAFETY: `from_dump` made the words of `length` bytes, with some padding behind, and no
-        // method changes them.
+        // SAFETY: `from_dump` created the words from `length` bytes, followed by some padding, and
+        // no method changes them.
         unsafe { slice::from_raw_parts(self.as_ptr(), self.length) }
     }
 
@@ -109,19 +112,19 @@ impl std::fmt::Debug for Bytecode {
     }
 }
 
-/// Where a source stands, as error positions show it.
+/// The place of a source in its file, as error positions show it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'a> {
     /// The file's path from the application's root.
     pub(crate) path: &'a str,
-    /// The line of the file that is the first of the source.
+    /// The line of the file at which the source begins.
     pub(crate) first_line: u32,
-    /// Tells the source from others of the same file.
+    /// Distinguishes the source from others of the same file.
     pub(crate) mark: u32,
 }
 
-/// Returns the mark in the name of a chunk, as the debug interface gives it. It stands behind a NUL,
-/// where nothing that is shown has it.
+/// Returns the mark in a chunk's name, as the debug interface returns the name. The mark follows a
+/// NUL, so that messages, which show the name as a C string, do not include it.
 pub(crate) fn mark_of(source: &[u8]) -> Option<u32> {
     let end = source.iter().rposition(|byte| *byte == 0)?;
     std::str::from_utf8(&source[end + 1..]).ok()?.parse().ok()
@@ -129,7 +132,8 @@ pub(crate) fn mark_of(source: &[u8]) -> Option<u32> {
 
 /// Compiles a source.
 ///
-/// A byte order mark and a first line that begins with `#!` are skipped; lines keep their numbers.
+/// Skips a byte order mark and a first line that begins with `#!`; the other lines keep their
+/// numbers.
 pub(crate) fn compile(source: &[u8], place: Place<'_>) -> Result<Bytecode, SyntaxError> {
     let refused =
         |message: &str| Err(SyntaxError { line: place.first_line, message: message.to_owned() });
@@ -141,7 +145,7 @@ pub(crate) fn compile(source: &[u8], place: Place<'_>) -> Result<Bytecode, Synta
     let Ok(name) = CString::new(name) else {
         return refused("the path contains a NUL byte");
     };
-    // Lua counts lines from the first one that it sees.
+    // Lua counts lines from the start of the text: empty lines replace those before the source.
     let mut text = vec![b'\n'; place.first_line.saturating_sub(1) as usize];
     text.extend_from_slice(source);
     let mut job = Job { source: &text, name: &name, stage: Stage::Load, output: Vec::new() };
@@ -162,7 +166,8 @@ fn marked(mark: u32) -> Vec<u8> {
     [&[BEFORE_MARK], mark.to_string().as_bytes()].concat()
 }
 
-/// Puts a NUL in front of the mark of the chunk's name, which a dump has once, like any string.
+/// Replaces the separator before the mark in the chunk's name by a NUL. A dump contains the name
+/// once, as it does any string.
 fn hide_mark(dump: &mut [u8], name: &[u8]) {
     if let Some(start) = memchr::memmem::find(dump, name)
         && let Some(place) = name.iter().rposition(|byte| *byte == BEFORE_MARK)
@@ -171,7 +176,7 @@ fn hide_mark(dump: &mut [u8], name: &[u8]) {
     }
 }
 
-/// What Lua shows of a path with a mark behind it: all of the path, or its end.
+/// Returns what Lua shows of a path that is followed by a mark: all of it, or its end.
 pub(crate) fn shown_path(path: &str, mark: u32) -> Cow<'_, [u8]> {
     let (bytes, hidden) = (path.as_bytes(), marked(mark).len());
     match (bytes.len() + hidden).checked_sub(SHOWN_PATH_BYTES_MAX) {
@@ -180,7 +185,7 @@ pub(crate) fn shown_path(path: &str, mark: u32) -> Cow<'_, [u8]> {
     }
 }
 
-/// Leaves out what may stand before the program, but not the line break that ends it.
+/// Skips a byte order mark and an interpreter line, but not the line break that ends the line.
 fn skip_preamble(source: &[u8]) -> &[u8] {
     let source = source.strip_prefix(b"\xef\xbb\xbf").unwrap_or(source);
     if !source.starts_with(b"#!") {
@@ -190,7 +195,7 @@ fn skip_preamble(source: &[u8]) -> &[u8] {
     &source[end.unwrap_or(source.len())..]
 }
 
-/// Takes `path:line: ` off the front of Lua's message. A message in another shape is kept whole.
+/// Removes `path:line: ` from the front of Lua's message. A message of another form is kept whole.
 fn split_position(message: &[u8], place: Place<'_>) -> SyntaxError {
     let shown = [&*shown_path(place.path, place.mark), &marked(place.mark), b":"].concat();
     let behind_path = message.strip_prefix(&shown[..]);
@@ -200,7 +205,7 @@ fn split_position(message: &[u8], place: Place<'_>) -> SyntaxError {
     SyntaxError { line, message: single_line(message) }
 }
 
-/// Makes a message fit for one line: it quotes the source, which may be anything of any length.
+/// Reduces a message to one line of limited length: it may quote any part of the source.
 fn single_line(message: &str) -> String {
     let mut characters = message.chars();
     let escape = |c: char| {
@@ -213,8 +218,8 @@ fn single_line(message: &str) -> String {
     line
 }
 
-/// One compilation as its callbacks see it. It is owned by `compile`, so that an error which Lua
-/// raises in the middle jumps over no Rust value that needs dropping.
+/// One compilation, as its callbacks see it. `compile` owns it, so that an error which Lua raises
+/// during the compilation jumps over no Rust value that must be dropped.
 struct Job<'a> {
     source: &'a [u8],
     name: &'a CStr,
@@ -223,7 +228,7 @@ struct Job<'a> {
     output: Vec<u8>,
 }
 
-/// How far a compilation came.
+/// The progress of a compilation.
 #[derive(Clone, Copy, PartialEq)]
 enum Stage {
     Load,
@@ -231,42 +236,44 @@ enum Stage {
     Dumped,
 }
 
-/// Runs the job in a new state. `None` means that there was no memory for a state, `false` that
-/// the job was interrupted by an error, which can only be a lack of memory.
+/// Runs the job in a new state. Returns `None` if there was no memory for a state, and `false` if
+/// an error interrupted the job, which can only be a lack of memory.
 fn run_in_scratch_state(job: &mut Job<'_>) -> Option<bool> {
-    // SAFETY: the call has no conditions; it answers null if memory is out, which is handled.
+    // SAFETY: the call has no preconditions; it returns null if memory is out, which is handled
+    // below.
     let lua = unsafe { ffi::luaL_newstate() };
     if lua.is_null() {
         return None;
     }
-    // SAFETY: this function has just made the state, which has free slots. A function without
+    // SAFETY: this function has just created the state, which has free slots. A function without
     // upvalues and a light userdata allocate nothing, so the pushes do not raise.
     unsafe {
         ffi::lua_pushcfunction(lua, run_job);
         ffi::lua_pushlightuserdata(lua, std::ptr::from_mut(job).cast());
     }
     // SAFETY: the function and its argument are on top. The call is protected: every jump ends in
-    // it. `job`, to which the argument leads, is borrowed here and not touched meanwhile.
+    // it. The argument points to `job`, which is borrowed here and not touched meanwhile.
     let status = unsafe { ffi::lua_pcall(lua, 1, 0, 0) };
-    // SAFETY: `luaL_newstate` made the state, no call into it is active, and it is not used again.
+    // SAFETY: `luaL_newstate` created the state, no call into it is active, and it is not used
+    // again.
     unsafe { ffi::lua_close(lua) };
     Some(status == ffi::LUA_OK)
 }
 
-/// Loads the source and dumps what came out, in protected mode. This frame holds nothing with a
-/// destructor, because Lua may jump over it when memory runs out.
+/// Loads the source and dumps the resulting function, in protected mode. This frame holds nothing
+/// with a destructor, because Lua may jump over it when memory runs out.
 ///
 /// # Safety
-/// For `run_in_scratch_state` to have called: the one argument is the address of a job that nobody
-/// else touches meanwhile.
+/// Called by Lua for `run_in_scratch_state` only: the one argument is the address of a job that no
+/// other code touches meanwhile.
 unsafe extern "C-unwind" fn run_job(lua: *mut ffi::lua_State) -> c_int {
     // SAFETY: the argument is what `run_in_scratch_state` pushed: the address of the job that it
-    // borrows and does not touch until this call is over. lua_touserdata does not raise.
+    // borrows and does not touch until this call returns. lua_touserdata does not raise.
     let job = unsafe { &mut *ffi::lua_touserdata(lua, 1).cast::<Job<'_>>() };
     let (start, length) = (job.source.as_ptr().cast(), job.source.len());
-    // SAFETY: the state is the running one. Source and name are borrowed by the job, so they
-    // outlive the call; both names end in a NUL. The call may raise: this frame holds nothing with
-    // a destructor.
+    // SAFETY: the state is the running one. The job borrows source and name, so they outlive the
+    // call; the name and the mode end in a NUL. The call may raise: this frame holds nothing with a
+    // destructor.
     let status =
         unsafe { ffi::luaL_loadbufferx(lua, start, length, job.name.as_ptr(), c"t".as_ptr()) };
     if status == ffi::LUA_ERRMEM {
@@ -275,9 +282,10 @@ unsafe extern "C-unwind" fn run_job(lua: *mut ffi::lua_State) -> c_int {
     if status != ffi::LUA_OK {
         let mut length = 0;
         // SAFETY: a failed load leaves its message on top of the stack, where it stays until this
-        // function returns. For a string the call allocates nothing, so it does not raise.
+        // function returns. The message is a string, for which the call allocates nothing, so it
+        // does not raise.
         let message = unsafe { ffi::lua_tolstring(lua, -1, &mut length) };
-        // SAFETY: lua_tolstring answered the address and the length of that string, or null, which
+        // SAFETY: lua_tolstring returned the address and the length of that string, or null, which
         // `append` refuses.
         if unsafe { append(&mut job.output, message.cast(), length) } {
             job.stage = Stage::Refused;
@@ -294,10 +302,11 @@ unsafe extern "C-unwind" fn run_job(lua: *mut ffi::lua_State) -> c_int {
     0
 }
 
-/// Receives one piece of a dump. A result other than zero makes Lua stop writing.
+/// Receives one piece of a dump. A nonzero result makes Lua stop writing.
 ///
 /// # Safety
-/// For lua_dump to call, with a piece of its own and the buffer that `run_job` gave it.
+/// Called by lua_dump only, with a piece of lua_dump's own and the buffer that `run_job` passed to
+/// it.
 unsafe extern "C-unwind" fn write_dump(
     _lua: *mut ffi::lua_State,
     piece: *const c_void,
@@ -308,23 +317,22 @@ unsafe extern "C-unwind" fn write_dump(
     if length == 0 {
         return 0;
     }
-    // SAFETY: `run_job` gave lua_dump the address of its job's buffer, and does not touch it
-    // meanwhile.
+    // SAFETY: `run_job` passed its job's buffer to lua_dump, and does not touch it meanwhile.
     let output = unsafe { &mut *output.cast::<Vec<u8>>() };
     // SAFETY: lua_dump passes the address of `length` bytes that do not change during this call.
     let appended = unsafe { append(output, piece.cast(), length) };
     c_int::from(!appended)
 }
 
-/// Appends bytes unless memory runs out: nothing may unwind from here through Lua's frames.
+/// Appends bytes, or returns false if memory runs out: no panic may unwind through Lua's frames.
 ///
 /// # Safety
-/// A `start` that is not null is the address of `length` bytes that do not change meanwhile.
+/// If `start` is not null, it is the address of `length` bytes that do not change meanwhile.
 unsafe fn append(output: &mut Vec<u8>, start: *const u8, length: usize) -> bool {
     if start.is_null() || output.try_reserve(length).is_err() {
         return false;
     }
-    // SAFETY: `start` is not null, as asked above, so the caller vouches for `length` bytes there.
+    // SAFETY: `start` is not null, as checked above, so the caller guarantees `length` bytes there.
     output.extend_from_slice(unsafe { slice::from_raw_parts(start, length) });
     true
 }
@@ -341,28 +349,29 @@ mod tests {
         compile_at(source, "job.lua").expect_err("the source must be refused")
     }
 
-    /// Hands out the whole dump at the first call, as loading in place requires.
+    /// Returns the whole dump at the first call, as loading in place requires.
     unsafe extern "C-unwind" fn read_whole(
         _lua: *mut ffi::lua_State,
         data: *mut c_void,
         size: *mut usize,
     ) -> *const std::ffi::c_char {
-        // SAFETY: `run` passes the address of its option, which outlives the load and is not used
-        // by it.
+        // SAFETY: `run` passes the address of its own option, which outlives the load and which
+        // `run` does not use meanwhile.
         let pending = unsafe { &mut *data.cast::<Option<&Bytecode>>() };
         let (start, length) =
             pending.take().map_or((std::ptr::null(), 0), |code| (code.as_ptr(), code.len()));
-        // SAFETY: lua_load passes the address of a variable of its own that is there for this.
+        // SAFETY: lua_load passes the address of its own variable, meant for this result.
         unsafe { *size = length };
         start.cast()
     }
 
-    /// Loads in place in a new state, runs, and returns the result or error as text.
+    /// Loads the code in place in a new state, runs it, and returns the result or the error as
+    /// text.
     fn run(code: &Bytecode) -> String {
         let mut pending = Some(code);
-        // SAFETY: the state is made, used and closed here. The dump outlives it, as `code` is
-        // borrowed; the chunks of these tests leave one value that converts to text, which is
-        // copied before the end.
+        // SAFETY: the state is created, used and closed here. The dump outlives it, as `code` is
+        // borrowed. The chunks of these tests return one value that converts to text, which is
+        // copied before the state is closed.
         unsafe {
             let lua = ffi::luaL_newstate();
             let data = std::ptr::from_mut(&mut pending).cast();
@@ -458,7 +467,7 @@ mod tests {
         for source in [&b"\x1bLua\x55"[..], b"\x1b", b"\xef\xbb\xbf\x1bLua"] {
             assert!(refused(source).message.contains("bytecode"));
         }
-        // Behind a first line that is skipped there is a line break, so this is mere text.
+        // The line break of the skipped first line precedes the signature: the source is text.
         assert_eq!(refused(b"#!/usr/bin/lua\n\x1bLua").line, 2);
     }
 

@@ -1,8 +1,9 @@
-//! Error objects: userdata with a kind, a message and more, as scripts see and raise them.
+//! Error objects: userdata with a kind, a message and further data, which scripts receive and
+//! raise.
 //!
-//! The block holds only whether a retry may help; texts and details are user values, so the
-//! collector owns them and the object needs no finalizer. Every API function can make one, and
-//! payloads carry them, which is why they live beside the VM.
+//! The block holds only whether a retry may help. Texts and details are user values, so the
+//! collector owns them and the object needs no finalizer. The module is in this folder because
+//! every API function can create an error object, and payloads carry them.
 
 #![allow(unsafe_code)]
 
@@ -13,7 +14,8 @@ use super::ffi::lua_State;
 use super::stack::{Stack, Type};
 use super::userdata::{self, Class, Kind};
 
-/// User values: message, kind, details, contexts (newline-separated, outermost first), traceback.
+/// Numbers of the user values: message, kind, details, contexts (newline-separated, outermost
+/// first), traceback.
 pub(crate) const USER_VALUES: [i32; 5] = [MESSAGE, KIND, DETAILS, CONTEXTS, TRACEBACK];
 pub(crate) const MESSAGE: i32 = 1;
 pub(crate) const KIND: i32 = 2;
@@ -46,7 +48,7 @@ impl Flags {
     }
 }
 
-/// What `getmetatable` answers and what string functions recognise.
+/// The class name: `getmetatable` returns it, and string functions recognise an error object by it.
 pub(crate) const CLASS_NAME: &str = "moonlet.error";
 
 static CLASS: Class = Class {
@@ -76,15 +78,15 @@ pub(crate) fn push(stack: Stack, kind: &[u8], message: &[u8], retryable: Option<
     stack.set_user_value(-2, KIND);
 }
 
-/// The flags of the error object at `index`, if it is one.
+/// Returns the flags of the error object at `index`, or `None` if the value is no error object.
 pub(crate) fn flags(stack: Stack, index: i32) -> Option<Flags> {
     userdata::get(stack, index, Kind::Error)
 }
 
-/// A text field of the error object at `index`; empty if unset.
+/// Returns a text field of the error object at `index`; empty if unset.
 pub(crate) fn text<'a>(stack: Stack, index: i32, field: i32) -> &'a [u8] {
     let kind = stack.push_user_value(index, field);
-    // The bytes stay alive with the object: the user value refers to them.
+    // The bytes stay valid as long as the object: its user value refers to them.
     let text = if kind == Type::String { stack.string(-1) } else { None };
     stack.pop(1);
     text.unwrap_or_default()
@@ -93,7 +95,7 @@ pub(crate) fn text<'a>(stack: Stack, index: i32, field: i32) -> &'a [u8] {
 macro_rules! methods {
     ($($name:ident => $inner:ident),* $(,)?) => {$(
         unsafe extern "C-unwind" fn $name(lua: *mut lua_State) -> c_int {
-            // SAFETY: Lua, the only caller, passes the running state of one of our VMs and takes
+            // SAFETY: Lua, the only caller, passes the running state of one of our VMs and receives
             // the result; this frame holds nothing with a destructor (V6).
             unsafe { boundary::call(lua, $inner) }
         }
@@ -109,7 +111,7 @@ methods! {
     concat => concat_inner,
 }
 
-/// Raises unless argument 1 is an error object.
+/// Returns the flags of argument 1, or raises if it is no error object.
 fn receiver(stack: Stack) -> Result<Flags, Reply> {
     flags(stack, 1).ok_or_else(|| {
         stack.push_string("bad argument #1 (error expected)");
@@ -154,8 +156,8 @@ fn details_inner(stack: Stack) -> Reply {
     }))
 }
 
-/// Replaces the plain table on top of the stack by a deep copy. Details are checked when the
-/// object is made: plain data, no cycles deeper than payloads allow.
+/// Replaces the plain table on top of the stack by a deep copy. Details are checked when the object
+/// is created: they are plain data, without cycles, nested no deeper than payloads allow.
 pub(crate) fn copy_table(stack: Stack, depth: usize) {
     if depth > crate::depth::DEPTH_MAX || !stack.reserve(6) {
         return;
@@ -164,7 +166,7 @@ pub(crate) fn copy_table(stack: Stack, depth: usize) {
     stack.push_table(0, 0);
     stack.push_nil();
     while stack.next(source) {
-        // source, copy, key, value
+        // The stack holds, from the bottom: source, copy, key, value.
         if stack.kind(-1) == Type::Table {
             copy_table(stack, depth + 1);
         }

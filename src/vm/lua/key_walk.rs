@@ -1,9 +1,10 @@
-//! Walks through all that a value leads to, and looks for tables whose layout depends on addresses.
-//! Coroutines are not looked into: there must be none but the main one.
+//! A walk through everything that a value leads to. It searches for tables whose layout depends on
+//! addresses. It does not look into coroutines: there must be none but the main one.
 //!
-//! Before two builds of a template are compared the same walk wipes the one place where Lua leaves
-//! a part of a pointer behind: a variable that a closure shares is a value and a tag when it has
-//! left the stack, where two list pointers were before, and the tag is one byte.
+//! Before two builds of a template are compared, the same walk wipes the one place where Lua leaves
+//! part of an old pointer in memory: a variable that closures share. While the variable is on the
+//! stack, its record holds two list pointers; when it has left the stack, the record holds a value
+//! and a one-byte tag in their place, so that seven bytes of a pointer remain next to the tag.
 
 #![allow(unsafe_code)]
 
@@ -13,15 +14,17 @@ use std::ffi::{c_char, c_int, c_void};
 use super::ffi::{self, lua_State};
 use super::stack::{Stack, Type};
 
-/// Deepest nesting that is searched; what lies deeper counts as not plain.
+/// Deepest nesting that is searched; anything deeper counts as not plain.
 const DEPTH_MAX: usize = 32;
 
-/// Words of a shared variable where a word has 64 bits: the object's header takes two. Elsewhere
-/// nothing is wiped, and what has such variables is not copied.
+/// Indices of the words of a shared variable (`UpVal`) on machines with 64-bit words; the object's
+/// header takes the first two. On other machines nothing is wiped, and a VM that has such variables
+/// is not copied.
 const VARIABLE_PLACE: usize = 2;
 const VARIABLE_VALUE: usize = 3;
 const VARIABLE_TAG: usize = 4;
 
+/// One walk, on the main state's stack.
 pub(in crate::vm) struct KeyWalk {
     stack: Stack,
     seen: HashSet<*const c_void>,
@@ -29,14 +32,14 @@ pub(in crate::vm) struct KeyWalk {
 }
 
 impl KeyWalk {
-    /// Whether no table in the VM of this stack, that of the main state, has a key which is hashed
-    /// by its address.
+    /// Returns whether the VM of `stack`, which belongs to its main state, has no table with a key
+    /// that is hashed by its address.
     pub(in crate::vm) fn finds_plain_keys(stack: Stack) -> bool {
         KeyWalk { stack, seen: HashSet::new(), wipes: false }.all_are_plain()
     }
 
-    /// Wipes what shared variables hold besides their values, as far as the walk gets: what it
-    /// does not reach is not in a template.
+    /// Wipes the leftover pointer bytes in the shared variables that the walk reaches. Variables
+    /// that it does not reach are not in a template.
     pub(in crate::vm) fn wipe_variables(stack: Stack) {
         KeyWalk { stack, seen: HashSet::new(), wipes: true }.all_are_plain();
     }
@@ -51,8 +54,8 @@ impl KeyWalk {
         true
     }
 
-    /// Whether no table that the value on top leads to has a key which is hashed by its address.
-    /// Pops the value.
+    /// Returns whether no table that the value on top leads to has a key that is hashed by its
+    /// address. Pops the value.
     fn has_plain_keys(&mut self) -> bool {
         self.are_plain(0)
     }
@@ -90,7 +93,7 @@ impl KeyWalk {
         true
     }
 
-    /// What `get` pushes for the numbers from 1 on, until it answers null.
+    /// Checks the values that `get` pushes for the numbers from 1 on, until it returns null.
     fn parts(
         &mut self,
         value: i32,
@@ -98,9 +101,9 @@ impl KeyWalk {
         get: unsafe extern "C-unwind" fn(*mut lua_State, c_int, c_int) -> *const c_char,
     ) -> bool {
         for number in 1.. {
-            // SAFETY: `get` is lua_getupvalue for a function or `user_value` for a userdata, as
-            // `are_plain` picks it. Both push a value or answer null, and do not raise; `are_plain`
-            // reserved room.
+            // SAFETY: `get` is lua_getupvalue for a function or `user_value` for a userdata:
+            // `are_plain` selects it. Both either push a value or return null, and do not raise;
+            // `are_plain` reserved the room.
             if unsafe { get(self.stack.lua(), value, number) }.is_null() {
                 break;
             }
@@ -116,32 +119,32 @@ impl KeyWalk {
 }
 
 impl KeyWalk {
-    /// Wipes the rest of the tag's word of a variable that has left the stack.
+    /// Wipes the word that holds the tag, except for the tag, if the variable has left the stack.
     fn wipe_variable(&self, function: i32, number: c_int) {
         let lua = self.stack.lua();
         if cfg!(not(target_pointer_width = "64")) || self.stack.kind(function) != Type::Function {
             return;
         }
-        // SAFETY: the maker of `stack` vouches for a live state; the call is marked `-`.
+        // SAFETY: the creator of `stack` guarantees a live state; the call is marked `-`.
         if unsafe { ffi::lua_iscfunction(lua, function) } != 0 {
             return;
         }
-        // SAFETY: the maker of `stack` vouches for a live state, and `function` is a Lua function;
-        // the call is marked `-`, and answers null for a number that the function does not have.
+        // SAFETY: the creator of `stack` guarantees a live state, and `function` is a Lua function.
+        // The call is marked `-`, and returns null for a number that the function does not have.
         let variable = unsafe { ffi::lua_upvalueid(lua, function, number) }.cast::<usize>();
         if variable.is_null() {
             return;
         }
-        // SAFETY: an `UpVal` of Lua 5.5, whose version `build.rs` fixes, has five words: header of
-        // two, where the value is, and the value of two. This thread alone has the VM.
+        // SAFETY: an `UpVal` of Lua 5.5, the version that `build.rs` fixes, has five words: two of
+        // header, the address of the value, and two for the value. This thread alone has the VM.
         let (place, value) =
             unsafe { (variable.add(VARIABLE_PLACE).read(), variable.add(VARIABLE_VALUE)) };
         if place != value as usize {
             return;
         }
         let mut bytes = [0; size_of::<usize>()];
-        // SAFETY: the value lies inside of the `UpVal`, so the fifth word is that of its tag. Only
-        // the tag, the first byte, has a meaning then, and it stays.
+        // SAFETY: the value lies inside the `UpVal`, so the fifth word is that of its tag. Only the
+        // tag, the first byte of the word, has a meaning in this case, and it is kept.
         unsafe {
             let word = variable.add(VARIABLE_TAG);
             bytes[0] = word.cast::<u8>().read();
@@ -150,7 +153,7 @@ impl KeyWalk {
     }
 }
 
-/// As `lua_getupvalue`, for the user values of a userdata.
+/// Does for the user values of a userdata what `lua_getupvalue` does for upvalues.
 ///
 /// # Safety
 /// `lua` is a live state that this thread has, with a free slot and a userdata at `index`.

@@ -1,30 +1,32 @@
 //! Lua's string patterns, with a step count.
 //!
-//! Why not Lua's own: its matcher is one C call that nothing can stop. A pattern of 200 bytes keeps
-//! it busy for many seconds, and while it is busy its process can neither be preempted nor ended.
-//! This one gives the same answers and the same error texts, and after every [`POLL_INTERVAL`]
-//! steps asks `poll` whether to go on.
+//! Lua's own matcher is not used, because it is one C call that nothing can stop: a pattern of 200
+//! bytes keeps it busy for many seconds, and during that time its process can be neither preempted
+//! nor ended. This matcher produces the same results and the same error texts, and after every
+//! [`POLL_INTERVAL`] steps it asks `poll` whether to go on.
 //!
-//! It knows nothing of Lua's C API: bytes go in, positions come out. Callable on any thread.
+//! It does not use Lua's C API: it takes bytes and returns positions. It can be called on any
+//! thread.
 //!
 //! Invariants:
-//! - **M1, fixed memory.** All state is on the stack: [`CAPTURES_MAX`] captures, recursion bounded
-//!   by [`DEPTH_MAX`]. Nothing is allocated and nothing has a destructor, so that a Lua error may
-//!   jump over a frame that holds a [`Matcher`].
-//! - **M2, bounded silence.** The work between two polls is bounded: whatever loops over subject or
-//!   pattern counts steps, also scanning a long set and comparing a long back reference.
-//! - **M3, no text behind the end.** Lua's strings end with a NUL that stock Lua reads freely; here
-//!   a read behind the end of the pattern, and a frontier's look behind the end of the subject,
-//!   gives that same zero.
+//! - **M1, fixed memory.** All state is on the stack: [`CAPTURES_MAX`] captures, and a recursion
+//!   that is bounded by [`DEPTH_MAX`]. Nothing is allocated and nothing has a destructor, so that a
+//!   Lua error may jump over a frame that holds a [`Matcher`].
+//! - **M2, bounded time between polls.** The work between two polls is bounded: every loop over the
+//!   subject or the pattern counts steps, also the scan of a long set and the comparison with a
+//!   long back reference.
+//! - **M3, zero after the end.** Lua's strings end with a NUL, which stock Lua reads freely. Here,
+//!   reading the pattern past its end gives that same zero, and so does a frontier (`%f`) that
+//!   looks past the end of the subject.
 //!
-//! Deliberately absent: locales (classes are those of the C locale) and any cache of parsed
+//! Deliberately not supported: locales (classes are those of the C locale) and a cache of parsed
 //! patterns.
 
 mod class;
 
 use class::{is_in_class, is_in_set};
 
-/// Steps between two calls of `poll`: some ten microseconds. Picked, unmeasured.
+/// Steps between two calls of `poll`: roughly ten microseconds. Picked, unmeasured.
 pub(crate) const POLL_INTERVAL: usize = 4096;
 
 /// Most captures in one pattern, as in stock Lua.
@@ -36,10 +38,10 @@ const DEPTH_MAX: u32 = 200;
 /// Bytes of plain comparing or scanning that count as one step: such loops run at memory speed.
 const BYTES_PER_STEP: usize = 16;
 
-/// Why a match could not be decided.
+/// The reason why matching stopped without a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MatchError {
-    /// `poll` asked to give up.
+    /// `poll` told the matcher to give up.
     Abandoned,
     /// The pattern ends with a lone `%`.
     EndsWithEscape,
@@ -53,12 +55,12 @@ pub(crate) enum MatchError {
     TooManyCaptures,
     /// Deeper than [`DEPTH_MAX`].
     TooComplex,
-    /// A back reference, or a reference in a replacement, to a capture that does not exist (the
-    /// first is 1).
+    /// A back reference, or a reference in a replacement, to a capture that does not exist; holds
+    /// the number of the capture, counted from 1.
     InvalidCaptureIndex(i32),
     /// A `)` without a `(`.
     UnopenedCapture,
-    /// A `(` without a `)`, found out when the capture is read.
+    /// A `(` without a `)`; detected when the capture is read.
     UnfinishedCapture,
 }
 
@@ -69,7 +71,7 @@ pub(crate) enum Capture {
     Position(usize),
 }
 
-/// A capture while matching; `end` may be one of the two marks.
+/// A capture during a match; `end` may be `OPEN` or `POSITION` instead of an offset.
 #[derive(Clone, Copy)]
 struct Slot {
     start: usize,
@@ -78,13 +80,13 @@ struct Slot {
 
 impl Slot {
     const EMPTY: Slot = Slot { start: 0, end: 0 };
-    /// `(` was passed, its `)` was not.
+    /// The `(` was matched, its `)` was not yet.
     const OPEN: usize = usize::MAX;
-    /// `()`.
+    /// A position capture, `()`.
     const POSITION: usize = usize::MAX - 1;
 }
 
-/// Counts steps and polls when enough have come together (M2).
+/// Counts steps, and polls after every [`POLL_INTERVAL`] steps (M2).
 struct Steps<'a> {
     left: usize,
     poll: &'a mut dyn FnMut() -> bool,
@@ -116,13 +118,13 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// Outcome of a sub-match: where it ended, or that there is none.
+/// The result of a sub-match: the offset at which it ended, or `None` if there is no match.
 type Found = Result<Option<usize>, MatchError>;
 
-/// One pattern applied to one subject, at as many places as the caller likes.
+/// One pattern applied to one subject, at any number of offsets.
 pub(crate) struct Matcher<'a> {
     subject: &'a [u8],
-    /// Without a leading anchor; [`split_anchor`] takes it off.
+    /// The pattern without a leading anchor, which [`split_anchor`] removes.
     pattern: &'a [u8],
     steps: Steps<'a>,
     depth_left: u32,
@@ -131,7 +133,7 @@ pub(crate) struct Matcher<'a> {
 }
 
 impl<'a> Matcher<'a> {
-    /// Makes a matcher; `poll` returning true abandons whatever match is going on.
+    /// Creates a matcher. If `poll` returns true, the current match is abandoned.
     pub(crate) fn new(
         subject: &'a [u8],
         pattern: &'a [u8],
@@ -166,18 +168,18 @@ impl<'a> Matcher<'a> {
         Ok(None)
     }
 
-    /// Counts work that the caller does on behalf of a match, one step per byte or so.
+    /// Counts work that the caller does on behalf of a match, about one step per byte.
     pub(crate) fn spend(&mut self, steps: usize) -> Result<(), MatchError> {
         self.steps.count(steps)
     }
 
-    /// Returns how many captures the latest match made.
+    /// Returns the number of captures of the latest match.
     pub(crate) fn capture_count(&self) -> usize {
         self.level
     }
 
-    /// Returns capture `index` (from 0). A pattern without captures has one: the whole match,
-    /// `start..end`.
+    /// Returns capture `index` (counted from 0). A pattern without captures has one capture: the
+    /// whole match, `start..end`.
     pub(crate) fn capture(
         &self,
         index: usize,
@@ -198,7 +200,7 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    /// The pattern's byte at `item`, zero behind its end (M3).
+    /// Returns the pattern's byte at `item`, or zero past its end (M3).
     #[inline(always)]
     fn pattern_byte(&self, item: usize) -> u8 {
         self.pattern.get(item).copied().unwrap_or(0)
@@ -215,8 +217,8 @@ impl<'a> Matcher<'a> {
         Ok(found)
     }
 
-    /// The loop of [`Matcher::match_rest`]: goes on here as long as there is no alternative to come
-    /// back to.
+    /// The loop of [`Matcher::match_rest`]: stays in one call as long as there is no alternative to
+    /// backtrack to.
     fn match_items(&mut self, mut at: usize, mut item: usize) -> Found {
         loop {
             self.steps.count(1)?;
@@ -258,8 +260,8 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    /// Where the single-character item that begins at `item` ends; its suffix, if any, stands
-    /// there.
+    /// Returns the end of the single-character item that begins at `item`. A repetition suffix, if
+    /// there is one, is at that offset.
     #[inline(always)]
     fn item_end(&mut self, item: usize) -> Result<usize, MatchError> {
         match self.pattern[item] {
@@ -270,7 +272,8 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    /// Where the set that begins at `item` ends. A `]` in the first place is an ordinary member.
+    /// Returns the end of the set that begins at `item`. A `]` in the first place is an ordinary
+    /// member.
     fn set_end(&mut self, item: usize) -> Result<usize, MatchError> {
         let mut member = item + 1;
         if self.pattern_byte(member) == b'^' {
@@ -289,7 +292,7 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    /// Whether the subject's byte at `at` fits the single-character item `item..end`.
+    /// Returns whether the subject's byte at `at` matches the single-character item `item..end`.
     #[inline(always)]
     fn single(&mut self, at: usize, item: usize, end: usize) -> Result<bool, MatchError> {
         let Some(&byte) = self.subject.get(at) else {
@@ -306,7 +309,7 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    /// `*` and `+`: as many as there are, then fewer until the rest matches.
+    /// Matches `*` and `+`: as many repetitions as possible, then fewer until the rest matches.
     fn expand_most(&mut self, at: usize, item: usize, end: usize) -> Found {
         let mut last = at;
         while self.single(last, item, end)? {
@@ -321,7 +324,7 @@ impl<'a> Matcher<'a> {
         Ok(None)
     }
 
-    /// `-`: as few as possible, more until the rest matches.
+    /// Matches `-`: as few repetitions as possible, then more until the rest matches.
     fn expand_least(&mut self, mut at: usize, item: usize, end: usize) -> Found {
         loop {
             if let Some(found) = self.match_rest(at, end + 1)? {
@@ -334,7 +337,7 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    /// Begins a capture (`mark` says which kind) and takes it back if the rest does not match.
+    /// Begins a capture of the kind `mark`, and removes it again if the rest does not match.
     fn open_capture(&mut self, at: usize, next: usize, mark: usize) -> Found {
         if self.level >= CAPTURES_MAX {
             return Err(MatchError::TooManyCaptures);
@@ -348,7 +351,7 @@ impl<'a> Matcher<'a> {
         Ok(found)
     }
 
-    /// Ends the innermost open capture and opens it again if the rest does not match.
+    /// Ends the innermost open capture, and reopens it if the rest does not match.
     fn close_capture(&mut self, at: usize, next: usize) -> Found {
         let slots = &self.captures[..self.level];
         let Some(index) = slots.iter().rposition(|slot| slot.end == Slot::OPEN) else {
@@ -362,7 +365,7 @@ impl<'a> Matcher<'a> {
         Ok(found)
     }
 
-    /// `%1`: the text of an earlier capture once more. A position capture has none and never
+    /// Matches `%1`: the text of an earlier capture again. A position capture has no text and never
     /// matches.
     fn back_reference(&mut self, at: usize, digit: u8) -> Found {
         let number = i32::from(digit) - i32::from(b'0');
@@ -381,7 +384,8 @@ impl<'a> Matcher<'a> {
         Ok(is_repeated.then_some(at + length))
     }
 
-    /// `%bxy`: from an `x` to the `y` that balances it. The two characters stand at `arguments`.
+    /// Matches `%bxy`: from an `x` to the `y` that balances it. The two characters are at
+    /// `arguments`.
     fn balanced(&mut self, at: usize, arguments: usize) -> Found {
         let &[open, close, ..] = self.pattern.get(arguments..).unwrap_or_default() else {
             return Err(MatchError::MissingBalanceArguments);
@@ -405,8 +409,8 @@ impl<'a> Matcher<'a> {
         Ok(None)
     }
 
-    /// `%f[set]`: the place between a byte outside the set and one inside; both ends of the subject
-    /// count as zero bytes (M3). Also returns where the set ends.
+    /// Matches `%f[set]`: the position between a byte outside the set and one inside. Both ends of
+    /// the subject count as zero bytes (M3). Also returns the end of the set.
     fn frontier(&mut self, at: usize, set: usize) -> Result<(Option<usize>, usize), MatchError> {
         if self.pattern_byte(set) != b'[' {
             return Err(MatchError::MissingFrontierSet);
@@ -431,7 +435,7 @@ pub(crate) fn split_anchor(pattern: &[u8]) -> (bool, &[u8]) {
     }
 }
 
-/// Whether a pattern means just its own bytes.
+/// Returns whether a pattern contains no special characters, so that it matches only its own bytes.
 pub(crate) fn is_plain(pattern: &[u8]) -> bool {
     !pattern.iter().any(|byte| b"^$*+?.([%-".contains(byte))
 }

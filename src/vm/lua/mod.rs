@@ -73,8 +73,8 @@ pub(crate) mod registry {
     pub(crate) const METATABLES: i64 = 16;
 }
 
-/// How far a new VM may grow before the collector's first cycle, in percent of the marked bytes. The
-/// marked bytes are less than half of a small VM (the string table and the state itself are not
+/// How far a new VM may grow before the collector's first cycle, in percent of the marked bytes.
+/// The marked bytes are less than half of a small VM (the string table and the state itself are not
 /// marked), so with the usual 250 percent the first cycle would begin at once.
 const FIRST_GC_PAUSE: std::ffi::c_int = 500;
 

@@ -1,25 +1,30 @@
 //! Suspending a process in the middle of its code.
 //!
-//! A count hook on all the time makes Lua two to three times slower, so it is off and is armed
-//! only when somebody wants the worker's attention: by a signal to the worker's thread, by an
-//! API function whose process has used its reductions, by the arena at the memory limit.
+//! An armed count hook makes Lua two to three times slower, so the hook is normally off. It is
+//! armed only when something needs the worker's attention: by a signal to the worker's thread, by
+//! an API function whose process has used up its reductions, or by the arena at the memory limit.
 //!
-//! The handler's contract: each worker thread has one cell, *current*, null outside of Lua and
-//! written by `resume.rs` only. The handler runs on that thread, reads the cell, notes which
-//! step is to end, arms the hook of the innermost running state and does nothing else. Arming
-//! writes four fields and walks the list of call frames towards older ones, which stays intact
-//! at every instruction of Lua. The walk is long in a deep recursion, so what is armed already
-//! is left alone.
+//! The contract of the signal handler: each worker thread has one cell, *current*, which is null
+//! outside of Lua and written only by `resume.rs`. The handler runs on that thread, reads the cell,
+//! records which step is to end, arms the hook of the innermost running state and does nothing
+//! else. Arming writes four fields and walks the list of call frames towards older ones; that list
+//! is intact at every instruction of Lua. The walk is long in a deep recursion, so a hook that is
+//! already armed is left alone.
 //!
-//! The hook disarms itself first and returns if nothing is asked of *this* step: a coroutine
-//! made while it was armed inherits it, and a signal may come late. Then
-//! - leaving and able to yield: it yields, and every resume of ours passes that outward;
-//! - leaving and unable to yield: it stays armed and raises at every instruction until the
-//!   stack is left, which is why `pcall` and `xpcall` are ours and raise again;
-//! - slice used up and able to yield: it yields, the process goes to the spent queue;
-//! - slice used up where Lua cannot yield (comparators, `gsub` callbacks, metamethods called
-//!   by C functions, `__close` in an unwinding, a long pattern match): it goes on, but the
-//!   worker gives what only it could run to others (*relief*); the next signal asks again.
+//! The hook first disarms itself. It returns if there is no request for *this* step: a coroutine
+//! that was created while the hook was armed inherits it, and a signal may come late. Otherwise
+//! there are four cases:
+//! - The process leaves and can yield: it yields, and each of our resume functions passes the yield
+//!   outward.
+//! - The process leaves and cannot yield: the hook stays armed and raises at every instruction
+//!   until the stack is unwound. `pcall` and `xpcall` are our own functions because they must raise
+//!   this error again.
+//! - The timeslice is used up and the process can yield: it yields, and goes to the queue of spent
+//!   work.
+//! - The timeslice is used up where Lua cannot yield (comparators, `gsub` callbacks, metamethods
+//!   called by C functions, `__close` during unwinding, a long pattern match): the process goes on,
+//!   but the worker hands the work that only it could run to other workers (*relief*). The next
+//!   signal makes a new request.
 
 #![allow(unsafe_code)]
 
@@ -32,13 +37,14 @@ use super::control::{Control, Leave, Yield};
 use super::ffi::{self, lua_State};
 use crate::sync::signal::{AtomicPtr, AtomicU64, Ordering};
 
-/// What the signal handler may see of a worker's thread.
+/// The part of a worker thread's state that the signal handler may access.
 struct ThreadCell {
     current: AtomicPtr<lua_State>,
     step: AtomicU64,
-    /// The step that somebody wants to end; 0 for none.
+    /// The step that is requested to end; 0 for none.
     requested: AtomicU64,
-    /// What to do for others where the step cannot end; the handler does not touch it.
+    /// What the thread does for other processes when its step cannot end; the handler does not
+    /// touch it.
     relief: Cell<fn()>,
 }
 
@@ -53,13 +59,14 @@ thread_local! {
     };
 }
 
-/// Sets what this thread does when a step is asked to end in the middle of Lua code that cannot
-/// yield. It is called with Lua code on the stack and must not enter that VM.
+/// Sets the function that this thread calls when a step is requested to end in the middle of Lua
+/// code that cannot yield. The function is called with Lua code on the stack and must not enter
+/// that VM.
 pub(crate) fn set_relief(relief: fn()) {
     CELL.with(|cell| cell.relief.set(relief));
 }
 
-/// Answers a request that the running step cannot fulfil.
+/// Handles a request that the running step cannot fulfil: clears it and calls the relief function.
 fn relieve() {
     let relief = CELL.with(|cell| {
         cell.requested.store(0, Ordering::Relaxed);
@@ -68,7 +75,7 @@ fn relieve() {
     relief();
 }
 
-/// Begins a step: requests for earlier ones are void. Steps count from 1.
+/// Begins a step; requests for earlier steps become void. Steps are counted from 1.
 pub(crate) fn begin_step(step: u64) {
     CELL.with(|cell| {
         cell.step.store(step, Ordering::Relaxed);
@@ -76,14 +83,15 @@ pub(crate) fn begin_step(step: u64) {
     });
 }
 
-/// Makes `lua` the state that a signal arms; returns the one before, to be put back.
+/// Makes `lua` the state that a signal arms. Returns the previous one, which the caller must
+/// restore.
 ///
 /// # Safety
-/// `lua` is null, or a state that this thread runs and that lives until the next call of this
+/// `lua` is null, or a state that this thread runs and that stays alive until the next call of this
 /// function.
 pub(super) unsafe fn enter(lua: *mut lua_State) -> *mut lua_State {
-    // Relaxed: the only other reader is a signal handler on this very thread. It does not write,
-    // so two plain accesses do for a swap.
+    // Relaxed: the only other reader is a signal handler on this same thread. The handler does not
+    // write the cell, so a plain load and a plain store suffice instead of a swap.
     CELL.with(|cell| {
         let previous = cell.current.load(Ordering::Relaxed);
         cell.current.store(lua, Ordering::Relaxed);
@@ -91,7 +99,7 @@ pub(super) unsafe fn enter(lua: *mut lua_State) -> *mut lua_State {
     })
 }
 
-/// Asks the running step of this thread to end; async-signal-safe.
+/// Requests the end of this thread's running step; async-signal-safe.
 pub(crate) fn request_here() {
     CELL.with(|cell| {
         cell.requested.store(cell.step.load(Ordering::Relaxed), Ordering::Relaxed);
@@ -99,7 +107,7 @@ pub(crate) fn request_here() {
     });
 }
 
-/// Arms the hook without asking for the end of the step; the hook looks for reasons to leave.
+/// Arms the hook without requesting the end of the step; the hook checks for reasons to leave.
 pub(super) fn arm_here() {
     CELL.with(arm_current);
 }
@@ -109,24 +117,26 @@ fn arm_current(cell: &ThreadCell) {
     if current.is_null() {
         return;
     }
-    // SAFETY: *current* is alive and run by this thread, which is also the one that a signal
-    // interrupts: the caller of `enter` vouches for that. The call reads a field of it.
+    // SAFETY: *current* is alive and run by this thread, which is also the thread that a signal
+    // interrupts: the caller of `enter` guarantees that. The call reads a field of the state.
     if unsafe { ffi::lua_gethookmask(current) } == 0 {
-        // SAFETY: *current* is alive and run by this thread, for which the caller of `enter`
-        // vouches. In the middle of Lua's code arming is sound, too: the top of this file says why.
+        // SAFETY: *current* is alive and run by this thread: the caller of `enter` guarantees that.
+        // Arming is sound in the middle of Lua's code, too; the module documentation says why.
         unsafe { arm(current) };
     }
 }
 
+/// Arms the count hook of `lua`, to run after the next instruction.
+///
 /// # Safety
-/// `lua` is a live state and this thread is the one that runs it.
+/// `lua` is a live state that this thread runs.
 pub(crate) unsafe fn arm(lua: *mut lua_State) {
     // SAFETY: the caller passes a live state of this thread; lua_sethook does not raise, and Lua
     // allows it in a signal handler (`ldebug.c`).
     unsafe { ffi::lua_sethook(lua, Some(hook), ffi::LUA_MASKCOUNT, 1) };
 }
 
-/// Whether the running step of this thread is asked to end.
+/// Returns whether the running step of this thread is requested to end.
 pub(crate) fn is_requested() -> bool {
     CELL.with(|cell| {
         let requested = cell.requested.load(Ordering::Relaxed);
@@ -134,9 +144,9 @@ pub(crate) fn is_requested() -> bool {
     })
 }
 
-/// Whether a long call of ours (pattern matching) should give up: the process leaves, or cannot
-/// live with what the call has made. If only its slice is over it goes on, since no frame of it can
-/// be suspended.
+/// Returns whether a long call of ours (pattern matching) must give up: because the process leaves,
+/// or because the memory that the call has allocated can never fit the limit. If only the timeslice
+/// is used up, the call goes on, since its frame cannot be suspended.
 ///
 /// # Safety
 /// `lua` is the running state of one of our VMs.
@@ -156,7 +166,8 @@ pub(crate) unsafe fn should_abandon(lua: *mut lua_State) -> bool {
     false
 }
 
-/// Whether a call on `lua` can wait: Lua can yield here, and so can everyone who resumed it.
+/// Returns whether a call on `lua` can wait: Lua can yield here, and every resumer up to the worker
+/// can yield, too.
 ///
 /// # Safety
 /// `lua` is the running state of one of our VMs.
@@ -169,17 +180,17 @@ pub(crate) unsafe fn can_wait(lua: *mut lua_State) -> bool {
 }
 
 /// # Safety
-/// For Lua to call, as a count hook: with the running state of one of our VMs.
+/// Called by Lua only, as a count hook, with the running state of one of our VMs.
 unsafe extern "C-unwind" fn hook(lua: *mut lua_State, _: *mut ffi::lua_Debug) {
     // SAFETY: Lua passes the running state; lua_sethook does not raise.
     unsafe { ffi::lua_sethook(lua, None, 0, 0) };
     // SAFETY: Lua passes the running state of one of our VMs, which lives as long as it runs.
     let control = unsafe { Control::of(lua) };
     if control.is_past_limit() {
-        // SAFETY: Lua passes the running state, in a hook, and `control` is that of its VM.
+        // SAFETY: Lua passes the running state, in a hook, and `control` belongs to its VM.
         unsafe { collect::collect_past_limit(lua, control) };
     }
-    // SAFETY: Lua passes the running state, in a hook, and `control` is that of its VM.
+    // SAFETY: Lua passes the running state, in a hook, and `control` belongs to its VM.
     unsafe { collect::begin_cycle_if_near(lua, control) };
     let is_leaving = control.leave().is_some();
     if !is_leaving && !is_requested() && control.reductions() > 0 {
@@ -188,66 +199,66 @@ unsafe extern "C-unwind" fn hook(lua: *mut lua_State, _: *mut ffi::lua_Debug) {
     // SAFETY: Lua passes the running state of one of our VMs.
     if unsafe { can_wait(lua) } {
         control.set_last_yield(if is_leaving { Yield::Leave } else { Yield::Preempted });
-        // SAFETY: Lua can yield here. From a hook it does so behind the hook's return, without
-        // values and without a continuation, as is asked for here.
+        // SAFETY: Lua can yield here. In a hook, lua_yieldk takes effect when the hook returns, and
+        // it must pass no values and no continuation, as here.
         unsafe { ffi::lua_yieldk(lua, 0, 0, None) };
         return;
     }
     if is_leaving {
         // SAFETY: Lua passes the running state, which this thread runs.
         unsafe { arm(lua) };
-        // SAFETY: Lua passes the running state, and this frame holds pointers and truth values
-        // only.
+        // SAFETY: Lua passes the running state, and this frame holds only pointers and booleans.
         unsafe { raise_leaving(lua) };
     }
     relieve();
 }
 
-/// Raises what unwinds a stack that cannot be left by yielding.
+/// Raises the error that unwinds a stack which cannot be left by yielding.
 ///
 /// # Safety
-/// `lua` is the running state of one of our VMs; all frames up to Lua are plain (V6).
+/// `lua` is the running state of one of our VMs, and all frames up to Lua are plain (V6).
 pub(crate) unsafe fn raise_leaving(lua: *mut lua_State) -> ! {
-    // SAFETY: the caller passes the running state, which has a free slot in a C function as in a
-    // hook; a light userdata needs no memory.
+    // SAFETY: the caller passes the running state, which has a free slot both in a C function and
+    // in a hook. Pushing a light userdata allocates nothing.
     unsafe { ffi::lua_pushlightuserdata(lua, ptr::null_mut()) };
-    // SAFETY: the error value is on top, and the caller vouches for plain frames up to Lua.
+    // SAFETY: the error value is on top, and the caller guarantees plain frames up to Lua.
     unsafe { ffi::lua_error(lua) }
 }
 
-/// Leaves from an API function: yields if that is possible, else raises.
+/// Leaves from an API function: yields if possible, and raises otherwise.
 ///
 /// # Safety
-/// `lua` is the running state of one of our VMs, inside a C function that Lua called; all frames up
-/// to Lua are plain (V6). Lua jumps over them: this does not return.
+/// `lua` is the running state of one of our VMs, inside a C function that Lua called. All frames up
+/// to Lua are plain (V6): Lua jumps over them, and this function does not return.
 pub(crate) unsafe fn leave(lua: *mut lua_State) -> c_int {
     // SAFETY: the caller passes the running state of one of our VMs.
     if unsafe { can_wait(lua) } {
         // SAFETY: the caller passes the running state of one of our VMs, alive as long as it runs.
         unsafe { Control::of(lua) }.set_last_yield(Yield::Leave);
-        // SAFETY: Lua can yield here, and the caller vouches for plain frames in a C function.
+        // SAFETY: Lua can yield here, and the caller guarantees plain frames in a C function.
         return unsafe { ffi::lua_yieldk(lua, 0, 0, None) };
     }
     // SAFETY: the caller passes the running state, which this thread runs.
     unsafe { arm(lua) };
-    // SAFETY: the caller passes the running state and vouches for plain frames.
+    // SAFETY: the caller passes the running state and guarantees plain frames.
     unsafe { raise_leaving(lua) }
 }
 
-/// Installs the handler of SIGURG, once for the program.
+/// Installs the handler of SIGURG, once per program.
 #[cfg(target_os = "linux")]
 pub(crate) fn install_handler() -> std::io::Result<()> {
     use std::sync::OnceLock;
     static INSTALLED: OnceLock<i32> = OnceLock::new();
     let error = *INSTALLED.get_or_init(|| {
-        // SAFETY: an action is numbers, a set of bits and optional functions: zeroes are valid.
+        // SAFETY: a `sigaction` consists of numbers, a bit set and optional functions, for which
+        // zeroes are valid.
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
         action.sa_sigaction = on_signal as *const () as usize;
         action.sa_flags = libc::SA_RESTART;
         // SAFETY: the set is a field of `action`, which the call fills.
         unsafe { libc::sigemptyset(&mut action.sa_mask) };
         // SAFETY: the action is complete, and its handler may run at any instruction: `on_signal`
-        // reads and writes cells of its thread, calls lua_sethook, and puts errno back.
+        // reads and writes cells of its thread, calls lua_sethook, and restores errno.
         match unsafe { libc::sigaction(libc::SIGURG, &action, ptr::null_mut()) } {
             0 => 0,
             _ => std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EINVAL),
@@ -258,12 +269,13 @@ pub(crate) fn install_handler() -> std::io::Result<()> {
 
 #[cfg(target_os = "linux")]
 extern "C" fn on_signal(_: c_int) {
-    // SAFETY: the call has no conditions.
+    // SAFETY: the call has no preconditions.
     let errno = unsafe { libc::__errno_location() };
-    // SAFETY: the system answers the address of this thread's errno, which lives as long as the
+    // SAFETY: the system returned the address of this thread's errno, which lives as long as the
     // thread.
     let saved = unsafe { *errno };
     request_here();
-    // SAFETY: the same address, on the same thread; the interrupted code finds what it left.
+    // SAFETY: the same address on the same thread. The interrupted code finds its value of errno
+    // again.
     unsafe { *errno = saved };
 }

@@ -1,9 +1,11 @@
 //! Typed userdata: blocks of plain data behind a tag.
 //!
-//! The tag is the block's own address with the kind in the byte above it, so recognising one
-//! takes two loads instead of a walk through metatables, no other block can carry it by accident,
-//! and it moves with the block when a VM is copied (`vm/image/template.rs`). Blocks hold `Copy` data only; what must be freed lives on the Rust side and is
-//! named by an index (V5). Metatables are made at the first use of a kind.
+//! The tag is the block's own address with the kind added to the topmost byte. Recognising a
+//! userdata therefore takes two loads instead of a walk through metatables, no other block can
+//! carry the tag by accident, and the tag is relocated with the block when a VM is copied
+//! (`vm/image/template.rs`). Blocks hold only `Copy` data. Anything that must be freed lives on the
+//! Rust side, and the block holds its index (V5). The metatable of a kind is created at its first
+//! use.
 
 #![allow(unsafe_code)]
 
@@ -11,7 +13,7 @@ use super::ffi::{self, lua_CFunction};
 use super::registry;
 use super::stack::{Stack, Type};
 
-/// The kinds of userdata that scripts can meet.
+/// The kinds of userdata that scripts can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
@@ -49,7 +51,7 @@ impl Kind {
         Kind::Location,
     ];
 
-    /// What error texts call it.
+    /// Returns the name of the kind in error messages.
     fn name(self) -> &'static str {
         match self {
             Kind::Error => "error",
@@ -70,13 +72,13 @@ impl Kind {
     }
 }
 
-/// How a kind looks to Lua.
+/// The appearance of a kind to scripts.
 pub(crate) struct Class {
     pub(crate) kind: Kind,
-    /// What `getmetatable` and error texts say.
+    /// The class name that `getmetatable` returns and error messages show.
     pub(crate) name: &'static str,
     pub(crate) methods: &'static [(&'static str, lua_CFunction)],
-    /// Metamethods; `__index`, `__name` and `__metatable` are set besides.
+    /// Metamethods; `__index`, `__name` and `__metatable` are set in addition.
     pub(crate) metamethods: &'static [(&'static str, lua_CFunction)],
 }
 
@@ -95,8 +97,8 @@ pub(crate) fn push<T: Copy>(stack: Stack, class: &'static Class, value: T, user_
     push_edited(stack, class, value, user_values, |_| {});
 }
 
-/// As [`push`]; `edit` completes the value where it stays, which is faster than to move a large
-/// one there whose parts were just written.
+/// Does the same as [`push`], but `edit` completes the value in its final place. This is faster
+/// than moving a large value there whose parts were just written.
 #[inline]
 pub(crate) fn push_edited<T: Copy>(
     stack: Stack,
@@ -107,33 +109,34 @@ pub(crate) fn push_edited<T: Copy>(
 ) {
     const { assert!(align_of::<T>() <= 8) };
     let block = stack.push_block(size_of::<Block<T>>(), user_values).cast::<Block<T>>();
-    // SAFETY: Lua answers a new block of this size, aligned to 8 as everything in an arena, which
-    // is enough for a tag and, as asserted, for the value.
+    // SAFETY: Lua returned a new block of this size. It is aligned to 8, as everything in an arena,
+    // which is enough for the tag and, as asserted, for the value.
     unsafe { block.write(Block { tag: tag_of(class.kind, block as usize), value }) };
-    // SAFETY: the value was written above; the block is on the stack, so it stays, and no one else
-    // knows of it until this function is over.
+    // SAFETY: the value was written above. The block is on the stack, so it stays alive, and no
+    // other code has its address until this function returns.
     edit(unsafe { &mut (*block).value });
     push_metatable(stack, class);
     stack.set_metatable(-2);
 }
 
-/// The data of the userdata at `index` if it is of the kind.
+/// Returns the data of the userdata at `index` if it is of this kind.
 pub(crate) fn get<T: Copy>(stack: Stack, index: i32, kind: Kind) -> Option<T> {
-    // SAFETY: `find` answers a block that `push` wrote for this kind. The file that has the `Class`
+    // SAFETY: `find` returns a block that `push` wrote for this kind. The file that has the `Class`
     // of a kind pushes and reads it with one type, so the value is a `T`; debug builds compare the
     // sizes.
     find::<T>(stack, index, kind).map(|block| unsafe { (*block).value })
 }
 
-/// As [`get`], without a copy. The value stays where it is on the stack while the answer is used.
+/// Does the same as [`get`], without a copy. The value must stay where it is on the stack while the
+/// result is used.
 pub(crate) fn peek<T: Copy>(stack: &Stack, index: i32, kind: Kind) -> Option<&T> {
-    // SAFETY: `find` answers a block that `push` wrote for this kind, and the file that has the
-    // `Class` of the kind uses one type. Nobody writes a block after `push_edited`, and the caller
-    // keeps the value on the stack, so the collector leaves it.
+    // SAFETY: `find` returns a block that `push` wrote for this kind, and the file that has the
+    // `Class` of the kind uses one type. No code writes to a block after `push_edited`, and the
+    // caller keeps the value on the stack, so the collector does not free it.
     find::<T>(*stack, index, kind).map(|block| unsafe { &(*block).value })
 }
 
-/// What error texts call the userdata at `index`.
+/// Returns the name of the userdata at `index` for error messages.
 pub(crate) fn name_of(stack: Stack, index: i32) -> &'static str {
     let kind = Kind::ALL.into_iter().find(|kind| find::<()>(stack, index, *kind).is_some());
     kind.map_or("userdata", Kind::name)
@@ -141,20 +144,20 @@ pub(crate) fn name_of(stack: Stack, index: i32) -> &'static str {
 
 fn find<T: Copy>(stack: Stack, index: i32, kind: Kind) -> Option<*mut Block<T>> {
     let block = stack.userdata(index).cast::<Block<T>>();
-    // Scripts cannot make light userdata, and the only one there is is null.
+    // Scripts cannot create light userdata, and the only one that exists is null.
     if block.is_null() {
         return None;
     }
-    // SAFETY: the userdata that code can reach were made by `push_edited`, so they begin with a
-    // tag. Lua's own (buffers, the generator of random numbers) stay in its C functions and in the
-    // registry.
+    // SAFETY: all userdata that code can reach were created by `push_edited`, so they begin with a
+    // tag. Lua's own userdata (buffers, the random number generator) stay in its C functions and in
+    // the registry.
     let tag = unsafe { (&raw const (*block).tag).read() };
     let is_found = tag == tag_of(kind, block as usize);
     debug_assert!(!is_found || stack.raw_len(index) >= size_of::<Block<T>>(), "its own type");
     is_found.then_some(block)
 }
 
-/// Pushes the metatable of a class, making it at the first use.
+/// Pushes the metatable of a class; creates it at the first use.
 pub(crate) fn push_metatable(stack: Stack, class: &'static Class) {
     let slot = registry::METATABLES + class.kind as i64;
     if stack.raw_get_index(ffi::LUA_REGISTRYINDEX, slot) == Type::Table {

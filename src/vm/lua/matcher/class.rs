@@ -1,8 +1,9 @@
 //! Character classes (`%a`) and sets (`[a-z]`) of Lua's string patterns, for one byte at a time.
 //!
-//! The classes are those of the C locale: bytes from 128 on belong to none but the inverted ones.
+//! The classes are those of the C locale: bytes from 128 on belong only to the inverted classes.
 
-/// Whether `byte` is in the class of `%letter`; anything but a class letter stands for itself.
+/// Returns whether `byte` is in the class of `%letter`; a `letter` that names no class stands for
+/// itself.
 pub(super) fn is_in_class(byte: u8, letter: u8) -> bool {
     let is_member = match letter.to_ascii_lowercase() {
         b'a' => byte.is_ascii_alphabetic(),
@@ -11,7 +12,7 @@ pub(super) fn is_in_class(byte: u8, letter: u8) -> bool {
         b'g' => byte.is_ascii_graphic(),
         b'l' => byte.is_ascii_lowercase(),
         b'p' => byte.is_ascii_punctuation(),
-        // C counts the vertical tab as space, Rust does not.
+        // C counts the vertical tab as white space, Rust does not.
         b's' => byte.is_ascii_whitespace() || byte == 0x0b,
         b'u' => byte.is_ascii_uppercase(),
         b'w' => byte.is_ascii_alphanumeric(),
@@ -22,12 +23,12 @@ pub(super) fn is_in_class(byte: u8, letter: u8) -> bool {
     is_member != letter.is_ascii_uppercase()
 }
 
-/// Whether `byte` is in the set whose text, without the opening bracket, is `set`; the last byte
-/// closes it.
+/// Returns whether `byte` is in the set whose text, without the opening bracket, is `set`; the last
+/// byte of `set` closes it.
 ///
-/// An escape or a range is looked for at each member from left to right. The end of a range may be
-/// a `%`, which then is no escape, so that an escape can be left standing before the closing
-/// bracket: it takes the bracket.
+/// The members are read from left to right; each is an escape, a range or a single byte. The end of
+/// a range may be a `%`, which is then no escape. As a result, the last `%` before the closing
+/// bracket may be read as an escape, which then takes the bracket as its letter.
 pub(super) fn is_in_set(byte: u8, set: &[u8]) -> bool {
     let closing = set.len() - 1;
     let is_inverted = set[0] == b'^';

@@ -1,5 +1,5 @@
-//! Tests of the matcher by itself: captures, limits, and that it can be stopped. Agreement with
-//! stock Lua is tested where scripts call it (`api/string_match/tests.rs`).
+//! Tests of the matcher alone: captures, limits, and that it can be stopped. Tests of its agreement
+//! with stock Lua are where scripts call it (`api/string_match/tests.rs`).
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn search(subject: &str, pattern: &str) -> Result<Option<(usize, usize)>, MatchE
     Matcher::new(subject.as_bytes(), pattern.as_bytes(), &mut never).search(0)
 }
 
-/// Counts the polls until `polls_max` of them were answered with "go on".
+/// Counts the polls; answers "go on" to the first `polls_max` of them.
 fn polls_until_abandoned(subject: &[u8], pattern: &[u8], polls_max: usize) -> usize {
     let mut polls = 0;
     let mut poll = || {
