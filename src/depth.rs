@@ -1,5 +1,5 @@
-//! How deep a value may be nested.
+//! The maximum nesting depth of a value.
 
-/// Tables nested deeper than this are refused: by payloads, by values of the host program, and where
-/// an error object is rendered.
+/// Maximum nesting depth of tables. A deeper table cannot be sent. In values of the host program it
+/// is replaced by nil, and in the copied details of an error object it is not copied.
 pub(crate) const DEPTH_MAX: usize = 200;

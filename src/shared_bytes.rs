@@ -1,8 +1,8 @@
-//! Long strings, shared instead of copied from one VM to the next.
+//! Long strings that VMs share instead of copying them.
 
 use std::sync::Arc;
 
-/// Immutable bytes shared by any number of VMs, closed by a NUL that `len` does not count.
+/// Immutable bytes that any number of VMs share, followed by a NUL that `len` does not count.
 #[derive(Clone, Debug)]
 pub(crate) struct SharedBytes(Arc<[u8]>);
 

@@ -1,13 +1,13 @@
-//! From a [`Payload`] onto a Lua stack.
+//! Decodes a [`Payload`] onto a Lua stack.
 //!
-//! The payload is owned by the process, not by this frame, and everything called here may at
-//! most run the collector, so nothing can be lost half-way (V2).
+//! The payload is owned by the process, not by this frame. The functions called here can at most
+//! run the collector and never raise, so no value is lost half-way (V2).
 
 use super::{Number, Payload, Reader, tag};
 use crate::vm::lua::error_object::{self, Flags, USER_VALUES};
 use crate::vm::lua::stack::Stack;
 
-/// Pushes every value; returns how many, or `None` if the stack cannot hold them.
+/// Pushes all values; returns their number, or `None` if the stack cannot hold them.
 pub(crate) fn push_all(stack: Stack, payload: &Payload) -> Option<i32> {
     if push_number(stack, payload) {
         return Some(1);
@@ -23,7 +23,8 @@ pub(crate) fn push_all(stack: Stack, payload: &Payload) -> Option<i32> {
     Some(count)
 }
 
-/// Pushes one value: nil for none, the value itself for one, a table of all for more.
+/// Pushes exactly one value: nil for an empty payload, the value itself for one value, and a table
+/// of all values for more.
 pub(crate) fn push_one(stack: Stack, payload: &Payload) -> Option<()> {
     if push_number(stack, payload) {
         return Some(());
@@ -43,7 +44,7 @@ pub(crate) fn push_one(stack: Stack, payload: &Payload) -> Option<()> {
     Some(())
 }
 
-/// Pushes the value of a payload that is one number; false if it is not.
+/// Pushes the value of a payload that is one number; returns false for other payloads.
 fn push_number(stack: Stack, payload: &Payload) -> bool {
     match payload.number() {
         Number::None => return false,
@@ -57,7 +58,7 @@ fn push_value(stack: Stack, payload: &Payload, reader: &mut Reader<'_>) -> Optio
     if !payload.has_references {
         return Decoder { stack, payload, known: 0, tables: 0 }.value(reader);
     }
-    // A table of the tables made so far, by number, below the value.
+    // A table of the tables decoded so far, by number, below the value on the stack.
     stack.push_table(0, 0);
     let known = stack.top();
     Decoder { stack, payload, known, tables: 0 }.value(reader)?;
@@ -68,7 +69,7 @@ fn push_value(stack: Stack, payload: &Payload, reader: &mut Reader<'_>) -> Optio
 struct Decoder<'a> {
     stack: Stack,
     payload: &'a Payload,
-    /// Stack index of the table of known tables; 0 if there are no references.
+    /// Stack index of the table of decoded tables; 0 if the payload has no references.
     known: i32,
     tables: i64,
 }

@@ -1,8 +1,8 @@
-//! From a Lua stack to a [`Payload`].
+//! Encodes values of a Lua stack into a [`Payload`].
 //!
-//! Tables are walked raw and iteratively in spirit: the recursion is bounded by [`DEPTH_MAX`],
-//! far below the native stack. What cannot travel ends the walk with its type and the path to
-//! it, and nothing was sent.
+//! Tables are read without metamethods. The traversal is recursive; its depth is bounded by
+//! [`DEPTH_MAX`], which takes far less than the native stack. A value that cannot be sent ends the
+//! traversal with its type and the path to it, and nothing is sent.
 
 use std::collections::HashMap;
 use std::ffi::c_void;
@@ -14,14 +14,15 @@ use crate::vm::lua::error_object::{Flags, USER_VALUES};
 use crate::vm::lua::stack::{Stack, Type};
 use crate::vm::lua::userdata::{self, Kind};
 
-/// Tables of one value beyond this many are found through a map instead of a scan.
+/// Maximum number of tables in one value that are searched linearly; with more, a map is used.
 const SCAN_MAX: usize = 16;
 
-/// Why a value cannot be sent.
+/// The reason why a value cannot be sent.
 #[derive(Debug)]
 pub(crate) struct Unsendable {
+    /// The type of the value; empty if the nesting is too deep.
     what: &'static str,
-    /// Keys from the innermost table outward.
+    /// Keys from the innermost table outwards.
     path: Vec<String>,
 }
 
@@ -38,14 +39,15 @@ impl Unsendable {
     }
 }
 
-/// Copies the values from `first` to the top of the stack.
+/// Encodes the values from index `first` to the top of the stack.
 pub(crate) fn encode(stack: Stack, first: i32) -> Result<Payload, Unsendable> {
     let mut payload = Payload::default();
     encode_into(&mut payload, stack, first)?;
     Ok(payload)
 }
 
-/// As [`encode`], into an empty payload where it is to stay. After an error some of it is there.
+/// Does the same as [`encode`], into an empty payload in its final place. After an error the
+/// payload holds part of the values.
 #[inline]
 pub(crate) fn encode_into(
     payload: &mut Payload,
@@ -53,7 +55,7 @@ pub(crate) fn encode_into(
     first: i32,
 ) -> Result<(), Unsendable> {
     let top = stack.top();
-    // One integer is the most common content. Asked for with the fewest calls.
+    // One integer is the most common content; this check takes the fewest calls.
     if top == first && stack.is_integer(first) {
         payload.set_integer(stack.integer(first).unwrap_or_default());
         return Ok(());
@@ -75,7 +77,7 @@ fn encode_values(
     for position in first..=last {
         encoder.value(position, 0)?;
         encoder.payload.count += 1;
-        // Identity holds inside one value only.
+        // Table numbers are valid only within one value.
         encoder.tables.clear();
         encoder.index = None;
     }
@@ -85,14 +87,14 @@ fn encode_values(
 struct Encoder<'a> {
     stack: Stack,
     payload: &'a mut Payload,
-    /// The tables of the current value in the order of their numbers.
+    /// The tables of the current value, in the order of their numbers.
     tables: Vec<*const c_void>,
-    /// The same as a map, made once there are many.
+    /// The same as a map, created when there are more than [`SCAN_MAX`] tables.
     index: Option<HashMap<*const c_void, u32>>,
 }
 
 impl Encoder<'_> {
-    /// Appends one value; the stack is afterwards as before, also after an error.
+    /// Appends one value; leaves the stack unchanged, also after an error.
     fn value(&mut self, position: i32, depth: usize) -> Result<(), Unsendable> {
         match self.stack.kind(position) {
             Type::None | Type::Nil => self.payload.push_byte(tag::NIL),
@@ -127,7 +129,8 @@ impl Encoder<'_> {
         self.payload.push_shared(known.unwrap_or_else(|| SharedBytes::new(bytes)));
     }
 
-    /// The number of a table seen before in this value; else notes it.
+    /// Returns the number of a table that already occurred in this value; otherwise records the
+    /// table and returns `None`.
     fn number_of(&mut self, address: *const c_void) -> Option<u32> {
         if self.tables.len() > SCAN_MAX {
             let numbered = || self.tables.iter().copied().zip(0..).collect();
@@ -157,7 +160,7 @@ impl Encoder<'_> {
         let table = self.stack.absolute(position);
         self.stack.push_nil();
         while self.stack.next(table) {
-            // The key at -2, the value at -1. Elements come first, in order.
+            // The key is at -2, the value at -1. Lua traverses the elements first, in order.
             let is_element = pairs == 0
                 && self.stack.is_integer(-2)
                 && self.stack.integer(-2) == Some(i64::from(elements) + 1);
@@ -176,7 +179,8 @@ impl Encoder<'_> {
     }
 
     fn key(&mut self, depth: usize) -> Result<(), Unsendable> {
-        // On a copy: reading a number as a string would change the key under the traversal.
+        // Encodes a copy: converting a number to a string would change the key during the
+        // traversal.
         self.stack.push_value(-2);
         let key = self.stack.absolute(-1);
         let result = self.value(key, depth + 1);
@@ -184,14 +188,14 @@ impl Encoder<'_> {
         result
     }
 
-    /// Adds the place of a bad key and drops the pair.
+    /// Adds the position of an unsendable key to the path, and pops the pair.
     fn at_key(&self, mut error: Unsendable) -> Unsendable {
         error.path.push("[key]".to_owned());
         self.stack.pop(2);
         error
     }
 
-    /// Adds the key of a bad value and drops the pair.
+    /// Adds the key of an unsendable value to the path, and pops the pair.
     fn at_value(&self, mut error: Unsendable) -> Unsendable {
         error.path.push(self.segment(self.stack.top() - 1));
         self.stack.pop(2);

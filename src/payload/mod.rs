@@ -1,14 +1,15 @@
 //! Values on their way from one process to another: flat, owned bytes.
 //!
-//! `encode.rs` copies Lua values off a stack, `decode.rs` pushes them onto another, `values.rs`
-//! does both for [`crate::Value`]. A payload belongs to nobody's VM, so it may wait in a
+//! `encode.rs` copies Lua values from a stack, `decode.rs` pushes them onto another stack, and
+//! `values.rs` converts from and to [`crate::Value`]. A payload belongs to no VM, so it may wait in a
 //! mailbox, outlive its sender and be dropped by any thread.
 //!
-//! Format: the values one after the other, each a tag byte and its data, integers in native
-//! byte order. A table is a tag, the number of its sequence elements and of its other pairs
-//! (u32 each), then elements, then keys and values. Tables of one value are numbered in the
-//! order of their tags, and a table met again is a reference to that number: sharing and
-//! cycles survive. Strings of [`SHARE_BYTES`] and more lie outside, reference-counted.
+//! Format: the values one after the other, each a tag byte followed by its data, with integers in
+//! native byte order. A table is its tag, the number of its sequence elements and the number of its
+//! other pairs (u32 each), then the elements, then the keys and values of the pairs. The tables of
+//! one value are numbered in the order of their tags, and a table that occurs again is encoded as a
+//! reference to its number, so shared tables and cycles are preserved. Strings of at least
+//! [`SHARE_BYTES`] bytes are stored outside of the payload's bytes and are reference-counted.
 
 mod decode;
 mod encode;
@@ -22,12 +23,12 @@ pub(crate) use decode::{push_all, push_one};
 pub(crate) use encode::{encode, encode_into};
 pub(crate) use values::{from_values, to_values};
 
-/// Strings at least this long are shared instead of copied.
+/// Strings of at least this many bytes are shared instead of copied.
 pub(crate) const SHARE_BYTES: usize = 1024;
-/// Bytes of a payload that need no allocation of their own: a few scalars or a short string.
+/// Bytes of a payload that need no separate allocation: a few scalars or a short string.
 const INLINE_BYTES: usize = 24;
 
-/// A number that is all of a payload.
+/// The number that a payload consists of, if it consists of exactly one number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Number {
     None,
@@ -35,7 +36,8 @@ pub(crate) enum Number {
     Float(f64),
 }
 
-/// What the bits of a [`Number`] in a payload are; apart from them, where it needs no word.
+/// How to read the bits of a [`Number`] in a payload. Stored apart from the bits, where it takes no
+/// extra word.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum NumberKind {
     #[default]
@@ -47,22 +49,22 @@ enum NumberKind {
 /// A list of encoded values.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Payload {
-    /// The bits of the one value, if it is a number, which then is not among the bytes: most messages
-    /// of busy processes are such.
+    /// The bits of the value if the payload is one number, which is then not among `bytes`. Most
+    /// messages of busy processes are one number.
     number: u64,
     bytes: SmallVec<[u8; INLINE_BYTES]>,
-    // Boxed to keep messages small: few payloads have long strings.
+    // Boxed to keep messages small: few payloads contain long strings.
     #[allow(clippy::box_collection)]
     shared: Option<Box<Vec<SharedBytes>>>,
     count: u32,
     number_kind: NumberKind,
     has_references: bool,
-    /// Whether an error object is among the values, which is no plain data.
+    /// Whether an error object is among the values; an error object is not plain data.
     has_errors: bool,
 }
 
 impl Payload {
-    /// No values, as [`Payload::default`].
+    /// A payload without values, equal to [`Payload::default`].
     pub(crate) const EMPTY: Payload = Payload {
         number: 0,
         bytes: SmallVec::new_const(),
@@ -73,27 +75,28 @@ impl Payload {
         has_errors: false,
     };
 
-    /// Whether all of it is plain data: nil, booleans, numbers, strings and tables of those.
+    /// Returns whether all values are plain data: nil, booleans, numbers, strings and tables of
+    /// those.
     pub(crate) fn is_plain(&self) -> bool {
         !self.has_errors
     }
 
-    /// Whether no table is met twice inside of one value.
+    /// Returns whether no table occurs twice within one value.
     pub(crate) fn is_tree(&self) -> bool {
         !self.has_references
     }
 
-    /// Whether all of it lies in the payload itself.
+    /// Returns whether the payload has no allocation of its own.
     pub(crate) fn is_inline(&self) -> bool {
         self.shared.is_none() && !self.bytes.spilled()
     }
 
-    /// Number of values, trailing nils included.
+    /// Returns the number of values, including trailing nils.
     pub(crate) fn count(&self) -> usize {
         self.count as usize
     }
 
-    /// The value of a payload that is one number.
+    /// Returns the value of a payload that is one number.
     pub(crate) fn number(&self) -> Number {
         match self.number_kind {
             NumberKind::None => Number::None,
@@ -102,21 +105,21 @@ impl Payload {
         }
     }
 
-    /// Makes one integer all of an empty payload.
+    /// Makes an empty payload consist of one integer.
     fn set_integer(&mut self, value: i64) {
         self.count = 1;
         self.number = value as u64;
         self.number_kind = NumberKind::Integer;
     }
 
-    /// As [`Payload::set_integer`].
+    /// Makes an empty payload consist of one float.
     fn set_float(&mut self, value: f64) {
         self.count = 1;
         self.number = value.to_bits();
         self.number_kind = NumberKind::Float;
     }
 
-    /// Bytes that count against the memory limit of a receiver.
+    /// Returns the number of bytes that count against the memory limit of a receiver.
     pub(crate) fn size(&self) -> usize {
         if self.number_kind != NumberKind::None {
             return size_of::<i64>();
@@ -140,7 +143,8 @@ mod tag {
     pub(super) const ERROR: u8 = 9;
 }
 
-/// Reads the format; every answer is `None` at a broken end, which only a bug can make.
+/// Reads the format. Every method returns `None` if the bytes end too early, which only a bug can
+/// cause.
 struct Reader<'a> {
     bytes: &'a [u8],
 }
@@ -201,7 +205,7 @@ impl Payload {
         self.push_word(tag::SHARED, index);
     }
 
-    /// Begins a table; its two counts are written by [`Payload::patch_counts`].
+    /// Begins a table and returns the position of its two counts, for [`Payload::patch_counts`].
     fn push_table(&mut self) -> usize {
         self.bytes.extend_from_slice(&[tag::TABLE, 0, 0, 0, 0, 0, 0, 0, 0]);
         self.bytes.len() - 8

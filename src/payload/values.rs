@@ -1,12 +1,12 @@
-//! Between a [`Payload`] and the plain [`Value`]s of the host program.
+//! Converts between a [`Payload`] and the plain [`Value`]s of the host program.
 
 use super::{Number, Payload, Reader, SHARE_BYTES, tag};
 use crate::depth::DEPTH_MAX;
 use crate::shared_bytes::SharedBytes;
 use crate::value::Value;
 
-/// Encodes the values of a host program. Tables nested too deeply arrive cut off as nil: host
-/// values cannot be cyclic, so only absurd depths are met by this.
+/// Encodes the values of a host program. Tables nested deeper than [`DEPTH_MAX`] are replaced by
+/// nil. Host values cannot be cyclic, so this affects only absurd depths.
 pub(crate) fn from_values(values: &[Value]) -> Payload {
     let mut payload = Payload::default();
     for value in values {
@@ -58,8 +58,8 @@ fn push_table(payload: &mut Payload, pairs: &[(Value, Value)], depth: usize) {
     payload.patch_counts(counts, elements as u32, others);
 }
 
-/// Decodes for a host program. A table that contains itself, or is met twice, appears once and
-/// as `Nil` from then on: host values are trees.
+/// Decodes a payload for a host program. A table that contains itself, or that occurs several
+/// times, appears once; its other occurrences become `Nil`, because host values are trees.
 pub(crate) fn to_values(payload: &Payload) -> Vec<Value> {
     match payload.number() {
         Number::None => {}
@@ -96,7 +96,7 @@ fn read(payload: &Payload, reader: &mut Reader<'_>) -> Option<Value> {
         }
         tag::ERROR => {
             reader.byte()?;
-            // The message stands for the error; its other fields are read past.
+            // The message represents the error; its other fields are skipped.
             let message = read(payload, reader)?;
             for _ in 0..4 {
                 read(payload, reader)?;

@@ -1,21 +1,23 @@
-//! A VM's memory as a difference to what its template would copy there.
+//! A VM's memory, stored as a difference from what its template would copy there.
 //!
-//! This is a study (`docs/hibernation.md`), reached by benches and tests only: nothing of the
-//! runtime packs a VM. A process that waits differs little from the copy that it began as, so the
-//! difference is what would have to be kept while its memory is given back.
+//! This is a study (`docs/hibernation.md`), used only by benches and tests: the runtime packs no
+//! VM. A waiting process differs little from the copy that it started as, so the difference is what
+//! the runtime would have to keep while it released the memory of the process.
 //!
-//! - **D1** It is put back at the same addresses: what points into the memory (the stack of a
-//!   coroutine, the keys of tables that are hashed by address, the handles of the process) stays
-//!   true without being known. Words that look like pointers are stored as distances because that
-//!   is shorter, not to be moved; one that is a number by accident comes back as it was.
-//! - **D2** The words of free pieces are not kept, but for the links between them: Lua gave them
-//!   back and writes before it reads.
-//! - **D3** Only the spans of the arena are packed. The control block, large pieces and what the
-//!   process has on the Rust side stay where they are.
+//! - **D1** The memory is restored at the same addresses. Anything that points into it (the stack
+//!   of a coroutine, the keys of tables that are hashed by address, the handles of the process)
+//!   stays valid, and need not be known. Words that look like pointers are stored as distances only
+//!   because distances are shorter, not in order to relocate them; a number that looks like a
+//!   pointer by accident is restored unchanged.
+//! - **D2** The words of free pieces are not kept, except for the links between the pieces: Lua
+//!   freed them, and writes to them before it reads them.
+//! - **D3** Only the spans of the arena are packed. The control block, large pieces and the
+//!   Rust-side data of the process stay where they are.
 //!
-//! The form: for each span, runs of *words to skip*, *words that follow* (both LEB128) and the
-//! words. A word is a byte that says how many of its low bytes follow, and whether they are
-//! relative to the block.
+//! The format: for each span, a sequence of runs; each run is the number of *words to skip*, the
+//! number of *words that follow* (both in LEB128) and those words. A word is a byte that holds the
+//! number of its low bytes that follow and whether they are relative to the block, and then those
+//! bytes.
 
 #![allow(unsafe_code)]
 
@@ -26,51 +28,52 @@ use crate::vm::lua::Vm;
 use crate::vm::lua::block::MEMORY;
 use crate::vm::memory::arena::Span;
 
-/// In the first byte of a word: what follows is relative to the start of the block.
+/// Flag in the first byte of a word: the bytes that follow are relative to the start of the block.
 const RELATIVE: u8 = 0x10;
-/// Words up to this far from the start of the block are tried as relative.
+/// Words less than this distance above the start of the block are stored as relative if that is
+/// shorter.
 const NEAR: usize = 1 << 32;
 
-/// A packed VM; see the top of this file.
+/// A packed VM; see the module documentation.
 pub(crate) struct Difference {
-    /// Where the block starts.
+    /// Address of the start of the block.
     base: usize,
     spans: Vec<(*mut usize, usize)>,
     bytes: Vec<u8>,
 }
 
-/// What a VM holds, and how it differs.
+/// The sizes of a VM's memory, and how it differs from its template.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
-    /// Bytes of the first block: control block, memory, room behind it.
+    /// Bytes of the first block: control block, memory, and the room behind it.
     pub block: usize,
     /// Bytes of the control block.
     pub control: usize,
-    /// Bytes that Lua says it uses.
+    /// Bytes in use according to the VM's arena.
     pub used: usize,
     /// Bytes of chained blocks.
     pub chained: usize,
-    /// Bytes of pieces from the global allocator.
+    /// Bytes of large pieces from the global allocator.
     pub large: usize,
     /// Words in all spans.
     pub words: usize,
-    /// Those of them that nobody has.
+    /// Words that belong to free pieces.
     pub dead: usize,
-    /// Those that somebody has and that differ from the template.
+    /// Words in use that differ from the template.
     pub changed: usize,
-    /// Those that differ and point into the first block.
+    /// Changed words that point into the first block.
     pub pointers: usize,
     /// Bytes of the difference.
     pub packed: usize,
 }
 
 impl Template {
-    /// Packs a VM that began as a copy of this template. `None` if it did not.
+    /// Packs a VM that was created as a copy of this template. Returns `None` if it was not.
     pub(crate) fn pack(&self, vm: &Vm) -> Option<Difference> {
         self.compare(vm).map(|(difference, _)| difference)
     }
 
-    /// What packing a VM would bring.
+    /// Returns the figures of packing a VM.
     pub(crate) fn figures(&self, vm: &Vm) -> Option<Figures> {
         self.compare(vm).map(|(_, figures)| figures)
     }
@@ -98,10 +101,10 @@ impl Template {
             } else {
                 figures.chained += size;
             }
-            // SAFETY: `Arena::spans` bounds live memory of the VM's arena, which nothing runs while
-            // this function borrows the VM. Words that nobody has may never have been written:
-            // their values do not matter (D2), and the detour keeps the compiler from using that
-            // fact.
+            // SAFETY: `Arena::spans` returns live memory of the VM's arena, and nothing runs the VM
+            // while this function borrows it. Words of free pieces may never have been written:
+            // their values do not matter (D2), and `black_box` keeps the compiler from exploiting
+            // that they are uninitialised.
             let words = unsafe { std::slice::from_raw_parts(black_box(span.start), span.words) };
             pack_words(words, &expected, &span.is_dead, base, &mut bytes);
             figures.count(words, &expected, &span.is_dead, base);
@@ -111,24 +114,25 @@ impl Template {
         Some((Difference { base, spans, bytes }, figures))
     }
 
-    /// Puts a VM's memory back.
+    /// Restores a VM's memory.
     ///
     /// # Safety
-    /// `difference` is what `pack` last made of `vm`, with this template, and `vm` was not used
-    /// since; its memory may hold anything.
+    /// `difference` is the latest result of `pack` for `vm`, with this template, and `vm` was not
+    /// used since. The VM's memory may hold anything.
     pub(crate) unsafe fn restore(&self, vm: &Vm, difference: &Difference) -> bool {
         debug_assert_eq!(vm.block.start() as usize, difference.base);
         let mut bytes = difference.bytes.as_slice();
         difference.spans.iter().enumerate().all(|(number, (start, words))| {
-            // SAFETY: the caller vouches that `pack` took these spans of the arena of `vm` and that
-            // the VM was not used since: they are live memory, to which nothing else refers
+            // SAFETY: the caller guarantees that `pack` took these spans from the arena of `vm` and
+            // that the VM was not used since: they are live memory, to which nothing else refers
             // meanwhile.
             let memory = unsafe { std::slice::from_raw_parts_mut(black_box(*start), *words) };
             self.unpack(number, difference.base, &mut bytes, memory)
         })
     }
 
-    /// Does the work of `restore` for the first span in any memory; false if it is too short.
+    /// Unpacks the first span into any memory, with the work that `restore` does for it; returns
+    /// false if the memory is too short.
     pub(crate) fn unpack_first(&self, difference: &Difference, memory: &mut [usize]) -> bool {
         let words = difference.spans.first().map_or(0, |(_, words)| *words);
         let mut bytes = difference.bytes.as_slice();
@@ -148,19 +152,19 @@ impl Template {
 }
 
 impl Difference {
-    /// Bytes that are kept.
+    /// Returns the number of bytes of the difference.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Fills the memory of a packed VM with `byte`, as if it had been given back.
+    /// Fills the memory of a packed VM with `byte`, as if the memory had been released.
     ///
     /// # Safety
-    /// [`Template::pack`] made this value of a VM that lives, and the VM was not used since; it is
-    /// not used again before [`Template::restore`] has put its memory back.
+    /// [`Template::pack`] created this value from a VM that is still alive and was not used since.
+    /// The VM is not used again before [`Template::restore`] has restored its memory.
     pub(crate) unsafe fn wipe(&self, byte: u8) {
         for (start, words) in &self.spans {
-            // SAFETY: the caller vouches that these spans are live memory of a VM that nothing
+            // SAFETY: the caller guarantees that these spans are live memory of a VM that nothing
             // uses.
             unsafe { start.write_bytes(byte, *words) };
         }
@@ -180,7 +184,8 @@ impl Figures {
     }
 }
 
-/// Appends the runs of words that are alive and not as expected, and an empty run at the end.
+/// Appends the runs of words that are in use and differ from the expected words, and an empty run
+/// at the end.
 fn pack_words(
     words: &[usize],
     expected: &[usize],
@@ -201,7 +206,7 @@ fn pack_words(
     push_number(bytes, 0);
 }
 
-/// Reads what [`pack_words`] wrote; `None` if it is not that.
+/// Reads what [`pack_words`] wrote; returns `None` if the bytes are anything else.
 fn unpack_words(bytes: &mut &[u8], base: usize, words: &mut [usize]) -> Option<()> {
     let mut rest = words;
     loop {

@@ -1,23 +1,26 @@
-//! VMs made by copying: the image of one that is ready to run, with the list of its pointers.
+//! VMs created by copying: the image of a VM that is ready to run, with the list of its pointers.
 //!
-//! Building a VM and loading its code takes tens of microseconds, copying one less than one. The
-//! image is found by building the same VM twice, at two addresses and over memory that was filled
-//! with two different bytes (the poison), and comparing word by word:
+//! Building a VM and loading its code takes tens of microseconds, copying one less than one
+//! microsecond. The image is obtained by building the same VM twice, at two addresses and over
+//! memory that was filled with two different bytes (the poison), and by comparing the two builds
+//! word by word:
 //!
 //! - an equal word is a constant;
-//! - a word that differs by exactly the distance of the two is a pointer into itself, to be moved
-//!   along with every copy;
-//! - bytes that hold the poison in both were never written, and nothing reads them: zero;
-//! - anything else depends on addresses in a way that copying cannot follow: no template.
+//! - a word that differs by exactly the distance between the two builds is a pointer into the build
+//!   itself, which is relocated in every copy;
+//! - bytes that hold the poison in both builds were never written, and nothing reads them: the
+//!   image has zero there;
+//! - any other difference depends on addresses in a way that copying cannot follow: there is no
+//!   template.
 //!
-//! While the two are built their arenas wipe what Lua gives back, so that no word is made of an
-//! old pointer's half. One thing this comparison cannot see is a table whose layout depends on
-//! the address of a key and happens to be the same twice. So a trial copy is walked through:
-//! every key is text, a number or a boolean. The walk is followed by a full collection, which
-//! visits all that is alive and must find nothing dead.
+//! While the two VMs are built, their arenas wipe the memory that Lua frees, so that no word
+//! contains part of an old pointer. The comparison cannot detect a table whose layout depends on
+//! the address of a key and is the same in both builds by chance. For this reason, a trial copy is
+//! walked through: every key must be a string, a number or a boolean. The walk is followed by a
+//! full collection, which visits everything that is alive and must find no garbage.
 //!
-//! When there is no template, for one of these reasons or because the image would be larger than
-//! [`ROOM`], processes are built one by one with the same result; a [`Refusal`] says why.
+//! If there is no template, for one of these reasons or because the image would be larger than
+//! [`ROOM`], processes are built one by one, with the same result; a [`Refusal`] gives the reason.
 
 #![allow(unsafe_code)]
 
@@ -29,11 +32,14 @@ use crate::vm::lua::ffi::lua_State;
 use crate::vm::lua::key_walk::KeyWalk;
 use crate::vm::memory::arena::{Order, Saved, Staying};
 
-/// Most bytes of an image. Beyond, copying is no longer cheap against building.
+/// Maximum size of an image, in bytes. Beyond it, copying is no longer cheap compared with
+/// building.
 pub(crate) const ROOM: usize = 64 * 1024;
-/// What unused memory holds in the two builds. No length, no tag and no pointer looks like it.
+/// The bytes that fill the unused memory of the two builds. No length, tag or pointer looks like
+/// them.
 const POISONS: [u8; 2] = [0xa7, 0x5c];
-/// Room behind the image, so that a process needs no second block before it waits.
+/// Bytes reserved behind the image in each copy, so that a process needs no second block before its
+/// first wait.
 const HEADROOM: usize = 208;
 
 /// Why a VM cannot be copied.
@@ -59,31 +65,33 @@ pub(crate) enum Refusal {
 
 /// The image of a VM.
 pub(crate) struct Template {
-    /// The memory of its arena; pointers are relative to the start of the block.
+    /// The words of the arena's memory; pointers are relative to the start of the block.
     image: Box<[usize]>,
     /// Indices of the words that are pointers.
     pointers: Box<[u32]>,
     arena: Saved,
-    /// Where the main state is, relative to the start of the block.
+    /// Offset of the main state from the start of the block, in bytes.
     main_state: usize,
-    /// Size of a copy's block.
+    /// Size of a copy's block, in bytes.
     block: usize,
 }
 
 impl Template {
-    /// Builds a template of what `prepare` makes of an empty VM; it answers false if memory is out.
+    /// Builds a template of the VM that `prepare` makes from an empty one; `prepare` returns false
+    /// if memory is out.
     ///
     /// # Errors
-    /// Why such a VM cannot be copied.
+    /// The reason why such a VM cannot be copied.
     pub(crate) fn make(hash_seed: u32, prepare: &dyn Fn(&Vm) -> bool) -> Result<Template, Refusal> {
         let build = |vm| if prepare(&vm) { Ok(vm) } else { Err(Refusal::Memory) };
         Template::make_in(hash_seed, build, |vm| vm)
     }
 
-    /// As [`Template::make`] where what is built of an empty VM is something around it.
+    /// Does the same as [`Template::make`], for a `build` that returns a value which contains the
+    /// VM.
     ///
     /// # Errors
-    /// Those of `build`, or why such a VM cannot be copied.
+    /// Those of `build`, or the reason why such a VM cannot be copied.
     pub(crate) fn make_in<B>(
         hash_seed: u32,
         build: impl Fn(Vm) -> Result<B, Refusal>,
@@ -92,8 +100,8 @@ impl Template {
         let build = |poison, order: Option<Order>| {
             let block = Block::new(MEMORY + ROOM, 0, poison).ok_or(Refusal::Memory)?;
             if let Some(order) = order {
-                // SAFETY: this function has just made the block, and no state serves from its arena
-                // yet.
+                // SAFETY: this function has just created the block, and no state allocates from its
+                // arena yet.
                 unsafe { (*block.control().arena_ptr()).set_order(order) };
             }
             build(Vm::in_block(block, hash_seed).ok_or(Refusal::Memory)?)
@@ -107,14 +115,15 @@ impl Template {
             template.check()?;
             Ok(template)
         };
-        // In order it takes more room to build, since nothing that goes is used again.
+        // Placing the requests takes more memory during a build, since the pieces of requests that
+        // go are not used again. Without placing, the VM may still fit.
         make(staying).or_else(|refusal| match refusal {
             Refusal::TooLarge { .. } => make(None),
             other => Err(other),
         })
     }
 
-    /// Compares two builds.
+    /// Makes a template from the comparison of two builds.
     fn of(first: &Vm, second: &Vm) -> Result<Template, Refusal> {
         let (bases, words) = (bases(first, second), [words(first)?, words(second)?]);
         let length = words[0].len();
@@ -142,35 +151,39 @@ impl Template {
         })
     }
 
-    /// Makes a VM: a copy of the image. `memory_limit` as for [`Vm::new`]; `None` if memory is out.
+    /// Creates a VM that is a copy of the image. `memory_limit` is in bytes, 0 for no limit, as for
+    /// [`Vm::new`]. Returns `None` if memory is out.
     pub(crate) fn copy(&self, memory_limit: usize) -> Option<Vm> {
         let block = Block::pooled(self.block, memory_limit)?;
         let start = block.start();
-        // SAFETY: a block of this template has `MEMORY` bytes and the image's behind them
-        // (`Template::of` computed its size), so this stays inside, aligned to a word.
+        // SAFETY: a block of this template has `MEMORY` bytes followed by the bytes of the image
+        // (`Template::of` computed the block's size), so the address is inside the block and
+        // aligned to a word.
         let memory = unsafe { start.add(MEMORY).cast::<usize>() };
-        // SAFETY: the block has room for the image at `memory`, and nobody else has the block yet.
+        // SAFETY: the block has room for the image at `memory`, and no other code has the block
+        // yet.
         unsafe { memory.copy_from_nonoverlapping(self.image.as_ptr(), self.image.len()) };
         let base = start.expose_provenance();
         for index in &self.pointers {
-            // SAFETY: `Template::of` made the indices, of words of the image, which was copied
-            // above.
+            // SAFETY: `Template::of` created the indices; they are indices of words of the image,
+            // which was copied above.
             unsafe {
                 let word = memory.add(*index as usize);
                 *word = (*word).wrapping_add(base);
             }
         }
         let arena = block.control().arena_ptr();
-        // SAFETY: `Block::pooled` made the arena, which has served nothing; its first memory begins
-        // with the image, whose pointers were moved in the loop, and is longer by `HEADROOM`.
+        // SAFETY: `Block::pooled` created the arena, which has served no request. Its first memory
+        // begins with the image, whose pointers the loop has relocated, and has `HEADROOM` further
+        // bytes.
         unsafe { (*arena).restore(&self.arena, size_of_val(&*self.image)) };
-        // SAFETY: `Template::of` took the offset of a state that lies inside of the image.
+        // SAFETY: `Template::of` computed the offset of a state that lies inside the image.
         let lua = unsafe { NonNull::new_unchecked(start.add(self.main_state).cast::<lua_State>()) };
         Some(Vm { lua, block })
     }
 
-    /// Writes what the memory of a copy whose block starts at `base` begins with, and zeros behind
-    /// it; false if `memory` is too short for that.
+    /// Writes to `memory` the initial contents of a copy whose block starts at `base`, followed by
+    /// zeros. Returns false if `memory` is shorter than the image.
     #[cfg(feature = "bench")]
     pub(super) fn lay_out(&self, base: usize, memory: &mut [usize]) -> bool {
         if memory.len() < self.image.len() {
@@ -186,7 +199,7 @@ impl Template {
         true
     }
 
-    /// Tries a copy; see the top of this file.
+    /// Checks a trial copy; see the module documentation.
     fn check(&self) -> Result<(), Refusal> {
         let vm = self.copy(0).ok_or(Refusal::Memory)?;
         let (stack, before) = (vm.stack(), vm.control().used_bytes());
@@ -198,7 +211,7 @@ impl Template {
         if after == before { Ok(()) } else { Err(Refusal::Collection { before, after }) }
     }
 
-    /// Bytes that a copy takes, and how many of its words are moved.
+    /// Returns the number of bytes of the image and the number of its pointers.
     #[cfg(test)]
     fn size(&self) -> (usize, usize) {
         (size_of_val(&*self.image), self.pointers.len())
@@ -209,19 +222,21 @@ fn bases(first: &Vm, second: &Vm) -> [usize; 2] {
     [first.block.start() as usize, second.block.start() as usize]
 }
 
-/// The words of an arena that has its first memory only.
+/// Returns the words of an arena that uses only its first memory.
 fn words(vm: &Vm) -> Result<&[usize], Refusal> {
     let too_large = || Refusal::TooLarge { used: vm.control().used_bytes() };
     let length = vm.control().first_length().ok_or_else(too_large)?;
-    // SAFETY: the arena's first memory begins `MEMORY` bytes into the block (`Block::begin`).
+    // SAFETY: the arena's first memory begins `MEMORY` bytes after the start of the block
+    // (`Block::begin`).
     let memory = unsafe { vm.block.start().add(MEMORY).cast::<usize>() };
-    // SAFETY: `length` bytes there were handed out, and all were written, by the poison at least,
-    // since `make_in` builds in poisoned blocks. Nothing runs the VM while `Template::of` borrows
-    // it.
+    // SAFETY: the arena handed out `length` bytes there, and all of them were written, at least
+    // with the poison, since `make_in` builds in poisoned blocks. Nothing runs the VM while
+    // `Template::of` borrows it.
     Ok(unsafe { std::slice::from_raw_parts(memory, length / size_of::<usize>()) })
 }
 
-/// A word that is no pointer, with zeros where it was never written.
+/// Returns a word that is no pointer, with zeros for its bytes that were never written; `None` if
+/// the word depends on an address.
 fn constant(one: usize, other: usize) -> Option<usize> {
     if one == other {
         return Some(one);

@@ -1,18 +1,20 @@
-//! Where the blocks of copies come from: pieces of exactly their size, cut out of slabs.
+//! The pool of blocks for copied VMs: pieces of exactly the required size, cut out of slabs.
 //!
-//! General allocators have few classes of this size and put few blocks of a class into a page: of
-//! ten kilobytes a tenth was lost. And a block that a process leaves is warm, so the next process
-//! on the same thread should get just that one.
+//! General allocators have few size classes in this range and put few blocks of a class into a
+//! page: with blocks of ten kilobytes, a tenth of the memory was lost. In addition, the block of a
+//! process that has ended is still in the processor's caches, so the next process on the same
+//! thread should get that block.
 //!
-//! Each thread keeps a few free pieces of the sizes that it used last; beyond that they go back to
-//! their slab, under one lock, many at a time. A slab of which all pieces are back is freed, but
-//! for one of each size.
+//! Each thread keeps a few free pieces of the sizes that it used last. Further pieces are returned
+//! to their slabs, in batches under one lock. A slab whose pieces are all free is freed, except for
+//! one slab per size.
 
 #![allow(unsafe_code)]
 
 use std::cell::{RefCell, UnsafeCell};
 use std::ptr::NonNull;
-// Not those of `crate::sync`: models do not reach this, and their locks cannot be static.
+// The types of `std`, not of `crate::sync`: no loom model reaches this code, and loom's locks
+// cannot be static.
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
@@ -20,62 +22,66 @@ use rustc_hash::FxHashMap;
 use super::size_class::ALIGN;
 use super::slab_memory::{HUGE_PAGE, SlabMemory};
 
-/// Bytes of the first slab of a size; each further one is twice as large, up to a huge page, which it
-/// fills and is aligned to, so that a system which gives memory in such pages gives none in vain.
+/// Bytes of the first slab of a size. Each further slab is twice as large, up to a huge page. A
+/// slab of that size fills the page and is aligned to it, so a system that backs memory with huge
+/// pages wastes none of it.
 const FIRST_SLAB: usize = 64 * 1024;
-/// Free pieces of one size that a thread keeps.
+/// Maximum number of free pieces of one size that a thread keeps.
 const KEPT_MAX: usize = 32;
-/// Pieces that move between a thread and the slabs at once.
+/// Number of pieces that are moved between a thread and the slabs at once.
 const BATCH: usize = 16;
-/// Sizes that a thread keeps pieces of; the one not used for longest goes first.
+/// Maximum number of sizes that a thread keeps pieces of; the least recently used size is dropped
+/// first.
 const SIZES_MAX: usize = 8;
 
-/// Memory for one block.
+/// The memory for one block.
 pub(in crate::vm) struct Piece {
     pub(in crate::vm) start: NonNull<u8>,
     pub(in crate::vm) slab: SlabPointer,
 }
 
-/// Where a piece was cut from.
+/// The slab that a piece was cut from.
 #[derive(Clone, Copy)]
 pub(in crate::vm) struct SlabPointer(NonNull<Slab>);
 
-// SAFETY: the memory of a piece belongs to the owner of this value alone: `Slabs::take` hands each
-// piece out once. Of the slab the owner reads `size` only, which nobody writes after `Slabs::grow`;
-// the rest is behind the lock of `SLABS`.
+// SAFETY: the memory of a piece belongs to the owner of this value alone: `Slabs::take` hands out
+// each piece once. Of the slab the owner reads only `size`, which no code writes after
+// `Slabs::grow`; the rest is behind the lock of `SLABS`.
 unsafe impl Send for Piece {}
 
-/// One allocation that pieces of one size are cut from.
+/// One allocation, from which pieces of one size are cut.
 struct Slab {
-    /// Never written after `Slabs::grow`; the owner of a piece reads it without the lock.
+    /// Size of each piece, in bytes. Not written after `Slabs::grow`; the owner of a piece reads it
+    /// without the lock.
     size: usize,
-    /// Behind the lock of `SLABS`. A cell, since the references that the lock allows must not cover
-    /// `size`.
+    /// Guarded by the lock of `SLABS`. A cell, since the references that are created under the lock
+    /// must not cover `size`.
     parts: UnsafeCell<Parts>,
 }
 
-/// What the lock of the slabs guards of one of them.
+/// The part of a slab that the lock of the slabs guards.
 struct Parts {
     memory: SlabMemory,
-    /// Given back, and free.
+    /// Pieces that were returned and are free.
     free: Vec<NonNull<u8>>,
-    /// Never given out, and free: so many at the end.
+    /// Number of pieces at the end of the memory that were never handed out.
     fresh: usize,
+    /// Number of all pieces of the slab.
     count: usize,
-    /// Place in the list of its size while something of it is free.
+    /// Index in the list of its size, while a piece of the slab is free.
     place: usize,
 }
 
 /// The slabs of one size.
 #[derive(Default)]
 struct Slabs {
-    /// Those of which something is free.
+    /// The slabs that have a free piece.
     partial: Vec<NonNull<Slab>>,
-    /// All of them.
+    /// Number of all slabs of the size.
     count: u32,
 }
 
-// SAFETY: the list owns its slabs, whose parts are Send; they are reached through this list only,
+// SAFETY: the list owns its slabs, whose parts are Send. They are reached only through this list,
 // which `SLABS` keeps behind its lock.
 unsafe impl Send for Slabs {}
 
@@ -84,7 +90,7 @@ type Sizes = FxHashMap<usize, Slabs>;
 static SLABS: Mutex<Option<Sizes>> = Mutex::new(None);
 
 fn lock_slabs() -> MutexGuard<'static, Option<Sizes>> {
-    // Nothing panics while it is held.
+    // No code panics while it holds the lock.
     SLABS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -94,7 +100,7 @@ struct Kept {
     pieces: Vec<Piece>,
 }
 
-/// What a thread keeps, the size used last in front.
+/// The free pieces that a thread keeps, with the most recently used size first.
 struct Keeper(Vec<Kept>);
 
 thread_local! {
@@ -102,15 +108,15 @@ thread_local! {
 }
 
 impl Piece {
-    /// Takes a piece of `size` bytes, aligned to [`ALIGN`]. `None` if memory is out.
+    /// Takes a piece of `size` bytes, aligned to [`ALIGN`]. Returns `None` if memory is out.
     pub(in crate::vm) fn take(size: usize) -> Option<Piece> {
         let size = size.next_multiple_of(ALIGN);
         let kept = KEEPER.try_with(|keeper| keeper.borrow_mut().take(size));
-        // A thread that ends keeps nothing any more.
+        // While a thread ends, its keeper is gone: the piece comes directly from the slabs.
         kept.unwrap_or_else(|_| with_slabs(size, |slabs| slabs.take(size)))
     }
 
-    /// Gives it back.
+    /// Returns the piece to the pool.
     pub(in crate::vm) fn give(self) {
         let mut own = Some(self);
         let kept = KEEPER.try_with(|keeper| keeper.borrow_mut().give(own.take()));
@@ -120,8 +126,9 @@ impl Piece {
     }
 
     fn size(&self) -> usize {
-        // SAFETY: the slab is alive: `Slabs::give` frees it only when all of its pieces are back,
-        // and this one is out. Mutable references are made to its `parts` only.
+        // SAFETY: the slab is alive: `Slabs::give` frees it only when all of its pieces are
+        // returned, and this piece is not. Mutable references are created only to the slab's
+        // `parts`.
         unsafe { self.slab.0.as_ref() }.size
     }
 }
@@ -154,7 +161,7 @@ impl Keeper {
         let Some(piece) = piece else { return };
         let pieces = self.of(piece.size());
         if pieces.len() == KEPT_MAX {
-            // The ones that were given first: they are the coldest.
+            // Returns the pieces that were given first: they are the coldest.
             give_all(pieces.drain(..BATCH));
         }
         pieces.push(piece);
@@ -185,8 +192,9 @@ impl Slabs {
             Some(slab) => *slab,
             None => self.grow(size)?,
         };
-        // SAFETY: slabs in the list are alive, as `release` takes one out before it frees it. `&mut
-        // self` comes from the lock of `SLABS`, and this function makes no second reference.
+        // SAFETY: all slabs in the list are alive, as `release` removes a slab before it frees it.
+        // `&mut self` comes from the lock of `SLABS`, and this function creates no second
+        // reference.
         let parts = unsafe { &mut *slab.as_ref().parts.get() };
         let start = parts.free.pop().or_else(|| parts.cut(size))?;
         if parts.free.is_empty() && parts.fresh == 0 {
@@ -200,7 +208,7 @@ impl Slabs {
         let bytes = if bytes == 0 { HUGE_PAGE } else { bytes.min(HUGE_PAGE) };
         let align = if bytes == HUGE_PAGE { HUGE_PAGE } else { ALIGN };
         let count = (bytes / size).max(1);
-        // All of a huge page: one that is not whole is none.
+        // Rounded up to whole huge pages: the system backs no part of a page with a huge page.
         let bytes = size.checked_mul(count)?.next_multiple_of(align);
         let memory = SlabMemory::new(bytes, align)?;
         let (free, place) = (Vec::with_capacity(count), self.partial.len());
@@ -213,8 +221,8 @@ impl Slabs {
     }
 
     fn give(&mut self, piece: Piece) {
-        // SAFETY: the slab is alive, since its piece was out until now. `&mut self` comes from the
-        // lock of `SLABS`, and this function makes no second reference.
+        // SAFETY: the slab is alive, since one of its pieces was handed out until now. `&mut self`
+        // comes from the lock of `SLABS`, and this function creates no second reference.
         let parts = unsafe { &mut *piece.slab.0.as_ref().parts.get() };
         if parts.free.is_empty() && parts.fresh == 0 {
             parts.place = self.partial.len();
@@ -222,36 +230,39 @@ impl Slabs {
         }
         parts.free.push(piece.start);
         if parts.free.len() + parts.fresh == parts.count && self.partial.len() > 1 {
-            // SAFETY: `grow` made the slab, and its pieces are all back: none leads to it any more.
+            // SAFETY: `grow` created the slab, and all of its pieces are returned: none points to
+            // it any more.
             unsafe { self.release(piece.slab.0) };
         }
     }
 
-    /// Frees a slab whose pieces are all back.
+    /// Frees a slab whose pieces are all returned.
     ///
     /// # Safety
-    /// The slab is in the list, and no piece of it is out.
+    /// The slab is in the list, and none of its pieces is handed out.
     unsafe fn release(&mut self, slab: NonNull<Slab>) {
-        // SAFETY: `grow` leaked this box, and the caller vouches that no piece leads to it. The
-        // list does not either: it is taken out below, before anybody else has the lock.
+        // SAFETY: `grow` leaked this box, and the caller guarantees that no piece points to it. The
+        // list will not either: the slab is removed from it below, before another thread gets the
+        // lock.
         let mut slab = unsafe { Box::from_raw(slab.as_ptr()) };
-        // Its memory goes with it.
+        // Dropping `slab` at the end of this function frees its memory, too.
         self.count -= 1;
         let place = slab.parts.get_mut().place;
         self.partial.swap_remove(place);
         if let Some(moved) = self.partial.get(place) {
-            // SAFETY: slabs in the list are alive, and `&mut self` comes from the lock of `SLABS`.
+            // SAFETY: all slabs in the list are alive, and `&mut self` comes from the lock of
+            // `SLABS`.
             unsafe { (*moved.as_ref().parts.get()).place = place };
         }
     }
 }
 
 impl Parts {
-    /// A piece of `size` bytes, that of the slab, which was never given out.
+    /// Returns a piece of `size` bytes (the slab's size) that was never handed out.
     fn cut(&mut self, size: usize) -> Option<NonNull<u8>> {
         self.fresh = self.fresh.checked_sub(1)?;
         let number = self.count - 1 - self.fresh;
-        // SAFETY: `Slabs::grow` made the memory `count` pieces of this size long, and `number` is
+        // SAFETY: `Slabs::grow` allocated memory for `count` pieces of this size, and `number` is
         // less than `count`.
         Some(unsafe { self.memory.start().add(number * size) })
     }
@@ -261,7 +272,8 @@ impl Parts {
 mod tests {
     use super::*;
 
-    /// A size that no other test uses, so that nobody else changes its slabs.
+    /// Returns the number of slabs of a size. Each test uses a size of its own, so that no other
+    /// test changes its slabs.
     fn slabs_of(size: usize) -> u32 {
         with_slabs(size, |slabs| slabs.count)
     }

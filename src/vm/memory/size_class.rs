@@ -1,21 +1,22 @@
-//! The sizes of an arena's small pieces: steps of 8 bytes, of 16, then four steps a doubling. Most
-//! objects of a small VM have less than 128 bytes, and with steps of 16 a twelfth of it was rounding.
+//! The sizes of an arena's small pieces: steps of 8 bytes, then of 16 bytes, then four steps per
+//! doubling. Most objects of a small VM have less than 128 bytes; with steps of 16 bytes, a twelfth
+//! of the VM was lost to rounding.
 
-/// Alignment of everything in an arena, which is what Lua's objects need.
+/// Alignment of all memory of an arena, in bytes; Lua's objects need it.
 pub(in crate::vm) const ALIGN: usize = 8;
-/// Requests beyond this go to the global allocator.
+/// Largest request of a small piece, in bytes. Larger requests go to the global allocator.
 pub(in crate::vm) const SMALL_MAX: usize = 1024;
-/// Steps of 8 bytes up to here.
+/// Largest size in steps of 8 bytes.
 const FINE_MAX: usize = 128;
-/// Steps of 16 bytes up to here.
+/// Largest size in steps of 16 bytes.
 const MIDDLE_MAX: usize = 256;
-/// The first class of each of the other steps.
+/// The first class of each of the remaining steps.
 const MIDDLE: usize = FINE_MAX / 8;
 const COARSE: usize = MIDDLE + (MIDDLE_MAX - FINE_MAX) / 16;
 const COARSEST: usize = COARSE + 4;
 pub(in crate::vm) const CLASSES: usize = COARSEST + 4;
 
-/// The class of the pieces that serve a request of `size` bytes.
+/// Returns the class of the pieces that serve a request of `size` bytes.
 pub(in crate::vm) fn class_of(size: usize) -> usize {
     if size <= FINE_MAX {
         return size.max(1).div_ceil(ALIGN) - 1;
@@ -31,13 +32,13 @@ pub(in crate::vm) fn class_of(size: usize) -> usize {
     }
 }
 
-/// The largest class that fits into `room` bytes.
+/// Returns the largest class whose pieces fit into `room` bytes.
 pub(in crate::vm) fn class_within(room: usize) -> usize {
     let class = class_of(room);
     if class_size(class) > room { class - 1 } else { class }
 }
 
-/// The size of a class's pieces.
+/// Returns the size of a class's pieces, in bytes.
 pub(in crate::vm) fn class_size(class: usize) -> usize {
     match class {
         0..MIDDLE => (class + 1) * ALIGN,

@@ -1,9 +1,10 @@
-//! The memory of one slab: from the allocator, or from the system where it fills huge pages.
+//! The memory of one slab: from the global allocator, or directly from the system if it fills huge
+//! pages.
 //!
-//! In pages of 4 KB a million processes are a multiple of what the processor's caches of addresses
-//! hold, and switching among a thousand of them is half as fast. A system backs memory with huge
-//! pages when it is written to first. An allocator writes to large memory before it gives it away,
-//! so it does not come from there.
+//! With pages of 4 KB, a million processes need many times as many address translations as the
+//! processor caches (in its TLBs), and switching among a thousand processes is half as fast. The
+//! system decides at the first write whether to back memory with huge pages. An allocator writes to
+//! large memory before it hands it out, so memory for huge pages is not taken from the allocator.
 
 #![allow(unsafe_code)]
 
@@ -13,22 +14,22 @@ use std::ptr::NonNull;
 /// Bytes of a huge page.
 pub(super) const HUGE_PAGE: usize = 2 * 1024 * 1024;
 
-/// Memory that is freed when this is dropped.
+/// Memory that is freed when this value is dropped.
 pub(super) struct SlabMemory {
     start: NonNull<u8>,
     layout: Layout,
 }
 
 impl SlabMemory {
-    /// Takes `bytes`, which are not 0, aligned to `align`; whole huge pages if they are aligned to
-    /// those. `None` if memory is out.
+    /// Takes `bytes` bytes (not 0), aligned to `align`; if they are aligned to a huge page, they
+    /// consist of whole huge pages. Returns `None` if memory is out.
     pub(super) fn new(bytes: usize, align: usize) -> Option<SlabMemory> {
         let layout =
             Layout::from_size_align(bytes, align).ok().filter(|layout| layout.size() > 0)?;
         let start = if layout.align() == HUGE_PAGE {
             map(layout.size())
         } else {
-            // SAFETY: the size of the layout is not 0, as was asked above.
+            // SAFETY: the size of the layout is not 0, as checked above.
             NonNull::new(unsafe { alloc(layout) })
         };
         Some(SlabMemory { start: start?, layout })
@@ -42,35 +43,37 @@ impl SlabMemory {
 impl Drop for SlabMemory {
     fn drop(&mut self) {
         if self.layout.align() == HUGE_PAGE {
-            // SAFETY: with this alignment `new` took the memory from `map`, of this size; it
-            // belongs to this value, which ends.
+            // SAFETY: for this alignment `new` took the memory from `map`, with this size. It
+            // belongs to this value, which ends here.
             unsafe { unmap(self.start.as_ptr(), self.layout.size()) };
         } else {
-            // SAFETY: with another alignment `new` allocated the memory with this layout; it
-            // belongs to this value, which ends.
+            // SAFETY: for any other alignment `new` allocated the memory with this layout. It
+            // belongs to this value, which ends here.
             unsafe { dealloc(self.start.as_ptr(), self.layout) };
         }
     }
 }
 
-/// Takes whole huge pages from the system. Miri knows fewer flags of `mmap`, so it gets the other one.
+/// Takes whole huge pages from the system. Miri supports fewer flags of `mmap`, so it uses the
+/// other version.
 #[cfg(all(unix, not(miri)))]
 fn map(bytes: usize) -> Option<NonNull<u8>> {
     let spare = bytes.checked_add(HUGE_PAGE)?;
     let access = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    // SAFETY: a new anonymous mapping, at an address that the system picks: it replaces no other.
+    // SAFETY: a new anonymous mapping at an address that the system chooses; it replaces no other
+    // mapping.
     let start = unsafe { libc::mmap(std::ptr::null_mut(), spare, access, flags, -1, 0) };
     if start == libc::MAP_FAILED {
         return None;
     }
     let start = start.cast::<u8>();
-    // Less than a huge page, since system pages divide one.
+    // Less than a huge page, since the size of system pages divides that of a huge page.
     let before = start.align_offset(HUGE_PAGE);
     // SAFETY: the mapping has `bytes` and a huge page; `before` is less than that page.
     let aligned = unsafe { start.add(before) };
-    // SAFETY: both parts are of the mapping that was made above, around the `bytes` that are kept,
-    // and nobody else knows of them.
+    // SAFETY: both parts belong to the mapping that was created above, around the `bytes` that are
+    // kept, and no other code has their addresses.
     unsafe {
         unmap(start, before);
         unmap(aligned.add(bytes), HUGE_PAGE - before);
@@ -84,28 +87,29 @@ fn map(bytes: usize) -> Option<NonNull<u8>> {
 }
 
 /// # Safety
-/// These bytes, whole system pages, are of memory that `map` took, and nobody uses them any more.
+/// `map` took these bytes, which are whole system pages, and no code uses them any more.
 #[cfg(all(unix, not(miri)))]
 unsafe fn unmap(start: *mut u8, bytes: usize) {
     if bytes > 0 {
-        // SAFETY: the caller vouches that `map` took these pages and that nobody uses them. The
-        // call fails where the system cannot split its books any more; then the memory stays taken.
+        // SAFETY: the caller guarantees that `map` took these pages and that no code uses them. The
+        // call fails if the system has no room left to record the split of the mapping; then the
+        // memory stays mapped.
         unsafe { libc::munmap(start.cast(), bytes) };
     }
 }
 
 #[cfg(any(not(unix), miri))]
 fn map(bytes: usize) -> Option<NonNull<u8>> {
-    // SAFETY: `new` asks for a layout whose size is not 0.
+    // SAFETY: `new` requests a layout whose size is not 0.
     NonNull::new(unsafe { alloc(huge_layout(bytes)?) })
 }
 
 /// # Safety
-/// `map` took this memory, of this size, and nobody uses it any more.
+/// `map` took this memory, with this size, and no code uses it any more.
 #[cfg(any(not(unix), miri))]
 unsafe fn unmap(start: *mut u8, bytes: usize) {
     if let Some(layout) = huge_layout(bytes) {
-        // SAFETY: the caller vouches that `map` took the memory, which it did with this layout.
+        // SAFETY: the caller guarantees that `map` took the memory, and `map` used this layout.
         unsafe { dealloc(start, layout) };
     }
 }

@@ -1,9 +1,12 @@
-//! Where the pieces of a template lie: those that stay side by side, those that go behind them.
+//! The placement of pieces while a template is built: pieces that are alive at the end of the build
+//! lie side by side, all others behind them.
 //!
-//! Loading and running code leaves garbage between what stays, and an image with these gaps was an
-//! eighth larger. So a build is rehearsed, and it is noted which of its requests, by number, are
-//! alive at its end. The builds that are compared serve these from the start of the memory, the
-//! others from its end, where nothing is used again and nothing gets into the image.
+//! Loading and running code leaves garbage between the live pieces, and an image with these gaps
+//! was an eighth larger. For this reason a trial build comes first, which records the numbers of
+//! the requests whose pieces are alive at its end: these requests *stay*, the others *go*. The two
+//! builds that are compared serve the requests that stay from the start of the memory, and the
+//! requests that go from its end, where no memory is used again and none of it becomes part of the
+//! image.
 
 #![allow(unsafe_code)]
 
@@ -12,14 +15,15 @@ use std::ptr::NonNull;
 
 use super::{ALIGN, Arena, SMALL_MAX, class_of, class_size};
 
-/// Which requests of a build stay, by number.
+/// For each request of a build, by number, whether it stays.
 pub(crate) type Staying = Vec<bool>;
 
-/// What an arena that a template is built in knows of its requests.
+/// What an arena knows of its requests while a template is built in it.
 pub(crate) enum Order {
-    /// They are noted: the living by address, and how many there were.
+    /// Requests are recorded: the live ones by address, and how many there were.
     Noted { living: HashMap<usize, usize>, count: usize },
-    /// They are placed: those that stay, how many there were, and which of the others live.
+    /// Requests are placed: which of them stay, how many there were, and the addresses of the live
+    /// pieces of requests that go.
     Placed { staying: Staying, count: usize, others: HashSet<usize> },
 }
 
@@ -32,7 +36,7 @@ impl Order {
         Order::Placed { staying, count: 0, others: HashSet::new() }
     }
 
-    /// Whether the next request is one of those that go; it will be the caller's to serve.
+    /// Counts the next request and returns whether it goes; the caller then serves it.
     pub(super) fn next_goes(&mut self) -> bool {
         let Order::Placed { staying, count, .. } = self else { return false };
         let goes = !staying.get(*count).copied().unwrap_or(false);
@@ -40,7 +44,8 @@ impl Order {
         goes
     }
 
-    /// Notes where a request was served, and whether among those that go.
+    /// Records the address at which a request was served, and whether the request is one of those
+    /// that go.
     pub(super) fn took(&mut self, start: usize, goes: bool) {
         match self {
             Order::Noted { living, count } => {
@@ -54,7 +59,7 @@ impl Order {
         }
     }
 
-    /// Notes that a piece was given back; true if it lies among those that go.
+    /// Records that a piece was freed; returns true if it belongs to a request that goes.
     pub(super) fn gave(&mut self, start: usize) -> bool {
         match self {
             Order::Noted { living, .. } => {
@@ -65,7 +70,7 @@ impl Order {
         }
     }
 
-    /// Which requests stay, if they were noted.
+    /// Returns which requests stay, if the requests were recorded.
     pub(super) fn staying(&self) -> Option<Staying> {
         let Order::Noted { living, count } = self else { return None };
         let mut staying = vec![false; *count];
@@ -73,28 +78,29 @@ impl Order {
         Some(staying)
     }
 
-    /// Whether something stayed that should have gone: the build did not go as it was noted.
+    /// Returns whether a piece is alive that should have been freed: then the build did not take
+    /// the same course as the recorded one.
     pub(super) fn is_broken(&self) -> bool {
         matches!(self, Order::Placed { others, .. } if !others.is_empty())
     }
 }
 
 impl Arena {
-    /// Lets it note or place the requests that come; before the first.
+    /// Makes the arena record or place its requests; called before the first request.
     pub(crate) fn set_order(&mut self, order: Order) {
         self.order = Some(Box::new(order));
     }
 
-    /// Which requests stay, if they were noted.
+    /// Returns which requests stay, if the requests were recorded.
     pub(crate) fn staying(&self) -> Option<Staying> {
         self.order.as_ref()?.staying()
     }
 
-    /// As [`Arena::take`], while a template is built.
+    /// Does the work of [`Arena::take`] while a template is built.
     #[cold]
     pub(super) fn take_in_order(&mut self, size: usize) -> *mut u8 {
         let Some(mut order) = self.order.take() else { return self.take(size) };
-        // As large as its class, because it may grow in place up to that.
+        // Rounded up to the size of the class, because the piece may grow in place up to that size.
         let rounded = if size > SMALL_MAX { size } else { class_size(class_of(size)) };
         let rounded = rounded.next_multiple_of(ALIGN);
         let room = (self.bump_end as usize) - (self.bump as usize);
@@ -112,17 +118,17 @@ impl Arena {
         start
     }
 
-    /// As [`Arena::give`], while a template is built.
+    /// Does the work of [`Arena::give`] while a template is built.
     ///
     /// # Safety
-    /// As for [`Arena::give`]: `start` was served for a request of `size` bytes and not given back;
-    /// nobody uses it any more.
+    /// As for [`Arena::give`]: `start` was served for a request of `size` bytes and was not freed;
+    /// no code uses it any more.
     pub(super) unsafe fn give_in_order(&mut self, start: NonNull<u8>, size: usize) {
         let mut order = self.order.take();
         let is_among_others =
             order.as_mut().is_some_and(|order| order.gave(start.as_ptr() as usize));
-        // SAFETY: the caller gives back `size` bytes that were served, and they are wiped or put
-        // into a free list, not both: those that go are never used again.
+        // SAFETY: the caller frees `size` bytes that were served. They are either wiped or put into
+        // a free list, not both: memory of requests that go is never used again.
         unsafe {
             match is_among_others {
                 true => self.wipe(start, size),
@@ -132,13 +138,13 @@ impl Arena {
         self.order = order;
     }
 
-    /// While a template is built, leaves nothing in memory that is nobody's.
+    /// Overwrites free memory with the poison while a template is built.
     ///
     /// # Safety
-    /// `size` bytes at `start` are the arena's, and nobody has them.
+    /// `size` bytes at `start` belong to the arena, and no code uses them.
     pub(super) unsafe fn wipe(&mut self, start: NonNull<u8>, size: usize) {
         if self.poison != 0 {
-            // SAFETY: the caller vouches that nobody has these bytes of the arena.
+            // SAFETY: the caller guarantees that no code uses these bytes of the arena.
             unsafe { start.write_bytes(self.poison, size) };
         }
     }

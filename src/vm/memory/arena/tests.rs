@@ -1,8 +1,8 @@
 use super::*;
 
-/// Requests without a note.
+/// Serves a request and ignores a note about the limit.
 fn serve(arena: &mut Arena, start: *mut u8, old: usize, new: usize) -> *mut u8 {
-    // SAFETY: the tests give back what they were served, once and with the size they asked for.
+    // SAFETY: the tests free what they were served, once and with the size that they requested.
     unsafe { arena.serve(start, old, new, || {}) }
 }
 

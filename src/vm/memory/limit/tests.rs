@@ -2,7 +2,7 @@ use super::*;
 
 const LIMIT: usize = 16_000;
 
-/// A request of Lua's own code.
+/// A request by Lua's own code, which may be refused.
 fn decide(limit: &mut Limit, used: usize, more: usize) -> Verdict {
     match used + more <= limit.mark() {
         true => Verdict::Granted,
