@@ -1,45 +1,46 @@
-//! Builds Lua, and notes for `build_info` what was built with which flags.
+//! Builds Lua, and records for `build_info` which compilers and flags were used.
 //!
-//! Lua's definitions and its optimisation are decided here and not in `.cargo/config.toml` or in a
-//! profile, because those do not reach a program that depends on this package. mlua declares Lua's
-//! functions; the feature `external` of mlua-sys leaves it to this script to provide them.
+//! Lua's definitions and its optimisation level are set here and not in `.cargo/config.toml` or in
+//! a profile, because these have no effect on a program that depends on this package. mlua declares
+//! Lua's functions; with its feature `external`, mlua-sys leaves it to this script to provide them.
 //!
 //! Deliberately absent: anything that changes how Rust code is compiled. A package cannot decide
-//! that for the program it is built into.
+//! that for the program that it is built into.
 
 use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Lua's own optimisation, whatever the profile says about Rust code. With -O2 a hundred pairs of
-/// processes made 6 % fewer messages, and work that is stolen took 5 % longer.
+/// The optimisation level of Lua, independent of the profile for Rust code. With -O2, a hundred
+/// pairs of processes exchanged 6 % fewer messages, and stolen work took 5 % longer.
 const OPT_LEVEL: &str = "3";
 
 /// Small tables: every process has its own, and few strings come from C or from a lean VM.
 const TABLES: [&str; 3] = ["STRCACHE_N=7", "STRCACHE_M=1", "MINSTRTABSIZE=32"];
 
-/// Protected calls by the compiler's own jumps instead of the C library's, which save and check
-/// more than a call between two functions of Lua needs. Each wait of a process leaves by such a
-/// jump.
+/// Makes protected calls use the compiler's built-in jumps instead of those of the C library, which
+/// save and check more than a call between two functions of Lua needs. Lua makes such a jump
+/// whenever a process waits.
 const JUMPS: [&str; 2] = [
     "LUAI_THROW(L,c)=__builtin_longjmp((void**)(c)->b,1)",
     "LUAI_TRY(L,c,f,ud)=if(__builtin_setjmp((void**)(c)->b)==0)((f)(L,ud))",
 ];
 
-/// Lua checks how its API is used, as Rust code checks itself in this profile.
+/// Makes Lua check how its API is used; for the profile in which Rust code has assertions, too.
 const CHECKS: &str = "LUA_USE_APICHECK";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    // With debug information cc would keep frame pointers, which the interpreter lacks registers
-    // for.
+    // With debug information, cc would keep frame pointers, and the interpreter would run short of
+    // registers.
     set("DEBUG", "false");
     let compiler = compiler(&[]);
     let definitions = definitions(&compiler);
     note_compiler(&definitions);
     note_rust();
-    // For a look at the Rust code on a system whose C compiler is not at hand. Nothing links then.
+    // Allows checking the Rust code on a system that lacks the C compiler. Linking fails in this
+    // case.
     println!("cargo::rerun-if-env-changed=MOONLET_WITHOUT_LUA");
     if env::var_os("MOONLET_WITHOUT_LUA").is_some() {
         note("LUA_VERSION", "none");
@@ -48,7 +49,7 @@ fn main() {
     build_lua(&definitions);
 }
 
-/// The C compiler with the flags that lua-src gives it, and these definitions.
+/// Returns the C compiler with the flags that lua-src passes to it, and these definitions.
 fn compiler(definitions: &[&str]) -> cc::Tool {
     let mut build = cc::Build::new();
     build.warnings(false).opt_level_str(OPT_LEVEL).flag_if_supported("-fno-common");
@@ -73,25 +74,25 @@ fn definitions(compiler: &cc::Tool) -> Vec<&'static str> {
     definitions
 }
 
-/// Compiles Lua and has it linked. lua-src takes definitions from the environment only.
+/// Compiles Lua and links it. lua-src takes definitions only from the environment.
 fn build_lua(definitions: &[&str]) {
     let name = format!("CFLAGS_{}", variable("TARGET").replace('-', "_"));
     let mut flags: Vec<String> = definitions.iter().map(|name| format!("-D{name}")).collect();
-    // What was asked for from outside stays the last word.
+    // Flags from the environment come last, so they take precedence.
     flags.push(variable(&name));
     set(&name, flags.join(" ").trim_end());
     let lua = lua_src::Build::new().opt_level(OPT_LEVEL).debug(false).build(lua_src::Lua55);
     note("LUA_VERSION", &lua_version(lua.include_dir()));
     println!("cargo::rustc-link-search=native={}", lua.lib_dir().display());
     for library in lua.libs() {
-        // Whole, because mlua-sys, which needs it, comes behind this package on the linker's
-        // command line, and not every linker looks back. What nobody calls is left out all the
-        // same.
+        // The whole archive, because mlua-sys, which needs it, follows this package on the linker's
+        // command line, and not every linker searches an earlier archive again. Unused functions
+        // are still left out.
         println!("cargo::rustc-link-lib=static:+whole-archive={library}");
     }
 }
 
-/// "5.5.1", as its header says.
+/// Returns Lua's version as its header states it, for example "5.5.1".
 fn lua_version(include: &Path) -> String {
     let header = fs::read_to_string(include.join("lua.h")).expect("lua-src copies the header");
     let number = |name: &str| {
@@ -112,7 +113,7 @@ fn note_compiler(definitions: &[&str]) {
     let definitions = definitions.iter().filter_map(|flag| flag.strip_prefix("-D"));
     note("LUA_DEFINITIONS", &published(definitions));
     note("C_FLAGS", &published(flags));
-    // MSVC's compiler knows no such flag; its name has to do.
+    // MSVC's compiler does not know this flag; in this case its file name is used.
     let said = first_line(compiler.to_command().arg("--version"));
     let name = compiler.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
     note("C_COMPILER", &said.unwrap_or(name));
@@ -128,8 +129,8 @@ fn note_rust() {
     }
 }
 
-/// Joins flags with blanks, without those that name paths: what is noted gets into results, which
-/// are published.
+/// Joins flags with spaces, without those that name paths: the recorded values become part of
+/// results, which are published.
 fn published<'a>(flags: impl IntoIterator<Item = &'a str>) -> String {
     let flags = flags.into_iter().filter(|flag| !flag.is_empty() && !flag.contains(['/', '\\']));
     flags.collect::<Vec<_>>().join(" ")
@@ -141,7 +142,7 @@ fn first_line(command: &mut Command) -> Option<String> {
     text.lines().next().map(|line| line.trim().to_owned())
 }
 
-/// Gives the library a constant: `env!("MOONLET_BUILD_<name>")`.
+/// Sets a constant for the library: `env!("MOONLET_BUILD_<name>")`.
 fn note(name: &str, value: &str) {
     println!("cargo::rustc-env=MOONLET_BUILD_{name}={value}");
 }
@@ -152,7 +153,7 @@ fn variable(name: &str) -> String {
 
 #[allow(unsafe_code)]
 fn set(name: &str, value: &str) {
-    // SAFETY: this program has one thread, which reads and writes its environment in turn; cc
-    // starts threads only to compile.
+    // SAFETY: this program has one thread, which reads and writes the environment; cc starts
+    // threads only to compile.
     unsafe { env::set_var(name, value) }
 }

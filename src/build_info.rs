@@ -1,18 +1,18 @@
-//! Which build of the library this is. `build.rs` finds it out.
+//! The properties of this build of the library, as `build.rs` determined them.
 
 use std::fmt;
 
 /// The version of this library, as in its `Cargo.toml`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// How this library was built: what decides, beside the machine, how fast it is.
+/// The properties of a build of this library that, besides the machine, determine its speed.
 ///
-/// Lua is built by this package, so its definitions, compiler and flags are the same in every
-/// program that is built by the same C compiler. How Rust code is compiled is decided by the
-/// program; `docs/embedding.md` of the repository says what is worth setting.
+/// This package builds Lua itself, so Lua's definitions, compiler and flags are the same in every
+/// program that uses the same C compiler. The program decides how Rust code is compiled;
+/// `docs/embedding.md` in the repository says which settings are worthwhile.
 ///
-/// Lists are separated by blanks. Flags that name paths are left out, so that a `BuildInfo` can be
-/// published. With [`Display`](fmt::Display) it fills a few lines.
+/// Lists are separated by spaces. Flags that name paths are left out, so that a `BuildInfo` can be
+/// published. Its [`Display`](fmt::Display) output takes a few lines.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BuildInfo {
@@ -20,29 +20,29 @@ pub struct BuildInfo {
     pub version: &'static str,
     /// The target triple, such as `x86_64-unknown-linux-gnu`.
     pub target: &'static str,
-    /// `release` or `debug`: the profile, or the one of these two that it inherits from.
+    /// The build profile: `release` or `debug`, or the one of these two that it inherits from.
     pub profile: &'static str,
-    /// The optimisation of this library's Rust code, as in the profile's `opt-level`.
+    /// The optimisation level of this library's Rust code, as in the profile's `opt-level`.
     pub opt_level: &'static str,
-    /// Whether this library checks itself as it runs.
+    /// Whether this library's debug assertions are enabled.
     pub debug_assertions: bool,
-    /// The Rust compiler, as it introduces itself.
+    /// The Rust compiler, as its `--version` reports it.
     pub rust_compiler: &'static str,
-    /// What the program's builder told that compiler, by `RUSTFLAGS` or `.cargo/config.toml`.
+    /// The flags for that compiler, from `RUSTFLAGS` or `.cargo/config.toml`.
     pub rust_flags: &'static str,
-    /// The bytes at whose multiples Rust functions begin, where `rust_flags` say so.
+    /// The alignment of Rust functions in bytes, if `rust_flags` set it.
     pub function_alignment: Option<u64>,
     /// The version of Lua, such as `5.5.1`.
     pub lua_version: &'static str,
-    /// Lua's definitions, beside the one that names the platform.
+    /// Lua's definitions, except for the one that names the platform.
     pub lua_definitions: &'static str,
-    /// The C compiler that built Lua, as it introduces itself.
+    /// The C compiler that built Lua, as its `--version` reports it.
     pub c_compiler: &'static str,
-    /// What that compiler was told, definitions aside.
+    /// The flags for the C compiler, without the definitions.
     pub c_flags: &'static str,
 }
 
-/// Returns how this library was built.
+/// Returns the properties of this build of the library.
 ///
 /// ```
 /// let build = moonlet::build();
@@ -67,7 +67,7 @@ pub fn build() -> BuildInfo {
     }
 }
 
-/// The compiler is given the exponent.
+/// Returns the alignment of functions in bytes. The flag holds the exponent of a power of two.
 fn function_alignment(rust_flags: &str) -> Option<u64> {
     let (_, value) = rust_flags.rsplit_once("-align-all-functions=")?;
     let digits = value.split(|letter: char| !letter.is_ascii_digit()).next()?;

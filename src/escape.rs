@@ -1,14 +1,15 @@
-//! Text of any origin for people and for programs that read lines: one line stays one line.
+//! Escapes text of any origin for people and for programs that read lines: one line stays one line.
 //!
-//! Escaped are control characters, those of the second set (C1) and separators of lines and
-//! paragraphs, which some readers take for a line's end or for a command to the terminal, marks of
-//! writing direction, which show text in another order than it has, and bytes that are no UTF-8.
+//! The following are escaped: control characters, including those of the second set (C1), and line
+//! and paragraph separators, which some readers take for the end of a line or for a terminal
+//! command; marks of writing direction, which show text in a different order; and bytes that are
+//! not UTF-8.
 
 use std::fmt::Write;
 
-/// Appends the text with everything escaped that could be taken for something else. The
-/// characters in `special` get a backslash in front, as a backslash itself must have where the
-/// escapes have to be told from the text.
+/// Appends the text, with all characters escaped that a reader could misinterpret. The characters
+/// in `special` get a backslash in front. Where escapes must be distinguishable from text,
+/// `special` must contain the backslash itself.
 pub(crate) fn push(out: &mut String, text: &[u8], special: &[char]) {
     for chunk in text.utf8_chunks() {
         for character in chunk.valid().chars() {
@@ -38,21 +39,22 @@ fn push_escape(out: &mut String, character: char) {
     };
 }
 
-/// Whether a character changes how others are read or shown instead of being seen itself.
+/// Returns whether a character is not shown itself, but changes how others are read or shown.
 pub(crate) fn is_hidden(character: char) -> bool {
     matches!(character,
         '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}'
         | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A text in one line, for people: backslashes stay as they are.
+/// Returns the text as one line for people; backslashes are not escaped.
 pub(crate) fn one_line(text: impl AsRef<[u8]>) -> String {
     let mut line = String::new();
     push(&mut line, text.as_ref(), &[]);
     line
 }
 
-/// Each line of a traceback without the tabulator that Lua puts in front, in one line.
+/// Returns the lines of a traceback, each escaped to one line. Two spaces replace the tab that Lua
+/// puts in front.
 pub(crate) fn traceback_lines(traceback: &str) -> impl Iterator<Item = String> {
     traceback.lines().map(|line| match line.strip_prefix('\t') {
         Some(frame) => format!("  {}", one_line(frame)),
@@ -60,7 +62,7 @@ pub(crate) fn traceback_lines(traceback: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// A message for people with the traceback behind it, in lines that begin with two spaces.
+/// Returns a message for people, followed by the traceback in lines that begin with two spaces.
 pub(crate) fn with_traceback(message: impl AsRef<[u8]>, traceback: Option<&str>) -> String {
     let mut text = one_line(message);
     for line in traceback.into_iter().flat_map(traceback_lines) {
@@ -84,7 +86,8 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_escaped() {
-        // A byte alone, an overlong newline, half a surrogate, and a cut character at the end.
+        // A byte alone, an overlong newline, half a surrogate pair, and a truncated character at
+        // the end.
         assert_eq!(
             one_line(b"\xff\xc0\x8a\xed\xa0\x80 \xe2\x82"),
             "\\xff\\xc0\\x8a\\xed\\xa0\\x80 \\xe2\\x82"

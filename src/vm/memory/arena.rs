@@ -1,23 +1,22 @@
-//! The allocator of one VM: exact count, a limit, and release of everything at once.
+//! The allocator of one VM: it counts exactly, enforces a limit, and frees everything at once.
 //!
-//! Lua's requests of a VM come to [`Arena::serve`] (`vm/lua/allocate.rs`). Small
-//! requests come from size classes carved out of chained blocks; larger ones go to the global
-//! allocator with a header that links them, so that dropping the arena frees all of them
-//! without asking Lua what is alive. One thread at a time uses an arena: the one that runs the
-//! process.
+//! [`Arena::serve`] serves all requests of a VM's Lua (`vm/lua/allocate.rs`). Small requests come
+//! from size classes that are carved out of chained blocks. Larger ones go to the global allocator
+//! with a header that links them, so dropping the arena frees all of them without asking Lua what
+//! is alive. One thread at a time uses an arena: the one that runs the process.
 //!
-//! - **A1** `used` is the sum of the sizes that Lua asked for and has not given back.
-//! - **A2** While `may_refuse` is false no request is refused: our own functions run then, and
-//!   an error that jumps through them is not allowed. A request that goes past the limit is
-//!   noted, and the next safe point collects (`limit.rs`).
-//! - **A3** With `may_refuse`, the first request past the limit is refused once: Lua answers
-//!   with a full collection and asks again. If it still does not fit, a small request is granted
-//!   and noted as in A2; a request of at least [`LARGE_REQUEST`] bytes is refused for good, an
-//!   error inside Lua that `pcall` catches.
-//! - **A4** A small piece that nobody has is in the free list of its class, which links such pieces
-//!   by their first words, or lies between `bump` and `bump_end`, which bound one live block.
-//! - **A5** `blocks` links what `grow` allocated, `large` what `take_large` did, each with its
-//!   size. Only `give` (a large piece) and `drop` free them, after they have unlinked them.
+//! - **A1** `used` is the sum of the sizes that Lua requested and has not freed.
+//! - **A2** While `may_refuse` is false no request is refused: our own functions run then, and no
+//!   Lua error may jump over them. A request past the limit is noted, and the next safe point
+//!   collects (`limit.rs`).
+//! - **A3** With `may_refuse`, the first request past the limit is refused: Lua runs a full
+//!   collection and retries. If the retry does not fit either, a small request is granted and noted
+//!   as in A2; a request of at least [`LARGE_REQUEST`] bytes is refused, as an error in Lua that
+//!   `pcall` catches.
+//! - **A4** A free small piece is in the free list of its class, which links the pieces by their
+//!   first words, or lies between `bump` and `bump_end`, which are in one live block.
+//! - **A5** `blocks` links what `grow` allocated, `large` what `take_large` allocated, each with
+//!   its size. Only `give` (a large piece) and `drop` free them, after they have unlinked them.
 
 #![allow(unsafe_code)]
 
@@ -28,12 +27,12 @@ use std::sync::OnceLock;
 use super::limit::{Limit, Verdict};
 use super::size_class::{ALIGN, CLASSES, SMALL_MAX, class_of, class_size, class_within};
 
-/// Requests of at least this many bytes fail inside Lua when they do not fit the limit.
+/// Requests of at least this many bytes fail inside Lua if they do not fit the limit.
 pub(crate) const LARGE_REQUEST: usize = 4096;
-/// Chained blocks double in size, so that little more than the first holds little more.
+/// Bytes of chained blocks, first and at most. Each is twice as large as the one before, so a VM
+/// that needs little more than its first memory gets little more.
 ///
-/// All are a little smaller than a power of two, which allocators that add something for themselves
-/// or for alignment serve best.
+/// All sizes are slightly below a power of two, which suits allocators that add a header or align.
 const NEXT_BLOCK: usize = 2 * 1024 - 16;
 const NEXT_BLOCK_MAX: usize = 16 * 1024 - 16;
 
@@ -62,32 +61,32 @@ pub(crate) struct Arena {
     bump_end: *mut u8,
     blocks: *mut Block,
     large: *mut Large,
-    /// The memory that it was given to begin with (`Arena::begin`), which it never frees.
+    /// The memory that the arena was given at its start (`Arena::begin`); the arena never frees it.
     first: *mut u8,
     first_end: *mut u8,
     used: usize,
     limit: Limit,
-    /// While a template is built: what unused memory holds (see `vm/image/template.rs`), else 0.
+    /// The byte that fills unused memory while a template is built (`vm/image/template.rs`), or 0.
     poison: u8,
     may_refuse: bool,
-    /// Whether it ever asked for memory besides its first, or refused some.
+    /// Whether the arena ever needed memory besides its first memory, or refused a request.
     went_beyond: bool,
-    /// While a template is built: where its pieces go.
+    /// While a template is built, where its pieces are placed.
     order: Option<Box<Order>>,
 }
 
-/// What of an arena goes into a template: offsets from the start of its first memory.
+/// The part of an arena's state that a template holds: offsets from the start of the first memory.
 pub(crate) struct Saved {
     free: [u32; CLASSES],
     used: usize,
 }
 
 // SAFETY: an arena owns the memory that its pointers lead to: its own allocations (A5), and the
-// first memory, which `begin`'s caller gave it. None of it is shared with another arena.
+// first memory, which the caller of `begin` gave to it. It shares none of it with another arena.
 unsafe impl Send for Arena {}
 
 impl Arena {
-    /// Makes an empty arena. `limit` is in bytes; 0 means none.
+    /// Creates an empty arena. `limit` is in bytes; 0 means no limit.
     pub(crate) fn new(limit: usize) -> Self {
         Arena {
             free: [ptr::null_mut(); CLASSES],
@@ -106,33 +105,33 @@ impl Arena {
         }
     }
 
-    /// Lends it memory to begin with: requests are served from there as long as it lasts. With a
-    /// `poison` all unused memory there holds that byte, and large requests are served there, too.
+    /// Gives the arena its first memory: requests are served from there while it lasts. If `poison`
+    /// is not 0, large requests are served there, too, and freed memory is filled with that byte.
     ///
     /// # Safety
     /// `size` bytes at `start`, aligned to [`ALIGN`], belong to the arena as long as it lives, and
     /// all hold `poison` if that is not 0.
     pub(crate) unsafe fn begin(&mut self, start: *mut u8, size: usize, poison: u8) {
         self.first = start;
-        // SAFETY: the caller gives `size` bytes at `start`, so their end is in the same allocation.
+        // SAFETY: the caller passes `size` bytes at `start`: their end is in the same allocation.
         self.first_end = unsafe { start.add(size) };
         self.bump = self.first;
         self.bump_end = self.first_end;
         self.poison = poison;
     }
 
-    /// How much of its first memory was ever handed out, if it never needed any other.
+    /// Returns the used length of the first memory, or `None` if other memory was needed.
     pub(crate) fn first_length(&self) -> Option<usize> {
         let is_broken = self.order.as_ref().is_some_and(|order| order.is_broken());
         (!self.went_beyond && !is_broken).then(|| self.bump as usize - self.first as usize)
     }
 
-    /// Bytes of its first memory.
+    /// Returns the size of the first memory in bytes.
     pub(crate) fn first_size(&self) -> usize {
         self.first_end as usize - self.first as usize
     }
 
-    /// Notes what a copy of its first memory needs to know.
+    /// Returns the state that a copy of the first memory needs.
     pub(crate) fn save(&self) -> Saved {
         let offset = |head: *mut Free| match head.is_null() {
             true => u32::MAX,
@@ -141,37 +140,37 @@ impl Arena {
         Saved { free: self.free.map(offset), used: self.used }
     }
 
-    /// Where fresh memory begins: what was never handed out.
+    /// Returns the address where the memory begins that was never handed out.
     pub(crate) fn frontier(&self) -> *const u8 {
         self.bump
     }
 
-    /// Goes on as the saved arena whose memory, `length` bytes long, was copied into this one's.
+    /// Continues as the saved arena whose memory, `length` bytes, was copied into this arena's.
     ///
     /// # Safety
-    /// This arena has served nothing yet, its first memory is at least `length` bytes long and
-    /// begins with that copy, whose pointers were moved along.
+    /// This arena has served no request yet. Its first memory has at least `length` bytes and
+    /// begins with that copy, whose pointers were relocated.
     pub(crate) unsafe fn restore(&mut self, saved: &Saved, length: usize) {
         for (head, offset) in self.free.iter_mut().zip(saved.free) {
             if offset != u32::MAX {
-                // SAFETY: `save` made the offset, of a piece in the first `length` bytes of the
-                // saved memory; the caller vouches that this first memory is as long.
+                // SAFETY: `save` computed the offset of a piece in the first `length` bytes of the
+                // saved memory; the caller guarantees that this first memory is at least as long.
                 *head = unsafe { self.first.add(offset as usize).cast() };
             }
         }
-        // SAFETY: the caller vouches that the first memory is at least `length` bytes long.
+        // SAFETY: the caller guarantees that the first memory has at least `length` bytes.
         self.bump = unsafe { self.first.add(length) };
         self.used = saved.used;
         self.limit.check(self.used);
     }
 
-    /// Sets the limit, in bytes; 0 means none. What was in use at times before does not matter.
+    /// Sets the limit in bytes; 0 means no limit. Only the memory in use now is checked against it.
     pub(crate) fn set_limit(&mut self, limit: usize) {
         self.limit = Limit::new(limit);
         self.limit.check(self.used);
     }
 
-    /// Bytes that Lua holds now.
+    /// Returns the bytes that Lua holds now.
     pub(crate) fn used(&self) -> usize {
         self.used
     }
@@ -180,12 +179,12 @@ impl Arena {
         &mut self.limit
     }
 
-    /// Lets Lua's own code meet the limit (true) or not (false); returns the earlier setting.
+    /// Sets whether requests may be refused, as for Lua's own code; returns the old setting.
     pub(crate) fn set_may_refuse(&mut self, may_refuse: bool) -> bool {
         std::mem::replace(&mut self.may_refuse, may_refuse)
     }
 
-    /// Counts bytes that Lua refers to outside of the arena (shared strings).
+    /// Charges for bytes outside of the arena that Lua refers to (shared strings).
     pub(crate) fn charge(&mut self, bytes: usize) {
         self.used += bytes;
         self.limit.check(self.used);
@@ -195,7 +194,7 @@ impl Arena {
         self.used = self.used.saturating_sub(bytes);
     }
 
-    /// Decides by the limit; see A2 and A3.
+    /// Decides whether the limit allows `more` bytes; see A2 and A3.
     #[inline]
     fn admits(&mut self, more: usize, on_noted: fn()) -> bool {
         let total = self.used.saturating_add(more);
@@ -229,10 +228,10 @@ impl Arena {
         if head.is_null() {
             return self.carve(class_size(class));
         }
-        // SAFETY: nobody has the head of a free list; its first word is the link to the next (A4).
+        // SAFETY: the head of a free list is free; its first word links the next piece (A4).
         self.free[class] = unsafe { (*head).next };
         if self.poison != 0 {
-            // SAFETY: the piece has just left its list, so nobody has it; it has a word at least.
+            // SAFETY: the piece has just left its list and is still free; it has at least a word.
             unsafe { head.cast::<u8>().write_bytes(self.poison, size_of::<Free>()) };
         }
         head.cast()
@@ -243,7 +242,7 @@ impl Arena {
             return ptr::null_mut();
         }
         let start = self.bump;
-        // SAFETY: `size` bytes are left before `bump_end` (found or made above), in one block (A4).
+        // SAFETY: one block has `size` bytes left before `bump_end` (A4), as ensured above.
         self.bump = unsafe { start.add(size) };
         start
     }
@@ -252,52 +251,52 @@ impl Arena {
     fn grow(&mut self) -> bool {
         self.went_beyond = true;
         let rest = (self.bump_end as usize) - (self.bump as usize);
-        // SAFETY: nobody has the memory from `bump` to `bump_end` (A4), which is left behind here.
+        // SAFETY: the memory from `bump` to `bump_end` is free (A4); `bump` moves past it below.
         unsafe { self.scatter(self.bump, rest) };
         self.bump = self.bump_end;
-        // SAFETY: what `blocks` links is alive until `drop` (A5); it is null or such a block.
+        // SAFETY: `blocks` is null or points to a block, which is alive until `drop` (A5).
         let last = unsafe { self.blocks.as_ref() };
         let size = last.map_or(NEXT_BLOCK, |block| (block.size * 2 + 16).min(NEXT_BLOCK_MAX));
-        // SAFETY: the size is `NEXT_BLOCK` or more, so it is not zero.
+        // SAFETY: the size is at least `NEXT_BLOCK`, so it is not zero.
         let block = unsafe { alloc(block_layout(size)) }.cast::<Block>();
         if block.is_null() {
             return false;
         }
-        // SAFETY: allocated just now, aligned to a word and longer than the header.
+        // SAFETY: the block is new, aligned to a word and longer than the header.
         unsafe { block.write(Block { next: self.blocks, size }) };
-        // SAFETY: both are in the allocation or at its end: it has `size` bytes, a header at least.
+        // SAFETY: both are in the allocation or at its end: it has `size` bytes, at least a header.
         (self.bump, self.bump_end) = unsafe { (block.add(1).cast(), block.cast::<u8>().add(size)) };
         self.blocks = block;
         true
     }
 
-    /// Puts memory that is nobody's into the free lists, in pieces of as many sizes as it takes.
+    /// Puts free memory into the free lists, cut into the largest pieces that fit.
     ///
     /// # Safety
-    /// `rest` bytes at `start` are the arena's, aligned to [`ALIGN`], and nobody has them.
+    /// `rest` bytes at `start` belong to the arena, are aligned to [`ALIGN`], and are free.
     unsafe fn scatter(&mut self, mut start: *mut u8, mut rest: usize) {
         while rest >= ALIGN {
             let class = if rest > SMALL_MAX { CLASSES - 1 } else { class_within(rest) };
             let size = class_size(class);
-            // SAFETY: the caller gives `rest` bytes, into which the class was picked to fit.
+            // SAFETY: the caller passes `rest` free bytes, and the class fits into them.
             unsafe { self.push_free(start, class) };
-            // SAFETY: `size` is at most `rest`, and as many bytes are left from `start` on.
+            // SAFETY: `size` is at most `rest`, and `rest` bytes are left from `start` on.
             start = unsafe { start.add(size) };
             rest -= size;
         }
     }
 
     /// # Safety
-    /// `start` is a piece of the class, the arena's and aligned to [`ALIGN`], and nobody has it.
+    /// `start` is a free piece of this arena and of the class, aligned to [`ALIGN`].
     unsafe fn push_free(&mut self, start: *mut u8, class: usize) {
         let free = start.cast::<Free>();
-        // SAFETY: the caller gives a piece, which has a word at least and is aligned to one.
+        // SAFETY: the caller passes a piece, which has at least a word and is aligned to one.
         unsafe { free.write(Free { next: self.free[class] }) };
         self.free[class] = free;
     }
 
     fn take_large(&mut self, size: usize) -> *mut u8 {
-        // Never from a chained block: `give` knows large pieces of the first memory only.
+        // Not from a chained block: `give` recognises large pieces only in the first memory.
         let room = (self.bump_end as usize) - (self.bump as usize);
         if self.poison != 0 && self.blocks.is_null() && size <= room {
             return self.carve(size.next_multiple_of(ALIGN));
@@ -307,33 +306,33 @@ impl Arena {
             return ptr::null_mut();
         }
         let Some(layout) = large_layout(size) else { return ptr::null_mut() };
-        // SAFETY: the layout has the size of a header at least, which is not zero.
+        // SAFETY: the layout has at least the size of a header, which is not zero.
         let large = unsafe { alloc(layout) }.cast::<Large>();
         if large.is_null() {
             return ptr::null_mut();
         }
-        // SAFETY: allocated just now, with room for the header.
+        // SAFETY: the memory was allocated just now, with room for the header.
         unsafe { large.write(Large { previous: ptr::null_mut(), next: self.large, size }) };
-        // SAFETY: what `large` links is alive (A5); it is null or such a piece.
+        // SAFETY: `large` is null or points to a linked piece, which is alive (A5).
         if let Some(head) = unsafe { self.large.as_mut() } {
             head.previous = large;
         }
         self.large = large;
-        // SAFETY: the header is the begin of the allocation, so its end is inside.
+        // SAFETY: the header is the beginning of the allocation, so its end is inside.
         unsafe { large.add(1).cast() }
     }
 
     /// # Safety
-    /// `start` was served for a request of `size` bytes and not given back; nobody uses it any
+    /// `start` was served for a request of `size` bytes and was not freed; no code uses it any
     /// more.
     unsafe fn give(&mut self, start: NonNull<u8>, size: usize) {
         if self.order.is_some() {
-            // SAFETY: the caller gives back what was served for `size` bytes.
+            // SAFETY: the caller frees a piece that was served for `size` bytes.
             return unsafe { self.give_in_order(start, size) };
         }
         if size <= SMALL_MAX {
             let class = class_of(size);
-            // SAFETY: the caller gives back what `take` served for this size: a piece of its class.
+            // SAFETY: the caller frees what `take` served for this size: a piece of its class.
             return unsafe {
                 self.wipe(start, class_size(class));
                 self.push_free(start.as_ptr(), class);
@@ -341,18 +340,18 @@ impl Arena {
         }
         if (self.first..self.first_end).contains(&start.as_ptr()) {
             let size = size.next_multiple_of(ALIGN);
-            // SAFETY: the caller gives back what `take_large` carved out of the first memory.
+            // SAFETY: the caller frees a piece that `take_large` carved out of the first memory.
             return unsafe {
                 self.wipe(start, size);
                 self.scatter(start.as_ptr(), size);
             };
         }
-        // SAFETY: the caller gives back a large piece, and all but those of the first memory lie
-        // behind the header that `take_large` wrote.
+        // SAFETY: the caller frees a large piece, and every large piece outside of the first memory
+        // lies behind the header that `take_large` wrote.
         let large = unsafe { start.as_ptr().cast::<Large>().sub(1) };
-        // SAFETY: as the piece is out, its header is linked and alive (A5).
+        // SAFETY: the piece is in use until now, so its header is linked and alive (A5).
         let Large { previous, next, size } = unsafe { large.read() };
-        // SAFETY: the neighbours of a linked header are null or linked, and so alive (A5).
+        // SAFETY: the neighbours of a linked header are null, or linked and therefore alive (A5).
         let (before, behind) = unsafe { (previous.as_mut(), next.as_mut()) };
         *before.map_or(&mut self.large, |before| &mut before.next) = next;
         if let Some(behind) = behind {
@@ -363,28 +362,28 @@ impl Arena {
     }
 
     /// # Safety
-    /// `start` was served for a request of `old` bytes and not given back; nobody uses it any more
-    /// if the answer is not null.
+    /// `start` was served for a request of `old` bytes and was not freed; if the result is not
+    /// null, no code uses `start` any more.
     unsafe fn resize(&mut self, start: NonNull<u8>, old: usize, new: usize) -> *mut u8 {
         if old <= SMALL_MAX && new <= SMALL_MAX && class_of(old) == class_of(new) {
             return start.as_ptr();
         }
         let target = self.take(new);
         if !target.is_null() {
-            // SAFETY: the caller has `old` bytes at `start`; `take` has just served `new` others.
+            // SAFETY: the caller has `old` bytes at `start`; `target` has `new` other bytes.
             unsafe { ptr::copy_nonoverlapping(start.as_ptr(), target, old.min(new)) };
-            // SAFETY: the caller had `start`, and gives it up since the answer is not null.
+            // SAFETY: the caller has `start`, and gives it up since the result is not null.
             unsafe { self.give(start, old) };
         }
         target
     }
 
-    /// Serves one request of Lua; the rules are those of `lua_Alloc`. Calls `on_noted` if the next
-    /// safe point has something to do (A2).
+    /// Serves one request of Lua by the rules of `lua_Alloc`. Calls `on_noted` if the next safe
+    /// point has to run or begin a collection (A2).
     ///
     /// # Safety
-    /// `start` is null, or was served for `old` bytes, was not given back since, and is given back
-    /// by this request as `lua_Alloc` says.
+    /// `start` is null, or was served for `old` bytes, was not freed since, and this request frees
+    /// it as `lua_Alloc` specifies.
     #[inline]
     pub(crate) unsafe fn serve(
         &mut self,
@@ -401,7 +400,7 @@ impl Arena {
             return self.granted(fresh, 0, new);
         };
         if new == 0 {
-            // SAFETY: the caller gives `start` back, which was served for `old` bytes.
+            // SAFETY: the caller frees `start`, which was served for `old` bytes.
             unsafe { self.give(start, old) };
             self.used = self.used.wrapping_sub(old);
             return ptr::null_mut();
@@ -409,7 +408,7 @@ impl Arena {
         if new > old && !self.admits(new - old, on_noted) {
             return ptr::null_mut();
         }
-        // SAFETY: the caller has `start`, served for `old` bytes, and leaves it for the answer.
+        // SAFETY: the caller has `start`, served for `old` bytes, and exchanges it for the result.
         let moved = unsafe { self.resize(start, old, new) };
         self.granted(moved, old, new)
     }
@@ -417,7 +416,7 @@ impl Arena {
     fn granted(&mut self, memory: *mut u8, old: usize, new: usize) -> *mut u8 {
         if memory.is_null() {
             if !self.may_refuse {
-                // The machine is out of memory inside a function that cannot be jumped out of.
+                // The machine is out of memory inside a function that no error may jump out of.
                 handle_alloc_error(
                     Layout::from_size_align(new, ALIGN).unwrap_or(Layout::new::<u8>()),
                 );
@@ -433,7 +432,7 @@ impl Drop for Arena {
     fn drop(&mut self) {
         let mut block = self.blocks;
         while !block.is_null() {
-            // SAFETY: what `blocks` links is alive (A5).
+            // SAFETY: every block that `blocks` links is alive (A5).
             let Block { next, size } = unsafe { block.read() };
             // SAFETY: `grow` allocated it with this layout, and its header was read before.
             unsafe { dealloc(block.cast(), block_layout(size)) };
@@ -441,7 +440,7 @@ impl Drop for Arena {
         }
         let mut large = self.large;
         while !large.is_null() {
-            // SAFETY: what `large` links is alive (A5).
+            // SAFETY: every piece that `large` links is alive (A5).
             let Large { next, size, .. } = unsafe { large.read() };
             // SAFETY: `take_large` allocated it with this size, and its header was read before.
             unsafe { release_large(large, size) };
@@ -450,14 +449,14 @@ impl Drop for Arena {
     }
 }
 
-/// The largest single request that is tried: half of the machine's memory. Systems grant more
-/// than there is and end the program when it is touched; to Lua it must be an error instead.
+/// Returns the largest single request that is tried: half of the machine's memory. Systems grant
+/// more than exists and kill the program when it touches the memory; in Lua it must be an error.
 fn request_max() -> usize {
     static MAX: OnceLock<usize> = OnceLock::new();
     *MAX.get_or_init(|| {
         #[cfg(all(unix, not(miri)))]
         {
-            // SAFETY: sysconf takes numbers and no memory of ours; it answers -1 to a wrong one.
+            // SAFETY: sysconf takes only a number; it returns -1 for an unknown one.
             let (pages, size) =
                 unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
             if let (Ok(pages @ 1..), Ok(size @ 1..)) =
@@ -481,10 +480,10 @@ fn large_layout(size: usize) -> Option<Layout> {
 }
 
 /// # Safety
-/// `large` was allocated by `take_large` with this size and is not used any more.
+/// `take_large` allocated `large` with this size, and no code uses it any more.
 unsafe fn release_large(large: *mut Large, size: usize) {
     if let Some(layout) = large_layout(size) {
-        // SAFETY: the caller vouches that `take_large` made it with this layout and nobody uses it.
+        // SAFETY: the caller guarantees that `take_large` used this layout, and no code uses it.
         unsafe { dealloc(large.cast(), layout) };
     }
 }

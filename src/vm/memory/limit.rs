@@ -27,7 +27,7 @@ const FREE_SHARE: usize = 16;
 #[must_use]
 pub(crate) enum Verdict {
     Granted,
-    /// Granted; the next safe point has to collect.
+    /// Granted; the next safe point has to run or begin a collection.
     Noted,
     Refused,
 }
