@@ -1,9 +1,10 @@
 //! Channels between the coroutines of one process, and `select`.
 //!
-//! `buffered` sends and receives in one coroutine, which never waits: the two calls alone.
-//! `rendezvous` meets another coroutine at every value, so each value is also a wait and a turn of
-//! the process's ready queue; `stream` lets the buffer take up the turns. No other process and no
-//! other worker has a part. In `select` the list of cases is made anew each time, as programs do.
+//! `buffered` sends and receives in one coroutine, which never waits: it measures the two calls
+//! alone. `rendezvous` meets another coroutine at every value, so each value also takes a wait and
+//! a turn of the process's queue of ready coroutines. In `stream`, the buffer reduces the number of
+//! turns. No other process and no other worker is involved. In `select`, the list of cases is
+//! created anew each time, as programs do.
 
 use criterion::{Criterion, criterion_group};
 

@@ -1,9 +1,9 @@
-//! Into a C function and out of it, into a coroutine and out of it, seen from Lua.
+//! Calls into a C function and back, and into a coroutine and back, seen from Lua.
 //!
-//! `call/nothing` is the loop around all others: take it off. `builtin` is a C function of Lua's
-//! own library, `api` one of ours, with its shell. `coroutine` resumes and yields within one
-//! process, which no worker notices; how a process waits and runs again is in `channel.rs`
-//! (between its coroutines) and `send.rs` (between processes).
+//! `call/nothing` is the loop around all others: subtract it. `builtin` is a C function of Lua's
+//! own library, `api` is one of ours, with its wrapper. `coroutine` resumes and yields within one
+//! process, without the worker's involvement; `channel.rs` (between the coroutines of a process)
+//! and `send.rs` (between processes) show how a process waits and runs again.
 
 use criterion::{Criterion, criterion_group};
 

@@ -1,4 +1,4 @@
-//! What a Lua program sees: acts through the API, in a runtime with one worker.
+//! What a Lua program observes: operations through the API, in a runtime with one worker.
 
 mod channel;
 mod lua;

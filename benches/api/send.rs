@@ -1,10 +1,10 @@
 //! Messages through the Lua API, one worker, no contention.
 //!
 //! `to_itself` sends to its own process and receives at once: both API calls, a message and the
-//! mailbox, but no other process. `stream` sends batches to another process, which answers once
-//! a batch: what a message costs when senders and receivers are busy. `round_trip` waits for an
-//! answer to every message: two sends, two receives and two switches of process. Waking another
-//! core, stealing and contention do not show with one worker; loadgen measures those.
+//! mailbox, but no other process. `stream` sends batches to another process, which answers once per
+//! batch: the cost of a message when senders and receivers are busy. `round_trip` waits for an
+//! answer to every message: two sends, two receives and two process switches. With one worker,
+//! waking another core, stealing and contention do not show; loadgen measures those.
 
 use criterion::{Criterion, Throughput, criterion_group};
 

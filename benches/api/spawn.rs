@@ -1,9 +1,11 @@
-//! The life of a process that does nothing: a VM is built, its chunk and main run, it is freed.
+//! The life of a process that does nothing: a VM is created, its chunk and main run, and the VM is
+//! freed.
 //!
-//! `spawn_exit` starts one under a monitor and waits for its EXIT event, `exec` calls one like a
-//! function. One worker, one child at a time: its slot and its memory are always those of the
-//! child before, so it says nothing about many processes at once, nor about chunks and main
-//! functions of real size. loadgen's `spawn` and `skynet` measure crowds.
+//! `spawn_exit` starts a process under a monitor and waits for its EXIT event; `exec` calls a
+//! process like a function. There is one worker and one child at a time. The child's slot and
+//! memory are always those of the previous child, so the result says nothing about many processes
+//! at once, or about chunks and main functions of real size. loadgen's `spawn` and `skynet` measure
+//! crowds.
 
 use criterion::{Criterion, Throughput, criterion_group};
 

@@ -1,4 +1,4 @@
-//! Applications whose `app:main` repeats an act and says how long that took.
+//! Applications whose `app:main` repeats an operation and returns how long that took.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use moonlet::{Application, Builder, Level, Runtime, Value};
 
 const HOST: &str = "app:processes";
 
-/// Starts a runtime with one worker, so that nothing depends on which core is woken when, and
-/// with these definitions: their names and their sources.
+/// Starts a runtime with these definitions (their names and sources) and with one worker, so that
+/// nothing depends on which core is woken when.
 pub(crate) fn start(definitions: &[(&str, &str)]) -> Runtime {
     let mut index = String::from("namespace: app\nentries:\n");
     let mut files = Vec::new();
@@ -26,8 +26,8 @@ pub(crate) fn start(definitions: &[(&str, &str)]) -> Runtime {
     builder.application(application).start().expect("the runtime starts")
 }
 
-/// The source of a main that does `act` so often, after `before`. Both see `count`, `act` the number
-/// of the repetition as `i`.
+/// Returns the source of a main that runs `before` once and then `act` `count` times. Both can use
+/// `count`; `act` can use the number of the repetition as `i`.
 pub(crate) fn repeat(before: &str, act: &str) -> String {
     format!(
         "local time = require('time')
@@ -40,7 +40,7 @@ pub(crate) fn repeat(before: &str, act: &str) -> String {
     )
 }
 
-/// Benches a layer: its acts, each with a name and what comes before it (see [`repeat`]).
+/// Benches a layer: its operations, each with a name and the code before it (see [`repeat`]).
 pub(crate) fn bench(criterion: &mut Criterion, layer: &str, acts: &[(&str, &str, &str)]) {
     let mut group = criterion.benchmark_group(layer);
     group.throughput(Throughput::Elements(1));
@@ -53,8 +53,8 @@ pub(crate) fn bench(criterion: &mut Criterion, layer: &str, acts: &[(&str, &str,
     group.finish();
 }
 
-/// Measures `app:main`, which gets the number of repetitions and returns the nanoseconds that
-/// they took by its own clock: its start and the way to it and back are not counted.
+/// Measures `app:main`, which receives the number of repetitions and returns the nanoseconds that
+/// they took by its own clock: starting the process and returning the result are not counted.
 pub(crate) fn measure(bencher: &mut Bencher<'_>, runtime: &Runtime) {
     bencher.iter_custom(|repetitions| {
         let repetitions = i64::try_from(repetitions).expect("a reasonable number");

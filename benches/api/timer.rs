@@ -1,9 +1,9 @@
 //! Timers through the Lua API, one process, one worker.
 //!
-//! `set_and_stop` makes a timer that never fires: the cost of having one. All others wait for
-//! theirs, with the worker asleep meanwhile, so most of the time is the wait itself, and what is
-//! above 100 µs is how late they fire and what the wake-up costs. The data structure behind them
-//! is `timer_heap` in `engine/queues.rs`.
+//! `set_and_stop` creates a timer that never fires: the cost of having one. All others wait for
+//! their timer while the worker sleeps, so most of the time is the wait itself, and the part above
+//! 100 µs is the delay of the timer and the cost of the wake-up. `timer_heap` in
+//! `engine/queues.rs` measures the data structure behind timers.
 
 use criterion::{Criterion, criterion_group};
 

@@ -1,10 +1,11 @@
-//! From the text of a PID to its process: taking the text apart, finding the slot; and what a slot
-//! costs when its process changes.
+//! From the text of a PID to its process: parsing the text and finding the slot; and the cost of
+//! replacing a slot's process.
 //!
-//! `find/one` asks for the same slot, which stays in the cache; `find/of_100000` goes through
-//! slots that do not, as messages to a crowd would. `stale` asks for a process that is gone.
-//! `reuse` takes a slot and gives it back, without the process inside: see `vm.rs` for its VM and
-//! `api/spawn.rs` for the whole. One thread, so nothing contends for the list of free slots.
+//! `find/one` looks up the same slot each time, which stays in the cache; `find/of_100000` goes
+//! through slots that do not, as messages to a crowd would. `stale` looks up a process that has
+//! ended. `reuse` claims a slot and releases it, without the process inside: `vm.rs` measures its
+//! VM and `api/spawn.rs` the whole. There is one thread, so nothing contends for the list of free
+//! slots.
 
 use std::hint::black_box;
 
@@ -13,7 +14,7 @@ use moonlet::bench::{Slots, parse_pid, write_pid};
 
 const CROWD: usize = 100_000;
 
-/// Coprime to the size of the crowd, so that every slot gets its turn and neighbours do not follow
+/// Coprime to the size of the crowd, so that every slot is visited and neighbours do not follow
 /// each other.
 const STRIDE: usize = 7_919;
 
@@ -50,7 +51,7 @@ fn slots(criterion: &mut Criterion) {
             assert!(slots.find(numbers[place]));
         });
     });
-    // The generation after the one that lives there.
+    // The generation after the one that is alive in the slot.
     let stale = numbers[0] + (1 << 24);
     group.bench_function("find/stale", |bencher| {
         bencher.iter(|| assert!(!slots.find(black_box(stale))));

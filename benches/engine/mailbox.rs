@@ -1,11 +1,11 @@
-//! One message into a mailbox and out of it: a reservation, an allocation, a push; a take, a pop,
-//! a release.
+//! One message into a mailbox and out of it: a reservation, an allocation and a push; then a take,
+//! a pop and a release.
 //!
-//! `same_thread` is the bare cost without contention. With one and two producer threads the
-//! message is freed by another thread than made it, and the cache lines travel; two producers
-//! and the consumer are three threads, which on fewer cores also measures how they take turns.
-//! Neither encoding nor scheduling happens here, so it says nothing about a whole `send`: see
-//! `api/send.rs`. Throughput is per message, not latency.
+//! `same_thread` is the bare cost without contention. With one and two producer threads, another
+//! thread than the allocating one frees the message, and the cache lines move between cores. Two
+//! producers and the consumer are three threads; on fewer cores this also measures how they take
+//! turns. Neither encoding nor scheduling happens here, so it says nothing about a whole `send`:
+//! see `api/send.rs`. Throughput is per message, not latency.
 
 use std::sync::Barrier;
 use std::thread;

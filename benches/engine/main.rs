@@ -1,4 +1,4 @@
-//! The inside of the engine, layer by layer: no worker runs and no process does.
+//! The inside of the engine, layer by layer: no workers and no processes run.
 
 mod lookup;
 mod mailbox;

@@ -1,10 +1,11 @@
-//! One value off a Lua stack into a payload, and from a payload onto a Lua stack.
+//! One value from a Lua stack into a payload, and from a payload onto a Lua stack.
 //!
 //! `encode` includes dropping the payload. `decode` includes that the value becomes garbage, and
-//! so the collector's steps for it. The long string is forwarded: it came as shared bytes, so
-//! encoding it again and decoding it move a reference; `payload_encode/string_64k_own` is one that Lua
-//! made itself, which is copied once. No message, mailbox or process is involved, and a VM with
-//! one value has a collector with little to do: a real process pays more for garbage.
+//! therefore the collector's steps for it. The long string is forwarded: it arrived as shared
+//! bytes, so encoding it again and decoding it move a reference; `payload_encode/string_64k_own` is
+//! a string that Lua created itself, which is copied once. No message, mailbox or process is
+//! involved, and the collector of a VM with one value has little to do: a real process pays more
+//! for garbage.
 
 use std::hint::black_box;
 
@@ -14,7 +15,7 @@ use moonlet::bench::Codec;
 
 const LONG_BYTES: usize = 64 * 1024;
 
-/// Eight pairs as requests and replies have them, one of them a list.
+/// Eight pairs that are typical of requests and replies; one value is a list.
 fn small_table() -> Value {
     let list = Value::sequence([1, 2, 3].map(Value::from));
     let fields = [
@@ -30,7 +31,7 @@ fn small_table() -> Value {
     Value::Table(fields.map(|(key, value)| (Value::from(key), value)).into())
 }
 
-/// A table in a table, so many deep.
+/// Returns tables nested `depth` levels deep.
 fn nested(depth: usize) -> Value {
     (0..depth).fold(Value::from(1), |inner, _| Value::Table([(Value::from("in"), inner)].into()))
 }

@@ -1,11 +1,11 @@
-//! What lies between "this process is ready" and "this worker runs it": the scheduling word, the
-//! run queue, the injector, the timers of a worker.
+//! What lies between "this process is ready" and "this worker runs it": the scheduling state, the
+//! run queue, the injector and the timers of a worker.
 //!
-//! Each runs on one thread unless it says otherwise, without workers and without processes: the
-//! numbers are of the data structures alone. Waking a thread does not happen here, so the way from
-//! a send to another core is longer than their sum; loadgen's `ping_pong` measures that.
-//! `steal` moves batches, as workers do, and counts per process. With `2_threads` the cache lines
-//! travel.
+//! Each bench runs on one thread unless it says otherwise, without workers and without processes:
+//! the numbers are those of the data structures alone. No thread is woken here, so the time from a
+//! send to another core is longer than their sum; loadgen's `ping_pong` measures that. `steal`
+//! moves batches, as workers do, and counts per process. With `2_threads` the cache lines move
+//! between cores.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group};
 use moonlet::bench::{Injector, RunQueue, State, TimerHeap};
 
-/// Processes that a victim holds when thieves come.
+/// Processes in the victim's queue when the thief begins to steal.
 const BATCH: u64 = 64;
 
-/// A turn of a worker in which it looks at nothing out of order.
+/// A turn of a worker that takes nothing out of the usual order.
 const PLAIN_TICK: u32 = 1;
 
 fn state(criterion: &mut Criterion) {
@@ -34,7 +34,7 @@ fn state(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Measures an act on this thread while another thread does the same.
+/// Measures an operation on this thread while another thread does the same.
 fn beside_another(count: u64, act: &(dyn Fn() + Sync)) -> Duration {
     let (barrier, is_over) = (Barrier::new(2), AtomicBool::new(false));
     thread::scope(|scope| {

@@ -1,8 +1,8 @@
-//! The VM of a process, made and freed: built piece by piece, and copied from its template.
+//! The VM of a process, created and freed: built without a template, and copied from its template.
 //!
-//! Nothing runs in it: the chunk and main are in `api/spawn.rs`. Each VM is freed before the next is
-//! made, so the allocator always has its memory at hand; a crowd costs page faults on top.
-//! `small` mentions no API at all, `usual` what most processes do.
+//! Nothing runs in it: `api/spawn.rs` measures the chunk and main. Each VM is freed before the next
+//! one is created, so the allocator always has its memory at hand; with many VMs at once, page
+//! faults come on top. `small` mentions no API, `usual` mentions what most processes use.
 
 use criterion::{Criterion, criterion_group};
 use moonlet::bench::Vms;

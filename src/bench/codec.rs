@@ -1,4 +1,4 @@
-//! Values of Lua and their encoding.
+//! Lua values and their encoding.
 
 use crate::payload::{self, Payload};
 use crate::value::Value;
@@ -7,11 +7,11 @@ use crate::vm::lua::Vm;
 /// A VM with one value on its stack, and no process.
 pub struct Codec(Vm);
 
-/// A value between two VMs.
+/// An encoded value on its way between two VMs.
 pub struct Encoded(Payload);
 
 impl Codec {
-    /// Puts a value into a VM of its own. `None` if there is no memory for it.
+    /// Puts a value into a VM of its own. Returns `None` if there is no memory for it.
     pub fn new(value: &Value) -> Option<Codec> {
         let vm = Vm::new(0, 0)?;
         vm.collect();
@@ -19,7 +19,8 @@ impl Codec {
         Some(Codec(vm))
     }
 
-    /// As [`Codec::new`] with a string that Lua holds itself, as one that a script made.
+    /// Does the same as [`Codec::new`], with a string that Lua owns, like one that a script
+    /// created.
     pub fn with_own_string(bytes: &[u8]) -> Option<Codec> {
         let vm = Vm::new(0, 0)?;
         vm.collect();
@@ -27,12 +28,12 @@ impl Codec {
         Some(Codec(vm))
     }
 
-    /// Copies the value off the stack.
+    /// Encodes the value on the stack.
     pub fn encode(&self) -> Option<Encoded> {
         payload::encode(self.0.stack(), 1).ok().map(Encoded)
     }
 
-    /// Puts a copy onto the stack and takes it off again, which makes it garbage.
+    /// Pushes a decoded copy onto the stack and pops it, which makes it garbage.
     pub fn decode(&self, encoded: &Encoded) -> bool {
         let stack = self.0.stack();
         let is_decoded = payload::push_one(stack, &encoded.0).is_some();

@@ -3,12 +3,12 @@
 use crate::pid::{self, PidBuffer};
 use crate::slot::table::ProcessTable;
 
-/// Takes a PID's text apart; gives its number.
+/// Parses the text of a PID and returns its number.
 pub fn parse_pid(text: &[u8]) -> Option<u64> {
     pid::parse(text).ok()?.uniq
 }
 
-/// Writes a PID's text; gives its length.
+/// Writes the text of a PID and returns its length.
 pub fn write_pid(prefix: &str, number: u64) -> usize {
     PidBuffer::new(prefix, number).as_bytes().len()
 }
@@ -20,7 +20,7 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// Makes a table with so many slots in use.
+    /// Creates a table with `count` slots in use.
     pub fn new(count: usize) -> Slots {
         let table = ProcessTable::new();
         let claim = |_| {
@@ -32,17 +32,17 @@ impl Slots {
         Slots { table, numbers }
     }
 
-    /// The numbers of their PIDs.
+    /// Returns the numbers of the slots' PIDs.
     pub fn numbers(&self) -> &[u64] {
         &self.numbers
     }
 
-    /// Whether a number names something alive.
+    /// Returns whether a number refers to a live process.
     pub fn find(&self, number: u64) -> bool {
         self.table.find(number).is_some()
     }
 
-    /// Takes a free slot, makes it ready, ends that and gives it back.
+    /// Claims a free slot, makes it ready, ends its process and releases it.
     pub fn reuse(&self) {
         let slot = self.table.claim().expect("there are slots enough");
         slot.occupy(0);

@@ -3,14 +3,14 @@
 use crate::message::{Content, Message, Topic, mailbox};
 use crate::payload::Payload;
 
-/// Messages that wait in a [`Mailbox`] before its senders are refused.
+/// Maximum number of messages that wait in a [`Mailbox`] before its senders are refused.
 const UNREAD_MAX: u32 = 1024;
 
 /// An open mailbox without a process.
 pub struct Mailbox(mailbox::Mailbox);
 
 impl Mailbox {
-    /// Makes an open, empty mailbox.
+    /// Creates an open, empty mailbox.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Mailbox {
         let mailbox = mailbox::Mailbox::new();
@@ -18,7 +18,8 @@ impl Mailbox {
         Mailbox(mailbox)
     }
 
-    /// Makes a message without content and appends it as `send` does; false if it is full.
+    /// Creates a message without content and appends it as `send` does; returns false if the
+    /// mailbox is full.
     pub fn push(&self) -> bool {
         if self.0.reserve(1, UNREAD_MAX).is_none() {
             return false;
@@ -28,7 +29,7 @@ impl Mailbox {
         self.0.user.push(Message::new(0, content)).is_ok()
     }
 
-    /// Takes and drops every message that is there; returns how many.
+    /// Takes and drops all waiting messages; returns their number.
     pub fn pop_all(&self) -> u32 {
         let mut queue = self.0.user.take();
         let mut count = 0;

@@ -1,8 +1,10 @@
-//! What the benches measure of the engine's inside, and nothing else: no promise, no interface.
+//! Access to the inside of the engine for the benches, and for nothing else: this is no stable
+//! interface.
 //!
-//! Benches and studies are programs of their own and see public items only. They see these by the
-//! feature `bench`, which is off for everybody else. All are thin enough to add nothing to what is
-//! measured. A file per layer; `docs/benches.md` says which bench looks at which.
+//! Benches and studies are separate programs and see only public items. They see these items by the
+//! feature `bench`, which is off for all other users. All items are thin enough to add nothing to
+//! what is measured. There is one file per layer; `docs/benches.md` states which bench measures
+//! which layer.
 
 mod codec;
 mod lookup;

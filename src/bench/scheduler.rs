@@ -1,4 +1,4 @@
-//! The queues, the scheduling word and the timers, without workers.
+//! The queues, the scheduling state and the timers, without workers.
 
 use crate::clock::Clock;
 use crate::scheduler::run_queue::{self, Picked};
@@ -9,64 +9,64 @@ use crate::slot::state::{self, Notify, Rest};
 pub struct RunQueue(run_queue::RunQueue);
 
 impl RunQueue {
-    /// Makes an empty one.
+    /// Creates an empty run queue.
     #[allow(clippy::new_without_default)]
     pub fn new() -> RunQueue {
         RunQueue(run_queue::RunQueue::new())
     }
 
-    /// Appends a process made ready by a timer or a spawn.
+    /// Appends a process that a timer or a spawn made ready.
     pub fn push_fresh(&self, runnable: u32) {
         self.0.push_fresh(runnable);
     }
 
-    /// Appends a process that used up its slice.
+    /// Appends a process that used up its timeslice.
     pub fn push_spent(&self, runnable: u32) {
         self.0.push_spent(runnable);
     }
 
-    /// Puts a process that was just woken where it runs next.
+    /// Puts a process that was just woken into the place that runs next.
     pub fn push_woken(&self, runnable: u32) {
         self.0.push_woken(runnable);
     }
 
-    /// Takes what runs next in the worker's turn `tick`.
+    /// Takes the next process to run in the worker's turn `tick`.
     pub fn pick(&self, tick: u32) -> Option<u32> {
         self.0.pick(tick, u64::MAX).map(Picked::index)
     }
 
-    /// Takes up to half of what another queue holds, and of that one.
+    /// Steals up to half of another queue's processes, and takes one of them.
     pub fn steal_from(&self, victim: &RunQueue) -> Option<u32> {
         self.0.steal_from(&victim.0.stealers()).map(Picked::index)
     }
 }
 
-/// The queue for threads that are no workers.
+/// The queue for threads that are not workers.
 pub struct Injector(Scheduler, Clock);
 
 impl Injector {
-    /// Makes an empty one, of a scheduler whose worker never runs.
+    /// Creates an empty queue that belongs to a scheduler whose worker never runs.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Injector {
         Injector(Scheduler::new(1).0, Clock::new())
     }
 
-    /// Appends a process, and looks for a worker to wake.
+    /// Appends a process, and checks for a worker to wake.
     pub fn push(&self, runnable: u32) {
         self.0.schedule(runnable, &self.1);
     }
 
-    /// Takes the first.
+    /// Takes the first process.
     pub fn take(&self) -> Option<u32> {
         self.0.take_injected()
     }
 }
 
-/// The word of a process that waits.
+/// The scheduling state of a waiting process.
 pub struct State(state::State);
 
 impl State {
-    /// Makes one.
+    /// Creates the state.
     #[allow(clippy::new_without_default)]
     pub fn new() -> State {
         let state = state::State::new();
@@ -75,7 +75,8 @@ impl State {
         State(state)
     }
 
-    /// One turn: woken, run, back to sleep; false if something else came between.
+    /// Goes through one turn: the process is woken, runs and waits again. Returns false if another
+    /// transition came between.
     pub fn turn(&self) -> bool {
         if self.0.notify(0) != Notify::Schedule {
             return false;
@@ -84,12 +85,12 @@ impl State {
         self.0.transition_to_waiting() == Rest::Waiting
     }
 
-    /// Wakes it once, so that [`State::notify_again`] finds it scheduled.
+    /// Wakes the process once, so that [`State::notify_again`] finds it scheduled.
     pub fn notify(&self) -> bool {
         self.0.notify(0) == Notify::Schedule
     }
 
-    /// Wakes one that is awake: nothing is left to do; true if so.
+    /// Wakes a process that is already awake; returns true if that requires no action.
     pub fn notify_again(&self) -> bool {
         self.0.notify(0) == Notify::Nothing
     }
@@ -99,14 +100,14 @@ impl State {
 pub struct TimerHeap(timer_heap::TimerHeap);
 
 impl TimerHeap {
-    /// Makes one with so many entries, due far in the future.
+    /// Creates a heap with `entries` entries that are due far in the future.
     pub fn new(entries: u64) -> TimerHeap {
         let mut heap = timer_heap::TimerHeap::default();
         (0..entries).for_each(|entry| heap.add(u64::MAX / 2 + entry, entry));
         TimerHeap(heap)
     }
 
-    /// Adds an entry that is due before all others and takes it.
+    /// Adds an entry that is due before all others, and takes it.
     pub fn add_and_pop(&mut self, due: u64) -> Option<u64> {
         self.0.add(due, 7);
         self.0.pop_due(due)

@@ -1,19 +1,19 @@
-//! VMs that are ready for their first chunk, and no process in them.
+//! VMs that are ready for their first chunk, without processes.
 
 use crate::app::Application;
 use crate::loader;
 use crate::node::definition::Definition;
 use crate::vm::lua::Vm;
 
-/// Any number: what hash tables of Lua begin with.
+/// An arbitrary seed for the hash tables of Lua.
 const HASH_SEED: u32 = 7;
 
 /// The VMs of one definition.
 pub struct Vms(Box<Definition>);
 
 impl Vms {
-    /// Compiles a source, which may use the module `time`, and makes its template. `None` if one of
-    /// the two is not possible.
+    /// Compiles a source, which may use the module `time`, and makes its template. Returns `None`
+    /// if one of the two fails.
     pub fn new(source: &str) -> Option<Vms> {
         let index = "namespace: app\nentries:\n- { name: main, kind: process.lua, \
                      source: 'file://main.lua', modules: [time] }\n";
@@ -31,12 +31,12 @@ impl Vms {
         Vm::new(0, HASH_SEED).is_some()
     }
 
-    /// Builds what a process starts with piece by piece, and frees it.
+    /// Builds the VM that a process starts with, without the template, and frees it.
     pub fn build(&self) -> bool {
         self.0.build_vm(0, HASH_SEED).is_some()
     }
 
-    /// Copies the same from the template, and frees it.
+    /// Copies the same VM from the template, and frees it.
     pub fn copy(&self) -> bool {
         self.0.new_vm(0, HASH_SEED, |_| {}).is_some()
     }

@@ -1,5 +1,5 @@
-//! Real processes that wait, without workers: the thread of the study runs them, slice by slice, and
-//! looks into their VMs as only a worker may. For the study of `docs/hibernation.md`.
+//! Real processes that wait, without workers: the thread of the study runs them, timeslice by
+//! timeslice, and examines their VMs as only a worker may. For the study in `docs/hibernation.md`.
 
 #![allow(unsafe_code)]
 
@@ -29,15 +29,16 @@ pub use crate::vm::image::difference::Figures;
 
 /// The host of all processes.
 const HOST: &str = "app:host";
-/// What the memory of a packed process is filled with, so that nothing of it is found by luck.
+/// The byte that fills the memory of a packed process, so that a missing restore cannot go
+/// unnoticed.
 const RUBBISH: u8 = 0xdb;
 
-/// A node whose processes run when it is told to.
+/// A node whose processes run only when the study tells it to.
 pub struct Waiting {
     node: Arc<Node>,
 }
 
-/// A process.
+/// A handle to a waiting process.
 #[derive(Clone, Copy, Debug)]
 pub struct Sleeper(ProcessId);
 
@@ -45,7 +46,7 @@ pub struct Sleeper(ProcessId);
 pub struct Packed(Difference);
 
 impl Packed {
-    /// Bytes that are kept.
+    /// Returns the number of bytes that are kept.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
         self.0.len()
@@ -82,7 +83,8 @@ impl Waiting {
         Waiting { node: Arc::new(node) }
     }
 
-    /// Starts a process and runs it, and whom it wakes, until all wait. `None` if it cannot start.
+    /// Starts a process and runs it, and the processes that it wakes, until all wait. Returns
+    /// `None` if it cannot start.
     pub fn start(&self, name: &str, arguments: &[Value]) -> Option<Sleeper> {
         let definition = format!("app:{name}");
         let request = Request {
@@ -93,23 +95,24 @@ impl Waiting {
             chain: None,
             context: Inherited::default(),
         };
-        // No thread outside waits for it: 0 is nobody's ticket.
+        // No outside thread waits for the process: 0 is the ticket of none.
         let process = spawn::spawn_from_outside(&self.node, request, 0).ok()?;
         self.run();
         self.node.slots.find(process.uniq).map(|_| Sleeper(process))
     }
 
-    /// The text of a process's PID.
+    /// Returns the text of a process's PID.
     pub fn pid(&self, sleeper: Sleeper) -> Value {
         Value::String(self.node.pid_text(sleeper.0).as_bytes().to_vec())
     }
 
-    /// Whether a process lives.
+    /// Returns whether a process is alive.
     pub fn is_alive(&self, sleeper: Sleeper) -> bool {
         self.node.slots.find(sleeper.0.uniq).is_some()
     }
 
-    /// Sends from one process to another and runs until all wait; false if the receiver is gone.
+    /// Sends from one process to another and runs all processes until they wait; returns false if
+    /// the receiver has ended.
     pub fn send(&self, from: Sleeper, to: Sleeper, topic: &str, values: &[Value]) -> bool {
         let content = Content::User {
             from: Some(from.0),
@@ -126,7 +129,7 @@ impl Waiting {
         self.hold(sleeper, |process, _| process.vm.collect());
     }
 
-    /// What a process's memory holds.
+    /// Returns the sizes of a process's memory.
     pub fn figures(&self, sleeper: Sleeper) -> Figures {
         self.hold(sleeper, |process, template| {
             template.figures(&process.vm).expect("it began as a copy of the template")
@@ -140,17 +143,17 @@ impl Waiting {
         })
     }
 
-    /// Packs a process, wipes its memory and puts all back; returns what was kept meanwhile.
+    /// Packs a process, wipes its memory and restores it; returns what was kept meanwhile.
     pub fn pack_and_restore(&self, sleeper: Sleeper) -> Packed {
         self.hold(sleeper, |process, template| {
             let vm = &process.vm;
             let before = template.figures(vm);
             let difference = template.pack(vm).expect("it began as a copy of the template");
-            // SAFETY: `pack` has just made it of this VM, which `hold` keeps from running until it
-            // is back.
+            // SAFETY: `pack` has just created it from this VM, which `hold` keeps from running
+            // until its memory is restored.
             unsafe { difference.wipe(RUBBISH) };
-            // SAFETY: this template has made it of this VM, which was not used since: `wipe`
-            // changed only what this puts back.
+            // SAFETY: this template has created it from this VM, which was not used since: `wipe`
+            // changed only the memory that is restored here.
             let is_back = unsafe { template.restore(vm, &difference) };
             assert!(is_back, "what was packed can be unpacked");
             assert_eq!(template.figures(vm), before, "nothing was lost");
@@ -158,19 +161,20 @@ impl Waiting {
         })
     }
 
-    /// Unpacks what the first block of a process held into any memory; false if it is too short.
+    /// Unpacks the first block's part of a process into any memory; returns false if the memory is
+    /// too short.
     pub fn unpack_into(&self, sleeper: Sleeper, packed: &Packed, memory: &mut [usize]) -> bool {
         self.hold(sleeper, |_, template| template.unpack_first(&packed.0, memory))
     }
 
-    /// Takes a waiting process as a worker does, and gives it back.
+    /// Takes a waiting process as a worker does, and returns it to waiting.
     fn hold<T>(&self, sleeper: Sleeper, act: impl FnOnce(&Process, &Template) -> T) -> T {
         let slot = self.node.slots.find(sleeper.0.uniq).expect("the process lives");
         let notified = slot.state.notify(pid::generation_of(sleeper.0.uniq));
         assert_eq!(notified, Notify::Schedule, "the process waits");
         slot.state.transition_to_running();
-        // SAFETY: this thread moved the state to running, so it holds the slot; a process that
-        // waits has a VM and no reference to it.
+        // SAFETY: this thread moved the state to running, so it holds the slot. A waiting process
+        // has a VM, and no reference to it exists.
         let process = unsafe { &*process_in(slot) };
         let template = template_of(process);
         let result = act(process, template.expect("the definition has a template"));
@@ -178,7 +182,7 @@ impl Waiting {
         result
     }
 
-    /// Runs every process that is ready until none is.
+    /// Runs all processes that are ready, until none is.
     fn run(&self) {
         while let Some(runnable) = self.node.scheduler.take_injected() {
             let slot = self.node.slots.slot(runnable.into()).expect("it was scheduled");
@@ -189,14 +193,15 @@ impl Waiting {
             // SAFETY: this thread holds the slot, whose process this is, and has no reference to
             // it.
             let step = unsafe { process::run_timeslice(process, self.node.reductions) };
-            // SAFETY: the step is the one of the slice that this thread has just run in this slot.
+            // SAFETY: the step is the result of the timeslice that this thread has just run in this
+            // slot.
             unsafe { self.after(slot, step) };
         }
     }
 
     /// # Safety
-    /// `run_timeslice` has answered `step` on this thread for the process in this slot. Unless that
-    /// is [`Step::Waiting`], this thread holds the slot still.
+    /// `run_timeslice` has returned `step` on this thread for the process in this slot. Unless that
+    /// is [`Step::Waiting`], this thread still holds the slot.
     unsafe fn after(&self, slot: &Slot, step: Step) {
         match step {
             Step::Waiting => {}
@@ -204,12 +209,14 @@ impl Waiting {
                 slot.state.transition_to_scheduled();
                 self.node.scheduler.schedule_last(slot.index());
             }
-            // SAFETY: this thread holds the slot (the caller's duty), and its slice is over: there
-            // is a process in it, and no reference to that.
+            // SAFETY: this thread holds the slot (the caller guarantees it), and the timeslice is
+            // over: there is a process in the slot, and no reference to it.
             Step::Started => unsafe { start::started(&self.node, slot) },
-            // SAFETY: as a slice ended with this, the thread holds the slot and its process.
+            // SAFETY: the timeslice ended with this step, so the thread holds the slot and its
+            // process.
             Step::ChunkEnded(outcome) => unsafe { start::failed(&self.node, slot, outcome) },
-            // SAFETY: as a slice ended with this, the thread holds the slot and its process.
+            // SAFETY: the timeslice ended with this step, so the thread holds the slot and its
+            // process.
             Step::Ended(outcome) => unsafe { death::end(&self.node, slot, outcome) },
             Step::Upgrading => unreachable!("no process of a bench asks for new code"),
         }
@@ -226,7 +233,7 @@ impl Drop for Waiting {
     }
 }
 
-/// What the process began as a copy of.
+/// Returns the template that the process was copied from.
 fn template_of(process: &Process) -> Option<&Template> {
     let definition = &process.definition;
     if process.is_copied_ready {
@@ -276,7 +283,7 @@ mod tests {
             assert!(waiting.send(counter, echo, &topic, &[Value::Integer(number)]));
             assert!(waiting.is_alive(echo) && waiting.is_alive(counter), "at {number}");
         }
-        // The one that counted the answers has all of them and waits for one more, to end.
+        // The counter has received all answers and waits for one more message, after which it ends.
         assert!(waiting.send(echo, counter, "end", &[]));
         assert!(!waiting.is_alive(counter) && waiting.is_alive(echo));
     }

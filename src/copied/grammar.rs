@@ -1,21 +1,21 @@
 //! The grammar of random programs: templates of expressions and statements, in `grammar.txt`.
 //!
-//! A section begins with its letter in brackets, a rule in the first column; a rule goes on in
-//! lines that are indented. In a rule `$` and the letter of a section stand for one of its rules;
-//! `$a` is a number, a text, a table or a boolean. `$N`, `$S`, `$T` and `$F` (a function) stand for a
-//! variable in sight, `$i` for a digit, `$l` for a small number of rounds, `$B` for a block, `$u`
-//! for the number of the statement. What stands in front of a colon is what the statement leaves in
-//! the variable `v$u`. The first rule of a section is the simplest: it is taken when the choices
-//! are used up or the nesting is deep.
+//! A section begins with its letter in brackets, a rule in the first column; a rule continues in
+//! indented lines. In a rule, `$` and the letter of a section stand for one of the section's rules;
+//! `$a` is a number, a text, a table or a boolean. `$N`, `$S`, `$T` and `$F` (a function) stand for
+//! a variable in scope, `$i` for a digit, `$l` for a small number of loop rounds, `$B` for a block,
+//! `$u` for the number of the statement. A prefix with a colon states the type of the value that
+//! the statement stores in the variable `v$u`. The first rule of a section is the simplest: it is
+//! taken when the choices are used up or the nesting is deep.
 //!
-//! What may differ between two VMs is left out: addresses (`tostring` of a table, order of keys
-//! that are objects), random numbers without a seed, sorting of more than a hundred values, the
-//! time.
+//! The grammar leaves out everything that may differ between two VMs: addresses (`tostring` of a
+//! table, the order of keys that are objects), random numbers without a seed, sorting of more than
+//! a hundred values, and the time.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// What a local variable holds.
+/// The type of a local variable's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Number,
@@ -31,15 +31,15 @@ const KINDS: [(&str, Kind); 4] = [
     ("function: ", Kind::Function),
 ];
 
-/// One rule.
+/// One rule of the grammar.
 #[derive(Debug, Default)]
 pub(super) struct Rule {
     pub(super) text: String,
-    /// What the statement leaves in its variable.
+    /// The type of the value that the statement stores in its variable.
     pub(super) leaves: Option<Kind>,
 }
 
-/// The rules of a section.
+/// Returns the rules of a section.
 pub(super) fn rules(section: &str) -> &'static [Rule] {
     static RULES: LazyLock<HashMap<String, Vec<Rule>>> =
         LazyLock::new(|| parse(include_str!("grammar.txt")));

@@ -1,4 +1,4 @@
-//! One process from its start to its end, driven by hand.
+//! One process from its start to its end, run without workers on the test's thread.
 
 #![allow(unsafe_code)]
 
@@ -22,23 +22,23 @@ use crate::sync::Arc;
 use crate::value::Value;
 use crate::vm::image::template::Refusal;
 
-/// How the VM of a process is made.
+/// How the VM of a process is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     Built,
     Copied,
-    /// Copied from the image that its chunks leave.
+    /// Copied from the image of a VM in which the chunks have already run.
     Ready,
 }
 
-/// What can be seen of a process.
+/// The observable behaviour of a process.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Life {
-    /// Bytes in use: before its first instruction, after every step, and after full collections.
+    /// Bytes in use: before the first instruction, after every step, and after full collections.
     pub(super) bytes: Vec<usize>,
-    /// How many of these are from before main, which begins with all garbage gone.
+    /// Number of entries of `bytes` from before main, which begins after all garbage was collected.
     pub(super) before_main: usize,
-    /// How it ended.
+    /// A description of the end.
     pub(super) end: String,
 }
 
@@ -48,8 +48,9 @@ impl Life {
     }
 }
 
-/// Runs a process of the program until it ends or waits, and collects its garbage. `None` if it was
-/// not made in this way, because it would be too large a copy or its chunk is its own.
+/// Runs a process of the program until it ends or waits, and collects its garbage. Returns `None`
+/// if the process cannot be created in this way: because it would be too large a copy, or because
+/// its chunk must run in each process.
 pub(super) fn live(
     program: &Program,
     way: Way,
@@ -68,7 +69,7 @@ pub(super) fn live(
     let refusal = definition(&node).template.get().and_then(|template| template.as_ref().err());
     let life = run(slot);
     // SAFETY: this thread claimed the slot or moved its state to running, and the node has no
-    // worker: it holds the slot, even if the process waits. `run` left no reference.
+    // worker: this thread holds the slot, even if the process waits. `run` left no reference.
     let process = unsafe { take_process(slot) };
     drop(death::retire(&node, slot, process));
     death::release(&node, slot);
@@ -90,22 +91,25 @@ fn request() -> Request<'static> {
     }
 }
 
-/// Starts a process whose chunk need not run, and takes it as a worker does; `None` if its chunk
-/// has to.
+/// Starts a process whose chunk need not run, and takes it as a worker does. Returns `None` if the
+/// chunk has to run.
 fn defer(node: &Node) -> Option<&Slot> {
     let (slot, definition) = place::claim(node, &request()).expect("there is room");
     defer_in(node, slot, definition)
 }
 
 fn defer_in<'a>(node: &Node, slot: &'a Slot, definition: &Definition) -> Option<&'a Slot> {
-    // As if it were the second start of its definition: the first never rehearses.
-    // SAFETY: the callers have claimed the slot on this thread, of the node whose definition it is.
+    // Calls `image` twice: the first start of a definition never runs the chunk for an image, so
+    // this has to look like the second one.
+    // SAFETY: the callers have claimed the slot on this thread; the slot and the definition belong
+    // to the node.
     if (0..2).all(|_| unsafe { ready::image(node, slot, definition) }.is_none()) {
         drop(death::retire(node, slot, None));
         death::release(node, slot);
         return None;
     }
-    // SAFETY: the callers have claimed the slot on this thread, of the node whose definition it is.
+    // SAFETY: the callers have claimed the slot on this thread; the slot and the definition belong
+    // to the node.
     unsafe { deferred::defer(node, slot, definition, request()) };
     assert_eq!(node.scheduler.take_injected(), Some(slot.index()), "it was scheduled");
     slot.state.transition_to_running();
@@ -119,7 +123,7 @@ fn is_built(node: &Node, slot: &Slot) -> bool {
     unsafe { deferred::ensure_built(node, slot) }.is_some()
 }
 
-/// How a process ends that is cancelled while its chunks are tried.
+/// Returns how a process ends that is cancelled while its chunks run for the image.
 pub(super) fn end_of_cancelled(program: &Program) -> Option<String> {
     let node = node(program, Way::Ready, 1, 0);
     let (slot, definition) = place::claim(&node, &request()).expect("there is room");
@@ -128,8 +132,8 @@ pub(super) fn end_of_cancelled(program: &Program) -> Option<String> {
     defer_in(&node, slot, definition)?;
     assert!(is_built(&node, slot), "memory is left");
     let end = run(slot).end;
-    // SAFETY: `defer_in` moved the state to running on this thread, and the node has no worker: it
-    // holds the slot, even if the process waits. `run` left no reference.
+    // SAFETY: `defer_in` moved the state to running on this thread, and the node has no worker:
+    // this thread holds the slot, even if the process waits. `run` left no reference.
     let process = unsafe { take_process(slot) };
     drop(death::retire(&node, slot, process));
     death::release(&node, slot);
@@ -147,10 +151,10 @@ pub(super) fn unbuilt_is_gone(program: &Program) -> bool {
     node.slots.find(uniq).is_none() && node.host(0).processes() == 0
 }
 
-/// A node of its own, so that all that is counted or chosen begins anew.
+/// Creates a separate node, so that all of its counters and choices start anew.
 fn node(program: &Program, way: Way, hash_seed: u32, memory_limit: usize) -> Arc<Node> {
     let application = Application::from_files(program.files(memory_limit));
-    // Programs may require what there is not.
+    // Programs may require modules that do not exist.
     let errors = application.problems().iter().filter(|one| one.severity == Severity::Error);
     let problems: Vec<String> = errors.map(ToString::to_string).collect();
     assert!(problems.is_empty(), "{problems:?}\n{}", program.text());
@@ -172,7 +176,7 @@ fn node(program: &Program, way: Way, hash_seed: u32, memory_limit: usize) -> Arc
     node.hash_seed = hash_seed;
     node.host(0).set_state(HostState::Running);
     if way == Way::Built {
-        // As if it had been tried in vain; any reason will do.
+        // As if the template had been refused; the reason does not matter.
         let is_first = definition(&node).template.set(Err(Refusal::Memory)).is_ok();
         assert!(is_first, "no process was made before");
     }
@@ -185,13 +189,13 @@ fn definition(node: &Node) -> &Definition {
 
 fn run(slot: &Slot) -> Life {
     // SAFETY: the callers claimed the slot or moved its state to running, and the node has no
-    // worker: this thread alone uses the process. It is called between time slices, with no other
-    // reference.
+    // worker: only this thread uses the process. The closure is called between timeslices, while no
+    // other reference exists.
     let used = || unsafe { (*process_in(slot)).vm.control().used_bytes() };
     let mut bytes = vec![used()];
     let mut before_main = 0;
     let end = loop {
-        // SAFETY: this thread alone uses the process, as the callers hold the slot; `used` and the
+        // SAFETY: only this thread uses the process, as the callers hold the slot; `used` and the
         // loop leave no reference.
         let step = unsafe { process::run_timeslice(process_in(slot), REDUCTIONS) };
         bytes.push(used());
@@ -201,12 +205,12 @@ fn run(slot: &Slot) -> Life {
             Step::Upgrading => break "it asks for new code".to_owned(),
             Step::Ended(outcome) | Step::ChunkEnded(outcome) => break text_of(&outcome),
             Step::Started => {
-                // SAFETY: this thread alone uses the process, as the callers hold the slot; the
-                // slice is over, and this reference ends with the statement.
+                // SAFETY: only this thread uses the process, as the callers hold the slot. The
+                // timeslice is over, and this reference ends with the statement.
                 unsafe { &*process_in(slot) }.vm.calm_down();
                 before_main = bytes.len();
                 bytes.push(used());
-                // SAFETY: this thread alone uses the process, as the callers hold the slot, and the
+                // SAFETY: only this thread uses the process, as the callers hold the slot, and the
                 // reference in `used` has ended.
                 let process = unsafe { &mut *process_in(slot) };
                 process.is_started = true;
@@ -214,9 +218,9 @@ fn run(slot: &Slot) -> Life {
             }
         }
     };
-    // What has a finalizer is gone with the second collection.
+    // The second collection frees the objects whose finalizers ran in the first one.
     for _ in 0..2 {
-        // SAFETY: this thread alone uses the process, as the callers hold the slot; the slice is
+        // SAFETY: only this thread uses the process, as the callers hold the slot. The timeslice is
         // over, and the reference ends before `used`.
         let process = unsafe { &mut *process_in(slot) };
         process.vm.collect();

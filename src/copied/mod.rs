@@ -1,8 +1,8 @@
-//! Processes that were copied from a template live exactly as those that were built: the same
-//! results, the same bytes in use at every moment, the same after all garbage is gone.
+//! Tests that processes copied from a template behave exactly as built ones: the same results, the
+//! same bytes in use at every moment, and the same bytes after all garbage was collected.
 //!
-//! Programs come from a grammar (`program.rs`); each runs once in either way (`life.rs`), by hand
-//! and on this thread, so that nothing but the way they were made could make a difference.
+//! Programs come from a grammar (`program.rs`). Each runs once in each way (`life.rs`), without
+//! workers and on this thread, so that only the way of creation could make a difference.
 
 mod grammar;
 mod life;
@@ -13,7 +13,8 @@ use life::{Life, Way, live};
 use program::Program;
 use proptest::prelude::*;
 
-/// Lives a program in both ways; fails if there is a difference. `None` if it is too large for one.
+/// Runs a program in both ways and fails if there is a difference. Returns `None` if it is too
+/// large for a copy.
 #[track_caller]
 fn compare_any(program: &Program, hash_seed: u32, memory_limit: usize) -> Option<Life> {
     let copied = live(program, Way::Copied, hash_seed, memory_limit)?;
@@ -27,8 +28,9 @@ fn compare(program: &Program, hash_seed: u32, memory_limit: usize) -> Life {
     compare_any(program, hash_seed, memory_limit).expect("it is not too large")
 }
 
-/// Lives the program's main after its chunk and from the image that its chunk leaves; fails if there
-/// is a difference. `None` if its chunk has to run in each process.
+/// Compares the program's main when it runs after its chunk and when it runs from the image of a VM
+/// in which the chunk has run; fails if there is a difference. Returns `None` if the chunk has to
+/// run in each process.
 #[track_caller]
 fn compare_ready(program: &Program, hash_seed: u32) -> Option<Life> {
     let ready = live(program, Way::Ready, hash_seed, 0)?;
@@ -43,7 +45,7 @@ fn main_only(main: &str) -> Program {
 }
 
 proptest! {
-    // The number of cases is PROPTEST_CASES.
+    // The environment variable PROPTEST_CASES sets the number of cases.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 
     #[test]
@@ -55,14 +57,15 @@ proptest! {
         let program = Program::from_choices(&choices);
         let free = compare_any(&program, hash_seed, 0);
         prop_assume!(free.is_some(), "it is too large to be copied");
-        // A limit around what it takes: passed by the code alone, by the program, or not at all.
+        // A limit around the program's memory: its code alone exceeds it, the program exceeds it,
+        // or nothing does.
         let limit = (free.map_or(0, |free| free.bytes_max()) as f64 * squeeze) as usize;
         compare(&program, hash_seed, limit);
     }
 }
 
 proptest! {
-    // Most chunks of the grammar look at what is the process's own.
+    // Most chunks of the grammar use something that is specific to the process.
     #![proptest_config(ProptestConfig {
         failure_persistence: None, max_global_rejects: 100_000, ..Default::default()
     })]
@@ -78,7 +81,7 @@ proptest! {
 
 #[test]
 fn programs_of_the_grammar_do_something() {
-    // So many that chance decides nothing.
+    // Enough programs that the counts below do not depend on chance.
     const PROGRAMS: usize = 500;
     let mut choices = crate::clock::Random::from_system();
     let (mut lives, mut notes, mut failures) = (0, 0, 0);
@@ -94,7 +97,7 @@ fn programs_of_the_grammar_do_something() {
     assert!(failures < lives / 2, "{failures} of {lives} programs failed");
 }
 
-/// A library of its own and one that another needs.
+/// One library with its own state, and one that uses a global of the program.
 #[test]
 fn libraries_are_kept() {
     let library = |name: &str, source: &str| (name.to_owned(), source.to_owned());
@@ -142,13 +145,14 @@ fn a_limit_below_the_image_ends_both() {
         let expected = format!("memory limit exceeded ({limit} bytes)");
         assert!(life.end.contains(&expected), "{}", life.end);
     }
-    // Whether a collection makes room enough depends on the program, not on how it was made.
+    // Whether a collection frees enough memory depends on the program, not on the way of creation.
     for sixteenths in 9..16 {
         compare(&program, 3, free.bytes[0] * sixteenths / 16);
     }
 }
 
-/// Building takes more for a moment than what is left of it; that is not the process's fault.
+/// Building temporarily takes more memory than remains in use afterwards, which must not count
+/// against the process.
 #[test]
 fn a_limit_counts_from_the_first_instruction_on() {
     let program = main_only("return function() return 'enough' end");

@@ -1,18 +1,19 @@
-//! Random Lua programs: choices that a test makes, turned into text by a grammar
-//! (`grammar.rs`). Fewer and smaller choices give simpler programs, so proptest shrinks them.
+//! Random Lua programs: a grammar (`grammar.rs`) turns the choices of a test into text. Fewer and
+//! smaller choices give simpler programs, so proptest shrinks the programs.
 
 use std::path::PathBuf;
 
 use super::grammar::{Kind, rules};
 
-/// Deepest nesting of blocks and of expressions.
+/// Maximum nesting of blocks and of expressions.
 const DEPTH_MAX: usize = 4;
 const STATEMENTS_MAX: u8 = 5;
 const LIBRARIES_MAX: u8 = 3;
 
-/// What each source begins with. Loops and calls have a budget, texts stay short, and a value is
-/// shown without its address. Names of the standard library are left to the programs, because
-/// those that the code mentions are in a template and others are not.
+/// The beginning of each source. Loops and calls have a budget, texts stay short, and values are
+/// shown without their address. The prelude mentions few names of the standard library: names that
+/// the code mentions are in a template and others are not, and this difference is left to the
+/// programs.
 const PRELUDE: &str = r#"
 local log, budget = "", 3000
 local function more(n) budget = budget - n return budget > 0 and n or 0 end
@@ -51,13 +52,13 @@ end
 /// The sources of one definition.
 #[derive(Debug)]
 pub(super) struct Program {
-    /// Names and sources of what it imports; each may use those in front of it.
+    /// Names and sources of the imported libraries; each may use the libraries before it.
     pub(super) libraries: Vec<(String, String)>,
     pub(super) main: String,
 }
 
 impl Program {
-    /// The program that these choices lead to.
+    /// Generates the program that these choices determine.
     pub(super) fn from_choices(choices: &[u8]) -> Program {
         let mut writer = Writer { choices: choices.iter(), ..Writer::default() };
         let count = writer.choose(LIBRARIES_MAX);
@@ -67,7 +68,7 @@ impl Program {
         Program { libraries, main }
     }
 
-    /// As an application with the definition `app:main` and the host `app:host`.
+    /// Returns the files of an application with the definition `app:main` and the host `app:host`.
     pub(super) fn files(&self, memory_limit: usize) -> Vec<(PathBuf, Vec<u8>)> {
         let mut index = format!(
             "namespace: app\nentries:\n- {{ name: host, kind: process.host, \
@@ -90,7 +91,7 @@ impl Program {
         files
     }
 
-    /// All sources, for people.
+    /// Returns all sources, for failure messages.
     pub(super) fn text(&self) -> String {
         let libraries = self.libraries.iter();
         let libraries = libraries.map(|(name, source)| format!("-- {name}\n{source}\n"));
@@ -101,16 +102,16 @@ impl Program {
 #[derive(Default)]
 struct Writer<'a> {
     choices: std::slice::Iter<'a, u8>,
-    /// Variables in sight.
+    /// Variables in scope.
     variables: Vec<(Kind, usize)>,
     uniq: usize,
     depth: usize,
-    /// Whether main runs, which may wait.
+    /// Whether the code belongs to main, which may wait.
     is_main: bool,
 }
 
 impl Writer<'_> {
-    /// A number below `bound`: 0 once all choices are used up.
+    /// Returns a number below `bound`, or 0 once all choices are used up.
     fn choose(&mut self, bound: u8) -> u8 {
         self.choices.next().map_or(0, |choice| choice % bound)
     }
@@ -154,7 +155,7 @@ impl Writer<'_> {
         text
     }
 
-    /// Some statements, in `blocks` portions.
+    /// Generates statements in `blocks` groups.
     fn statements(&mut self, blocks: u8) -> String {
         let mut text = String::new();
         for _ in 0..blocks {
@@ -169,7 +170,7 @@ impl Writer<'_> {
         let outer = self.variables.len();
         let text = self.statements(1);
         self.variables.truncate(outer);
-        // A parenthesis at its beginning would call what stands in front of it.
+        // Without the semicolon, a parenthesis at the beginning would call the value before it.
         format!("; {text}")
     }
 
@@ -178,7 +179,7 @@ impl Writer<'_> {
         let rule = self.pick(rules(if is_for_main { "main" } else { "statement" }));
         let id = self.fresh();
         let text = self.expand(&rule.text.replace("$u", &id.to_string()));
-        // Only from here on: its own text cannot use it.
+        // In scope only from here on: the statement's own text cannot use the variable.
         self.variables.extend(rule.leaves.map(|kind| (kind, id)));
         text + ";\n"
     }
@@ -188,7 +189,7 @@ impl Writer<'_> {
         self.uniq
     }
 
-    /// Fills in a template; `grammar.rs` says what the letters mean.
+    /// Fills in a template; `grammar.rs` defines the letters.
     fn expand(&mut self, template: &str) -> String {
         let mut parts = template.split('$');
         let mut text = parts.next().unwrap_or_default().to_owned();
@@ -218,14 +219,14 @@ impl Writer<'_> {
         self.expand(&rule.text)
     }
 
-    /// A variable in sight, or `other` if there is none.
+    /// Returns a variable in scope, or `other` if there is none.
     fn variable(&mut self, kind: Kind, other: &str) -> String {
         let known = self.variables.iter().filter(|(known, _)| *known == kind);
         let known: Vec<usize> = known.map(|(_, id)| *id).collect();
         if known.is_empty() {
             return format!("({other})");
         }
-        // The latest first.
+        // Counted back from the latest variable.
         let back = usize::from(self.choose(u8::MAX)) % known.len();
         format!("v{}", known[known.len() - 1 - back])
     }

@@ -1,4 +1,4 @@
-//! Which chunks run in each process, and that no process notices.
+//! Which chunks have to run in each process, and that processes cannot observe the difference.
 
 use super::*;
 
@@ -62,7 +62,7 @@ fn what_may_differ_runs_in_each() {
     }
 }
 
-/// They are tried in its slot, so a host that stops finds it there.
+/// The chunks run in the process's slot, so a host that stops finds the process there.
 #[test]
 fn a_cancel_while_chunks_are_tried_is_for_the_process() {
     let main = "return function() return process.events():receive().kind end";

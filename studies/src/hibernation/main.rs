@@ -1,13 +1,14 @@
-//! What a waiting process would cost if only the difference to its template were kept, and what
-//! waking it would. `docs/hibernation.md` reads the result.
+//! The cost of a waiting process if only the difference from its template were kept, and the cost
+//! of waking it. `docs/hibernation.md` interprets the result.
 //!
-//! First a table of sizes is printed, for processes of different pasts: `idler` and `ring` are those
-//! of loadgen, `server` has answered [`ANSWERS`] requests with tables. Of `idler` and `server` times
-//! are measured: `collect` is a full collection (of what a collected VM holds), `pack` and
-//! `unpack/warm` stay in the cache, `unpack/released` writes to pages that were given back before, as
-//! a wake-up would, `touch/released` is the system's part of that. `release` gives the pages back;
-//! `release/beside_another` while another thread of the program runs, whose core has to be told. One
-//! thread otherwise: what many cores do to each other here is not shown.
+//! First a table of sizes is printed, for processes with different histories: `idler` and `ring`
+//! are those of loadgen, `server` has answered [`ANSWERS`] requests with tables. Then times are
+//! measured for `idler` and `server`. `collect` is a full collection (of a VM that was already
+//! collected). `pack` and `unpack/warm` stay in the cache. `unpack/released` writes to pages that
+//! were released before, as a wake-up would; `touch/released` is the system's part of that.
+//! `release` releases the pages to the system; `release/beside_another` does so while another
+//! thread of the program runs, whose core has to be notified. Otherwise there is one thread:
+//! effects among many cores are not shown.
 
 mod pages;
 
@@ -48,9 +49,9 @@ struct Args {
     quick: bool,
 }
 
-/// What is timed.
+/// The operations that are timed.
 const ACTS: [&str; 5] = ["collect", "pack", "unpack", "touch", "release"];
-/// How long a time is measured with `--quick`.
+/// Duration of a measurement with `--quick`.
 const QUICK: Duration = Duration::from_millis(10);
 const SERVER: &str = r#"
 return function()
@@ -70,11 +71,11 @@ return function()
 end
 "#;
 
-/// How the names of all times begin.
+/// The common prefix of all benchmark names.
 const GROUP: &str = "hibernation";
-/// Requests that `server` has answered.
+/// Number of requests that `server` has answered.
 const ANSWERS: i64 = 1000;
-/// Hops that each node of `ring` has seen.
+/// Number of hops that each node of `ring` has handled.
 const HOPS: i64 = 100;
 
 struct Crowd {
@@ -104,8 +105,8 @@ impl Crowd {
         Crowd { waiting, idler, ring, server }
     }
 
-    /// Prints what the processes hold, as they wait and after collections: each turns the colour of
-    /// all objects over, so every second one leaves them as the template has them.
+    /// Prints the sizes of the processes as they wait and after collections. Each collection flips
+    /// the colour of all objects, so after every second one the colours are those of the template.
     fn print(&self) {
         println!(
             "{:20}{:>8}{:>9}{:>8}{:>8}{:>8}{:>8}{:>9}{:>8}",
@@ -143,13 +144,13 @@ impl Crowd {
     }
 }
 
-/// A Lua program of loadgen.
+/// Returns the source of a Lua program of loadgen.
 fn of_loadgen(path: &str) -> &'static str {
     let found = program::FILES.iter().find(|(known, _)| *known == path);
     found.map(|(_, text)| *text).expect("loadgen has it")
 }
 
-/// Times `act` alone; `prepare` goes before it each time.
+/// Times `act` alone; `prepare` runs before it each time, untimed.
 fn time<T>(
     bencher: &mut Bencher<'_>,
     state: &mut T,
@@ -213,7 +214,7 @@ fn unpack(waiting: &Waiting, sleeper: Sleeper, packed: &Packed, pages: &mut Page
     assert!(waiting.unpack_into(sleeper, packed, pages.words()));
 }
 
-/// One word of each page.
+/// Writes to one word of each page.
 fn touch(pages: &mut Pages) {
     let step = Pages::size() / size_of::<usize>();
     pages.words().iter_mut().step_by(step).for_each(|word| *black_box(word) += 1);

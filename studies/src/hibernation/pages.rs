@@ -1,20 +1,20 @@
-//! Memory in whole pages that can be given back to the system and keeps its addresses.
+//! Memory in whole pages that can be released to the system and keeps its addresses.
 
 #![allow(unsafe_code)]
 
 use std::ptr::NonNull;
 
-/// So many pages, zero until written.
+/// A mapping of whole pages, zero until written.
 pub(crate) struct Pages {
     start: NonNull<usize>,
     bytes: usize,
 }
 
 impl Pages {
-    /// Maps pages for so many bytes at least.
+    /// Maps pages for at least `bytes` bytes.
     pub(crate) fn new(bytes: usize) -> Pages {
         let bytes = bytes.next_multiple_of(Self::size());
-        // SAFETY: a new private mapping at an address of the system's choice.
+        // SAFETY: a new private mapping at an address that the system chooses.
         let start = unsafe {
             let (access, kind) =
                 (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
@@ -24,27 +24,28 @@ impl Pages {
         Pages { start: NonNull::new(start).expect("not refused").cast(), bytes }
     }
 
-    /// Bytes of one page.
+    /// Returns the size of a page in bytes.
     pub(crate) fn size() -> usize {
         // SAFETY: sysconf reads a constant of the system.
         unsafe { libc::sysconf(libc::_SC_PAGESIZE) as usize }
     }
 
-    /// All bytes.
+    /// Returns the size of the mapping in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
     pub(crate) fn words(&mut self) -> &mut [usize] {
-        // SAFETY: the mapping is this value's, readable, writable and filled with zeros.
+        // SAFETY: this value owns the mapping, which is readable, writable and filled with zeros at
+        // first.
         unsafe {
             std::slice::from_raw_parts_mut(self.start.as_ptr(), self.bytes / size_of::<usize>())
         }
     }
 
-    /// Gives the pages back; what they held is gone.
+    /// Releases the pages to the system; their contents are lost.
     pub(crate) fn release(&mut self) {
-        // SAFETY: the mapping is this value's, and nobody refers to what it holds.
+        // SAFETY: this value owns the mapping, and no reference to its contents exists.
         let result =
             unsafe { libc::madvise(self.start.as_ptr().cast(), self.bytes, libc::MADV_DONTNEED) };
         assert_eq!(result, 0, "pages of our own can be given back");
@@ -53,7 +54,7 @@ impl Pages {
 
 impl Drop for Pages {
     fn drop(&mut self) {
-        // SAFETY: mapped by `new` and not used any more.
+        // SAFETY: `new` created the mapping, and it is not used any more.
         unsafe { libc::munmap(self.start.as_ptr().cast(), self.bytes) };
     }
 }

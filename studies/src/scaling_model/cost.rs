@@ -1,5 +1,5 @@
-//! What the engine costs one core, by scenarios of loadgen. It is processor time, which other programs
-//! on the machine change little.
+//! The cost of the engine on one core, by scenarios of loadgen. It is measured in processor time,
+//! which other programs on the machine affect little.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,17 +9,17 @@ use moonlet::{Application, Builder, Level, Runtime, Value};
 
 use crate::measure::cores;
 
-/// Measurements of a scenario, of which the cheapest counts.
+/// Number of measurements of a scenario; the cheapest one counts.
 const MEASUREMENTS: usize = 3;
 
-/// A scenario, with the sizes that its main takes.
+/// A scenario, with the size arguments of its main.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Load {
     pub(super) main: &'static str,
     pub(super) sizes: &'static [i64],
 }
 
-/// Processor time for one unit of a scenario, run by one worker and by two; in ns.
+/// Processor time per unit of a scenario, with one worker and with two; in ns.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cost {
     pub(super) one_worker: f64,
@@ -27,8 +27,9 @@ pub(super) struct Cost {
 }
 
 impl Load {
-    /// What a unit costs with one worker and, where there are two cores, with two. So many `runs` go
-    /// through one engine, one more before, so that its memory is warm.
+    /// Returns the cost per unit with one worker and, if there are two cores, with two. Each
+    /// measurement makes `runs` runs in one engine, after one uncounted run that warms up its
+    /// memory.
     pub(super) fn cost(&self, runs: u64) -> Result<Cost, String> {
         let least = |workers| {
             let times: Vec<f64> =
@@ -49,11 +50,11 @@ impl Load {
         }
         let spent = processor_ns().zip(before).map(|(after, before)| after - before);
         let spent = spent.ok_or("the system does not tell the processor time of this program")?;
-        // Never nothing, however coarse the system counts.
+        // At least 1 ns, however coarse the system's count is.
         Ok(spent.max(1) as f64 / count.max(1) as f64)
     }
 
-    /// Runs it once, which checks every message; returns how many units that were.
+    /// Runs the scenario once, which checks every message; returns the number of units.
     fn run(&self, runtime: &Runtime) -> Result<i64, String> {
         let sizes: Vec<_> = self.sizes.iter().copied().map(Value::Integer).collect();
         let result = runtime.exec(self.main, HOST, &sizes).map_err(|error| error.to_string())?;
@@ -68,7 +69,7 @@ impl Load {
     }
 }
 
-/// Starts a runtime over the scenarios.
+/// Starts a runtime with the scenarios.
 fn start(workers: usize) -> Result<Runtime, String> {
     let files = FILES.iter().map(|(path, text)| (PathBuf::from(path), text.as_bytes().to_vec()));
     let application = Application::from_files(files);
@@ -82,10 +83,11 @@ fn start(workers: usize) -> Result<Runtime, String> {
 /// Returns the processor time that all threads of this process have used, in nanoseconds.
 fn processor_ns() -> Option<u64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // Behind the name, which may hold anything, user and system time are the 12th and 13th field.
+    // After the name, which may contain any characters, user and system time are the 12th and 13th
+    // field.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     let mut ticks = || fields.next()?.parse::<u64>().ok();
-    // Linux counts in hundredths of a second for programs, whatever it counts in itself.
+    // Linux reports hundredths of a second to programs, whatever its internal unit is.
     Some((ticks()? + ticks()?) * 10_000_000)
 }
 

@@ -1,8 +1,9 @@
-//! What the design does with more cores than this machine has.
+//! A model of how the design behaves with more cores than this machine has.
 //!
-//! [`measure`] takes on this machine what can be measured with two cores, [`cost`] what the engine
-//! costs one. [`words`] says which words each operation shares, [`queueing`] how cores wait for
-//! them, [`ramp`] how work spreads over sleeping workers. `docs/scaling.md` reads the result and says what is left out.
+//! [`measure`] measures on this machine what can be measured with two cores, [`cost`] the cost of
+//! the engine on one core. [`words`] lists the words that each operation shares, [`queueing`]
+//! models how cores wait for them, and [`ramp`] how work spreads over sleeping workers.
+//! `docs/scaling.md` interprets the result and states what is left out.
 
 mod cost;
 mod measure;
@@ -24,14 +25,15 @@ use words::{Inputs, OPERATIONS};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What is measured of the engine: a process, a message of pairs, a message of a fan-in.
+/// The scenarios that are measured: a process, a message between pairs, a message of a fan-in.
 const LOADS: [Load; 3] = [
     Load { main: "loadgen.spawn:main", sizes: &[2_000] },
     Load { main: "loadgen.ping_pong:main", sizes: &[100, 200] },
     Load { main: "loadgen.fan_in:main", sizes: &[8, 2_000] },
 ];
 
-/// How much longer a line takes between sockets than within one. Picked: two to four are usual.
+/// Factor by which moving a cache line between sockets takes longer than within one. Picked: two to
+/// four are usual.
 const FAR: f64 = 3.0;
 
 /// Model more cores than there are
@@ -68,12 +70,12 @@ struct ModelArgs {
     quick: bool,
 }
 
-/// So many as make sense; the simulation takes longer the more there are.
+/// Accepts a reasonable number of cores; the simulation takes longer the more there are.
 fn cores_parser() -> clap::builder::RangedU64ValueParser {
     clap::value_parser!(u64).range(1..=1024)
 }
 
-/// A time up to a second.
+/// Accepts a time of up to one second.
 fn time_parser() -> clap::builder::RangedU64ValueParser {
     clap::value_parser!(u64).range(1..=1_000_000_000)
 }
@@ -104,7 +106,7 @@ fn model(args: &ModelArgs) -> Result<(), String> {
     print(&text.join("\n"))
 }
 
-/// A pipe that nobody reads any more is no failure.
+/// Prints the text. A pipe whose reader has closed it is no failure.
 fn print(text: &str) -> Result<(), String> {
     let mut output = io::stdout().lock();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
@@ -130,7 +132,7 @@ fn inputs(args: &ModelArgs, machine: &Machine, costs: [Cost; 3]) -> Inputs {
     }
 }
 
-/// What was measured.
+/// Returns the table of measured values.
 fn measured(machine: &Machine, costs: [Cost; 3]) -> String {
     let mut text = format!("measured on this machine, {} cores, in ns\n", measure::cores());
     let mut line = |name: &str, alone: f64, two: Option<f64>| {
@@ -153,7 +155,7 @@ fn measured(machine: &Machine, costs: [Cost; 3]) -> String {
     text
 }
 
-/// The ceiling of each word.
+/// Returns the table of the ceilings that each word sets.
 fn ceilings(inputs: &Inputs) -> String {
     let mut text = format!(
         "shared words: ceiling in millions of operations a second, a line taking {:.0} ns in a \
@@ -187,7 +189,7 @@ fn ceilings(inputs: &Inputs) -> String {
     text
 }
 
-/// The rate of each operation with each number of cores.
+/// Returns the table of each operation's rate, by number of cores.
 fn rates(inputs: &Inputs, cores: &[u64]) -> String {
     let mut text = "model: millions of operations a second, by cores\n".to_owned();
     _ = write!(text, "  {:10}", "");
@@ -206,7 +208,7 @@ fn rates(inputs: &Inputs, cores: &[u64]) -> String {
     text
 }
 
-/// How work spreads.
+/// Returns the table of how work spreads.
 fn spreads(inputs: &Inputs, machine: &Machine, cores: &[u64]) -> String {
     let mut text = format!(
         "simulation: 100 tasks of 20 µs a core, all in one queue, others asleep; {:.0} µs to wake\n\
@@ -229,7 +231,7 @@ fn spreads(inputs: &Inputs, machine: &Machine, cores: &[u64]) -> String {
                 task_ns: 20_000,
                 wake_ns: inputs.wake_ns as u64,
                 call_ns: machine.wake_call as u64,
-                // Two queues of each victim.
+                // Each victim has two queues.
                 probe_ns: (2.0 * inputs.transfer_ns(count as usize)).max(1.0) as u64,
                 policy,
             };

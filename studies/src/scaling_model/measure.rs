@@ -1,8 +1,9 @@
-//! What two cores of this machine cost each other.
+//! The costs that two cores of this machine cause each other.
 //!
-//! Of [`ROUNDS`] short measurements the least counts where noise only adds, and the median where two
-//! threads fight, because one that is stopped leaves the other in peace. Each thread is pinned to its
-//! core if there are two; on one core what they do to each other cannot be measured.
+//! Each value comes from [`ROUNDS`] short measurements: the least one if noise can only add to it,
+//! and the median if two threads contend, because while one thread is stopped, the other does not
+//! have to contend. Each thread is pinned to its core if there are two; on one core the effect of
+//! contention cannot be measured.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, PoisonError, mpsc};
@@ -12,37 +13,38 @@ use std::time::{Duration, Instant};
 use loadgen_shared::cores::{Line, line_ns, on_cores};
 
 const ROUNDS: usize = 15;
-/// Steps of a measurement of tens of nanoseconds.
+/// Number of steps in a measurement whose steps take tens of nanoseconds.
 const STEPS: u64 = 200_000;
-/// So many of them are timed together: short enough that some are not interrupted.
+/// Number of steps that are timed together: few enough that some spells are not interrupted.
 const SPELL: u64 = 500;
-/// Wake-ups of a thread; each takes microseconds.
+/// Number of wake-ups of a thread; each takes microseconds.
 const WAKES: u32 = 300;
-/// As large as a message of the engine.
+/// Bytes of a message; as large as one of the engine.
 const MESSAGE: usize = 128;
-/// Messages on their way at once when memory goes from thread to thread.
+/// Number of messages that are sent at once when memory moves from thread to thread.
 const BATCH: usize = 1000;
 
-/// What atomics, locks and wake-ups cost; in ns.
+/// The costs of atomics, locks and wake-ups; in ns.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Machine {
-    /// To add to a word that nobody else wants.
+    /// Time to add to a word that no other thread uses.
     pub(super) add_alone: f64,
-    /// Between two additions to a word that two threads add to all the time.
+    /// Time between two additions to a word that two threads add to continuously.
     pub(super) add_fought: f64,
-    /// From a thread's write until the other, which waits for it, has written: one way.
+    /// Time from one thread's write until the other thread, which waits for it, has written: one
+    /// way.
     pub(super) handover: f64,
-    /// To lock and unlock.
+    /// Time to lock and unlock.
     pub(super) lock_alone: f64,
-    /// Between two holders of a lock that two threads want all the time.
+    /// Time between two holders of a lock that two threads take continuously.
     pub(super) lock_fought: f64,
-    /// To allocate and free a message.
+    /// Time to allocate and free a message.
     pub(super) memory_alone: f64,
-    /// The same, when another thread frees it.
+    /// The same, if another thread frees the message.
     pub(super) memory_across: f64,
-    /// To wake a thread, for whoever wakes it.
+    /// Time to wake a thread, for the thread that wakes it.
     pub(super) wake_call: f64,
-    /// From there until that thread runs.
+    /// Time from the call that wakes a thread until that thread runs.
     pub(super) wake: f64,
 }
 
@@ -71,7 +73,8 @@ fn middle(measure: impl Fn() -> f64) -> f64 {
     median(&figures.collect::<Vec<f64>>()).unwrap_or(f64::NAN)
 }
 
-/// The middle value, the mean of the two middle ones of an even number; none of nothing.
+/// Returns the middle value, or the mean of the two middle values of an even number; `None` if
+/// there are no values.
 fn median(values: &[f64]) -> Option<f64> {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
@@ -101,10 +104,10 @@ fn lock(cores: &[usize]) -> f64 {
     })
 }
 
-/// Has threads do the same over and over, until the first has done it often enough; gives the time
-/// between two steps, whoever does them. `step` says how many there have been. Spells in which the
-/// system had stopped one of two threads do not count: then the other was alone. Not a number if
-/// there was no other spell.
+/// Makes threads repeat the same step until the first one has done it often enough; returns the
+/// time between two steps of any thread. `step` returns the number of steps so far. Spells in which
+/// the system had stopped one of two threads do not count, because the other one was alone. Returns
+/// NaN if no spell counts.
 fn fight(cores: &[usize], step: impl Fn() -> u64 + Sync) -> f64 {
     let is_over = Line(AtomicBool::new(false));
     let times = Mutex::new(Vec::new());
@@ -141,7 +144,7 @@ fn memory_alone() -> f64 {
     each(quickest, BATCH as u64)
 }
 
-/// One thread allocates, the other frees; waiting for each other does not count.
+/// One thread allocates, the other frees; the time that they wait for each other does not count.
 fn memory_across() -> f64 {
     let (sender, receiver) = mpsc::sync_channel::<Vec<Box<[u8; MESSAGE]>>>(1);
     let (sender, receiver) = (Mutex::new(Some(sender)), Mutex::new(receiver));
@@ -156,7 +159,7 @@ fn memory_across() -> f64 {
                 let started = Instant::now();
                 let batch = (0..BATCH).map(|_| message()).collect();
                 note(core, started);
-                // The receiver is there until the sender is gone.
+                // The receiver exists until the sender is dropped.
                 _ = sender.as_ref().map(|sender| sender.send(batch));
             }
         } else {
@@ -172,7 +175,8 @@ fn memory_across() -> f64 {
     sum as f64 / BATCH as f64
 }
 
-/// A thread that sleeps as a worker does is woken: what the call takes, and how long until it runs.
+/// Wakes a thread that sleeps as a worker does; returns how long the call takes, and how long it
+/// takes until the thread runs.
 fn wake() -> (f64, f64) {
     let (permit, wanted) = (Mutex::new(false), Condvar::new());
     let (ran, clock) = (Line(AtomicU64::new(0)), Instant::now());
@@ -187,7 +191,7 @@ fn wake() -> (f64, f64) {
                 *held.unwrap_or_else(PoisonError::into_inner) = false;
                 continue;
             }
-            // Long enough for the other to fall asleep.
+            // Long enough for the other thread to fall asleep.
             thread::sleep(Duration::from_micros(200));
             ran.0.store(0, SeqCst);
             let before = now();
@@ -211,7 +215,7 @@ mod tests {
     #[test]
     fn everything_that_is_measured_takes_time() {
         assert!(add(&[0]) > 0.0 && lock(&[0]) > 0.0);
-        // On a busy machine the two may never have run at once.
+        // On a busy machine, the two threads may never have run at the same time.
         for fought in [add(&[0, 1]), lock(&[0, 1])] {
             assert!(fought.is_nan() || fought > 0.0, "{fought}");
         }

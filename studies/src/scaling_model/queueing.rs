@@ -1,27 +1,28 @@
-//! How cores get into each other's way at a few words that all of them write.
+//! A model of how cores delay each other at a few words that all of them write.
 //!
-//! A core works on its own for a while and then needs a word; if another has it, it waits. That is a
-//! closed network of queues: as many customers as cores, a server for each word, and time in which
-//! nobody waits for anybody. Exact mean value analysis (Reiser and Lavenberg 1980) gives its rate.
+//! A core works on its own for a while and then needs a word; if another core has the word, it
+//! waits. That is a closed network of queues with as many customers as cores, one server per word,
+//! and a think time in which no core waits for another. Exact mean value analysis (Reiser and
+//! Lavenberg 1980) gives its rate.
 
 /// A word, or a thread, that serves one core at a time.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Station {
     pub(super) name: &'static str,
-    /// Time with it in each operation, in ns.
+    /// Time at the station per operation, in ns.
     pub(super) demand_ns: f64,
 }
 
-/// What one operation costs a core that is alone, and what it shares with others.
+/// The cost of one operation: for a core alone, and at the stations that it shares with others.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Network {
-    /// Time in which nobody waits for anybody, in ns.
+    /// Time per operation in which no core waits for another, in ns.
     pub(super) own_ns: f64,
     pub(super) stations: Vec<Station>,
 }
 
 impl Network {
-    /// Operations per second of so many cores together.
+    /// Returns the operations per second of `cores` cores together.
     pub(super) fn rate_per_s(&self, cores: usize) -> f64 {
         let mut queues = vec![0.0; self.stations.len()];
         let mut rate_per_ns = 0.0;
@@ -34,8 +35,9 @@ impl Network {
         rate_per_ns * 1e9
     }
 
-    /// Where the cores wait longest, and how many it takes until they do: from there on more cores
-    /// wait more and do little more. `None` if nothing is shared.
+    /// Returns the station where the cores wait longest, and the number of cores from which they
+    /// wait there: more cores wait more and achieve little more. Returns `None` if nothing is
+    /// shared.
     pub(super) fn knee(&self) -> Option<(&Station, f64)> {
         let longest = |one: &&Station, other: &&Station| one.demand_ns.total_cmp(&other.demand_ns);
         let station = self.stations.iter().max_by(longest)?;
@@ -79,11 +81,11 @@ mod tests {
         assert!(is_near(station.demand_ns, 100.0) && is_near(cores, 10.5));
     }
 
-    /// Two cores at one word and nothing else take turns, whoever computes it how.
+    /// Two cores at one word and with no other work take turns, whatever method computes the rate.
     #[test]
     fn two_cores_at_one_word_take_turns() {
         assert!(is_near(network(0.0, &[100.0]).rate_per_s(2), 1e7));
-        // By hand: the second finds the first there for 100 of 200 ns.
+        // By hand: the second core finds the first one at the word for 100 of 200 ns.
         assert!(is_near(network(100.0, &[100.0]).rate_per_s(2), 2e9 / 250.0));
     }
 }

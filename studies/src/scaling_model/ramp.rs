@@ -1,51 +1,52 @@
-//! How work spreads: one worker has it all, the others sleep.
+//! A simulation of how work spreads: one worker has all of it, and the others sleep.
 //!
-//! A simulation of what `src/scheduler` does, event by event, with times instead of instructions. A
-//! searching worker looks at one queue after the other, takes up to half of the first that has
-//! something, and wakes one sleeper if nobody else searches; at most half of the workers begin to
-//! search at once; who finds nothing for some time sleeps. Tasks neither wait nor make others.
+//! It simulates the algorithm of `src/scheduler` event by event, with times instead of
+//! instructions. A searching worker looks at one queue after the other, takes up to half of the
+//! first one that has work, and wakes one sleeper if no other worker searches. At most half of the
+//! workers begin to search at once. A worker that finds nothing for some time sleeps. Tasks neither
+//! wait nor create other tasks.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// How long a worker searches before it parks, at least once over all queues, as
-/// `worker/mod.rs` has it.
+/// How long a worker searches before it parks, but at least once over all queues, as in
+/// `worker/mod.rs`.
 const SEARCH_NS: u64 = 20_000;
-/// What a steal takes at most, as crossbeam has it.
+/// Maximum number of tasks of one steal, as in crossbeam.
 const BATCH_MAX: usize = 32;
 
-/// How sleepers are woken.
+/// The rule by which sleeping workers are woken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Policy {
-    /// The last searcher that finds work wakes the next: what the scheduler does.
+    /// The last searcher that finds work wakes the next one: what the scheduler does.
     Chain,
-    /// Every searcher that finds work wakes two: what it could do.
+    /// Every searcher that finds work wakes two others: an alternative.
     Tree,
 }
 
-/// What is simulated; times in ns.
+/// The parameters of a simulation; times in ns.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Burst {
     pub(super) workers: usize,
     pub(super) tasks: usize,
     pub(super) task_ns: u64,
-    /// From the call that wakes a thread until it searches.
+    /// Time from the call that wakes a thread until the thread searches.
     pub(super) wake_ns: u64,
-    /// What the call costs whoever makes it.
+    /// Duration of that call for the worker that makes it.
     pub(super) call_ns: u64,
-    /// A look at another worker's queues, whose lines that worker has just written.
+    /// Time to look at another worker's queues, whose cache lines that worker has just written.
     pub(super) probe_ns: u64,
     pub(super) policy: Policy,
 }
 
-/// What came of it.
+/// The result of a simulation.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Spread {
-    /// When the last task was done.
+    /// Time when the last task was done.
     pub(super) total_ns: u64,
-    /// When the last worker began its first task; those that never did do not count.
+    /// Time when the last worker began its first task; workers that never began one do not count.
     pub(super) ramp_ns: u64,
-    /// Workers that got something to do.
+    /// Number of workers that ran a task.
     pub(super) used: usize,
     pub(super) wakes: u64,
     pub(super) steals: u64,
@@ -66,14 +67,14 @@ struct Simulation {
     has_begun: Vec<bool>,
     searching: usize,
     parked: Vec<usize>,
-    /// Whose turn comes when, earliest first.
+    /// The time and worker of each event, earliest first.
     events: BinaryHeap<Reverse<(u64, usize)>>,
     random: u64,
     spread: Spread,
 }
 
 impl Burst {
-    /// Runs it; the same burst always gives the same result.
+    /// Runs the simulation; the same parameters always give the same result.
     pub(super) fn simulate(self) -> Spread {
         let mut simulation = Simulation {
             burst: self,
@@ -98,14 +99,14 @@ impl Burst {
         simulation.spread
     }
 
-    /// How long the tasks would take if they were spread at once.
+    /// Returns the time that the tasks would take if they were spread at once.
     pub(super) fn ideal_ns(&self) -> u64 {
         self.tasks.div_ceil(self.workers) as u64 * self.task_ns
     }
 }
 
 impl Simulation {
-    /// A worker takes what is next in its own queue, or begins to search, or parks.
+    /// Makes a worker take the next task of its own queue, begin to search, or park.
     fn pick(&mut self, worker: usize, now: u64) {
         if self.queues[worker] > 0 {
             self.queues[worker] -= 1;
@@ -130,7 +131,7 @@ impl Simulation {
     }
 
     fn search(&mut self, worker: usize, now: u64) {
-        // Any generator will do (Knuth's MMIX); the first victim is to differ from time to time.
+        // Any generator will do (this is Knuth's MMIX); it only has to vary the first victim.
         self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let victim = (self.random >> 33) as usize % self.burst.workers;
         let looks = SEARCH_NS / self.burst.probe_ns.max(1);
@@ -139,7 +140,7 @@ impl Simulation {
         self.events.push(Reverse((now + self.burst.probe_ns, worker)));
     }
 
-    /// A searching worker has looked at one victim.
+    /// Handles that a searching worker has looked at one victim.
     fn look(&mut self, worker: usize, now: u64, victim: usize, left: usize) {
         self.spread.probes += 1;
         let found = self.queues[victim];
@@ -161,7 +162,8 @@ impl Simulation {
         }
     }
 
-    /// Whom a worker wakes that found work; returns when it goes on.
+    /// Wakes other workers after a worker has found work; returns the time when that worker
+    /// continues.
     fn wake_others(&mut self, now: u64) -> u64 {
         match self.burst.policy {
             Policy::Chain if self.searching == 0 => self.notify(now),
@@ -173,7 +175,8 @@ impl Simulation {
         }
     }
 
-    /// Wakes one that sleeps; it counts as searching from here on.
+    /// Wakes a sleeping worker, which counts as searching from now on; returns the time after the
+    /// call.
     fn notify(&mut self, now: u64) -> u64 {
         let Some(worker) = self.parked.pop() else { return now };
         self.spread.wakes += 1;
@@ -182,7 +185,7 @@ impl Simulation {
         now + self.burst.call_ns
     }
 
-    /// Sleeps, unless a last look at all queues shows work: then it searches again.
+    /// Parks a worker, unless a last look at all queues finds work: then it searches again.
     fn park(&mut self, worker: usize, now: u64) {
         if self.queues.iter().any(|queue| *queue > 0) {
             self.searching += 1;

@@ -1,8 +1,9 @@
-//! Which words of the engine several cores write, and how often in each operation.
+//! The words of the engine that several cores write, and how often each operation writes them.
 //!
-//! Counted by hand in the sources of this commit; `docs/scaling.md` lists the places. A *take* is one
-//! time that a core must have the word's cache line for itself, while others want it, too. A lock
-//! whose line the waiting cores look at costs three: to take it, for what it guards, to give it back.
+//! Counted by hand in the sources of this commit; `docs/scaling.md` lists the places. A *take* is
+//! one acquisition of the word's cache line for exclusive use by a core, while other cores want it,
+//! too. A lock whose line the waiting cores poll costs three takes: one to lock it, one for the
+//! data that it guards, and one to unlock it.
 
 use super::queueing::{Network, Station};
 
@@ -13,26 +14,26 @@ pub(super) struct Word {
     pub(super) takes: f64,
 }
 
-/// Something that a program does all the time, on all cores.
+/// An operation that a program performs continuously on all cores.
 #[derive(Debug)]
 pub(super) struct Operation {
     pub(super) name: &'static str,
     pub(super) summary: &'static str,
-    /// What one core needs for it; see [`Inputs::own_ns`].
+    /// The measurement of the time that one core needs for it; see [`Inputs::own_ns`].
     pub(super) own: Own,
-    /// Lines that come from another core, but that only the two want.
+    /// Number of cache lines that come from another core, but that only these two cores use.
     pub(super) lines: f64,
     pub(super) words: &'static [Word],
 }
 
-/// Which measurement says what one core needs.
+/// The measurement that gives the time of one core.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Own {
     Process,
     Message,
-    /// The sender's half of a message in a stream of them. That it is half is an assumption.
+    /// The sender's half of a message in a stream of messages. That it is half is an assumption.
     Send,
-    /// To sleep and to be woken.
+    /// Falling asleep and being woken.
     Wake,
 }
 
@@ -40,7 +41,7 @@ const fn word(name: &'static str, takes: f64) -> Word {
     Word { name, takes }
 }
 
-/// Two times the lock, for 32 slots each: of processes that all end on another core than they began.
+/// Two locks per 32 slots, for processes that all end on another core than the one they began on.
 const FREE_SLOTS: f64 = 6.0 / 32.0;
 
 pub(super) const RECEIVER: &str = "the receiver itself";
@@ -50,7 +51,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         name: "process",
         summary: "processes start and end on every core",
         own: Own::Process,
-        // The four lines of a slot that another core used last.
+        // The four cache lines of a slot that another core used last.
         lines: 4.0,
         words: &[word("ProcessTable::free", FREE_SLOTS)],
     },
@@ -65,7 +66,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         name: "across",
         summary: "messages between pairs, each on two cores",
         own: Own::Message,
-        // The mailbox twice, the state twice, the message twice, its way home.
+        // The mailbox twice, the state twice, the message twice, and the return of its memory.
         lines: 7.0,
         words: &[],
     },
@@ -92,7 +93,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     },
 ];
 
-/// What the model is fed with.
+/// The inputs of the model.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Inputs {
     /// A process from start to end on one core, in ns.
@@ -101,16 +102,18 @@ pub(super) struct Inputs {
     pub(super) message_ns: f64,
     /// A message of a stream to one receiver, from send to receive on one core, in ns.
     pub(super) stream_ns: f64,
-    /// Waking a thread, as seen by whoever wakes it, and its way back to sleep, in ns.
+    /// Waking a thread, as measured by the waking thread, and the woken thread's way back to sleep,
+    /// in ns.
     pub(super) wake_ns: f64,
-    /// A cache line's way from core to core in one socket and between sockets, in ns.
+    /// Time to move a cache line from core to core within one socket and between sockets, in ns.
     pub(super) near_ns: f64,
     pub(super) far_ns: f64,
     pub(super) cores_per_socket: usize,
 }
 
 impl Inputs {
-    /// A line's way among so many cores, on average: the next core that wants it is any of them.
+    /// Returns the average time to move a line among `cores` cores: the next core that wants it is
+    /// any of them.
     pub(super) fn transfer_ns(&self, cores: usize) -> f64 {
         let sockets = cores.div_ceil(self.cores_per_socket) as f64;
         (self.near_ns + (sockets - 1.0) * self.far_ns) / sockets
@@ -125,7 +128,7 @@ impl Inputs {
         }
     }
 
-    /// The network of an operation among so many cores.
+    /// Returns the network of an operation among `cores` cores.
     pub(super) fn network(&self, operation: &Operation, cores: usize) -> Network {
         let transfer_ns = self.transfer_ns(cores);
         let station = |word: &Word| {
@@ -135,7 +138,7 @@ impl Inputs {
         };
         let mut own_ns = self.own_ns(operation.own) + operation.lines * transfer_ns;
         if cores == 1 {
-            // Nobody else has the lines.
+            // No other core has the lines.
             own_ns = self.own_ns(operation.own);
             let receiver = operation.words.iter().filter(|word| word.name == RECEIVER);
             return Network { own_ns, stations: receiver.map(station).collect() };
