@@ -16,7 +16,8 @@ use std::process::Command;
 /// pairs of processes exchanged 6 % fewer messages, and stolen work took 5 % longer.
 const OPT_LEVEL: &str = "3";
 
-/// Small tables: every process has its own, and few strings come from C or from a lean VM.
+/// Small string caches and string tables: every process has its own. Few strings come from C, and a
+/// lean VM has few strings.
 const TABLES: [&str; 3] = ["STRCACHE_N=7", "STRCACHE_M=1", "MINSTRTABSIZE=32"];
 
 /// Makes protected calls use the compiler's built-in jumps instead of those of the C library, which

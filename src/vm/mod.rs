@@ -1,4 +1,5 @@
-//! The only code that knows Lua's C API; it knows nothing of processes.
+//! The Lua VM of a process: its state, its memory, and VMs created by copying. This folder does not
+//! depend on the process layer.
 
 pub(crate) mod image;
 pub(crate) mod lua;

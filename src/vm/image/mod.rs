@@ -1,4 +1,4 @@
-//! VMs made by copying.
+//! VMs created by copying.
 
 #[cfg(feature = "bench")]
 pub(crate) mod difference;

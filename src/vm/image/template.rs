@@ -42,7 +42,7 @@ const POISONS: [u8; 2] = [0xa7, 0x5c];
 /// first wait.
 const HEADROOM: usize = 208;
 
-/// Why a VM cannot be copied.
+/// The reason why a VM cannot be copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("too large: its {used} bytes and what making them takes exceed {ROOM} bytes")]

@@ -54,7 +54,7 @@ pub(crate) enum Reply {
 /// the continuation, not after this call.
 #[inline(always)]
 pub(crate) unsafe fn call<F: FnOnce(Stack) -> Reply>(lua: *mut lua_State, inner: F) -> c_int {
-    // Lua may jump before `inner` is called.
+    // Lua may jump out of this function before `inner` is called, without dropping it.
     const { assert!(!needs_drop::<F>()) };
     // SAFETY: the caller passes the running state of one of our VMs, which lives as long as it
     // runs.

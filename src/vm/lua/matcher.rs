@@ -64,7 +64,7 @@ pub(crate) enum MatchError {
     UnfinishedCapture,
 }
 
-/// What one capture holds: byte offsets into the subject.
+/// The content of one capture, as byte offsets into the subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Capture {
     Text { start: usize, end: usize },

@@ -120,7 +120,8 @@ impl Arena {
         self.poison = poison;
     }
 
-    /// Returns the used length of the first memory, or `None` if other memory was needed.
+    /// Returns the used length of the first memory, or `None` if other memory was needed or the
+    /// requests did not follow the recorded `Order`.
     pub(crate) fn first_length(&self) -> Option<usize> {
         let is_broken = self.order.as_ref().is_some_and(|order| order.is_broken());
         (!self.went_beyond && !is_broken).then(|| self.bump as usize - self.first as usize)

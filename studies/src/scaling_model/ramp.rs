@@ -225,7 +225,7 @@ mod tests {
             let spread = burst.simulate();
             assert_eq!(spread.used, 8);
             assert!(spread.total_ns >= burst.ideal_ns(), "{spread:?}");
-            // 800 tasks on workers of which each is idle for a ramp and some searches at most.
+            // Each worker is idle for at most the ramp and some searches.
             assert!(spread.total_ns < 2 * burst.ideal_ns(), "{spread:?}");
         }
     }
