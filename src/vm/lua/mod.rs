@@ -247,6 +247,7 @@ struct Source {
     len: usize,
 }
 
+/// # Safety
 /// Called by lua_load only, with the data that `Vm::load` passed to it and the address of a size
 /// variable of lua_load's own.
 unsafe extern "C-unwind" fn read_source(
