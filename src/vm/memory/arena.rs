@@ -5,7 +5,7 @@
 //! with a header that links them, so dropping the arena frees all of them without asking Lua what
 //! is alive. One thread at a time uses an arena: the one that runs the process.
 //!
-//! - **A1** `used` is the sum of the sizes that Lua requested and has not freed.
+//! - **A1** `used` is the sum of the sizes that Lua requested and has not freed, plus all charges.
 //! - **A2** While `may_refuse` is false no request is refused: our own functions run then, and no
 //!   Lua error may jump over them. A request past the limit is noted, and the next safe point
 //!   collects (`limit.rs`).
