@@ -68,7 +68,10 @@ pub(super) enum Report<'a> {
 /// Why bytes could not be written.
 #[derive(Clone, Debug)]
 pub(crate) struct Broken {
-    #[cfg_attr(not(any(feature = "cli", test)), expect(dead_code, reason = "the command reads it"))]
+    #[cfg_attr(
+        not(any(feature = "cli", test)),
+        expect(dead_code, reason = "the command reads it")
+    )]
     pub(crate) kind: ErrorKind,
     pub(crate) reason: String,
 }
