@@ -153,7 +153,7 @@ pub(crate) fn push_delivery(caller: &mut Caller<'_>, id: ChannelId, message: &Ar
                 push_message(caller, *from, topic, payload);
             }
             if message.passage() == Passage::Counted {
-                caller.process.took(payload.size());
+                caller.process.note_taken(payload.size());
             }
         }
         Content::Exit { from, at, outcome } => push_end(caller, EXIT, *from, *at, outcome),

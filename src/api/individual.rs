@@ -64,7 +64,7 @@ unsafe fn note_address(lua: *mut lua_State) {
     // runs.
     let control = unsafe { Control::of(lua) };
     // SAFETY: the caller passes the running state with free slots, in plain frames.
-    if control.is_rehearsed() && unsafe { shows_address(lua, 1) } {
+    if control.is_trial() && unsafe { shows_address(lua, 1) } {
         // SAFETY: the caller passes the running state of one of our VMs.
         unsafe { note(lua) };
     }
@@ -78,7 +78,7 @@ unsafe fn note_address(lua: *mut lua_State) {
 unsafe fn note_addresses(lua: *mut lua_State) {
     // SAFETY: the caller passes the running state of one of our VMs, which lives as long as it
     // runs.
-    if !unsafe { Control::of(lua) }.is_rehearsed() {
+    if !unsafe { Control::of(lua) }.is_trial() {
         return;
     }
     // SAFETY: the caller passes the running state of one of our VMs. The arena may refuse to make a

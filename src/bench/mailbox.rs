@@ -37,7 +37,7 @@ impl Mailbox {
             std::hint::black_box(&message.content);
             count += 1;
         }
-        self.0.took(count);
+        self.0.release_taken(count);
         count
     }
 }

@@ -207,7 +207,7 @@ fn run(slot: &Slot) -> Life {
             Step::Started => {
                 // SAFETY: only this thread uses the process, as the callers hold the slot. The
                 // timeslice is over, and this reference ends with the statement.
-                unsafe { &*process_in(slot) }.vm.calm_down();
+                unsafe { &*process_in(slot) }.vm.reset_after_run();
                 before_main = bytes.len();
                 bytes.push(used());
                 // SAFETY: only this thread uses the process, as the callers hold the slot, and the

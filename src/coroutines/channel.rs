@@ -394,7 +394,7 @@ impl Channels {
     }
 
     /// Removes all channels and returns them.
-    pub(crate) fn start_over(&mut self) -> impl Iterator<Item = Channel> + use<> {
+    pub(crate) fn reset(&mut self) -> impl Iterator<Item = Channel> + use<> {
         std::mem::take(self).list.into_iter().flatten().map(|channel| *channel)
     }
 

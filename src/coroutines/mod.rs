@@ -66,7 +66,7 @@ pub(crate) struct Coroutines {
 impl Coroutines {
     /// Ends all coroutines and invalidates all their tickets. Returns the messages that coroutines
     /// were woken with and did not take.
-    pub(crate) fn start_over(&mut self) -> Vec<Arrived> {
+    pub(crate) fn reset(&mut self) -> Vec<Arrived> {
         let ended = std::mem::take(self);
         self.waits = ended.waits;
         let wakes = ended.list.into_iter().flatten().filter_map(|coroutine| coroutine.wake);

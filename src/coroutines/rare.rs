@@ -20,7 +20,7 @@ impl<T: Default> Rare<T> {
     }
 
     /// Like [`Rare::get_mut`], but creates nothing.
-    pub(crate) fn made(&mut self) -> Option<&mut T> {
+    pub(crate) fn existing(&mut self) -> Option<&mut T> {
         self.0.as_deref_mut()
     }
 }

@@ -85,19 +85,19 @@ impl Subscriptions {
     /// Whether to route pending messages before looking into the mailbox, whose cache lines come
     /// from the senders' cores each time. True for one tick of the coarse clock after a drain, so
     /// that no event waits longer than that.
-    pub(crate) fn may_route_on(&self, now: u64) -> bool {
+    pub(crate) fn may_route_pending(&self, now: u64) -> bool {
         self.has_pending() && self.drained_at == now
     }
 
     /// Routes a batch of pending messages.
-    pub(crate) fn route_on(
+    pub(crate) fn route_pending(
         &mut self,
         uniq: u64,
         channels: &mut Channels,
         coroutines: &mut Coroutines,
     ) -> Drained {
         let mut drained = Drained::default();
-        self.route_pending(DRAIN_MAX, uniq, channels, coroutines, &mut drained);
+        self.route_batch(DRAIN_MAX, uniq, channels, coroutines, &mut drained);
         drained
     }
 
@@ -120,7 +120,7 @@ impl Subscriptions {
         self.drained_at = clock.coarse();
         self.pending.append(&mut users);
         let batch = if events.is_empty() { DRAIN_MAX } else { usize::MAX };
-        self.route_pending(batch, uniq, channels, coroutines, &mut drained);
+        self.route_batch(batch, uniq, channels, coroutines, &mut drained);
         while let Some(event) = events.pop() {
             if event.destination() == uniq {
                 self.take_event(event, channels, coroutines);
@@ -158,7 +158,7 @@ impl Subscriptions {
 
     /// Expects the EXIT of a process no longer; false if it was not expected.
     pub(crate) fn stop_monitoring(&mut self, uniq: u64) -> bool {
-        self.others.made().is_some_and(|others| others.monitors.remove(&uniq))
+        self.others.existing().is_some_and(|others| others.monitors.remove(&uniq))
     }
 
     /// The processes whose EXIT is expected.
@@ -182,7 +182,7 @@ impl Subscriptions {
 
     /// Ends all subscriptions. The messages in `unread` wait again, in the order of arrival, before
     /// those that are not routed yet.
-    pub(crate) fn start_over(&mut self, unread: Vec<Arrived>) {
+    pub(crate) fn reset(&mut self, unread: Vec<Arrived>) {
         let mut all = unread;
         let others = self.others.get_mut();
         for queue in [&mut others.waiting, &mut others.waiting_events] {
@@ -201,7 +201,7 @@ impl Subscriptions {
         self.events = None;
     }
 
-    fn route_pending(
+    fn route_batch(
         &mut self,
         batch: usize,
         uniq: u64,
@@ -317,7 +317,7 @@ impl Subscriptions {
     pub(crate) fn open_inbox(&mut self, channels: &mut Channels) -> ChannelId {
         let mut channel = Channel::for_messages(ChannelSource::Inbox);
         if let Held::Messages(queue) = &mut channel.content
-            && let Some(others) = self.others.made()
+            && let Some(others) = self.others.existing()
         {
             queue.append(&mut others.waiting);
         }
@@ -330,7 +330,7 @@ impl Subscriptions {
     pub(crate) fn open_events(&mut self, channels: &mut Channels) -> ChannelId {
         let mut channel = Channel::for_messages(ChannelSource::Events);
         if let Held::Messages(queue) = &mut channel.content
-            && let Some(others) = self.others.made()
+            && let Some(others) = self.others.existing()
         {
             queue.append(&mut others.waiting_events);
         }
@@ -378,7 +378,7 @@ impl Subscriptions {
             return true;
         }
         self.recent = None;
-        let Some(others) = self.others.made() else { return false };
+        let Some(others) = self.others.existing() else { return false };
         let before = others.listeners.len();
         others.listeners.retain(|(_, channel)| *channel != id);
         others.listeners.len() < before

@@ -37,7 +37,7 @@ pub(crate) struct Timers {
 
 impl Timers {
     /// Stops all timers. The due times that workers hold for this process stay registered.
-    pub(crate) fn start_over(&mut self) {
+    pub(crate) fn stop_all(&mut self) {
         self.due.clear();
         self.by_number.clear();
     }

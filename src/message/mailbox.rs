@@ -190,7 +190,7 @@ impl Mailbox {
 
     /// Releases the places of messages that Lua took. Called by the receiver, the only thread that
     /// writes this count.
-    pub(crate) fn took(&self, count: u32) {
+    pub(crate) fn release_taken(&self, count: u32) {
         let taken = self.taken.load(Ordering::Relaxed).wrapping_add(count);
         self.taken.store(taken, Ordering::Relaxed);
     }

@@ -207,7 +207,7 @@ impl Process {
 
     /// Records that Lua took a message. [`Process::flush_taken`] tells the mailbox later, for
     /// several messages at once.
-    pub(crate) fn took(&mut self, bytes: usize) {
+    pub(crate) fn note_taken(&mut self, bytes: usize) {
         self.taken += 1;
         self.taken_bytes += bytes;
     }
@@ -217,7 +217,7 @@ impl Process {
     pub(crate) fn flush_taken(&mut self) {
         if self.taken > 0 {
             let mailbox = &self.slot().mailbox;
-            mailbox.took(self.taken);
+            mailbox.release_taken(self.taken);
             if self.node.host(self.id.host).limits.memory_bytes > 0 {
                 mailbox.release_bytes(self.taken_bytes);
             }
@@ -235,7 +235,7 @@ impl Process {
     }
 
     fn route_arrived(&mut self) {
-        if self.vm.control().is_rehearsed() {
+        if self.vm.control().is_trial() {
             // The messages are for the process that will get the slot.
             return;
         }
@@ -252,8 +252,8 @@ impl Process {
     }
 
     /// Routes more pending messages; false if the mailbox must be looked into instead.
-    fn route_on(&mut self) -> bool {
-        if !self.inside.subscriptions.may_route_on(self.node.clock.coarse()) {
+    fn route_pending(&mut self) -> bool {
+        if !self.inside.subscriptions.may_route_pending(self.node.clock.coarse()) {
             return false;
         }
         self.route_more();
@@ -262,14 +262,14 @@ impl Process {
 
     fn route_more(&mut self) {
         let (channels, coroutines) = (&mut self.inside.channels, &mut self.inside.coroutines);
-        let drained = self.inside.subscriptions.route_on(self.id.uniq, channels, coroutines);
+        let drained = self.inside.subscriptions.route_pending(self.id.uniq, channels, coroutines);
         self.settle_strays(&drained);
     }
 
     fn settle_strays(&self, drained: &Drained) {
         if drained.strays > 0 {
             let slot = self.slot();
-            slot.mailbox.took(drained.strays);
+            slot.mailbox.release_taken(drained.strays);
             if self.memory_limit() > 0 {
                 slot.mailbox.release_bytes(drained.stray_bytes);
             }
@@ -295,7 +295,7 @@ impl Process {
             if !is_fed {
                 return false;
             }
-            if !self.route_on() {
+            if !self.route_pending() {
                 if self.slot().mailbox.is_empty() && !self.inside.subscriptions.has_pending() {
                     return false;
                 }

@@ -10,7 +10,7 @@ use crate::payload::Payload;
 use crate::slot::cancellation;
 use crate::slot::state::Rest;
 use crate::vm::lua::control::{Control, Leave, Yield};
-use crate::vm::lua::resume::{self, CoroutineState};
+use crate::vm::lua::resume::{self, CoroutineState, Resumed};
 
 /// How a time slice ended.
 pub(crate) enum Step {
@@ -124,22 +124,20 @@ unsafe fn after_resume(
     control: &Control,
     id: u32,
     state: CoroutineState,
-    result: resume::Outcome,
+    result: Resumed,
 ) -> Option<Step> {
     // SAFETY: this thread alone uses the process (the caller's duty), and the resume is over.
     let this = unsafe { &mut *process };
     match result {
-        resume::Outcome::Yielded(Yield::Wait | Yield::Leave) => {}
-        resume::Outcome::Yielded(Yield::Script | Yield::Pause) => {
-            this.inside.coroutines.resume_last()
-        }
-        resume::Outcome::Yielded(Yield::Preempted) => {
+        Resumed::Yielded(Yield::Wait | Yield::Leave) => {}
+        Resumed::Yielded(Yield::Script | Yield::Pause) => this.inside.coroutines.resume_last(),
+        Resumed::Yielded(Yield::Preempted) => {
             this.inside.coroutines.resume_first();
             this.flush_taken();
             this.report_heap();
             return Some(Step::Interrupted);
         }
-        resume::Outcome::Finished(results) => {
+        Resumed::Finished(results) => {
             if control.leave().is_none() {
                 let step = this.finished(id, state, results);
                 if step.is_some() {
@@ -150,8 +148,8 @@ unsafe fn after_resume(
         }
         // The process leaves its VM by this error. The coroutine's to-be-closed variables must not
         // run: hooks are off after an error in one, so nothing could end them.
-        resume::Outcome::Failed { .. } if control.leave().is_some() => {}
-        resume::Outcome::Failed { out_of_memory } => {
+        Resumed::Failed { .. } if control.leave().is_some() => {}
+        Resumed::Failed { out_of_memory } => {
             let limit = this.memory_limit();
             let failure = if out_of_memory && limit > 0 {
                 outcome::memory_limit(limit)
@@ -258,7 +256,7 @@ impl Process {
             if !self.slot().report_heap(control.used_bytes(), may_hold_garbage) {
                 return;
             }
-            self.vm.make_room();
+            self.vm.collect_for_senders();
             self.drop_released();
         }
     }

@@ -30,7 +30,7 @@ impl Process {
                 Content::User { payload, .. } => {
                     lost += 1;
                     if message.passage() == Passage::Counted {
-                        self.took(payload.size());
+                        self.note_taken(payload.size());
                     }
                 }
                 Content::Cancel { .. } => cancellation::taken(&self.node.slots, self.id.uniq),

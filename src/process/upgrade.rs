@@ -39,8 +39,8 @@ impl Process {
         self.is_copied_ready = false;
         self.last_sender = ProcessId::NOBODY;
         self.last_destination = LastDestination::NONE;
-        if let Some(timers) = self.timers.made() {
-            timers.start_over();
+        if let Some(timers) = self.timers.existing() {
+            timers.stop_all();
         }
         self.objects = Objects::default();
         self.take_unread();
@@ -50,15 +50,15 @@ impl Process {
 
     /// Returns unread messages to the subscriptions. Messages in closed channels are dead letters.
     fn take_unread(&mut self) {
-        let mut unread = self.inside.coroutines.start_over();
-        for channel in self.inside.channels.start_over() {
+        let mut unread = self.inside.coroutines.reset();
+        for channel in self.inside.channels.reset() {
             if channel.is_closed() {
                 self.give_up(channel);
             } else if let Some(mut queue) = channel.into_messages() {
                 unread.extend(std::iter::from_fn(|| queue.pop()));
             }
         }
-        self.inside.subscriptions.start_over(unread);
+        self.inside.subscriptions.reset(unread);
     }
 
     pub(super) fn is_chunk_of_upgrade(&self) -> bool {

@@ -39,7 +39,7 @@ pub(crate) struct Worker {
 }
 
 thread_local! {
-    /// For `relieve`, which Lua's hook calls without a context.
+    /// For `hand_off`, which Lua's hook calls without a context.
     static CURRENT: Cell<*const Worker> = const { Cell::new(ptr::null()) };
 }
 
@@ -56,12 +56,12 @@ impl Drop for AbortOnUnwind {
 /// Makes the work that waits for this thread's worker available to other workers, because its step
 /// takes long, in Lua code that cannot yield. That code's hook calls this, when no function of the
 /// worker is active on this thread.
-fn relieve() {
+fn hand_off() {
     let guard = AbortOnUnwind;
     // SAFETY: `run` stores a pointer to the worker in its own frame and clears it before the frame
     // ends; if it unwinds, `AbortOnUnwind` ends the program. Only this thread reads the cell.
     if let Some(worker) = unsafe { CURRENT.with(Cell::get).as_ref() } {
-        worker.relieve();
+        worker.hand_off();
     }
     std::mem::forget(guard);
 }
@@ -73,7 +73,7 @@ pub(crate) fn run(node: Arc<Node>, index: usize, queue: RunQueue, preempts: bool
     let worker = Worker { node, local, tick: Cell::new(0), step: Cell::new(0) };
     CURRENT.with(|current| current.set(&raw const worker));
     monitor::wake_in_time();
-    preempt::set_relief(relieve);
+    preempt::set_hand_off(hand_off);
     worker.shared().thread.announce();
     worker.local.make_current(|| {
         while !worker.scheduler().is_stopping() {
@@ -284,7 +284,7 @@ impl Worker {
         self.local.publish_next_due(self.shared());
     }
 
-    fn relieve(&self) {
+    fn hand_off(&self) {
         self.local.queue.release_lifo();
         self.shared().set_has_lifo(false);
         self.fire_timers();

@@ -32,7 +32,7 @@ use crate::vm::lua::Vm;
 
 /// Trial runs per definition. More than one, because a run that is interrupted by chance proves
 /// nothing.
-const REHEARSALS: u32 = 3;
+const TRIALS: u32 = 3;
 
 /// Returns the image from which a process of the definition can start on this host, if there is
 /// one. `slot` is claimed for that process, which does not exist yet.
@@ -52,7 +52,7 @@ pub(crate) unsafe fn image<'a>(
     let decided = &definition.ready.image;
     if decided.get().is_none() && !host.gate.is_capped() {
         // SAFETY: the caller holds the slot, which is one of the node's, as the definition is.
-        unsafe { rehearse_in_turn(node, slot, definition) };
+        unsafe { try_in_turn(node, slot, definition) };
     }
     decided.get()?.as_ref()
 }
@@ -63,29 +63,29 @@ pub(crate) unsafe fn image<'a>(
 /// As for [`image`]: the calling thread holds the slot, which is one of the node's, as the
 /// definition is.
 #[cold]
-unsafe fn rehearse_in_turn(node: &Node, slot: &Slot, definition: &Definition) {
+unsafe fn try_in_turn(node: &Node, slot: &Slot, definition: &Definition) {
     let earlier = {
         let mut starts = lock(&definition.ready.starts);
         *starts += 1;
         *starts - 1
     };
-    if !(1..=REHEARSALS).contains(&earlier) {
+    if !(1..=TRIALS).contains(&earlier) {
         return;
     }
     // SAFETY: the caller holds the slot, which is one of the node's, as the definition is.
-    let rehearsed = node.scheduler.while_spawning(|| unsafe { rehearse(node, slot, definition) });
-    let is_final = match &rehearsed {
+    let tried = node.scheduler.while_spawning(|| unsafe { run_trial(node, slot, definition) });
+    let is_final = match &tried {
         Ok(_) => true,
-        Err(Refusal::Unfinished | Refusal::Address { .. }) => earlier == REHEARSALS,
+        Err(Refusal::Unfinished | Refusal::Address { .. }) => earlier == TRIALS,
         Err(_) => true,
     };
     if is_final {
-        if let Err(reason) = &rehearsed {
+        if let Err(reason) = &tried {
             let text = format!("{}: chunks run in each process: {reason}", definition.id);
             node.output.say(Level::Debug, &text);
         }
         // Another worker may have stored the same result already.
-        let _ = definition.ready.image.set(rehearsed.ok());
+        let _ = definition.ready.image.set(tried.ok());
     }
 }
 
@@ -94,7 +94,7 @@ unsafe fn rehearse_in_turn(node: &Node, slot: &Slot, definition: &Definition) {
 /// # Safety
 /// As for [`image`]: the calling thread holds the slot, which is one of the node's, as the
 /// definition is.
-unsafe fn rehearse(node: &Node, slot: &Slot, definition: &Definition) -> Result<Ready, Refusal> {
+unsafe fn run_trial(node: &Node, slot: &Slot, definition: &Definition) -> Result<Ready, Refusal> {
     let filled = std::cell::RefCell::default();
     let build = |vm| {
         // SAFETY: the caller holds the slot, which is one of the node's, as the definition is;
@@ -124,7 +124,7 @@ unsafe fn run_chunks(
     vm.control().set_memory_limit(node.host(slot.host()).limits.memory_bytes);
     let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
     let inherited = Inherited::default();
-    vm.control().set_rehearsed();
+    vm.control().set_trial();
     // SAFETY: the caller holds the slot, borrows node and definition, and drops the process before
     // it releases them.
     let mut process = unsafe { Process::new(vm, id, 0, node, definition, inherited) };
@@ -139,6 +139,6 @@ unsafe fn run_chunks(
     if !matches!(step, Step::Started) {
         return Err(Refusal::Unfinished);
     }
-    process.vm.calm_down();
+    process.vm.reset_after_run();
     Ok(process)
 }

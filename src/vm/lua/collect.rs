@@ -26,7 +26,7 @@ pub(super) fn is_hopeless(control: &Control) -> bool {
 /// C functions or hooks, or between two resumes.
 #[cold]
 pub(crate) unsafe fn collect_past_limit(lua: *mut lua_State, control: &Control) {
-    if control.is_rehearsed() {
+    if control.is_trial() {
         control.set_leave(Leave::MemoryLimit);
         return;
     }
@@ -65,7 +65,7 @@ pub(crate) unsafe fn collect(lua: *mut lua_State, control: &Control) {
 /// the VM, either inside one of its C functions or hooks, or between two resumes.
 pub(super) unsafe fn begin_cycle_if_near(lua: *mut lua_State, control: &Control) {
     let is_near = control.with_limit(|limit| limit.take_near());
-    if is_near && !control.is_rehearsed() {
+    if is_near && !control.is_trial() {
         let none: usize = 0;
         // If a cycle is already under way, this is one step of it.
         // SAFETY: the caller passes a live state at a point where Lua allows a collection. lua_gc

@@ -103,7 +103,7 @@ pub(crate) struct Control {
     is_individual: Cell<bool>,
     /// Whether the code runs only to build a template: then it must leave before it does anything
     /// that may differ between processes.
-    is_rehearsed: Cell<bool>,
+    is_trial: Cell<bool>,
     /// API calls left in this timeslice.
     reductions: Cell<u32>,
     released: UnsafeCell<Vec<Released>>,
@@ -128,7 +128,7 @@ impl Control {
             last_yield: Cell::new(Yield::Script),
             may_wait: Cell::new(false),
             is_individual: Cell::new(false),
-            is_rehearsed: Cell::new(false),
+            is_trial: Cell::new(false),
             reductions: Cell::new(0),
             released: UnsafeCell::new(Vec::new()),
             externals: UnsafeCell::new(None),
@@ -337,18 +337,18 @@ impl Control {
     #[inline]
     pub(crate) fn set_individual(&self) -> bool {
         self.is_individual.set(true);
-        if self.is_rehearsed.get() {
+        if self.is_trial.get() {
             self.set_leave(Leave::Terminated);
         }
-        self.is_rehearsed.get()
+        self.is_trial.get()
     }
 
-    pub(crate) fn is_rehearsed(&self) -> bool {
-        self.is_rehearsed.get()
+    pub(crate) fn is_trial(&self) -> bool {
+        self.is_trial.get()
     }
 
-    pub(crate) fn set_rehearsed(&self) {
-        self.is_rehearsed.set(true);
+    pub(crate) fn set_trial(&self) {
+        self.is_trial.set(true);
     }
 
     pub(crate) fn set_reductions(&self, reductions: u32) {

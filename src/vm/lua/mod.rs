@@ -78,7 +78,7 @@ pub(crate) mod registry {
 /// marked), so with the usual 250 percent the first cycle would begin at once.
 const FIRST_GC_PAUSE: std::ffi::c_int = 500;
 
-/// Maximum number of consecutive collections in [`Vm::calm_down`]; enough for the deepest recursion
+/// Maximum number of consecutive collections in [`Vm::reset_after_run`]; enough for the deepest recursion
 /// that Lua allows.
 const COLLECTIONS_MAX: usize = 32;
 
@@ -156,7 +156,7 @@ impl Vm {
     }
 
     /// Runs a full collection because other processes need the memory. Called between two resumes.
-    pub(crate) fn make_room(&self) {
+    pub(crate) fn collect_for_senders(&self) {
         // SAFETY: the state belongs to this VM, which the calling thread has: a `Vm` is not Sync.
         // `Process` calls this between two resumes.
         unsafe { collect::collect(self.main_state(), self.control()) };
@@ -179,7 +179,7 @@ impl Vm {
     }
 
     /// Removes what executed code may have left besides values: an armed hook and garbage.
-    pub(crate) fn calm_down(&self) {
+    pub(crate) fn reset_after_run(&self) {
         // SAFETY: the state is alive as long as `self`, and the calling thread has the VM, as a
         // `Vm` is not Sync. lua_sethook writes fields of the state and does not raise.
         unsafe { ffi::lua_sethook(self.main_state(), None, 0, 0) };
@@ -218,7 +218,7 @@ impl Vm {
         let mut name = Vec::from(name);
         name.insert(0, b'=');
         name.push(0);
-        let mut source = Source { start: code.as_ptr(), len: code.len() };
+        let mut source = CodeReader { start: code.as_ptr(), len: code.len() };
         // SAFETY: the state is alive as long as `self`. lua_load runs protected and does not raise.
         // `source` and `name`, which ends in NUL, live through the call. With mode "B" Lua keeps
         // pointers into the bytecode, which is aligned (`Bytecode`) and outlives the VM (the caller
@@ -242,7 +242,7 @@ impl Vm {
     }
 }
 
-struct Source {
+struct CodeReader {
     start: *const u8,
     len: usize,
 }
@@ -255,8 +255,8 @@ unsafe extern "C-unwind" fn read_source(
     data: *mut c_void,
     size: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the data is the `Source` in `Vm::load`, which does not touch it during lua_load.
-    let source = unsafe { &mut *data.cast::<Source>() };
+    // SAFETY: the data is the `CodeReader` in `Vm::load`, which does not touch it during lua_load.
+    let source = unsafe { &mut *data.cast::<CodeReader>() };
     // SAFETY: lua_load passes the address of its own variable, which it provides for this result.
     unsafe { *size = std::mem::take(&mut source.len) };
     source.start.cast()

@@ -23,7 +23,7 @@
 //!   work.
 //! - The timeslice is used up where Lua cannot yield (comparators, `gsub` callbacks, metamethods
 //!   called by C functions, `__close` during unwinding, a long pattern match): the process goes on,
-//!   but the worker hands the work that only it could run to other workers (*relief*). The next
+//!   but the worker hands the work that only it could run to other workers (*hand-off*). The next
 //!   signal makes a new request.
 
 #![allow(unsafe_code)]
@@ -45,7 +45,7 @@ struct ThreadCell {
     requested: AtomicU64,
     /// What the thread does for other processes when its step cannot end; the handler does not
     /// touch it.
-    relief: Cell<fn()>,
+    hand_off: Cell<fn()>,
 }
 
 thread_local! {
@@ -54,7 +54,7 @@ thread_local! {
             current: AtomicPtr::new(ptr::null_mut()),
             step: AtomicU64::new(0),
             requested: AtomicU64::new(0),
-            relief: Cell::new(|| {}),
+            hand_off: Cell::new(|| {}),
         }
     };
 }
@@ -62,17 +62,18 @@ thread_local! {
 /// Sets the function that this thread calls when a step is requested to end in the middle of Lua
 /// code that cannot yield. The function is called with Lua code on the stack and must not enter
 /// that VM.
-pub(crate) fn set_relief(relief: fn()) {
-    CELL.with(|cell| cell.relief.set(relief));
+pub(crate) fn set_hand_off(hand_off: fn()) {
+    CELL.with(|cell| cell.hand_off.set(hand_off));
 }
 
-/// Handles a request that the running step cannot fulfil: clears it and calls the relief function.
-fn relieve() {
-    let relief = CELL.with(|cell| {
+/// Handles a request that the running step cannot fulfil: clears it and calls the function that
+/// `set_hand_off` has set.
+fn hand_off() {
+    let hand_off = CELL.with(|cell| {
         cell.requested.store(0, Ordering::Relaxed);
-        cell.relief.get()
+        cell.hand_off.get()
     });
-    relief();
+    hand_off();
 }
 
 /// Begins a step; requests for earlier steps become void. Steps are counted from 1.
@@ -161,7 +162,7 @@ pub(crate) unsafe fn should_abandon(lua: *mut lua_State) -> bool {
         return true;
     }
     if is_requested() {
-        relieve();
+        hand_off();
     }
     false
 }
@@ -210,7 +211,7 @@ unsafe extern "C-unwind" fn hook(lua: *mut lua_State, _: *mut ffi::lua_Debug) {
         // SAFETY: Lua passes the running state, and this frame holds only pointers and booleans.
         unsafe { raise_leaving(lua) };
     }
-    relieve();
+    hand_off();
 }
 
 /// Raises the error that unwinds a stack which cannot be left by yielding.

@@ -16,7 +16,7 @@ use super::stack::{Stack, Type};
 
 /// The result of a resume by the worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum Resumed {
     /// The coroutine yielded; nothing is left on its stack for the worker.
     Yielded(Yield),
     /// The coroutine returned this many values, which are on its stack.
@@ -32,7 +32,7 @@ pub(crate) enum Outcome {
 /// running. If it has not started, its function lies below the arguments. No other code uses a
 /// reference to the process until this function returns: API functions create their own
 /// (`Control::bind`).
-pub(crate) unsafe fn resume(lua: *mut lua_State, arguments: i32) -> Outcome {
+pub(crate) unsafe fn resume(lua: *mut lua_State, arguments: i32) -> Resumed {
     // SAFETY: the caller passes a live state of a VM that this thread has.
     let control = unsafe { Control::of(lua) };
     let may_wait = control.set_may_wait(true);
@@ -50,16 +50,16 @@ pub(crate) unsafe fn resume(lua: *mut lua_State, arguments: i32) -> Outcome {
     control.set_may_refuse(may_refuse);
     control.set_may_wait(may_wait);
     match status {
-        ffi::LUA_OK => Outcome::Finished(results),
+        ffi::LUA_OK => Resumed::Finished(results),
         ffi::LUA_YIELD => {
             if results > 0 {
                 // SAFETY: lua_resume left `results` values on top of the suspended stack. None of
                 // them is a to-be-closed variable, so dropping them does not raise.
                 unsafe { ffi::lua_settop(lua, -results - 1) };
             }
-            Outcome::Yielded(control.last_yield())
+            Resumed::Yielded(control.last_yield())
         }
-        status => Outcome::Failed { out_of_memory: status == ffi::LUA_ERRMEM },
+        status => Resumed::Failed { out_of_memory: status == ffi::LUA_ERRMEM },
     }
 }
 
