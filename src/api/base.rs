@@ -1,9 +1,9 @@
-//! Base functions that must be our own: those that catch errors (a process that leaves is not
-//! caught), those that set metatables (scripts have no finalizers), and those that could see
-//! that globals are filled in lazily.
+//! Base functions that must be our own: those that catch errors (a leaving process must not be
+//! caught), those that set metatables (scripts have no finalizers), and those that could see that
+//! globals are filled in lazily.
 //!
-//! All are C functions in the style of Lua's own: plain frames, values on the Lua stack only. They
-//! are for Lua to call (V6 in `vm/lua/mod.rs`), and nobody else calls them.
+//! All are C functions in the style of Lua's own: plain frames, values only on the Lua stack. Only
+//! Lua calls them (V6 in `vm/lua/mod.rs`).
 
 #![allow(unsafe_code)]
 
@@ -15,7 +15,7 @@ use crate::vm::lua::control::Control;
 use crate::vm::lua::ffi::{self, lua_KContext, lua_State};
 use crate::vm::lua::{boundary, preempt};
 
-/// Whether the process that `lua` belongs to leaves.
+/// Whether the process that `lua` belongs to leaves its VM.
 ///
 /// # Safety
 /// `lua` is the running state of one of our VMs.
@@ -25,7 +25,8 @@ unsafe fn is_leaving(lua: *mut lua_State) -> bool {
     unsafe { Control::of(lua) }.leave().is_some()
 }
 
-/// Ends `pcall` and `xpcall`, at once or after a yield; `extra` values are no results.
+/// Ends `pcall` and `xpcall`, at once or after a yield. The lowest `extra` values on the stack are
+/// not results.
 unsafe extern "C-unwind" fn finish_pcall(
     lua: *mut lua_State,
     status: c_int,
@@ -70,8 +71,8 @@ pub(crate) unsafe extern "C-unwind" fn xpcall(lua: *mut lua_State) -> c_int {
     unsafe {
         let count = ffi::lua_gettop(lua);
         ffi::luaL_checktype(lua, 2, ffi::LUA_TFUNCTION);
-        // The handler goes behind a shell that does nothing when the process leaves: hooks are
-        // off in a handler that runs because a hook raised.
+        // The handler is called through a shell that does nothing when the process leaves: hooks
+        // are off in a handler that runs because a hook raised an error.
         ffi::lua_pushvalue(lua, 2);
         ffi::lua_pushcclosure(lua, guarded_handler, 1);
         ffi::lua_replace(lua, 2);
@@ -120,7 +121,7 @@ pub(crate) unsafe extern "C-unwind" fn setmetatable(lua: *mut lua_State) -> c_in
             ffi::lua_setmetatable(lua, 1);
             return 1;
         }
-        // Lua looks for `__gc` once, when the metatable is set: take it out meanwhile.
+        // Lua looks for `__gc` only when the metatable is set, so it is removed meanwhile.
         ffi::lua_pushstring(lua, c"__gc".as_ptr());
         if ffi::lua_rawget(lua, 2) == ffi::LUA_TNIL {
             ffi::lua_settop(lua, 2);
@@ -227,7 +228,7 @@ pub(crate) unsafe extern "C-unwind" fn rawset(lua: *mut lua_State) -> c_int {
     }
 }
 
-/// `print(...)`: the texts are made here, where Lua may run; the line goes out in `io.rs`.
+/// `print(...)`: makes the texts here, where Lua code may run; `io.rs` prints the line.
 pub(crate) unsafe extern "C-unwind" fn print(lua: *mut lua_State) -> c_int {
     // SAFETY: Lua alone calls this (V6): with the running state; the room for the texts is asked
     // for. This frame holds numbers only, so any call may raise, also a `__tostring`. `call`

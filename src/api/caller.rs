@@ -1,4 +1,4 @@
-//! What an API function is given: the stack with its arguments, and the calling process.
+//! What an API function gets: the stack with its arguments, and the calling process.
 
 #![allow(unsafe_code)]
 
@@ -23,7 +23,7 @@ pub(crate) enum Failure {
     False(ApiError),
     /// Raises the error object.
     Raised(ApiError),
-    /// Raises a plain text, with the position of the caller in front.
+    /// Raises a plain text, with the position of the calling code before it.
     Text(String),
 }
 
@@ -35,7 +35,7 @@ impl From<ApiError> for Failure {
 
 pub(crate) type ApiResult = Result<Reply, Failure>;
 
-/// The caller of an API function. Dereferences to its stack.
+/// The calling process of an API function, and its stack, to which this dereferences.
 pub(crate) struct Caller<'a> {
     pub(crate) stack: Stack,
     pub(crate) process: &'a mut Process,
@@ -49,8 +49,9 @@ impl Deref for Caller<'_> {
     }
 }
 
-/// Runs `inner` for the process that the VM belongs to. Only for what [`boundary::call`] runs, a
-/// function of the API or its continuation: there must be no other [`Caller`] of the process.
+/// Runs `inner` for the process that the VM belongs to. Only for functions that [`boundary::call`]
+/// runs, which are API functions and their continuations: there must be no other [`Caller`] of the
+/// process.
 ///
 /// [`boundary::call`]: crate::vm::lua::boundary::call
 #[inline(always)]
@@ -61,8 +62,9 @@ pub(crate) fn enter(stack: Stack, inner: impl FnOnce(&mut Caller<'_>) -> ApiResu
     enter_shared(stack, inner)
 }
 
-/// As [`enter`], for functions that do the same in every process of a definition and leave nothing
-/// behind but in Lua: what a chunk does with them need not be done anew for each (`process/spawn/ready.rs`).
+/// Like [`enter`], for functions that do the same in every process of a definition and have no
+/// effect outside of Lua. A chunk that only calls such functions need not run in each process
+/// (`process/spawn/ready.rs`).
 #[inline(always)]
 pub(crate) fn enter_shared(
     stack: Stack,
@@ -107,7 +109,7 @@ fn fail(caller: &Caller<'_>, failure: Failure) -> Reply {
     }
 }
 
-/// The position of the Lua code that called, `app:job:12: `, or nothing.
+/// Returns the position of the calling Lua code, `app:job:12: `, or nothing.
 fn position(stack: Stack) -> String {
     stack.push_where(1);
     let text = stack.string(-1).map(|text| String::from_utf8_lossy(text).into_owned());
@@ -127,22 +129,22 @@ pub(crate) fn push_error(stack: Stack, error: &ApiError) {
     }
 }
 
-/// By how much more than its size the collector is advanced for a userdata with a finalizer. It
-/// is freed a cycle later than other garbage and counts as alive in between; a loop that only makes
-/// and drops such values would have more of them in each cycle.
+/// For a userdata with a finalizer, the collector is advanced by its size and this many bytes. Such
+/// a userdata is freed one cycle later than other garbage and counts as alive until then; without
+/// this, a loop that creates and drops such values would have more of them in each cycle.
 const FINALIZED_LATER: usize = 128;
 
 impl Caller<'_> {
-    /// Tells the collector and the memory limit that a new userdata, whose finalizer takes the
-    /// charge back, stands for so many bytes that neither sees. What was collected by now makes
-    /// room first.
+    /// Charges the process for `bytes` outside of Lua that belong to a new userdata, so that the
+    /// collector and the memory limit count them. The finalizer of the userdata reverses the
+    /// charge. First drops what was collected, to make room.
     pub(crate) fn charge_for_userdata(&mut self, bytes: usize) {
         self.advance_collector(bytes + FINALIZED_LATER);
         self.process.drop_released();
         self.control().charge(bytes);
     }
 
-    /// Number of arguments; an explicit nil counts as one.
+    /// Returns the number of arguments; an explicit nil counts as one.
     pub(crate) fn arguments(&self) -> i32 {
         self.top()
     }
@@ -152,7 +154,7 @@ impl Caller<'_> {
         matches!(self.kind(index), Type::None | Type::Nil)
     }
 
-    /// A text argument; numbers are converted as Lua does.
+    /// Returns a text argument; numbers are converted as Lua does.
     pub(crate) fn text<'b>(&self, index: i32) -> Result<&'b [u8], ApiError> {
         match self.kind(index) {
             Type::String | Type::Number => Ok(self.string(index).unwrap_or_default()),
@@ -167,14 +169,15 @@ impl Caller<'_> {
         Ok(Reply::Return(2))
     }
 
-    /// Whether a call can wait here: Lua can yield, and so can all who resumed it.
+    /// Whether a call can wait here: whether Lua can yield, and everything that resumed the running
+    /// coroutine can, too.
     pub(crate) fn can_wait(&self) -> bool {
-        // SAFETY: the stack of a `Caller` is that of the running state: `boundary::call` got that
-        // from Lua, and `enter_shared` makes callers of such stacks only.
+        // SAFETY: the stack of a `Caller` is that of the running state: `boundary::call` got it
+        // from Lua, and `enter_shared` creates callers only for such stacks.
         unsafe { preempt::can_wait(self.lua()) }
     }
 
-    /// Suspends the coroutine; fails as a function of `process` where nothing can wait.
+    /// Fails if the coroutine cannot wait here, in the way of the functions of `process`.
     pub(crate) fn wait_or_invalid(&self) -> Result<(), Failure> {
         if self.can_wait() {
             return Ok(());
@@ -182,7 +185,7 @@ impl Caller<'_> {
         Err(ApiError::invalid("cannot wait here").into())
     }
 
-    /// As [`Caller::wait_or_invalid`], for channels and time, which raise.
+    /// Like [`Caller::wait_or_invalid`], in the way of channels and `time`, which raise.
     pub(crate) fn wait_or_raise(&self) -> Result<(), Failure> {
         if self.can_wait() {
             return Ok(());
@@ -194,7 +197,7 @@ impl Caller<'_> {
         Ok(Reply::Wait(then))
     }
 
-    /// Raises while the chunk runs, which must have no effects outside.
+    /// Raises while a chunk runs, because a chunk must have no effects outside of its process.
     pub(crate) fn require_main(&self) -> Result<(), Failure> {
         if self.process.stage == Stage::Main {
             return Ok(());
@@ -202,8 +205,8 @@ impl Caller<'_> {
         Err(Failure::Text("not available while the chunk runs".to_owned()))
     }
 
-    /// Resolves the first argument of a function that takes a destination,
-    /// and that the caller must be allowed to do `action` on.
+    /// Resolves the first argument of a function that takes a destination, and checks that the
+    /// caller may do `action` on it.
     pub(crate) fn destination(
         &mut self,
         function: &str,
@@ -219,16 +222,16 @@ impl Caller<'_> {
         Ok(destination)
     }
 
-    /// Resolves a destination: a PID if it parses as one, else a registered name. A PID that
-    /// names no living process is answered with its own number, so that permissions can be
-    /// checked before its absence is reported.
+    /// Resolves a destination: a PID if the text parses as one, otherwise a registered name. For a
+    /// PID that names no living process it returns the PID's number, so that the caller can check
+    /// permissions before it reports that the process is gone.
     pub(crate) fn resolve(&self, destination: &[u8]) -> Result<Destination, ApiError> {
         let node = &self.process.node;
         match pid::parse(destination) {
             Ok(pid) => Ok(match node.resolve_pid(pid) {
                 Ok(process) => Destination::Alive(process),
                 Err(reason) => {
-                    // Of another node or host it may have the number of a process that is alive.
+                    // A PID of another node or host may have the number of a living process.
                     let is_gone = reason == Unresolved::Process;
                     let uniq = pid.uniq.filter(|uniq| is_gone && node.slots.find(*uniq).is_none());
                     Destination::Gone { reason, uniq: uniq.unwrap_or(0) }
@@ -242,11 +245,12 @@ impl Caller<'_> {
     }
 }
 
-/// What a destination resolved to.
+/// Result of resolving a destination.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Destination {
     Alive(ProcessId),
-    /// A PID of no living process, and its number; 0 if it is of no process here at all.
+    /// A PID that names no living process, with its number; 0 if it cannot name a process of this
+    /// node.
     Gone {
         reason: Unresolved,
         uniq: u64,
@@ -254,7 +258,8 @@ pub(crate) enum Destination {
 }
 
 impl Destination {
-    /// The process, or the error for one that is gone; `missing` is the text for a PID of ours.
+    /// Returns the process, or the error for one that is gone. `missing` is the text for a PID of
+    /// this node.
     pub(crate) fn process(self, missing: &str) -> Result<ProcessId, ApiError> {
         match self {
             Destination::Alive(process) => Ok(process),

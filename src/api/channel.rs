@@ -1,4 +1,4 @@
-//! `channel`: making channels, and their methods. `select.rs` waits on several.
+//! `channel`: creating channels, and their methods. `select.rs` waits on several channels.
 
 #![allow(unsafe_code)]
 
@@ -22,11 +22,11 @@ use crate::vm::lua::userdata::{self, Class, Kind};
 /// Every function of `channel`.
 pub(crate) const FUNCTIONS: &[(&str, lua_CFunction)] = &[("new", new), ("select", select::select)];
 
-/// What a channel's userdata holds; its values lie in the table that is its user value.
+/// The data of a channel's userdata. The channel's values are in a table, which is the user value.
 #[derive(Clone, Copy)]
 struct Data {
     id: ChannelId,
-    /// What the process was charged for it.
+    /// Bytes that the process was charged for the channel.
     bytes: u32,
 }
 
@@ -50,10 +50,11 @@ function!(send, send_inner);
 function!(receive, receive_inner);
 function!(close, close_inner);
 
-/// The finalizer: only notes the channel, whatever code the collector interrupted.
+/// The finalizer. It only records the channel, because the collector may have interrupted any code.
 unsafe extern "C-unwind" fn collected(lua: *mut lua_State) -> c_int {
     // SAFETY: Lua alone calls this (V6), with a live state of one of our VMs, on the thread that
-    // has it. The arena may refuse, so only what is marked `-` is used: `userdata::get` reads.
+    // has it. The arena may refuse memory, so only functions marked `-` are used: `userdata::get`
+    // reads.
     let stack = unsafe { Stack::new(lua) };
     // SAFETY: Lua passes a live state of one of our VMs, on the thread that has it.
     let control = unsafe { Control::of(lua) };
@@ -63,13 +64,13 @@ unsafe extern "C-unwind" fn collected(lua: *mut lua_State) -> c_int {
     0
 }
 
-/// Makes the metatable of channels.
+/// Creates the metatable of channels.
 pub(crate) fn prepare(stack: Stack) {
     userdata::push_metatable(stack, &CLASS);
     stack.pop(1);
 }
 
-/// Adds a channel and pushes its userdata.
+/// Adds a channel to the process and pushes its userdata.
 pub(crate) fn add(caller: &mut Caller<'_>, channel: Channel) -> ChannelId {
     let bytes = channel.size();
     caller.charge_for_userdata(bytes);
@@ -78,12 +79,12 @@ pub(crate) fn add(caller: &mut Caller<'_>, channel: Channel) -> ChannelId {
     id
 }
 
-/// Pushes a new userdata of a channel that the process was charged `bytes` for.
+/// Pushes a new userdata for a channel that the process was charged `bytes` for.
 fn push(stack: Stack, id: ChannelId, bytes: usize) {
     userdata::push(stack, &CLASS, Data { id, bytes: bytes as u32 }, 1);
 }
 
-/// Pushes the userdata of a channel that the runtime refers to, keeping it alive.
+/// Pushes the userdata of a channel that the runtime refers to, which keeps it alive.
 pub(crate) fn push_pinned(caller: &mut Caller<'_>, id: ChannelId) {
     caller.push_registry_table(registry::CHANNELS);
     if caller.raw_get_index(-1, i64::from(id) + 1) == Type::Nil {
@@ -97,7 +98,7 @@ pub(crate) fn push_pinned(caller: &mut Caller<'_>, id: ChannelId) {
     caller.remove(-2);
 }
 
-/// Lets the collector have a channel that the runtime refers to no more.
+/// Lets the collector free a channel that the runtime no longer refers to.
 pub(crate) fn unpin(stack: Stack, id: ChannelId) {
     stack.push_registry_table(registry::CHANNELS);
     stack.push_nil();
@@ -105,12 +106,12 @@ pub(crate) fn unpin(stack: Stack, id: ChannelId) {
     stack.pop(1);
 }
 
-/// The channel at `index`, if it is one.
+/// Returns the channel at `index`, if there is one.
 pub(crate) fn id_at(stack: Stack, index: i32) -> Option<ChannelId> {
     userdata::get::<Data>(stack, index, Kind::Channel).map(|data| data.id)
 }
 
-/// The receiver of a method.
+/// Returns the channel whose method was called.
 pub(crate) fn receiver(caller: &Caller<'_>) -> Result<ChannelId, Failure> {
     id_at(caller.stack, 1).ok_or_else(|| {
         let got = caller.kind(1).name();
@@ -118,7 +119,7 @@ pub(crate) fn receiver(caller: &Caller<'_>) -> Result<ChannelId, Failure> {
     })
 }
 
-/// A channel and the coroutines, apart, since a channel wakes coroutines.
+/// Calls `act` with a channel and the coroutines, separately, because a channel wakes coroutines.
 pub(crate) fn with_coroutines(
     process: &mut Process,
     id: ChannelId,
@@ -158,7 +159,8 @@ pub(crate) fn closed() -> Failure {
     Failure::Text("send on closed channel".to_owned())
 }
 
-/// Offers the value at `value` to the channel whose userdata is at `channel`; false: no room.
+/// Offers the value at stack index `value` to the channel whose userdata is at `channel`; false if
+/// there is no room.
 pub(crate) fn try_send(
     caller: &mut Caller<'_>,
     channel: i32,
@@ -183,7 +185,8 @@ pub(crate) fn try_send(
     }
 }
 
-/// Puts the value at `value` into a channel's table; nil is the absence of one.
+/// Stores the value at stack index `value` in a channel's table. Nil is stored as the absence of a
+/// value.
 pub(crate) fn store(caller: &Caller<'_>, channel: i32, key: Key, value: i32) {
     let (channel, value) = (caller.absolute(channel), caller.absolute(value));
     if caller.push_user_value(channel, STORE) != Type::Table {
@@ -197,7 +200,7 @@ pub(crate) fn store(caller: &Caller<'_>, channel: i32, key: Key, value: i32) {
     caller.pop(1);
 }
 
-/// Pushes what lies in a channel's table and takes it out.
+/// Pushes a value of a channel's table and removes it from the table.
 fn push_stored(caller: &Caller<'_>, channel: i32, key: Key) {
     let channel = caller.absolute(channel);
     if caller.push_user_value(channel, STORE) != Type::Table {
@@ -209,7 +212,7 @@ fn push_stored(caller: &Caller<'_>, channel: i32, key: Key) {
     caller.remove(-2);
 }
 
-/// Frees the table's places of values that a coroutine offered and nobody took.
+/// Frees the table entries of values that a coroutine offered and no receiver took.
 pub(crate) fn forget(caller: &mut Caller<'_>, channel: i32, id: ChannelId) {
     let coroutine = caller.process.inside.coroutines.current();
     let Some(state) = caller.process.inside.channels.get(id) else { return };
@@ -219,7 +222,7 @@ pub(crate) fn forget(caller: &mut Caller<'_>, channel: i32, id: ChannelId) {
     }
 }
 
-/// What a receive found; a value was pushed.
+/// Result of a receive. In the first case a value was pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Received {
     Value,
@@ -227,8 +230,8 @@ pub(crate) enum Received {
     Nothing,
 }
 
-/// Takes the next value of the channel whose userdata is at `channel` and pushes it; what is in
-/// the mailbox counts as arrived.
+/// Takes the next value of the channel whose userdata is at `channel` and pushes it. Messages in
+/// the mailbox count as arrived.
 fn try_receive(caller: &mut Caller<'_>, channel: i32, id: ChannelId) -> Received {
     loop {
         let received = receive_routed(caller, channel, id);
@@ -238,8 +241,8 @@ fn try_receive(caller: &mut Caller<'_>, channel: i32, id: ChannelId) -> Received
     }
 }
 
-/// Takes and pushes the next value that the channel holds, without a look into the mailbox: that
-/// could fill another channel which the caller has found empty before.
+/// Takes the next value that is in the channel and pushes it, without looking into the mailbox.
+/// Routing the mailbox could fill another channel that the caller has found empty before.
 pub(crate) fn receive_routed(caller: &mut Caller<'_>, channel: i32, id: ChannelId) -> Received {
     let Some((state, coroutines)) = with_coroutines(caller.process, id) else {
         return Received::Closed;
@@ -314,7 +317,7 @@ fn with_ok(caller: &Caller<'_>, ok: bool) -> ApiResult {
 
 fn received(stack: Stack) -> Reply {
     caller::enter(stack, |caller| {
-        // The common case first, and without a copy of the wake.
+        // The common case first, without a copy of the wake.
         if let Some((channel, message)) = caller.process.inside.coroutines.take_message() {
             inbox::push_delivery(caller, channel, &message);
             return with_ok(caller, true);
@@ -327,7 +330,8 @@ fn received(stack: Stack) -> Reply {
     })
 }
 
-/// Pushes what a receiver was woken with; false (and nil) if its channel was closed.
+/// Pushes the value that a receiver was woken with; returns false and pushes nil if its channel was
+/// closed.
 pub(crate) fn push_woken(caller: &mut Caller<'_>, wake: Wake) -> bool {
     match wake {
         Wake::Received { .. } => {

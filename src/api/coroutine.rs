@@ -1,14 +1,14 @@
-//! `coroutine`: Lua's own meaning for plain coroutines, on top of which calls of the runtime
-//! inside them suspend the whole surrounding coroutine of the process.
+//! `coroutine`: plain coroutines as in Lua; in addition, a runtime call inside of one suspends the
+//! whole surrounding coroutine of the process.
 //!
-//! A resume of ours looks at why the inner one yielded. `coroutine.yield` ends the resume; a
-//! wait, a preemption or a leaving process is passed on outward by yielding, too, and when the
-//! outer one is resumed it resumes the inner one again. Meanwhile the inner one is marked as
-//! waiting: its status is `normal` and nobody can resume or close it.
+//! Our `resume` checks why the inner coroutine yielded. `coroutine.yield` ends the resume. A wait,
+//! a preemption or a leaving process is passed outward by yielding as well; when the outer
+//! coroutine is resumed, it resumes the inner one again. Meanwhile the inner one is marked as
+//! waiting: its status is `normal`, and a script can neither resume nor close it.
 //!
-//! The C functions here are for Lua to call (V6 in `vm/lua/mod.rs`); their frames hold numbers,
-//! pointers and static texts, so any call in them may raise or yield. A coroutine that they work on
-//! stays alive, since it lies in a slot or an upvalue of the function that runs.
+//! Only Lua calls the C functions here (V6 in `vm/lua/mod.rs`). Their frames hold numbers, pointers
+//! and static texts, so any call in them may raise or yield. A coroutine that they work on stays
+//! alive, because it is in a stack slot or an upvalue of the running function.
 
 #![allow(unsafe_code)]
 
@@ -47,7 +47,7 @@ unsafe fn is_main(state: *mut lua_State) -> bool {
     }
 }
 
-/// The coroutine at argument 1, or an argument error.
+/// Returns the coroutine at argument 1, or raises an argument error.
 ///
 /// # Safety
 /// As V6 says: `lua` is the running state in a C function that Lua called, and all frames are
@@ -74,7 +74,7 @@ pub(crate) unsafe extern "C-unwind" fn resume(lua: *mut lua_State) -> c_int {
     // SAFETY: the coroutine is alive in slot 1, and a state of the VM that this thread has.
     } else if unsafe { control::has_mark(target, Mark::Waiting) } {
         Some(c"cannot resume non-suspended coroutine")
-    // SAFETY: both states are alive and this thread's; the call answers 0 instead of raising.
+    // SAFETY: both states are alive and this thread's; the call returns 0 instead of raising.
     } else if unsafe { ffi::lua_checkstack(target, ffi::lua_gettop(lua)) } == 0 {
         Some(c"too many arguments to resume")
     } else {
@@ -100,11 +100,11 @@ pub(crate) unsafe extern "C-unwind" fn resume(lua: *mut lua_State) -> c_int {
     unsafe { drive(lua, target, arguments, RESUME) }
 }
 
-/// How a resume reports: as `coroutine.resume` or as a function of `coroutine.wrap`.
+/// How a resume reports: like `coroutine.resume`, or like a function made by `coroutine.wrap`.
 const RESUME: lua_KContext = 0;
 const WRAP: lua_KContext = 1;
 
-/// Resumes `target` and passes on what is not for the script.
+/// Resumes `target` and passes outward what is not for the script.
 ///
 /// # Safety
 /// As V6 says: `lua` is the running state of one of our VMs in a C function that Lua called and
@@ -141,7 +141,7 @@ unsafe fn drive(
         // alive, and which has failed, with its message on top.
         return unsafe { report_failure(lua, target, style) };
     }
-    // SAFETY: the caller passes the running state; the call answers 0 instead of raising.
+    // SAFETY: the caller passes the running state; the call returns 0 instead of raising.
     if unsafe { ffi::lua_checkstack(lua, results + 1) } == 0 {
         // SAFETY: `target` is alive, with the results on top, in whose place there is room for a
         // text. All frames are plain, so the call may raise.
@@ -189,7 +189,8 @@ unsafe fn report_failure(
     style: lua_KContext,
 ) -> c_int {
     if style == RESUME {
-        // In this order: the running coroutine that resumes itself has the message already.
+        // In this order: if the running coroutine tries to resume itself, the message is on its
+        // stack already.
         // SAFETY: the caller passes two states of one VM with the message on top of `target`; a C
         // function has free slots. None of the calls raises.
         unsafe {
@@ -274,7 +275,7 @@ pub(crate) unsafe extern "C-unwind" fn create(lua: *mut lua_State) -> c_int {
     }
 }
 
-/// `coroutine.yield(...)`: to the resumer, or to the end of the process's queue.
+/// `coroutine.yield(...)`: yields to the resumer, or to the other coroutines of the process.
 pub(crate) unsafe extern "C-unwind" fn yield_(lua: *mut lua_State) -> c_int {
     // SAFETY: Lua passes the running state of one of our VMs (V6), which lives as long as it runs.
     let control = unsafe { Control::of(lua) };
@@ -405,7 +406,7 @@ unsafe fn close_running(lua: *mut lua_State) -> c_int {
     unsafe { preempt::leave(lua) }
 }
 
-/// `coroutine.spawn(f)`: a new coroutine of the process, which runs before this call returns.
+/// `coroutine.spawn(f)`: creates a coroutine of the process, which runs before this call returns.
 fn spawn_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
     if caller.kind(1) != Type::Function {

@@ -1,5 +1,6 @@
-//! The table `debug`, of which scripts have `traceback`, and the frames that errors keep: those of an
-//! object that is raised, and those behind a `coroutine.wrap`, which are gone when its error arrives.
+//! The table `debug`, of which scripts have only `traceback`; and the frames that errors keep:
+//! those of a raised error object, and those behind a `coroutine.wrap`, whose coroutine is gone
+//! when its error arrives.
 
 #![allow(unsafe_code)]
 
@@ -35,7 +36,7 @@ unsafe extern "C-unwind" fn traceback(lua: *mut lua_State) -> c_int {
     }
 }
 
-/// `error(value, level)`: an error object gets the frames that it is raised from.
+/// `error(value, level)`: stores in an error object the frames from which it is raised.
 pub(crate) unsafe extern "C-unwind" fn error(lua: *mut lua_State) -> c_int {
     // SAFETY: Lua alone calls this (V6): with the running state and free slots. This frame holds
     // numbers only, so any call may raise. `call` comes back, as `keep_frames` answers a return,
@@ -60,14 +61,14 @@ pub(crate) unsafe extern "C-unwind" fn error(lua: *mut lua_State) -> c_int {
     }
 }
 
-/// Keeps the frames of a coroutine that failed and is about to be closed, with its error, which stays
-/// on top of `target`: they belong to what `lua` raises next.
+/// Keeps the frames of a coroutine that failed and is about to be closed, together with its error,
+/// which stays on top of `target`: the frames belong to the error that `lua` raises next.
 ///
 /// # Safety
 /// `lua` is the running state in a C function that Lua called, and all frames are plain (V6);
 /// `target` is a live state of the same VM that failed, with its error on top.
 pub(crate) unsafe fn keep_wrapped(lua: *mut lua_State, target: *mut lua_State) {
-    // SAFETY: the caller passes two live states; the calls answer 0 instead of raising.
+    // SAFETY: the caller passes two live states; the calls return 0 instead of raising.
     if unsafe { ffi::lua_checkstack(lua, 4) == 0 || ffi::lua_checkstack(target, 1) == 0 } {
         return;
     }
@@ -84,8 +85,9 @@ pub(crate) unsafe fn keep_wrapped(lua: *mut lua_State, target: *mut lua_State) {
     }
 }
 
-/// Takes an error and Lua's text of its frames from the top of the stack and keeps the frames: with
-/// the object, unless it has some from where it was raised first, or for the text.
+/// Pops an error and Lua's text of its frames, and keeps the frames. With an error object they are
+/// stored in it, unless it has some from where it was raised first; otherwise they are kept for the
+/// text.
 fn keep_frames(caller: &mut Caller<'_>) -> ApiResult {
     let (error, text) = (caller.top() - 1, caller.top());
     let rendered = traceback::render(
@@ -95,7 +97,7 @@ fn keep_frames(caller: &mut Caller<'_>) -> ApiResult {
     if error_object::flags(caller.stack, error).is_some() {
         let known = error_object::text(caller.stack, error, TRACEBACK);
         let frames = String::from_utf8_lossy(known).lines().filter_map(traceback::frame_of).count();
-        // One frame is where the object was made.
+        // A single frame is the place where the object was created.
         if frames <= 1 {
             caller.push_string(&rendered);
             caller.set_user_value(error, TRACEBACK);
@@ -107,7 +109,7 @@ fn keep_frames(caller: &mut Caller<'_>) -> ApiResult {
     Ok(Reply::Return(0))
 }
 
-/// Notes in the error object on top of the stack where it is made.
+/// Stores in the error object on top of the stack the place where it is created.
 pub(crate) fn keep_place(caller: &Caller<'_>) {
     caller.push_where(1);
     let place = caller.string(-1).unwrap_or_default();

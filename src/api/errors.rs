@@ -1,4 +1,4 @@
-//! `errors`: making error objects and asking about them.
+//! `errors`: creating and inspecting error objects.
 
 use crate::api::caller::{ApiResult, Caller, Failure};
 use crate::api::{debug, function, library};
@@ -103,7 +103,7 @@ fn new_from_table(caller: &mut Caller<'_>) -> ApiResult {
     Ok(Reply::Return(1))
 }
 
-/// Pops a table and makes a copy of it the object's details; an empty one counts as absent.
+/// Pops a table and stores a copy of it as the object's details. An empty table counts as absent.
 fn keep_details(caller: &Caller<'_>, object: i32) -> Result<(), Failure> {
     let details = caller.top();
     let copy = payload::encode(caller.stack, details)
@@ -179,7 +179,8 @@ fn is_inner(caller: &mut Caller<'_>) -> ApiResult {
     Ok(Reply::Return(1))
 }
 
-/// `errors.call_stack(err)`: where it was made, or the frames that it was raised from.
+/// `errors.call_stack(err)`: the place where the error was created, or the frames from which it was
+/// raised.
 fn call_stack_inner(caller: &mut Caller<'_>) -> ApiResult {
     let has_trace = error_object::flags(caller.stack, 1).is_some()
         && !error_object::text(caller.stack, 1, TRACEBACK).is_empty();
@@ -201,7 +202,7 @@ fn call_stack_inner(caller: &mut Caller<'_>) -> ApiResult {
     Ok(Reply::Return(1))
 }
 
-/// Pushes one frame, read from a text like `job.lua:12: in function 'f'`.
+/// Pushes one frame, read from a text such as `job.lua:12: in function 'f'`.
 fn push_frame(caller: &Caller<'_>, level: i64, text: &str, entry: Option<&str>) {
     let (place, name) = text.split_once(": in ").unwrap_or((text, ""));
     let (source, line) = place.rsplit_once(':').unwrap_or((place, ""));

@@ -1,4 +1,4 @@
-//! `process.exec`: start a process and wait for its outcome.
+//! `process.exec`: spawns a process and waits for its outcome.
 
 use crate::api::caller::{self, ApiResult, Caller};
 use crate::api::{function, spawn};
@@ -28,7 +28,8 @@ fn exec_inner(caller: &mut Caller<'_>) -> ApiResult {
     let arguments =
         payload::encode(caller.stack, 3).map_err(|error| ApiError::invalid(error.message()))?;
     caller.wait_or_invalid()?;
-    // The same wait serves the answer to the spawn, if there is one, and the outcome.
+    // One wait serves both answers: that the child started, if that comes separately, and the
+    // outcome.
     let token = caller.process.inside.coroutines.next_token();
     let watcher = Some(Watcher::Exec { uniq: caller.process.id.uniq, token });
     let setup = Setup { watcher, ..Setup::default() };
@@ -59,7 +60,8 @@ fn check_ids(definition: &[u8], host: &[u8]) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// The chunk took longer than a slice; its child runs now, or failed to start.
+/// Continues after the answer that a chunk which took longer than a slice is over: the child runs
+/// now, or failed to start.
 fn exec_answered(stack: Stack) -> Reply {
     caller::enter(stack, |caller| match caller.process.inside.coroutines.take_answer() {
         Some(Answer::Spawned { failure: None, .. }) => {

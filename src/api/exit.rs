@@ -40,7 +40,8 @@ fn cancel_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.succeed()
 }
 
-/// The second argument of `cancel` in nanoseconds: a duration's text, or a number of milliseconds.
+/// Reads the second argument of `cancel` in nanoseconds: the text of a duration, or a number of
+/// milliseconds.
 fn time_left(caller: &Caller<'_>) -> Result<Option<i64>, ApiError> {
     match caller.kind(2) {
         Type::None | Type::Nil => Ok(None),
@@ -54,7 +55,7 @@ fn time_left(caller: &Caller<'_>) -> Result<Option<i64>, ApiError> {
             if !milliseconds.is_finite() {
                 return Err(invalid_duration(&milliseconds.to_string()));
             }
-            // As casts do: what is beyond the range counts as its end.
+            // Like a cast: a value beyond the range counts as the end of the range.
             Ok(Some((milliseconds.trunc() as i64).saturating_mul(NS_PER_MS)))
         }
         _ => {
@@ -68,7 +69,7 @@ fn invalid_duration(text: &str) -> ApiError {
     ApiError::invalid(format!("invalid duration format: {text}"))
 }
 
-/// `process.terminate(dest)`; of the caller itself, it does not return.
+/// `process.terminate(dest)`; it does not return if the caller terminates itself.
 fn terminate_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
     let target = caller.destination("terminate", Action::Terminate)?.process(GONE)?;

@@ -1,5 +1,5 @@
-//! The fields of a log line. Nothing of the script runs, so a logger call cannot fail, wait or be
-//! answered by the script.
+//! The fields of a log line. No code of the script runs, so a logger call cannot fail or wait, and
+//! the script cannot influence it.
 
 use super::caller::Caller;
 use super::time;
@@ -9,7 +9,8 @@ use crate::vm::lua::error_object::{self, MESSAGE};
 use crate::vm::lua::stack::Type;
 use crate::vm::lua::userdata::{self, Kind};
 
-/// The fields of a call, by key, rendered. What is no table is a field of its own.
+/// Returns the fields of a call by key, rendered. An argument that is not a table becomes one
+/// field.
 pub(super) fn read(caller: &Caller<'_>, index: i32, format: LogFormat) -> Vec<(Vec<u8>, String)> {
     let view = View { stack: caller.stack, describe: &|index| userdata_text(caller, index) };
     match caller.kind(index) {
@@ -28,7 +29,7 @@ pub(super) fn read(caller: &Caller<'_>, index: i32, format: LogFormat) -> Vec<(V
     }
 }
 
-/// What `tostring` says of userdata that has something to say, else what it is.
+/// The text that `tostring` gives for userdata with a text, otherwise the name of its type.
 fn userdata_text(caller: &Caller<'_>, index: i32) -> Vec<u8> {
     let stack = caller.stack;
     if userdata::get::<()>(stack, index, Kind::Error).is_some() {

@@ -27,15 +27,15 @@ function!(message_from, message_from_inner);
 function!(message_payload, message_payload_inner);
 function!(message_text, message_text_inner);
 
-/// Topics up to this length lie in the Message itself, so the string is made when asked for.
+/// Topics up to this length are stored in the Message itself; their string is created on demand.
 const TOPIC_INLINE: usize = 19;
 
-/// What a Message's userdata holds. User values: the payload if it is not the number here, a topic
-/// that is too long.
+/// The data of a Message's userdata. User values: the payload, unless it is the number stored here,
+/// and a topic that is too long.
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Data {
-    /// The number of the sender's PID, 0 for none, and its host.
+    /// Number of the sender's PID (0 for none), and its host.
     from: u64,
     host: u32,
     topic_len: u8,
@@ -49,7 +49,7 @@ impl Data {
     }
 }
 
-/// `topic_len` of a topic that is a user value.
+/// `topic_len` of a topic that is stored as a user value.
 const TOPIC_OUTSIDE: u8 = u8::MAX;
 
 /// Kinds of events, as scripts compare them.
@@ -127,7 +127,7 @@ fn unlisten_inner(caller: &mut Caller<'_>) -> ApiResult {
     let Some(id) = channel::id_at(caller.stack, 1) else {
         return Err(Failure::False(ApiError::invalid("channel expected")));
     };
-    // What has arrived belongs to the channel.
+    // Messages that have arrived belong to the channel.
     caller.process.drain_all();
     if !caller.process.inside.subscriptions.unsubscribe(id) {
         return Err(Failure::False(ApiError::not_found("channel not found")));
@@ -139,7 +139,7 @@ fn unlisten_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.succeed()
 }
 
-/// Pushes a message or an event as its channel delivers it.
+/// Pushes a message or an event in the form in which its channel delivers it.
 pub(crate) fn push_delivery(caller: &mut Caller<'_>, id: ChannelId, message: &Arrived) {
     let is_raw = matches!(
         caller.process.inside.channels.get(id).map(|channel| &channel.source),
@@ -248,8 +248,8 @@ fn push_end(caller: &Caller<'_>, kind: &'static CStr, from: ProcessId, at: i64, 
     caller.set_own_field(-2, c"result");
 }
 
-/// Gives the result on top the details of the error object that its process ended with. They are
-/// decoded anew for each event, so nobody shares them.
+/// Adds the details of the error object with which the process ended to the result on top of the
+/// stack. They are decoded anew for each event, so no two events share a table.
 fn set_details(caller: &Caller<'_>, object: &Payload) {
     let result = caller.top();
     push_payload(caller, object);
@@ -291,7 +291,8 @@ fn message_from_inner(caller: &mut Caller<'_>) -> ApiResult {
     Ok(Reply::Return(1))
 }
 
-/// Pushes a sender's PID; the last one is kept, because answering asks for it again and again.
+/// Pushes a sender's PID. The text of the last sender is kept, because a script that answers asks
+/// for it repeatedly.
 fn push_sender(caller: &mut Caller<'_>, from: ProcessId) {
     if caller.process.last_sender == from {
         caller.raw_get_index(REGISTRY, registry::LAST_SENDER);

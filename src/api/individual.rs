@@ -1,6 +1,6 @@
-//! Functions of Lua's library whose results differ from process to process: clocks, random numbers,
-//! and texts that show addresses. Behind each is Lua's own, called in the same frame, so that its
-//! errors name it.
+//! Functions of Lua's library whose results differ between processes: clocks, random numbers, and
+//! texts that show addresses. Each calls Lua's own function in the same frame, so that errors name
+//! it.
 
 #![allow(unsafe_code)]
 
@@ -15,7 +15,7 @@ use crate::vm::lua::ffi::{self, lua_CFunction, lua_State};
 use crate::vm::lua::registry;
 use crate::vm::lua::stack::{Stack, Type};
 
-/// Declares the shell of a function of Lua's; `$before` runs first, with the running state.
+/// Declares the shell of a function of Lua's library; `$before` runs first, with the running state.
 macro_rules! shell {
     ($shell:ident, $library:literal, $name:literal, $before:ident) => {
         pub(crate) unsafe extern "C-unwind" fn $shell(lua: *mut lua_State) -> c_int {
@@ -47,14 +47,16 @@ unsafe extern "C-unwind" fn nothing(_: *mut lua_State) -> c_int {
 /// # Safety
 /// `lua` is the running state of one of our VMs.
 unsafe fn note(lua: *mut lua_State) {
-    // It reads a clock, no more, so one that is only tried may end there as well as later.
+    // The function only reads a clock, so a process in a trial run may leave after it as well as
+    // before.
     // SAFETY: the caller passes the running state of one of our VMs, which lives as long as it
     // runs.
     let _ = unsafe { Control::of(lua) }.set_individual();
 }
 
-/// A number made of an address looks like a pointer to the comparison of two images, and would be
-/// moved in a copy although it is a key, or a part of an address only.
+/// Marks the process as individual if the value shows an address. In the comparison of two images a
+/// number made from an address looks like a pointer, and would be relocated in a copy although it
+/// is a key, or only a part of an address.
 ///
 /// # Safety
 /// As V6 says: `lua` is the running state of one of our VMs in a C function that Lua called, with
@@ -70,7 +72,7 @@ unsafe fn note_address(lua: *mut lua_State) {
     }
 }
 
-/// As [`note_address`], for a format and its values.
+/// Like [`note_address`], for a format and its values.
 ///
 /// # Safety
 /// As V6 says: `lua` is the running state of one of our VMs in a C function that Lua called, with
@@ -93,7 +95,8 @@ unsafe fn note_addresses(lua: *mut lua_State) {
     }
 }
 
-/// Whether the text of the value is its address: Lua has no other for what refers to something.
+/// Whether the text of the value is its address, as it is for all values that are references and
+/// have no text of their own.
 ///
 /// # Safety
 /// As V6 says: `lua` is the running state in a C function that Lua called, with free slots, and all
@@ -118,7 +121,7 @@ unsafe fn shows_address(lua: *mut lua_State, index: c_int) -> bool {
     field == ffi::LUA_TNIL
 }
 
-/// Whether a format has the conversion `%p`, which shows addresses of strings as well.
+/// Whether a format has the conversion `%p`, which shows the addresses of strings as well.
 fn asks_for_address(format: &[u8]) -> bool {
     let is_flag = |byte: &u8| b"-+ #0123456789.".contains(byte);
     format.split(|byte| *byte == b'%').skip(1).any(|conversion| {
@@ -126,8 +129,8 @@ fn asks_for_address(format: &[u8]) -> bool {
     })
 }
 
-/// Lua's functions expect the generator as their upvalue; ours have a number there until a
-/// process calls one of them for the first time.
+/// Replaces the upvalue by the generator. Lua's functions expect the generator as their upvalue;
+/// ours have a number there until the process calls one of them for the first time.
 ///
 /// # Safety
 /// As V6 says: `lua` is the running state of one of our VMs in a C function that Lua called, with
@@ -149,7 +152,7 @@ unsafe fn seed(lua: *mut lua_State) {
     }
 }
 
-/// Makes the generator of the process, unless it has one.
+/// Creates the generator of the process, unless there is one.
 fn make_generator(caller: &mut Caller<'_>) -> ApiResult {
     let (stack, top) = (caller.stack, caller.top());
     let id = caller.process.id;
@@ -163,7 +166,7 @@ fn make_generator(caller: &mut Caller<'_>) -> ApiResult {
     Ok(Reply::Return(0))
 }
 
-/// Pushes the generator that Lua's library shares among its functions, seeded.
+/// Pushes the generator that the functions of Lua's library share, seeded.
 fn push_generator(stack: Stack, seeds: [i64; 2]) {
     // SAFETY: `make_generator` passes the stack of an API function with room for more: its state is
     // alive and its arena refuses nothing, so this, which raises for memory only, does not raise.

@@ -42,7 +42,7 @@ pub(crate) fn print_line(caller: &mut Caller<'_>) -> ApiResult {
     wait_if_full(caller, printed, print_again)
 }
 
-/// There is room again: the text is still on top of the stack.
+/// Continues when there is room again. The text is still on top of the stack.
 fn print_again(stack: Stack) -> Reply {
     caller::enter(stack, |caller| {
         caller.process.inside.coroutines.take_wake();
@@ -64,7 +64,7 @@ fn out_again(stack: Stack) -> Reply {
     })
 }
 
-/// How the current coroutine is told that it need not wait any more; `None` if it cannot wait.
+/// Returns how to wake the current coroutine; `None` if it cannot wait.
 fn asker(caller: &Caller<'_>) -> Option<Asker> {
     caller.can_wait().then(|| caller.process.asker())
 }
@@ -149,7 +149,7 @@ fn flush_inner(caller: &mut Caller<'_>) -> ApiResult {
     }
 }
 
-/// What was written before the call is out, or lost; what was written since does not matter.
+/// Everything written before the call is now written or lost. Later output does not matter.
 fn flushed(stack: Stack) -> Reply {
     caller::enter(stack, |caller| {
         caller.process.inside.coroutines.take_wake();
@@ -199,7 +199,7 @@ fn read_line_inner(caller: &mut Caller<'_>) -> ApiResult {
         let due = caller.process.node.clock.now().saturating_add(nanos.max(0) as u64);
         caller.process.timers.get_mut().add(due, TimerAction::Wake(ticket))
     });
-    // For the continuation; timers count from 1.
+    // For the continuation. Timers count from 1.
     caller.set_top(0);
     caller.push_integer(asker.token as i64);
     caller.push_integer(timer.unwrap_or(0) as i64);
@@ -223,7 +223,8 @@ fn line_read(stack: Stack) -> Reply {
             _ => {
                 let asker = Asker { uniq: caller.process.id.uniq, token };
                 caller.process.node.output.withdraw(|other| other == asker);
-                // A line that came too late goes back before anybody asks for the next.
+                // A line that came too late is returned to the input before a coroutine asks for
+                // the next.
                 caller.process.drain_all();
                 Err(ApiError::new(kind::TIMEOUT, "no line within the time").into())
             }

@@ -1,10 +1,10 @@
-//! The tables and globals of a process, made when a script first touches them.
+//! The tables and globals of a process, which are created when a script first uses them.
 //!
-//! Most processes use a few functions, so an untouched name costs nothing: the table of globals
-//! starts empty, behind a metatable whose `__index` fills a name in at its first use and whose
-//! `__newindex` notes that a script took the name over. Nothing of that is visible: whatever
-//! could tell the difference (`next`, `pairs`, `rawget`, `rawset`, `setmetatable` on `_G`) fills
-//! everything in first and drops the metatable, and `getmetatable(_G)` says nil.
+//! Most processes use a few functions, so an unused name costs nothing. The table of globals starts
+//! empty, behind a metatable: its `__index` fills a name in at its first use, and its `__newindex`
+//! records that a script has assigned the name. A script cannot see this: every function that could
+//! tell the difference (`next`, `pairs`, `rawget`, `rawset`, `setmetatable` on `_G`) first fills
+//! everything in and removes the metatable, and `getmetatable(_G)` returns nil.
 
 #![allow(unsafe_code)]
 
@@ -24,7 +24,7 @@ use crate::vm::lua::ffi::{self, lua_CFunction, lua_State};
 use crate::vm::lua::stack::{Stack, Type};
 use crate::vm::lua::{Vm, registry};
 
-/// How a table of the runtime is made.
+/// How a table of the runtime is created.
 #[derive(Clone, Copy)]
 pub(crate) enum Library {
     /// A table with these functions.
@@ -33,7 +33,7 @@ pub(crate) enum Library {
     Make(fn(Stack)),
 }
 
-/// Every table that is there for all processes: name and how it is made.
+/// Every table that all processes have: its name and how it is created.
 pub(crate) const LIBRARIES: [(&str, Library); Builtin::ALL.len()] = {
     let mut libraries = [("", Library::Make(process::make)); Builtin::ALL.len()];
     let mut number = 0;
@@ -60,7 +60,7 @@ const fn library_of(table: Builtin) -> Library {
     }
 }
 
-/// Modules come behind these in the registry's list of tables.
+/// Modules follow these in the registry's list of tables.
 const fn library_of_module(module: Module) -> Library {
     Library::Make(match module {
         Module::Time => time::make,
@@ -71,16 +71,16 @@ const fn library_of_module(module: Module) -> Library {
     })
 }
 
-/// Other names that are always there.
+/// Other names that all processes have.
 const G: &str = "_G";
 const VERSION: &str = "_VERSION";
 
-/// Number of lazily filled names besides the presets of the definition.
+/// Number of lazily filled names, not counting the presets of the definition.
 fn fixed_names() -> usize {
     LIBRARIES.len() + stdlib::BASE.len() + 2
 }
 
-/// The number of a lazily filled global.
+/// Returns the number of a lazily filled global.
 fn find_global(definition: &Definition, name: &[u8]) -> Option<usize> {
     let presets = &definition.globals;
     let preset = presets.iter().position(|(other, _)| other.as_bytes() == name);
@@ -131,7 +131,7 @@ fn push_global(stack: Stack, definition: &Definition, number: usize) {
     }
 }
 
-/// The number of the table that a lazily filled global is, if it is one.
+/// Returns the number of the table that a lazily filled global refers to, if it refers to one.
 fn library_number(definition: &Definition, number: usize) -> Option<usize> {
     if number < LIBRARIES.len() {
         return Some(number);
@@ -143,14 +143,14 @@ fn library_number(definition: &Definition, number: usize) -> Option<usize> {
     }
 }
 
-/// Pushes what a library's chunk gave.
+/// Pushes the result of a library's chunk.
 fn push_loaded(stack: Stack, index: usize) {
     stack.push_registry_table(registry::LOADED);
     stack.raw_get_index(-1, index as i64 + 1);
     stack.remove(-2);
 }
 
-/// How the table with this number is made.
+/// Returns how the table with this number is created.
 fn library(number: usize) -> Library {
     match LIBRARIES.get(number) {
         Some((_, library)) => *library,
@@ -158,7 +158,7 @@ fn library(number: usize) -> Library {
     }
 }
 
-/// Pushes a table of the runtime, making it at the first use.
+/// Pushes a table of the runtime; creates it at the first use.
 fn push_library(stack: Stack, number: usize) {
     if push_if_made(stack, number) {
         return;
@@ -170,7 +170,7 @@ fn push_library(stack: Stack, number: usize) {
     keep_library(stack, number);
 }
 
-/// Keeps the table on top for those who ask for it again.
+/// Stores the table on top of the stack for later uses.
 fn keep_library(stack: Stack, number: usize) {
     stack.push_registry_table(registry::LIBRARIES);
     stack.push_value(-2);
@@ -178,7 +178,7 @@ fn keep_library(stack: Stack, number: usize) {
     stack.pop(1);
 }
 
-/// Pushes a table of the runtime by its name, if it was made.
+/// Pushes a table of the runtime by its name, if it was created already.
 pub(crate) fn push_made(stack: Stack, name: &str) -> bool {
     let Some(number) = LIBRARIES.iter().position(|(other, _)| *other == name) else {
         return false;
@@ -237,7 +237,8 @@ unsafe extern "C-unwind" fn refuse_write(lua: *mut lua_State) -> c_int {
     unsafe { ffi::luaL_error(lua, c"attempt to change a read-only table".as_ptr()) }
 }
 
-/// Returns what `for` needs. The contents stay out of it: whoever has them could change them.
+/// Returns the three values that `for` needs. The contents are not among them, because a script
+/// that has them could change them.
 unsafe extern "C-unwind" fn pairs_of_contents(lua: *mut lua_State) -> c_int {
     // SAFETY: Lua alone calls this (V6): with the running state, free slots and, as
     // `push_read_only` made the closure, the contents as upvalue. This frame holds nothing, so any
@@ -259,7 +260,7 @@ unsafe extern "C-unwind" fn pairs_of_contents(lua: *mut lua_State) -> c_int {
     }
 }
 
-/// As `next`, of the contents whatever the first argument is.
+/// Like `next`, for the contents, whatever the first argument is.
 unsafe extern "C-unwind" fn next_of_contents(lua: *mut lua_State) -> c_int {
     // SAFETY: Lua alone calls this (V6): with the running state, free slots and, as
     // `pairs_of_contents` made the closure, the contents as upvalue. This frame holds nothing, and
@@ -272,7 +273,7 @@ unsafe extern "C-unwind" fn next_of_contents(lua: *mut lua_State) -> c_int {
     }
 }
 
-/// Gives a fresh VM its lazy globals.
+/// Installs the lazy globals in a fresh VM.
 pub(crate) fn install(vm: &Vm) {
     let stack = vm.stack();
     stack.push_globals();
@@ -287,11 +288,12 @@ pub(crate) fn install(vm: &Vm) {
     stack.pop(1);
 }
 
-/// Which globals to fill in before the code runs, a bit each: those that it mentions.
+/// Returns which globals to fill in before the code runs, one bit each: those that the code
+/// mentions.
 pub(crate) fn mentioned(definition: &Definition) -> Filled {
     let mut filled = Filled::new();
     for number in 0..fixed_names() + definition.globals.len() {
-        // The value of an imported library is there only when its chunk has run.
+        // The value of an imported library exists only after its chunk has run.
         let is_there = library_number(definition, number).is_some() || number < fixed_names();
         let name = global_name(definition, number);
         if is_there && prepare::mention_any(&definition.chunks, &[name]) {
@@ -301,7 +303,7 @@ pub(crate) fn mentioned(definition: &Definition) -> Filled {
     filled
 }
 
-/// Fills them in.
+/// Fills these globals in.
 pub(crate) fn fill(stack: Stack, definition: &Definition) {
     stack.push_globals();
     for number in 0..fixed_names() + definition.globals.len() {
@@ -353,12 +355,12 @@ fn global_newindex_inner(caller: &mut Caller<'_>) -> ApiResult {
     Ok(Reply::Return(0))
 }
 
-/// The bytes of a string key; numbers stay numbers.
+/// Returns the bytes of a string key; a number is not converted.
 fn name_at<'a>(caller: &Caller<'_>, index: i32) -> Option<&'a [u8]> {
     if caller.kind(index) == Type::String { caller.string(index) } else { None }
 }
 
-/// Notes that a name was filled in or taken over; false if it was before.
+/// Records that a name was filled in or assigned; false if it was recorded before.
 fn mark_filled(process: &mut Process, number: usize) -> bool {
     mark(&mut process.filled_globals, number)
 }
@@ -373,7 +375,7 @@ fn mark(filled: &mut Filled, number: usize) -> bool {
     is_new
 }
 
-/// Whether the value at `index` is the table of globals with names still to be filled in.
+/// Whether the value at `index` is the table of globals, with names that are not filled in yet.
 ///
 /// # Safety
 /// `lua` is the running state of one of our VMs with a few free slots.
@@ -395,7 +397,7 @@ pub(crate) unsafe fn are_lazy_globals(lua: *mut lua_State, index: c_int) -> bool
     }
 }
 
-/// Fills all globals in and drops the metatable, if the value at `index` is their table.
+/// Fills all globals in and removes the metatable, if the value at `index` is the table of globals.
 ///
 /// # Safety
 /// As V6 says: `lua` is the running state of one of our VMs in a C function that Lua called, with a
@@ -429,7 +431,7 @@ fn fill_all(stack: Stack) -> Reply {
     })
 }
 
-/// Whether main runs, not a chunk.
+/// Whether main runs, and not a chunk.
 ///
 /// # Safety
 /// `lua` is the running state of one of our VMs, in a C function that holds no [`Caller`].
@@ -443,7 +445,8 @@ pub(crate) unsafe fn is_in_main(lua: *mut lua_State) -> bool {
 
 function!(shared require, require_inner);
 
-/// `require(name)`: what the entry of the calling code lists, and the tables always there.
+/// `require(name)`: returns what the entry of the calling code lists, or a table that all processes
+/// have.
 fn require_inner(caller: &mut Caller<'_>) -> ApiResult {
     let name = caller
         .text(1)
@@ -467,7 +470,8 @@ fn require_inner(caller: &mut Caller<'_>) -> ApiResult {
     Err(Failure::Text(not_found(&String::from_utf8_lossy(name), chunk)))
 }
 
-/// What to say of a name that the calling code cannot require: where to list it, or what is near.
+/// The error text for a name that the calling code cannot require: where to list it, or which name
+/// is near.
 fn not_found(name: &str, chunk: &Chunk) -> String {
     let known = || {
         let own = chunk.names.iter().map(|(name, _)| name.as_str());
@@ -481,7 +485,7 @@ fn not_found(name: &str, chunk: &Chunk) -> String {
     format!("module '{name}' not found{advice}")
 }
 
-/// The chunk whose code calls, by the nearest Lua function.
+/// Returns the chunk of the calling code, found by the nearest Lua function.
 fn calling_chunk(caller: &Caller<'_>) -> usize {
     let chunks = &caller.process.definition.chunks;
     let running = match caller.process.stage {

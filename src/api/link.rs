@@ -28,7 +28,7 @@ fn unlink_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
     let peer = match caller.destination("unlink", Action::Unlink)? {
         Destination::Alive(peer) => peer.uniq,
-        // It may have failed already; what it told must not be seen any more.
+        // The process may have failed already; its LINK_DOWN must not be delivered any more.
         Destination::Gone { uniq, .. } => uniq,
     };
     caller.process.flush_taken();

@@ -10,8 +10,8 @@ use crate::vm::lua::boundary::Reply;
 use crate::vm::lua::stack::{Stack, Type};
 use crate::vm::lua::userdata::{self, Class, Kind};
 
-/// User values: the name, and the fields as a table of texts, or nil for none. They are rendered
-/// when `with` gets them: what a script changes later does not change them.
+/// User values: the name, and the fields as a table of texts, or nil for none. The fields are
+/// rendered by `with`, so later changes to the script's table have no effect.
 const NAME: i32 = 1;
 const FIELDS: i32 = 2;
 
@@ -35,7 +35,7 @@ pub(crate) fn make(stack: Stack) {
     push(stack, b"");
 }
 
-/// Pushes a logger with the fields on top of the stack, in their place.
+/// Pops fields and pushes a logger with them.
 fn push(stack: Stack, name: &[u8]) {
     userdata::push(stack, &CLASS, (), 2);
     stack.push_string(name);
@@ -103,7 +103,7 @@ fn log(caller: &Caller<'_>, level: Level) -> ApiResult {
     Ok(Reply::Return(0))
 }
 
-/// The fields of the logger itself, sorted by key.
+/// Returns the fields of the logger itself, sorted by key.
 fn own_fields<'a>(caller: &Caller<'_>) -> BTreeMap<Vec<u8>, Cow<'a, str>> {
     let mut fields = BTreeMap::new();
     if caller.push_user_value(1, FIELDS) == Type::Table {
@@ -111,7 +111,7 @@ fn own_fields<'a>(caller: &Caller<'_>) -> BTreeMap<Vec<u8>, Cow<'a, str>> {
         caller.push_nil();
         while caller.next(table) {
             let text = |index| caller.string(index).unwrap_or_default();
-            // What `with` rendered is text.
+            // `with` has rendered the values as texts.
             let value = String::from_utf8_lossy(text(-1)).into_owned();
             fields.insert(text(-2).to_vec(), Cow::Owned(value));
             caller.pop(1);

@@ -1,9 +1,10 @@
-//! What scripts can call. One file per family, each a C shell around safe functions; no state
-//! is kept here. [`library::LIBRARIES`] is the one list of every name that Lua sees.
+//! What scripts can call. There is one file per family; each function is a C shell around a safe
+//! function, and no state is kept here. [`library::LIBRARIES`] is the only list of all names that
+//! Lua code sees.
 //!
 //! An API function is declared with [`function!`]: the name of its C shell and the safe function
-//! behind it, `fn(&mut Caller) -> Result<Reply, Failure>`. A [`Failure`](caller::Failure) says how the function
-//! fails: as `nil, err`, as `false, err`, or by raising.
+//! behind it, `fn(&mut Caller) -> Result<Reply, Failure>`. A [`Failure`](caller::Failure) says how
+//! the function fails: by returning `nil, err` or `false, err`, or by raising.
 
 #![allow(unsafe_code)]
 

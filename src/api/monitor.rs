@@ -9,7 +9,7 @@ use crate::slot::relations::MonitorError;
 function!(monitor, monitor_inner);
 function!(unmonitor, unmonitor_inner);
 
-/// The text for a process that is gone, for monitors and links.
+/// The error text for a process that is gone, for monitors and links.
 pub(crate) const GONE: &str = "process not found: pid not registered";
 
 /// `process.monitor(dest)`.
@@ -32,7 +32,7 @@ fn unmonitor_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
     let target = match caller.destination("unmonitor", Action::Unmonitor)? {
         Destination::Alive(target) => target.uniq,
-        // Its EXIT may be on its way.
+        // The EXIT of the process may be on its way.
         Destination::Gone { uniq, .. } => uniq,
     };
     caller.process.flush_taken();

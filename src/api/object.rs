@@ -1,4 +1,4 @@
-//! Userdata that stand for an [`Object`] on the Rust side: builders, actors, scopes, policies,
+//! Userdata that refer to an [`Object`] on the Rust side: builders, actors, scopes, policies,
 //! locations.
 
 #![allow(unsafe_code)]
@@ -12,20 +12,21 @@ use crate::vm::lua::ffi::lua_State;
 use crate::vm::lua::stack::Stack;
 use crate::vm::lua::userdata::{self, Class, Kind};
 
-/// What such a userdata holds.
+/// The data of such a userdata.
 #[derive(Clone, Copy)]
 struct Data {
     id: ObjectId,
-    /// What the process was charged for it.
+    /// Bytes that the process was charged for the object.
     bytes: usize,
 }
 
 const KINDS: [Kind; 5] = [Kind::Spawner, Kind::Actor, Kind::Scope, Kind::Policy, Kind::Location];
 
-/// The finalizer: only notes the object, whatever code the collector interrupted.
+/// The finalizer. It only records the object, because the collector may have interrupted any code.
 pub(crate) unsafe extern "C-unwind" fn collected(lua: *mut lua_State) -> c_int {
     // SAFETY: Lua alone calls this (V6), with a live state of one of our VMs, on the thread that
-    // has it. The arena may refuse, so only what is marked `-` is used: `userdata::get` reads.
+    // has it. The arena may refuse memory, so only functions marked `-` are used: `userdata::get`
+    // reads.
     let stack = unsafe { Stack::new(lua) };
     // SAFETY: Lua passes a live state of one of our VMs, on the thread that has it.
     let control = unsafe { Control::of(lua) };
@@ -36,7 +37,7 @@ pub(crate) unsafe extern "C-unwind" fn collected(lua: *mut lua_State) -> c_int {
     0
 }
 
-/// Pushes the userdata of a new object; the class has [`collected`] as its finalizer.
+/// Pushes the userdata of a new object. The class must have [`collected`] as its finalizer.
 pub(crate) fn push(caller: &mut Caller<'_>, class: &'static Class, object: Object) {
     let bytes = object.size();
     caller.charge_for_userdata(bytes);
@@ -44,18 +45,18 @@ pub(crate) fn push(caller: &mut Caller<'_>, class: &'static Class, object: Objec
     userdata::push(caller.stack, class, Data { id, bytes }, 0);
 }
 
-/// Pushes a userdata of an object that every process has.
+/// Pushes a userdata for an object that every process has.
 pub(crate) fn push_known(stack: Stack, class: &'static Class, id: ObjectId) {
     userdata::push(stack, class, Data { id, bytes: 0 }, 0);
 }
 
-/// The object at `index`, if it is one of this kind.
+/// Returns the object at `index`, if it is of this kind.
 pub(crate) fn at(caller: &Caller<'_>, index: i32, kind: Kind) -> Option<Object> {
     let data = userdata::get::<Data>(caller.stack, index, kind)?;
     caller.process.objects.get(data.id).cloned()
 }
 
-/// The error of a method that was called with something else.
+/// Returns the error for a method that was called on a value of another type.
 pub(crate) fn wrong_receiver(caller: &Caller<'_>, expected: &str) -> Failure {
     let got = caller.kind(1).name();
     Failure::Text(format!("bad argument #1 ({expected} expected, got {got})"))

@@ -21,7 +21,7 @@ fn get_options_inner(caller: &mut Caller<'_>) -> ApiResult {
     Ok(Reply::Return(1))
 }
 
-/// `process.set_options(options)`: all of them, or none and an error.
+/// `process.set_options(options)`: sets all of the options, or none and returns an error.
 fn set_options_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
     if caller.kind(1) != Type::Table {
@@ -46,7 +46,7 @@ fn refuse(message: impl Into<String>) -> ApiResult {
     Err(Failure::False(ApiError::invalid(message)))
 }
 
-/// The first text among the keys that names no option.
+/// Returns the first text key that is not an option.
 fn unknown_option(caller: &Caller<'_>) -> Option<String> {
     let mut unknown = None;
     caller.push_nil();

@@ -1,7 +1,7 @@
-//! Asking whether the calling process may do something.
+//! Permission checks: whether the calling process may do something.
 //!
-//! Without an actor and a scope, the usual case, an answer costs two loads; with them a repeated
-//! question is answered from the process's cache, without a walk over its policies.
+//! Without an actor and a scope, the usual case, a check costs two loads. With them, a repeated
+//! check is answered from the process's cache, without evaluating its policies.
 
 use crate::api::caller::{Caller, Destination};
 use crate::error::{ApiError, kind};
@@ -23,7 +23,7 @@ impl Caller<'_> {
         })
     }
 
-    /// As [`Caller::may`], with one attribute more; nothing is remembered.
+    /// Like [`Caller::may`], with one more attribute; the answer is not cached.
     pub(crate) fn may_with(
         &self,
         action: Action,
@@ -39,7 +39,7 @@ impl Caller<'_> {
         decide(context, action, resource, vec![(Value::from("pid"), own), more])
     }
 
-    /// Fails with `not allowed to <what>: <resource>` if the caller may not.
+    /// Fails with `not allowed to <what>: <resource>` if the caller may not do it.
     pub(crate) fn require(
         &mut self,
         action: Action,
@@ -49,8 +49,8 @@ impl Caller<'_> {
         if self.may(action, resource) { Ok(()) } else { Err(denied(what, resource)) }
     }
 
-    /// As [`Caller::require`], on the PID of a destination that was given as `text`. A PID that
-    /// names nobody is asked about as it was given.
+    /// Like [`Caller::require`], for the PID of a destination that was given as `text`. For a PID
+    /// that names no process, the check uses the text as it was given.
     pub(crate) fn require_on(
         &mut self,
         action: Action,
@@ -69,7 +69,7 @@ impl Caller<'_> {
     }
 }
 
-/// Asks the policies.
+/// Evaluates the policies.
 fn decide(
     context: &Context,
     action: Action,
@@ -83,11 +83,11 @@ fn decide(
         resource,
         attributes: &Value::Table(attributes),
     };
-    // Nothing that is not allowed is allowed.
+    // Only an explicit permission allows.
     scope.evaluate(&request) == Decision::Allow
 }
 
-/// The error for what the policies do not allow.
+/// Returns the error for an action that the policies do not allow.
 pub(crate) fn denied(what: &str, resource: &[u8]) -> ApiError {
     let resource = String::from_utf8_lossy(resource);
     ApiError::new(kind::PERMISSION_DENIED, format!("not allowed to {what}: {resource}"))

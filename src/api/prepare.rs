@@ -1,9 +1,9 @@
-//! What a VM holds before the first chunk of its definition runs: its code, the names that the
-//! code mentions, and the metatables behind them.
+//! What a VM contains before the first chunk of its definition runs: the code, the names that the
+//! code mentions, and their metatables.
 //!
-//! All of it is the same for every process of a definition, so it is made once, in a template
-//! (`vm/image/template.rs`) that each process starts as a copy of. Names that the code does not mention
-//! stay lazy (`library.rs`); whether one was filled in early cannot be told from Lua.
+//! All of it is the same in every process of a definition, so it is made once, in a template
+//! (`vm/image/template.rs`) from which each process is copied. Names that the code does not mention
+//! stay lazy (`library.rs`); Lua code cannot tell whether a name was filled in early.
 
 #![allow(unsafe_code)]
 
@@ -12,8 +12,8 @@ use crate::node::definition::{Chunk, Definition};
 use crate::process::outcome;
 use crate::vm::lua::Vm;
 
-/// Fills an empty VM. The function of the first chunk is left on its stack; those of the others lie
-/// where what they give will be kept. False if memory is out.
+/// Fills an empty VM. Leaves the function of the first chunk on the stack; the functions of the
+/// other chunks are stored where their results will be. False if there is no memory.
 pub(crate) fn prepare(vm: &Vm, definition: &Definition) -> bool {
     library::install(vm);
     stdlib::install_string_metatable(vm.stack());

@@ -1,4 +1,4 @@
-//! The table `process`: every function by name, and the constants.
+//! The table `process`: all functions by name, and the constants.
 
 use std::ffi::CStr;
 
@@ -43,12 +43,11 @@ pub(crate) const EVENTS: &[(&str, &CStr)] =
 
 type Push = fn(Stack);
 
-/// Its tables.
+/// The tables inside of `process`.
 const TABLES: [(&str, Push); 2] = [("registry", push_registry), ("event", push_events)];
 
-/// Pushes the table `process`, a read-only view of contents that are made when they are first
-/// asked for: most processes use a few functions, and all of them would take a fifth of a small
-/// VM.
+/// Pushes the table `process`, a read-only view of contents that are created on demand: most
+/// processes use a few functions, and all of them together would take a fifth of a small VM.
 pub(crate) fn make(stack: Stack) {
     stack.push_table(0, 0);
     stack.push_table(0, 1);
@@ -58,7 +57,7 @@ pub(crate) fn make(stack: Stack) {
     library::push_read_only(stack);
 }
 
-/// Makes those parts of the table `process`, on top of the stack, whose names are `wanted`.
+/// Creates the parts of the table `process`, on top of the stack, whose names are `wanted`.
 pub(crate) fn fill(stack: Stack, wanted: impl Fn(&str) -> bool) {
     let top = stack.top();
     stack.push_metatable(top);
@@ -70,7 +69,7 @@ pub(crate) fn fill(stack: Stack, wanted: impl Fn(&str) -> bool) {
     stack.set_top(top);
 }
 
-/// Makes what is missing of the contents at `index`, before somebody looks at all of them.
+/// Creates what is missing of the contents at `index`, before a function that looks at all of them.
 pub(crate) fn complete(stack: Stack, index: i32) {
     for name in names() {
         if stack.raw_field(index, name) == Type::Nil {
@@ -88,7 +87,7 @@ fn names() -> impl Iterator<Item = &'static str> {
     functions.chain(TABLES.iter().map(|(name, _)| *name))
 }
 
-/// Pushes a function or table of `process`; false (and nothing pushed) if there is none.
+/// Pushes a function or table of `process`; returns false and pushes nothing if there is none.
 fn push_part(stack: Stack, name: &[u8]) -> bool {
     if let Some((_, function)) = FUNCTIONS.iter().find(|(other, _)| other.as_bytes() == name) {
         stack.push_function(*function, 0);
@@ -117,7 +116,7 @@ fn push_events(stack: Stack) {
 
 function!(missing, missing_inner);
 
-/// `__index` of the contents: makes what they are asked for.
+/// `__index` of the contents: creates the part that is asked for.
 fn missing_inner(caller: &mut Caller<'_>) -> ApiResult {
     let name = if caller.kind(2) == Type::String { caller.string(2) } else { None };
     if !name.is_some_and(|name| push_part(caller.stack, name)) {

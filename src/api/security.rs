@@ -1,8 +1,8 @@
 //! The module `security`: the identity of the process, the node's policies, and new actors and
-//! scopes to give to children.
+//! scopes for child processes.
 //!
-//! What a script makes here has no effect until a builder hands it to a child, which is checked
-//! there. Actors, scopes and policies are immutable.
+//! What a script creates here has no effect until a builder gives it to a child; that is where it
+//! is checked. Actors, scopes and policies are immutable.
 
 use crate::api::caller::{ApiResult, Caller, Failure, bad_argument};
 use crate::api::{function, library, object};
@@ -94,8 +94,8 @@ fn scope_inner(caller: &mut Caller<'_>) -> ApiResult {
     Ok(Reply::Return(1))
 }
 
-/// `security.can(action, resource, meta)`: what the own policies say, whatever the mode. As in
-/// every check, the caller's PID is an attribute, unless `meta` has one.
+/// `security.can(action, resource, meta)`: the answer of the process's own policies, in strict mode
+/// or not. As in every check, the caller's PID is an attribute, unless `meta` has one.
 fn can_inner(caller: &mut Caller<'_>) -> ApiResult {
     let (action, resource) = (required(caller, 1, "action")?, required(caller, 2, "resource")?);
     let mut attributes = table(caller, 3, "meta")?;
@@ -146,8 +146,8 @@ fn new_scope_inner(caller: &mut Caller<'_>) -> ApiResult {
     push_scope(caller, Scope::new(policies))
 }
 
-/// The policies in the optional list at argument 1. A key that is no position is refused: a
-/// policy that denies must not get lost because of how the list was written.
+/// Returns the policies in the optional list at argument 1. A key that is not a position is an
+/// error: a policy that denies must not get lost because the list was written wrongly.
 fn listed_policies(caller: &Caller<'_>) -> Result<Vec<Arc<Policy>>, Failure> {
     let mut policies = Vec::new();
     match caller.kind(1) {
@@ -259,7 +259,8 @@ fn policy_evaluate_inner(caller: &mut Caller<'_>) -> ApiResult {
     evaluate(caller, |request| policy.evaluate(request))
 }
 
-/// Pushes what comes of the request in the arguments from 2 on; nothing is added to it.
+/// Pushes the answer to the request in the arguments from 2 on; no attribute is added to the
+/// request.
 fn evaluate(caller: &Caller<'_>, decide: impl FnOnce(&Request<'_>) -> Decision) -> ApiResult {
     let actor = actor_at(caller, 2).ok_or_else(|| wrong_argument(2, "actor", caller.kind(2)))?;
     let (action, resource) = (required(caller, 3, "action")?, required(caller, 4, "resource")?);
@@ -295,7 +296,7 @@ fn receiver_scope(caller: &Caller<'_>) -> Result<Arc<Scope>, Failure> {
     }
 }
 
-/// The id that argument 2 is, or that of the policy that it is.
+/// Returns argument 2 if it is an id, or the id of the policy that it is.
 fn policy_or_id(caller: &Caller<'_>) -> Result<Vec<u8>, Failure> {
     if let Some(policy) = policy_at(caller, 2) {
         return Ok(policy.id.clone());
@@ -310,7 +311,7 @@ fn policy_or_id(caller: &Caller<'_>) -> Result<Vec<u8>, Failure> {
     Ok(id.to_vec())
 }
 
-/// The id at argument 1 of a function that returns its errors.
+/// Returns the id at argument 1, for a function that returns its errors.
 fn entry_id<'a>(caller: &Caller<'_>, what: &str) -> Result<&'a [u8], ApiError> {
     if caller.is_missing(1) {
         return Err(ApiError::invalid(format!("{what} id is required")));
@@ -322,7 +323,7 @@ fn entry_id<'a>(caller: &Caller<'_>, what: &str) -> Result<&'a [u8], ApiError> {
     Ok(id)
 }
 
-/// A text argument of a function that raises its errors.
+/// Returns a text argument, for a function that raises its errors.
 fn required<'a>(caller: &Caller<'_>, index: i32, what: &str) -> Result<&'a [u8], Failure> {
     if caller.is_missing(index) {
         return Err(invalid(format!("{what} is required")));
@@ -337,8 +338,8 @@ fn check_table(caller: &Caller<'_>, index: i32) -> Result<(), Failure> {
     }
 }
 
-/// Copies an optional table of plain data. Policies look into it by paths, so it is a tree: a
-/// table that is met twice is refused, for its second place would be lost.
+/// Copies an optional table of plain data. Policies look values up by paths, so the data must be a
+/// tree: a table that occurs twice is an error, because its second place would be lost.
 fn table(caller: &Caller<'_>, index: i32, what: &str) -> Result<Vec<(Value, Value)>, Failure> {
     check_table(caller, index)?;
     if caller.is_missing(index) {
@@ -361,7 +362,7 @@ fn table(caller: &Caller<'_>, index: i32, what: &str) -> Result<Vec<(Value, Valu
     }
 }
 
-/// As [`Caller::require`], for functions that raise.
+/// Like [`Caller::require`], for functions that raise.
 fn require_raised(
     caller: &mut Caller<'_>,
     action: Action,

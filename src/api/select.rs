@@ -1,7 +1,7 @@
-//! `channel.select`: wait until one of several cases can go ahead.
+//! `channel.select`: waits until one of several cases can proceed.
 //!
-//! While it waits, the cases lie on the coroutine's stack from index 2 on (1 is the list that
-//! the script gave and may change), so the continuation knows them all.
+//! While it waits, the cases are on the coroutine's stack from index 2 on, so that the continuation
+//! has them all. (Index 1 is the list that the script passed and may change.)
 
 use crate::api::caller::{self, ApiResult, Caller, Failure};
 use crate::api::channel::{self, Received};
@@ -15,7 +15,7 @@ function!(select, select_inner);
 function!(case_send, case_send_inner);
 function!(case_receive, case_receive_inner);
 
-/// What a case's userdata holds; user values: the channel, the value to send.
+/// The data of a case's userdata. User values: the channel, and the value to send.
 #[derive(Clone, Copy)]
 struct Case {
     channel: ChannelId,
@@ -28,7 +28,7 @@ const VALUE: i32 = 2;
 static CLASS: Class =
     Class { kind: Kind::Case, name: "moonlet.case", methods: &[], metamethods: &[] };
 
-/// Where the cases begin on the stack.
+/// Stack index of the first case.
 const FIRST: i32 = 2;
 
 fn push_case(caller: &Caller<'_>, case: Case) -> ApiResult {
@@ -71,8 +71,8 @@ fn select_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.raw_field(1, "default");
     let has_default = by_argument || is_true(caller.top());
     let count = gather(caller)?;
-    // What is in the mailbox counts as arrived. It is routed before the cases are tried, never
-    // between them: a case that was passed over must not become ready unseen.
+    // Messages in the mailbox count as arrived. They are routed before the cases are tried, never
+    // in between: a case that was skipped must not become ready unseen.
     loop {
         caller.process.drain();
         for case in 0..count {
@@ -95,7 +95,7 @@ fn select_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.wait(selected)
 }
 
-/// Copies the cases of the list onto the stack; returns how many.
+/// Copies the cases of the list onto the stack; returns their number.
 fn gather(caller: &Caller<'_>) -> Result<i32, Failure> {
     caller.set_top(1);
     let count = caller.raw_len(1);
@@ -118,7 +118,7 @@ fn case_at(caller: &Caller<'_>, case: i32) -> Case {
         .unwrap_or(Case { channel: ChannelId::MAX, is_send: false })
 }
 
-/// Does a case if it can go ahead at once.
+/// Performs a case if it can proceed at once.
 fn try_case(caller: &mut Caller<'_>, case: i32) -> Result<Option<Reply>, Failure> {
     let Case { channel: id, is_send } = case_at(caller, case);
     let position = FIRST + case;
@@ -164,7 +164,8 @@ fn wait_on_all(caller: &mut Caller<'_>, count: i32) {
     }
 }
 
-/// One case went ahead: leaves the queues of the others and reports.
+/// Continues when one case has proceeded: removes the coroutine from the queues of the other
+/// channels and pushes the result.
 fn selected(stack: Stack) -> Reply {
     caller::enter(stack, |caller| {
         let wake = caller.process.inside.coroutines.take_wake();
@@ -194,7 +195,7 @@ fn selected(stack: Stack) -> Reply {
     })
 }
 
-/// Pushes the result table; the value of a case is on top of the stack.
+/// Pushes the result table. The value of the case is on top of the stack.
 fn push_result(caller: &Caller<'_>, case: Option<i32>, ok: bool) -> ApiResult {
     let value = caller.top();
     caller.push_table(0, 4);

@@ -15,9 +15,9 @@ use crate::vm::lua::registry;
 
 function!(send, send_inner);
 
-/// Beyond so many unread messages of its receiver a send costs more of the sender's slice.
+/// If the receiver has more unread messages than this, a send costs more of the sender's slice.
 const CROWDED: u32 = 1024;
-/// What it costs at most, besides the one of any call.
+/// The most reductions that such a send costs, besides the one of any call.
 const CROWDED_COST_MAX: u32 = 64;
 
 /// Checks a topic that a script gave.
@@ -49,9 +49,9 @@ fn send_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.succeed()
 }
 
-/// Resolves as [`Caller::resolve`] does and asks for permission, but knows the last text that was
-/// allowed again: a process mostly sends to few others. Whether a PID still lives is seen by
-/// `Node::send`.
+/// Resolves a destination as [`Caller::resolve`] does and checks the permission, but remembers the
+/// last text that was allowed: a process mostly sends to few others. `Node::send` finds out whether
+/// the process is still alive.
 #[inline]
 fn resolve(caller: &mut Caller<'_>, destination: &[u8]) -> Result<Destination, ApiError> {
     let last = caller.process.last_destination;
@@ -63,7 +63,7 @@ fn resolve(caller: &mut Caller<'_>, destination: &[u8]) -> Result<Destination, A
     resolve_anew(caller, destination)
 }
 
-/// Whether a process still has the name that it had at a version of the names.
+/// Whether a process still has the name that it had at a version of the table of names.
 fn has_name(caller: &Caller<'_>, process: ProcessId, version: NonZero<u64>) -> bool {
     let node = &caller.process.node;
     node.names.version() == version && node.slots.find(process.uniq).is_some()
@@ -84,7 +84,7 @@ fn resolve_anew(caller: &mut Caller<'_>, destination: &[u8]) -> Result<Destinati
     Ok(resolved)
 }
 
-/// The first two arguments, which are required.
+/// Returns the first two arguments, which are required.
 fn two_texts<'a>(caller: &Caller<'_>) -> Result<(&'a [u8], &'a [u8]), ApiError> {
     // The common case first: both are strings.
     if let (Some(first), Some(second)) = (caller.string(1), caller.string(2)) {

@@ -1,5 +1,5 @@
-//! `process.spawn` and its variants with a monitor, a link or both; the SpawnBuilder's methods of
-//! the same names start here, too.
+//! `process.spawn` and its variants with a monitor, a link or both. The SpawnBuilder's methods of
+//! the same names are implemented here, too.
 
 use crate::api::caller::{self, ApiResult, Caller};
 use crate::api::{function, spawner};
@@ -21,11 +21,11 @@ pub(crate) struct Variant {
     pub(crate) name: &'static str,
     pub(crate) monitors: bool,
     pub(crate) links: bool,
-    /// The builder's method once more, after a wait for a name.
+    /// The builder's method once more, called after a wait for a name.
     pub(crate) again: Continuation,
 }
 
-/// Declares the function of `process` and the builder's method of one variant.
+/// Declares the function of `process` and the builder's method for one variant.
 macro_rules! variant {
     ($variant:ident, $function:ident, $method:ident, $name:literal,
      monitors: $monitors:literal, links: $links:literal) => {
@@ -48,7 +48,7 @@ macro_rules! variant {
 
             pub(super) fn again(stack: Stack) -> Reply {
                 caller::enter(stack, |caller| {
-                    // Whatever came of the other's child, the name is to be looked at anew.
+                    // Whatever happened to the other child, the name must be looked up again.
                     drop(caller.process.inside.coroutines.take_answer());
                     built(caller)
                 })
@@ -64,7 +64,7 @@ variant!(LINKED, spawn_linked, build_linked, "spawn_linked", monitors: false, li
 variant!(BOTH, spawn_linked_monitored, build_linked_monitored, "spawn_linked_monitored",
     monitors: true, links: true);
 
-/// Spawns as `variant` says; the id of the definition is the argument `first`.
+/// Spawns as `variant` says. Argument `first` is the id of the definition.
 fn run(caller: &mut Caller<'_>, variant: Variant, first: i32, plan: Option<&Plan>) -> ApiResult {
     caller.require_main()?;
     if caller.is_missing(first) || caller.is_missing(first + 1) {
@@ -97,7 +97,7 @@ fn run(caller: &mut Caller<'_>, variant: Variant, first: i32, plan: Option<&Plan
     let spawned = begin(caller, request)?;
     let child = spawned.child();
     if variant.monitors {
-        // Its EXIT may have come, and is not routed before this call is over.
+        // Its EXIT may have arrived already, but is not routed before this call returns.
         caller.process.inside.subscriptions.start_monitoring(child.uniq);
     }
     if spawned.is_pending() {
@@ -134,8 +134,8 @@ fn check_permissions(
     caller.require(Action::Host, host, "spawn on host")
 }
 
-/// Starts a process for the caller. If its chunk is not over at once the caller's coroutine is
-/// made to wait for the answer, so it must be able to.
+/// Spawns a process for the caller. If its chunks are not over at once, the caller's coroutine
+/// waits for the answer, so it must be able to wait.
 pub(crate) fn begin(caller: &mut Caller<'_>, request: Request<'_>) -> Result<Spawned, ApiError> {
     caller.process.flush_taken();
     let Process { node, inside, id, .. } = &mut *caller.process;

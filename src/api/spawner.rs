@@ -1,4 +1,4 @@
-//! `process.with_context` and the SpawnBuilder: an immutable plan that every method copies.
+//! `process.with_context` and the SpawnBuilder: an immutable plan, which every method copies.
 
 use crate::api::caller::{ApiResult, Caller, Failure};
 use crate::api::permission::denied;
@@ -26,7 +26,7 @@ function!(with_scope, with_scope_inner);
 function!(with_name, with_name_inner);
 function!(with_message, with_message_inner);
 
-/// How often a spawn takes a name whose owner ends while it is joined, before it gives up.
+/// How often a spawn tries to join a process whose owner ends meanwhile, before it gives up.
 const JOIN_TRIES_MAX: usize = 64;
 
 static CLASS: Class = Class {
@@ -46,7 +46,7 @@ static CLASS: Class = Class {
     metamethods: &[("__gc", object::collected)],
 };
 
-/// The plan of the builder whose method was called.
+/// Returns the plan of the builder whose method was called.
 pub(crate) fn receiver(caller: &Caller<'_>) -> Result<Arc<Plan>, Failure> {
     match object::at(caller, 1, Kind::Spawner) {
         Some(Object::Plan(plan)) => Ok(plan),
@@ -83,7 +83,7 @@ fn add_context_inner(caller: &mut Caller<'_>) -> ApiResult {
     push(caller, plan)
 }
 
-/// Sets every pair of the table at `index`.
+/// Sets a context value for every pair of the table at `index`.
 fn add_values(caller: &mut Caller<'_>, index: i32, context: &mut Context) -> Result<(), Failure> {
     if caller.kind(index) != Type::Table {
         let got = caller.kind(index).name();
@@ -141,7 +141,7 @@ fn with_scope_inner(caller: &mut Caller<'_>) -> ApiResult {
     push(caller, plan)
 }
 
-/// The actor or scope at argument 2, for a caller who may give children one.
+/// Returns the actor or scope at argument 2, if the caller may give one to children.
 fn identity_part(caller: &mut Caller<'_>, kind: Kind, what: &str) -> Result<Object, Failure> {
     caller.require_main()?;
     if caller.is_missing(2) {
@@ -187,13 +187,13 @@ fn with_message_inner(caller: &mut Caller<'_>) -> ApiResult {
     push(caller, plan)
 }
 
-/// How a spawn under a name goes on.
+/// How a spawn under a name continues.
 pub(crate) enum Claim {
-    /// The name is reserved: start a process.
+    /// The name is reserved: spawn a process.
     Reserved,
-    /// The process that has the name was joined; nothing is started.
+    /// The process that has the name was joined; nothing is spawned.
     Joined(ProcessId),
-    /// Somebody else starts one; the caller's coroutine waits for that.
+    /// Another coroutine spawns one; the caller's coroutine waits for that.
     Wait,
 }
 
@@ -217,7 +217,7 @@ pub(crate) fn claim_name(
                 if join(caller, variant, plan, process)? {
                     return Ok(Claim::Joined(process));
                 }
-                // It ended meanwhile: the name is free, or somebody else's.
+                // The process ended meanwhile: the name is free, or another process has it.
             }
         }
     }
@@ -226,7 +226,7 @@ pub(crate) fn claim_name(
     Err(ApiError { retryable: true, ..ApiError::new(kind::UNAVAILABLE, text) })
 }
 
-/// Gives a process that is there what a started one would have got; false if it is gone.
+/// Gives an existing process what a spawned one would have got; false if the process is gone.
 fn join(
     caller: &mut Caller<'_>,
     variant: Variant,

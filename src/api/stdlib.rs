@@ -1,8 +1,8 @@
-//! Lua's standard library, cut down to what is safe, with our own functions where Lua's would
-//! reach too far (`base.rs`, `coroutine.rs`, `string_match.rs`).
+//! Lua's standard library, reduced to what is safe, with our own functions in place of those of Lua
+//! that could do too much (`base.rs`, `coroutine.rs`, `string_match.rs`).
 //!
-//! The stock functions are taken from a scratch state, once for the program: they are plain C
-//! functions without state. Only random numbers have some, which a VM gets with the first of them
+//! The stock functions are taken from a scratch state, once per program: they are plain C functions
+//! without state. Only random numbers have state, which a VM gets with the first of them
 //! (`individual.rs`).
 
 #![allow(unsafe_code)]
@@ -19,7 +19,7 @@ use crate::vm::lua::stack::{Stack, Type};
 pub(crate) enum Source {
     Stock,
     Ours(lua_CFunction),
-    /// `unpack`, another name of `table.unpack`.
+    /// The global `unpack`, another name of `table.unpack`.
     TableUnpack,
 }
 
@@ -100,7 +100,7 @@ const COROUTINE: &[(&str, Source)] = &[
     ("yield", Ours(coroutine::yield_)),
 ];
 
-/// Functions of `math`; those in [`RANDOM`] and the constants come besides.
+/// Functions of `math`, without those in [`RANDOM`] and the constants.
 const MATH: &[(&str, Source)] = &[
     ("abs", Stock),
     ("acos", Stock),
@@ -142,7 +142,7 @@ pub(crate) fn stock(library: &str, name: &str) -> Option<lua_CFunction> {
 
 fn collect_stock() -> HashMap<(String, String), lua_CFunction> {
     let mut found = HashMap::new();
-    // SAFETY: the call has no conditions; null is refused below.
+    // SAFETY: the call has no preconditions; null is handled below.
     let lua = unsafe { ffi::luaL_newstate() };
     assert!(!lua.is_null(), "no memory for a Lua state");
     // SAFETY: this function has just made the state. The call raises for lack of memory only, and
@@ -246,7 +246,7 @@ pub(crate) fn make_coroutine(stack: Stack) {
 pub(crate) fn make_math(stack: Stack) {
     push_table(stack, "math", MATH);
     for (name, function) in RANDOM {
-        // Where the generator will be.
+        // The place of the generator.
         stack.push_integer(0);
         stack.push_function(*function, 1);
         stack.set_raw_field(-2, name);
@@ -278,14 +278,14 @@ pub(crate) fn push_names(stack: Stack) {
         push_table(stack, library, functions);
         stack.set_raw_field(-2, library);
     }
-    // Some of its functions are each VM's own.
+    // Some of its functions differ between VMs.
     if !library::push_made(stack, "math") {
         push_table(stack, "math", MATH);
     }
     stack.set_raw_field(-2, "math");
 }
 
-/// Gives strings their metatable; their methods are made at the first use.
+/// Sets the metatable of strings; their methods are created at the first use.
 pub(crate) fn install_string_metatable(stack: Stack) {
     stack.push_string("");
     stack.push_table(0, STRING_METAMETHODS.len() + 2);

@@ -1,8 +1,8 @@
 //! `string.find`, `match`, `gmatch` and `gsub` on top of [`crate::vm::lua::matcher`].
 //!
-//! They behave as Lua 5.5's, with two additions: a match that goes on too long is abandoned when
-//! its process is to end (the call raises "interrupted"), and the subject may be an error object,
-//! which counts as its message.
+//! They behave as in Lua 5.5, with two additions: a match that takes too long is abandoned when its
+//! process must end (the call raises "interrupted"), and the subject may be an error object, which
+//! counts as its message.
 //!
 //! Invariants:
 //! - **S1, plain old frames.** Lua may raise in nearly every call made here and jumps over our
@@ -10,10 +10,9 @@
 //!   (asserted below).
 //! - **S2, anchored text.** Subject and pattern are slices of Lua strings. The strings stay in
 //!   their stack slots (or upvalues) until the function returns, and Lua never moves a string, so
-//!   the slices stay valid; no slice outlives its C function.
-//! - **S3, for Lua to call.** `lua` is the running state of one of our VMs: Lua passes it to the C
-//!   functions here, the only ones to call the others (V6 in `vm/lua/mod.rs`).
-//!
+//!   the slices stay valid. No slice outlives its C function.
+//! - **S3, called by Lua.** `lua` is the running state of one of our VMs. Lua passes it to the C
+//!   functions here, and only they call the other functions (V6 in `vm/lua/mod.rs`).
 #![allow(unsafe_code)]
 
 mod gsub;
@@ -83,7 +82,7 @@ pub(crate) unsafe extern "C-unwind" fn match_(lua: *mut lua_State) -> c_int {
 
 /// `string.gmatch(s, pattern [, init])`: returns the iterator [`gmatch_next`].
 ///
-/// Its state are four upvalues: subject, pattern, where to search next, and the end of the last
+/// Its state is four upvalues: subject, pattern, where to search next, and the end of the last
 /// match or -1.
 ///
 /// # Safety
@@ -144,7 +143,7 @@ unsafe extern "C-unwind" fn gmatch_next(lua: *mut lua_State) -> c_int {
     0
 }
 
-/// What [`search`] returns of a match.
+/// What [`search`] pushes for a match.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Answer {
     Positions,
@@ -245,12 +244,12 @@ unsafe fn push_capture(
     }
 }
 
-/// Reads arguments 1 and 2, subject and pattern, or raises. An error object as subject is replaced
-/// by its message.
+/// Reads arguments 1 and 2, the subject and the pattern, or raises. An error object as the subject
+/// is replaced by its message.
 ///
 /// # Safety
-/// `lua` is the running state in a C function (S3), and all frames obey S1. The slices are good as
-/// long as slots 1 and 2 stay (S2).
+/// `lua` is the running state in a C function (S3), and all frames obey S1. The slices are valid as
+/// long as slots 1 and 2 stay as they are (S2).
 unsafe fn text_arguments<'a>(lua: *mut lua_State) -> (&'a [u8], &'a [u8]) {
     // SAFETY: the caller passes the running state with free slots (S3) in plain frames (S1), so any
     // call may raise. The check functions leave strings in slots 1 and 2, which the slices are of
@@ -266,7 +265,7 @@ unsafe fn text_arguments<'a>(lua: *mut lua_State) -> (&'a [u8], &'a [u8]) {
     }
 }
 
-/// Whether the value at `index` carries the name of error objects. Leaves the stack as it was.
+/// Whether the value at `index` has the name of error objects. Leaves the stack as it was.
 ///
 /// # Safety
 /// `lua` is the running state (S3), all frames obey S1, `index` is no pseudo index, two slots are
@@ -286,7 +285,7 @@ unsafe fn is_error_object(lua: *mut lua_State, index: c_int) -> bool {
     }
 }
 
-/// Reads the optional argument 3 as an offset from 0; it may lie behind the end.
+/// Reads the optional argument 3 as an offset from 0; it may be beyond the end.
 ///
 /// # Safety
 /// `lua` is the running state in a C function (S3), and all frames obey S1.
@@ -299,11 +298,11 @@ unsafe fn start_argument(lua: *mut lua_State, length: usize) -> usize {
     }
 }
 
-/// The bytes of the string (or number, which becomes one) at `index`; empty for anything else.
+/// Returns the bytes of the string at `index`; a number is converted, anything else gives no bytes.
 ///
 /// # Safety
 /// `lua` is the running state (S3), and all frames obey S1 if the value may be a number. The slice
-/// is good as long as something keeps the string (S2).
+/// is valid as long as something keeps the string (S2).
 unsafe fn string_at<'a>(lua: *mut lua_State, index: c_int) -> &'a [u8] {
     let mut length = 0;
     // SAFETY: the caller passes the running state (S3), and plain frames where a number may be
@@ -312,8 +311,8 @@ unsafe fn string_at<'a>(lua: *mut lua_State, index: c_int) -> &'a [u8] {
     if text.is_null() {
         return &[];
     }
-    // SAFETY: lua_tolstring answered the address of `length` bytes, which stay there while
-    // something keeps the string: the caller sees to that (S2).
+    // SAFETY: lua_tolstring returned the address of `length` bytes, which stay valid while
+    // something keeps the string; the caller ensures that (S2).
     unsafe { slice::from_raw_parts(text.cast(), length) }
 }
 
@@ -327,8 +326,8 @@ unsafe fn push_fail(lua: *mut lua_State) -> c_int {
     1
 }
 
-/// Raises a [`MatchError`] with the text that stock Lua uses. Does not return; the type suits a C
-/// function's end.
+/// Raises a [`MatchError`] with the text that stock Lua uses. Does not return; the return type fits
+/// the end of a C function.
 ///
 /// # Safety
 /// `lua` is the running state in a C function (S3), and every frame up to Lua obeys S1.

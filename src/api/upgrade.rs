@@ -11,7 +11,7 @@ use crate::vm::lua::stack::Type;
 
 function!(upgrade, upgrade_inner);
 
-/// `process.upgrade(id, ...)`; it does not return unless the arguments are wrong.
+/// `process.upgrade(id, ...)`; it returns only if the arguments are wrong.
 fn upgrade_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
     let definition = match caller.kind(1) {

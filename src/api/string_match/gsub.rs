@@ -1,9 +1,9 @@
-//! `string.gsub` on top of [`crate::vm::lua::matcher`], as Lua 5.5's.
+//! `string.gsub` on top of [`crate::vm::lua::matcher`], as in Lua 5.5.
 //!
 //! S1, S2 and S3 of [`super`] hold here, too. In addition:
-//! - **S4, buffer discipline.** A `luaL_Buffer` owns one stack slot; whatever is pushed above it is
-//!   consumed before the next buffer call, except the one value that `luaL_addvalue` takes. It lies
-//!   in one place: it points into itself.
+//! - **S4, buffer discipline.** A `luaL_Buffer` owns one stack slot. Whatever is pushed above it is
+//!   consumed before the next buffer call, except for the one value that `luaL_addvalue` takes. The
+//!   buffer must not move: it points into itself.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_char, c_int};
@@ -75,7 +75,7 @@ pub(crate) unsafe extern "C-unwind" fn gsub(lua: *mut lua_State) -> c_int {
     }
 }
 
-/// Adds what replaces the match `found`; returns false if that is the match itself. Leaves the
+/// Adds the replacement of the match `found`; returns false if the match itself stays. Leaves the
 /// stack as it was.
 ///
 /// # Safety
@@ -142,7 +142,7 @@ unsafe fn add_template(
     // Argument 3 stays in its slot, so the template does (S2).
     unsafe {
         let mut template = string_at(lua, 3);
-        // A long template of empty captures makes much work and no text.
+        // A long template of empty captures causes much work and no text.
         if let Err(error) = matcher.spend(template.len()) {
             raise(lua, error);
         }

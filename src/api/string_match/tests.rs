@@ -1,5 +1,5 @@
-//! Ours against stock Lua: the same calls in two states, one with our functions in its `string`
-//! table.
+//! Our functions against stock Lua: the same calls in two states, one with our functions in its
+//! `string` table.
 #![allow(unsafe_code)]
 
 use mlua::{Function, Lua, Value};
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::vm::lua::Vm;
 
-/// Runs one call under `pcall` and renders everything that comes out of it, errors included.
+/// Runs one call under `pcall` and renders everything that it returns or raises.
 const PROBE: &str = r##"
 local probes = {}
 local function show(value)
@@ -62,8 +62,8 @@ struct Pair {
     ours: Lua,
 }
 
-/// A state of a VM of ours with the stock libraries: our functions look for the VM's control
-/// block. The VM is left to the end of the program, since a handle on its state is handed out.
+/// A state of one of our VMs with the stock libraries: our functions look for the VM's control
+/// block. The VM is leaked, because a handle on its state is handed out.
 fn our_state() -> Lua {
     let vm: &'static Vm = Box::leak(Box::new(Vm::new(0, 0).unwrap()));
     // SAFETY: the state is that of a VM which was leaked, so it lives for ever. Opening libraries
@@ -386,7 +386,7 @@ fn an_abandoned_match_raises_its_text() {
     assert_eq!(caught, (false, "interrupted".to_owned()));
 }
 
-/// What generated patterns are put together from.
+/// The pieces of generated patterns.
 const PIECES: &[&str] = &[
     "a", "b", "c", ".", "1", " ", "%a", "%d", "%s", "%W", "%", "%%", "[", "]", "[ab]", "[^a]",
     "[a-c]", "[%d-]", "-", "^", "$", "*", "+", "?", "(", ")", "(a)", "(.-)", "()", "%b()", "%bab",

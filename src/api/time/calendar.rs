@@ -1,4 +1,4 @@
-//! What a Time shows on a calendar, and Times made from dates and texts.
+//! Calendar dates: what a Time shows on a calendar, and Times made from dates and texts.
 
 use jiff::Span;
 use jiff::civil::{Date, DateTime};
@@ -25,7 +25,7 @@ function!(truncate, truncate_inner);
 function!(time_date, time_date_inner);
 function!(time_clock, time_clock_inner);
 
-/// RFC 3339 with a fraction without zeros at its end.
+/// RFC 3339 with a fraction without trailing zeros.
 pub(super) const RFC3339NANO: &str = "2006-01-02T15:04:05.999999999Z07:00";
 
 /// The constants of layouts.
@@ -43,10 +43,10 @@ pub(super) const LAYOUTS: [(&str, &str); 11] = [
     ("TIME_ONLY", "15:04:05"),
 ];
 
-/// Seconds from the first day of the year 1 to that of 1970, where rounding begins to count.
+/// Seconds from the first day of the year 1 to that of 1970: rounding counts from the year 1.
 const YEAR_ONE: i128 = -62_135_596_800;
 
-/// What a Time shows where it is shown.
+/// A Time as its location shows it.
 pub(super) struct Shown {
     civil: DateTime,
     offset_seconds: i32,
@@ -60,7 +60,7 @@ impl Shown {
     }
 }
 
-/// The zone of a location; UTC without one.
+/// Returns the zone of a location; UTC without one.
 fn zone_of(location: Option<&Location>) -> TimeZone {
     location.map_or(TimeZone::UTC, |location| location.zone.clone())
 }
@@ -69,7 +69,7 @@ fn out_of_range() -> Failure {
     Failure::Text("the time is beyond the calendar (years -9999 to 9999)".to_owned())
 }
 
-/// What the Time at `index` shows.
+/// Returns what the Time at `index` shows.
 pub(super) fn local(caller: &Caller<'_>, index: i32) -> Result<Shown, Failure> {
     let nanos = time_at(caller, index)?.unix_nanos();
     let location = shown_in(caller, index);
@@ -84,13 +84,13 @@ pub(super) fn local(caller: &Caller<'_>, index: i32) -> Result<Shown, Failure> {
     Ok(Shown { civil, offset_seconds, zone_name })
 }
 
-/// The Time of a date and a time of day in a zone.
+/// Returns the Time of a date and a time of day in a zone.
 fn resolve(zone: &TimeZone, civil: DateTime) -> Result<Time, Failure> {
     let moment = civil::moment_of(civil, zone).ok_or_else(out_of_range)?;
     Ok(Time::from_unix_nanos(moment, None))
 }
 
-/// A date from numbers that carry over.
+/// Returns the date for numbers that may be out of range and carry over.
 fn carried(year: i64, month: i64, day: i64) -> Option<Date> {
     let months = year.checked_mul(12)?.checked_add(month.checked_sub(1)?)?;
     let year = i16::try_from(months.div_euclid(12)).ok()?;
@@ -98,7 +98,7 @@ fn carried(year: i64, month: i64, day: i64) -> Option<Date> {
     first.checked_add(Span::new().try_days(day.checked_sub(1)?).ok()?).ok()
 }
 
-/// A whole number argument, or its default.
+/// Returns a whole number argument, or its default.
 fn integer(caller: &Caller<'_>, index: i32, default: i64) -> Result<i64, Failure> {
     match caller.kind(index) {
         Type::None | Type::Nil => Ok(default),
@@ -168,8 +168,9 @@ fn parse_inner(caller: &mut Caller<'_>) -> ApiResult {
     Ok(Reply::Return(2))
 }
 
-/// Where a text that was read belongs: what it says itself, else the location asked for. A name
-/// that neither is UTC nor what that location says then is refused: such names are ambiguous.
+/// Returns the location of a parsed Time: the zone in the text, otherwise the location passed. A
+/// zone name that is neither UTC nor the name that this location shows at that time is an error,
+/// because such names are ambiguous.
 fn place(
     parsed: Parsed,
     location: Option<Location>,
@@ -212,7 +213,7 @@ fn format_inner(caller: &mut Caller<'_>) -> ApiResult {
     Ok(Reply::Return(1))
 }
 
-/// `t:round(d)`: to the nearest multiple of `d` since the year 1, half way up.
+/// `t:round(d)`: to the nearest multiple of `d` since the year 1; halves are rounded up.
 fn round_inner(caller: &mut Caller<'_>) -> ApiResult {
     to_multiple(caller, |rest, unit| if 2 * rest >= unit { unit - rest } else { -rest })
 }
@@ -222,7 +223,8 @@ fn truncate_inner(caller: &mut Caller<'_>) -> ApiResult {
     to_multiple(caller, |rest, _| -rest)
 }
 
-/// Changes a time by what `change` says of its rest; a unit that is not positive changes nothing.
+/// Changes a time by what `change` returns for its remainder; a unit that is not positive changes
+/// nothing.
 fn to_multiple(caller: &mut Caller<'_>, change: fn(i128, i128) -> i128) -> ApiResult {
     let nanos = time_at(caller, 1)?.unix_nanos();
     let unit = i128::from(raised_duration(caller, 2)?);
@@ -250,7 +252,7 @@ fn time_clock_inner(caller: &mut Caller<'_>) -> ApiResult {
     Ok(Reply::Return(3))
 }
 
-/// Declares the methods that give one number of what a Time shows.
+/// Declares the methods that return one number of the date or time that a Time shows.
 macro_rules! fields {
     ($($shell:ident $inner:ident $read:expr;)*) => {$(
         function!($shell, $inner);

@@ -1,8 +1,8 @@
-//! Dates and times of day against seconds since 1970, for every second that a zone can show in the
-//! years -9999 to 9999.
+//! Conversion between dates with times of day and seconds since 1970, for every second that a zone
+//! can show in the years -9999 to 9999.
 //!
-//! The library's own moments end a day or two before the calendar does, so that each can be shown in
-//! every zone. A Time is shown in one zone, so it need not be kept from the last hours of a calendar
+//! The library's timestamps end a day or two before its calendar, so that each timestamp can be
+//! shown in every zone. A Time is shown in one zone, so it may use the last hours of the calendar
 //! that this zone has.
 
 use jiff::civil::{Date, DateTime, Time as ClockTime};
@@ -15,12 +15,12 @@ pub(super) const DAY_NS: i128 = 86_400 * NANOS;
 
 const EPOCH: Date = Date::constant(1970, 1, 1);
 
-/// So near to the ends of the calendar no rule of a zone is asked; the offset is that of some days
-/// before. More than any offset is long.
+/// So close to the ends of the calendar no rule of a zone is evaluated; the offset is that of some
+/// days before. Longer than any offset.
 const EDGE_DAYS: i64 = 3;
 
-/// What is shown at a moment, given in nanoseconds since 1970 in UTC, so many seconds east of
-/// Greenwich; nothing beyond the calendar.
+/// Returns the date and time shown at a moment, given in nanoseconds since 1970 in UTC, with an
+/// offset in seconds east of Greenwich; `None` beyond the calendar.
 pub(super) fn shown_at(nanos: i128, offset_seconds: i32) -> Option<DateTime> {
     let nanos = nanos + i128::from(offset_seconds) * NANOS;
     let days = i64::try_from(nanos.div_euclid(DAY_NS)).ok()?;
@@ -28,8 +28,9 @@ pub(super) fn shown_at(nanos: i128, offset_seconds: i32) -> Option<DateTime> {
     Some(DateTime::from_parts(date, time_of_day(nanos.rem_euclid(DAY_NS))))
 }
 
-/// The moment at which that is shown in a zone, in nanoseconds since 1970 in UTC. One that a change
-/// of clocks skipped is as far behind it; of one that occurs twice it is the first.
+/// Returns the moment at which a date and time is shown in a zone, in nanoseconds since 1970 in
+/// UTC. A time that a change of clocks skips is read with the offset from before the change (2:30
+/// becomes 3:30); of a time that occurs twice, it is the first.
 pub(super) fn moment_of(civil: DateTime, zone: &TimeZone) -> Option<i128> {
     if let Ok(moment) = zone.to_ambiguous_timestamp(civil).compatible() {
         return Some(moment.as_nanosecond());
@@ -43,7 +44,7 @@ pub(super) fn moment_of(civil: DateTime, zone: &TimeZone) -> Option<i128> {
     Some(i128::from(days) * DAY_NS + clock - i128::from(offset) * NANOS)
 }
 
-/// The moment of the library that is nearest to one, for the rules of zones.
+/// Returns the library's timestamp nearest to a moment, for the rules of zones.
 pub(super) fn nearest(nanos: i128) -> Timestamp {
     Timestamp::from_nanosecond(nanos).unwrap_or(match nanos < 0 {
         true => Timestamp::MIN,
@@ -51,7 +52,7 @@ pub(super) fn nearest(nanos: i128) -> Timestamp {
     })
 }
 
-/// The time of day so many nanoseconds after midnight, less than a day.
+/// Returns the time of day at a number of nanoseconds after midnight, less than a day.
 pub(super) fn time_of_day(nanos: i128) -> ClockTime {
     let (seconds, nanos) = ((nanos / NANOS) as i32, (nanos % NANOS) as i32);
     let (minutes, second) = (seconds / 60, (seconds % 60) as i8);

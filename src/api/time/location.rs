@@ -40,13 +40,13 @@ fn push(caller: &mut Caller<'_>, location: Location) {
     object::push(caller, &CLASS, Object::Location(Arc::new(location)));
 }
 
-/// A fixed offset under a name.
+/// Returns a location with a name and a fixed offset.
 pub(super) fn fixed(name: &str, seconds_east: i32) -> Option<Location> {
     let zone = TimeZone::fixed(Offset::from_seconds(seconds_east).ok()?);
     Some(Location { name: name.to_owned(), zone, is_fixed: true })
 }
 
-/// The Location at `index`, if it is one.
+/// Returns the Location at `index`, if there is one.
 fn at(caller: &Caller<'_>, index: i32) -> Option<Arc<Location>> {
     match object::at(caller, index, Kind::Location) {
         Some(Object::Location(location)) => Some(location),
@@ -54,7 +54,7 @@ fn at(caller: &Caller<'_>, index: i32) -> Option<Arc<Location>> {
     }
 }
 
-/// An optional Location argument; UTC if it is absent.
+/// Returns an optional Location argument; UTC if it is absent.
 pub(super) fn argument(caller: &Caller<'_>, index: i32) -> Result<Option<Arc<Location>>, ApiError> {
     if caller.is_missing(index) {
         return Ok(None);
@@ -66,7 +66,7 @@ pub(super) fn argument(caller: &Caller<'_>, index: i32) -> Result<Option<Arc<Loc
     at(caller, index).map(Some).ok_or_else(expected)
 }
 
-/// Where the Time at `index` is shown; `None` in UTC.
+/// Returns where the Time at `index` is shown; `None` for UTC.
 pub(super) fn shown_in(caller: &Caller<'_>, index: i32) -> Option<Arc<Location>> {
     caller.push_user_value(index, LOCATION);
     let location = at(caller, -1);
@@ -74,7 +74,7 @@ pub(super) fn shown_in(caller: &Caller<'_>, index: i32) -> Option<Arc<Location>>
     location
 }
 
-/// Makes the Time on top of the stack be shown in a location; `None` for UTC.
+/// Sets where the Time on top of the stack is shown; `None` for UTC.
 pub(super) fn show_in(caller: &mut Caller<'_>, location: Option<Location>) {
     match location {
         Some(location) => push(caller, location),

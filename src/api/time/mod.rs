@@ -1,5 +1,5 @@
 //! The module `time`: durations (`span.rs`), points in time (`point.rs`, `calendar.rs` with
-//! `civil.rs`, `location.rs`) and what waits (`waits.rs`).
+//! `civil.rs`, `location.rs`) and functions that wait (`waits.rs`).
 
 mod calendar;
 mod civil;
@@ -47,7 +47,7 @@ const MONTHS: [&str; 12] = [
 const WEEKDAYS: [&str; 7] =
     ["SUNDAY", "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY"];
 
-/// What `tostring` says of a Time or a Duration; `None` for what is neither.
+/// Returns the text of a Time or a Duration; `None` for other values.
 pub(super) fn text_of(caller: &Caller<'_>, index: i32) -> Option<String> {
     point::text_of(caller, index).or_else(|| span::text_of(caller, index))
 }

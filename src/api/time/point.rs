@@ -1,5 +1,4 @@
-//! Times: the userdata, arithmetic and comparison. What they show on a calendar is in
-//! `calendar.rs`.
+//! Times: the userdata, arithmetic and comparison. `calendar.rs` has what they show on a calendar.
 
 use jiff::Timestamp;
 
@@ -14,7 +13,7 @@ use crate::vm::lua::userdata::{self, Class, Kind};
 /// The user value of a Time: its Location, nil for UTC.
 pub(super) const LOCATION: i32 = 1;
 
-/// A point in time: since 1970 in UTC, and on the runtime's clock if it was read from it.
+/// A point in time: the time since 1970 in UTC, and on the runtime's clock if it was read from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Time {
     seconds: i64,
@@ -78,7 +77,8 @@ function!(time_unix_nano, time_unix_nano_inner);
 function!(time_rfc3339, time_rfc3339_inner);
 
 impl Time {
-    /// What lies beyond the seconds that an integer counts becomes the first or last of them.
+    /// Creates a Time. Seconds that an integer cannot count become the first or the last that it
+    /// can.
     pub(super) fn from_unix_nanos(nanos: i128, monotonic: Option<u64>) -> Time {
         let (first, last) = (i128::from(i64::MIN) * NANOS, i128::from(i64::MAX) * NANOS);
         let nanos = nanos.clamp(first, last + NANOS - 1);
@@ -93,7 +93,7 @@ impl Time {
         i128::from(self.seconds) * NANOS + i128::from(self.nanos)
     }
 
-    /// Nanoseconds from `other` to this; on the runtime's clock if both were read from it.
+    /// Nanoseconds from `other` to this Time; on the runtime's clock if both were read from it.
     fn since(self, other: Time) -> i64 {
         let nanos = match (self.monotonic, other.monotonic) {
             (Some(this), Some(other)) => i128::from(this) - i128::from(other),
@@ -115,14 +115,14 @@ pub(super) fn push_time(caller: &Caller<'_>, time: Time) {
     userdata::push(caller.stack, &TIME, time, 1);
 }
 
-/// Pushes a Time that is shown where the one at `index` is.
+/// Pushes a Time that is shown in the same location as the one at `index`.
 pub(super) fn push_in_zone_of(caller: &Caller<'_>, index: i32, time: Time) {
     push_time(caller, time);
     caller.push_user_value(index, LOCATION);
     caller.set_user_value(-2, LOCATION);
 }
 
-/// A moment as RFC 3339 in UTC, with a fraction without trailing zeros.
+/// Renders a moment as RFC 3339 in UTC, with a fraction without trailing zeros.
 pub(crate) fn rfc3339_utc(unix_nanos: i128) -> String {
     match Timestamp::from_nanosecond(unix_nanos) {
         Ok(moment) => moment.to_string(),
@@ -180,7 +180,8 @@ fn time_equal_inner(caller: &mut Caller<'_>) -> ApiResult {
 }
 
 fn time_is_zero_inner(caller: &mut Caller<'_>) -> ApiResult {
-    // The zero time of the reference calendar is year 1; the one that programs make is 1970.
+    // The zero time of the reference calendar is in the year 1; the one that programs create is
+    // 1970.
     let is_zero = time_at(caller, 1)?.unix_nanos() == 0;
     caller.push_boolean(is_zero);
     Ok(Reply::Return(1))
@@ -203,7 +204,7 @@ fn time_rfc3339_inner(caller: &mut Caller<'_>) -> ApiResult {
     Ok(Reply::Return(1))
 }
 
-/// A Time as RFC 3339, where it is shown.
+/// Renders a Time as RFC 3339, in its location.
 pub(super) fn text_of(caller: &Caller<'_>, index: i32) -> Option<String> {
     let time: Time = userdata::get(caller.stack, index, Kind::Time)?;
     Some(match calendar::local(caller, index) {

@@ -1,4 +1,4 @@
-//! What of `time` waits: `sleep`, `after`, timers and tickers.
+//! Functions of `time` that wait: `sleep`, `after`, timers and tickers.
 
 use super::span::duration_argument;
 use crate::api::caller::{self, ApiResult, Caller, Failure};
@@ -19,7 +19,7 @@ function!(timer_stop, timer_stop_inner);
 function!(timer_reset, timer_reset_inner);
 function!(ticker_stop, ticker_stop_inner);
 
-/// What a Timer's or Ticker's userdata holds; its user value is the channel.
+/// The data of a Timer's or Ticker's userdata. The user value is the channel.
 #[derive(Clone, Copy)]
 struct Data {
     number: u64,
@@ -77,7 +77,7 @@ fn positive(caller: &Caller<'_>, index: i32) -> Result<i64, ApiError> {
     if nanos > 0 { Ok(nanos) } else { Err(ApiError::invalid("duration must be > 0")) }
 }
 
-/// Adds a timer with a channel of its own; the channel's userdata is pushed.
+/// Adds a timer with its own channel, whose userdata is pushed.
 fn add(
     caller: &mut Caller<'_>,
     nanos: i64,
