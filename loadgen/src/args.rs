@@ -24,7 +24,7 @@ pub(crate) struct Args {
     pub(crate) sitting: SittingArgs,
 }
 
-/// What there is besides running scenarios.
+/// The commands besides running scenarios.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Ab(Box<AbArgs>),
@@ -35,7 +35,7 @@ pub(crate) enum Command {
 }
 
 impl Args {
-    /// Refuses what the parser cannot see.
+    /// Refuses combinations that the parser cannot check.
     pub(crate) fn check(&self) -> Result<(), clap::Error> {
         let checked = match &self.command {
             None => self.sitting.check(),

@@ -1,5 +1,5 @@
-//! Runs one scenario in a loadgen process of its own, so that memory, warm-up and what earlier
-//! runs left behind are those of any other program, and reads the result back.
+//! Runs one scenario in its own loadgen process, so that its memory and caches are those of a fresh
+//! program, and reads the result back.
 
 use std::env;
 use std::fs;
@@ -12,21 +12,21 @@ use crate::figure::metric::Metric;
 use crate::scenario::{Parameter, Scenario};
 use crate::session::Session;
 
-/// What a child is to run.
+/// A run in a child process.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan<'a> {
     pub(crate) scenario: &'static Scenario,
     pub(crate) sizes: &'a [(Parameter, u64)],
-    /// Offered rates, if the scenario knows such.
+    /// Offered rates, if the scenario has any.
     pub(crate) rates: &'a [u64],
-    /// One per usable core if there is no number.
+    /// `None` for one worker per usable core.
     pub(crate) workers: Option<usize>,
-    /// Whether it runs once more before, to warm up.
+    /// Whether a warm-up run comes first.
     pub(crate) warms_up: bool,
 }
 
-/// What a child reported, as far as commands compare it. Absent where the scenario has no such
-/// figure.
+/// The figures that a child reported and that commands compare. Absent where the scenario has no
+/// such figure.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct Figures {
     pub(crate) rate_per_s: Option<f64>,
@@ -58,16 +58,16 @@ impl Figures {
     }
 }
 
-/// This loadgen.
+/// Returns the path of this loadgen.
 pub(crate) fn own_program() -> Result<PathBuf, String> {
     env::current_exe().map_err(|error| format!("where is loadgen? {error}"))
 }
 
-/// Runs a plan once, in a process of its own. The program is a loadgen of any version: it is given
-/// flags only that all of them have.
+/// Runs a plan once in its own process. The program may be a loadgen of any version, so it is given
+/// only flags that all versions have.
 pub(crate) fn run(session: &Session, program: &Path, plan: &Plan<'_>) -> Result<Figures, String> {
     let result = session.folder().join("result.json");
-    // What an earlier run left must not be taken for this one's.
+    // A result of an earlier run must not be taken for this one's.
     _ = fs::remove_file(&result);
     let mut command = Command::new(program);
     command.arg(plan.scenario.name).arg("--quiet");

@@ -1,24 +1,24 @@
-//! Threads on cores of their own, and what a cache line takes from one core to another.
+//! Threads on their own cores, and how long a cache line takes from one core to another.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Steps of a measurement, of tens of nanoseconds.
+/// Steps of a measurement; each takes tens of nanoseconds.
 const STEPS: u64 = 50_000;
-/// So many of them are timed together: short enough that some are not interrupted.
+/// Steps that are timed together: few enough that some groups are not interrupted.
 const SPELL: u64 = 500;
-/// Measurements, of which the least counts, because noise only adds.
+/// Measurements. The smallest counts, because noise only adds.
 const ROUNDS: usize = 15;
 
-/// From a thread's write until another on another core, which waits for it, has written: one way, in
-/// ns. With one core it is what a switch between threads takes.
+/// Returns the time from a thread's write until a thread on another core, which waits for it, has
+/// written: one way, in ns. With one core, this is the time of a switch between threads.
 pub fn line_ns() -> f64 {
     (0..ROUNDS).map(|_| handover()).fold(f64::INFINITY, f64::min)
 }
 
-/// Two threads take turns: one waits for even numbers, the other for odd ones. The quickest spell
-/// counts, one in which both ran all the time.
+/// Two threads take turns: one waits for even numbers, the other for odd ones. The fastest group
+/// counts, in which both ran all the time.
 fn handover() -> f64 {
     let word = Line(AtomicU64::new(0));
     let quickest = Line(AtomicU64::new(u64::MAX));
@@ -29,7 +29,7 @@ fn handover() -> f64 {
             let mut tries = 0_u32;
             while word.0.load(SeqCst) != mine {
                 tries += 1;
-                // Two threads on one core would wait for the system to switch.
+                // Two threads on one core would otherwise wait for the system to switch.
                 if tries.is_multiple_of(1 << 12) {
                     thread::yield_now();
                 }
@@ -44,17 +44,18 @@ fn handover() -> f64 {
     quickest.0.into_inner() as f64 / (2 * SPELL) as f64
 }
 
-/// A cache line of its own, or two: processors fetch pairs.
+/// Has its own pair of cache lines: processors fetch lines in pairs.
 #[repr(align(128))]
 pub struct Line<T>(pub T);
 
-/// Runs `work` once per core of the list, all at once; returns how long the slowest took.
+/// Runs `work` once on each core of the list, all at the same time; returns how long the slowest
+/// took.
 pub fn on_cores(cores: &[usize], work: impl Fn(usize) + Sync) -> Duration {
     let arrived = AtomicUsize::new(0);
     let work = |core: usize| {
         pin(core);
         arrived.fetch_add(1, SeqCst);
-        // No sleep: whoever wakes late would find the others done.
+        // Spins, because a thread that woke up late would find the others done.
         while arrived.load(SeqCst) < cores.len() {
             thread::yield_now();
         }
@@ -69,7 +70,7 @@ pub fn on_cores(cores: &[usize], work: impl Fn(usize) + Sync) -> Duration {
     })
 }
 
-/// Without it threads may share a core; then the figures are those of one.
+/// Pins the thread. If that fails, threads may share a core, and the figures are those of one core.
 fn pin(core: usize) {
     let ids = core_affinity::get_core_ids().unwrap_or_default();
     if let Some(id) = ids.get(core) {

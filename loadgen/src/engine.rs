@@ -1,4 +1,4 @@
-//! The only file that knows the engine: starting a runtime, running an entry, reading counters.
+//! The only file that uses the engine: it starts a runtime, runs an entry, and reads counters.
 
 use std::path::PathBuf;
 
@@ -40,12 +40,12 @@ impl Engine {
         Ok(Engine { runtime, interrupt: Interrupt::new() })
     }
 
-    /// Has this end the waits of [`Engine::exec`].
+    /// Makes `interrupt` end the waits of [`Engine::exec`].
     pub(crate) fn interrupted_by(self, interrupt: Interrupt) -> Engine {
         Engine { interrupt, ..self }
     }
 
-    /// Runs an entry as a process and blocks until it has ended or the interrupt is raised; gives
+    /// Runs an entry as a process and blocks until it has ended or the interrupt is raised. Returns
     /// main's result.
     pub(crate) fn exec(&self, id: &str, host: &str, arguments: &[Value]) -> Result<Value, String> {
         let Engine { runtime, interrupt } = self;

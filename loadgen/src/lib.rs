@@ -1,5 +1,5 @@
-//! What the studies share with loadgen: the Lua programs of the scenarios, and threads on cores of
-//! their own.
+//! Shared by loadgen and the studies: the Lua programs of the scenarios, and threads on their own
+//! cores.
 
 pub mod cores;
 pub mod program;

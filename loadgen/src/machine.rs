@@ -1,12 +1,12 @@
-//! What the numbers were measured on, and how much memory this process has.
+//! The machine on which figures are measured, and the memory of this process.
 
 use std::fs;
 use std::thread;
 
 use serde::{Deserialize, Serialize};
 
-/// The machine and the build, as far as they can be found out; unknown texts are empty. No field
-/// may hold a path or a name of the machine: results are published.
+/// The machine and the build, as far as they are known; unknown texts are empty. No field may
+/// contain a path or a name of the machine, because results are published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Machine {
     pub(crate) cores: usize,
@@ -15,18 +15,18 @@ pub(crate) struct Machine {
     pub(crate) kernel: String,
     pub(crate) arch: String,
     pub(crate) profile: String,
-    /// Moonlet's.
+    /// The version of Moonlet.
     pub(crate) version: String,
-    /// Abbreviated, with `-dirty` behind it if the sources had been changed since.
+    /// Abbreviated, with `-dirty` appended if the sources had been changed since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) commit: Option<String>,
-    /// How Moonlet was built, in lines as [`moonlet::BuildInfo`] shows itself.
+    /// How Moonlet was built, in the lines of [`moonlet::BuildInfo`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) build: Vec<String>,
 }
 
 impl Machine {
-    /// Asks the operating system.
+    /// Reads the machine's properties from the operating system.
     pub(crate) fn detect() -> Machine {
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         Machine {
@@ -48,13 +48,12 @@ impl Machine {
 
 /// Returns the resident memory of this process in bytes.
 ///
-/// `/proc/self/status` gives the figure of `statm` in kilobytes, so that the page size need not be
-/// known.
+/// `/proc/self/status` has the figure of `statm` in kilobytes, so the page size need not be known.
 pub(crate) fn resident_bytes() -> Option<u64> {
     Some(kilobytes("/proc/self/status", "VmRSS")? * 1024)
 }
 
-/// Returns the memory that programs can still have, in bytes.
+/// Returns the memory that is available to programs, in bytes.
 pub(crate) fn available_bytes() -> Option<u64> {
     Some(kilobytes("/proc/meminfo", "MemAvailable")? * 1024)
 }
@@ -63,7 +62,7 @@ fn kilobytes(path: &str, key: &str) -> Option<u64> {
     field(path, key)?.strip_suffix("kB")?.trim().parse().ok()
 }
 
-/// The first line `key: value` of a file.
+/// Returns the value of the first line `key: value` of a file.
 fn field(path: &str, key: &str) -> Option<String> {
     let content = fs::read_to_string(path).ok()?;
     let mut fields = content.lines().filter_map(|line| line.split_once(':'));

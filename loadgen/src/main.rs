@@ -1,28 +1,28 @@
 //! `loadgen`: drives Moonlet through its Lua process API, checks every message and reports rates,
 //! latencies and memory.
 //!
-//! From flags to scenarios to a report: [`args`] says what to run, a [`sitting`] runs it, each
-//! [`scenario`] through [`engine`], and [`report`] writes table, JSON and histograms. Every run has a
-//! fresh runtime, so no run sees what another left behind.
+//! From the command line to a report: [`args`] says what to run, a [`sitting`] runs it, each
+//! [`scenario`] through [`engine`], and [`report`] writes the table, JSON and histograms. Every run
+//! has a fresh runtime, so no run is affected by what another left behind.
 //!
 //! # Floors
 //!
-//! A module refers to modules on the floors below its own only (`cargo test --test tidy`), so a scenario knows no report, and a report knows the
-//! scenarios: it asks the list of them for the figure and the summary that belong to a name in a
-//! result file.
+//! A module refers only to modules on the floors below its own (`cargo test --test tidy`). So a
+//! scenario knows no report, but a report knows the scenarios: it asks the list of them for the
+//! figure and the summary that belong to a name in a result file.
 //!
 //! | floor | what |
 //! |---|---|
 //! | `args` | the command line, which knows every command |
-//! | `sitting` `ab` `peers` `scaling` `page` | the commands: scenarios; two builds; other systems; numbers of workers; results shown again |
-//! | `compare` `child` | one result against another, which is a command, too; a run in a process of its own |
-//! | `report` `session` | results as table, page and files; programs that are run, and Ctrl-C |
-//! | `scenario` | the load shapes, their sizes, what a run gave |
-//! | `quiet` `placement` `machine` | what else ran meanwhile; how far the cores are from each other; hardware and build |
-//! | `engine` `figure` `print` `progress` `statistics` `status` `targets` | Moonlet; what is measured, as text; output; the bar; what figures say that differ; exit statuses; files |
+//! | `sitting` `ab` `peers` `scaling` `page` | the commands: scenarios; two builds; other systems; numbers of workers; a page about earlier results |
+//! | `compare` `child` | compares two results, which is a command, too; a run in its own process |
+//! | `report` `session` | results as a table, a page and files; programs that are run, and Ctrl-C |
+//! | `scenario` | the load shapes, their sizes, the outcome of a run |
+//! | `quiet` `placement` `machine` | what else ran on the machine; the distance between the cores; hardware and build |
+//! | `engine` `figure` `print` `progress` `statistics` `status` `targets` | Moonlet; figures as text; output; the progress bar; intervals and ratios; exit statuses; files |
 //!
-//! Below all of them is the library `loadgen_shared`, which the studies use, too: the Lua programs, and
-//! threads on cores of their own.
+//! Below all of them is the library `loadgen_shared`, which the studies use, too: the Lua programs,
+//! and threads on their own cores.
 
 mod ab;
 mod args;

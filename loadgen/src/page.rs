@@ -1,4 +1,4 @@
-//! `loadgen report`: the page about results that were measured before.
+//! `loadgen report`: writes the page about results that were measured earlier.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

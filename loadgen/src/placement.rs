@@ -1,8 +1,9 @@
-//! How far the cores of this machine are from each other: what a cache line takes on its way.
+//! How far the cores of this machine are from each other, measured by the time that a cache line
+//! takes.
 //!
-//! The host of a virtual machine places its cores anew from time to time, side by side or on
-//! different sockets, and rates of programs that talk across cores go up and down with that, not all
-//! alike. So a comparison says how the cores lay.
+//! The host of a virtual machine moves its cores from time to time, next to each other or to
+//! different sockets. The rates of programs that communicate across cores change with that, but not
+//! all equally. So a comparison reports the distance.
 
 use std::thread;
 
@@ -10,21 +11,21 @@ use loadgen_shared::cores::line_ns;
 
 use crate::figure::quantity;
 
-/// Above that the cores are far from each other. On the machines that this was tried on a line took
-/// 26 ns or about 150, and nothing between.
+/// Above this time, cores count as far from each other. On the machines where this was tried, a
+/// line took 26 ns or about 150 ns, and nothing between.
 const FAR_NS: f64 = 60.0;
 
-/// Where the first two cores lie.
+/// The distance between the first two cores.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Placement {
-    /// There is one core.
+    /// There is only one core.
     Alone,
     Near(f64),
     Far(f64),
 }
 
 impl Placement {
-    /// Measures for some ten milliseconds.
+    /// Measures for about ten milliseconds.
     pub(crate) fn measure() -> Placement {
         match thread::available_parallelism().map_or(1, usize::from) {
             1 => Placement::Alone,

@@ -1,4 +1,4 @@
-//! What people are shown. A pipe that nobody reads any more is no failure; a full disk is one.
+//! Output for people. A pipe that nobody reads is no failure; a full disk is one.
 
 use std::io::{self, Write};
 
@@ -6,12 +6,12 @@ use std::io::{self, Write};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
     Stdout,
-    /// Where standard output belongs to the results.
+    /// Used if standard output is for the results.
     Stderr,
     Nowhere,
 }
 
-/// Writes texts and remembers the first that could not be written.
+/// Writes texts and remembers the first error.
 #[derive(Debug)]
 pub(crate) struct Printer {
     target: Target,
@@ -35,7 +35,7 @@ impl Printer {
         }
     }
 
-    /// Says what could not be written, if something could not.
+    /// Returns the first error, if there was one.
     pub(crate) fn finish(self) -> Result<(), String> {
         self.failure.map_or(Ok(()), Err)
     }

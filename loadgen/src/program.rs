@@ -1,4 +1,4 @@
-//! The application that the scenarios consist of: what lies under `lua/`.
+//! The application with the Lua code of all scenarios: the files under `lua/`.
 
 /// The host that all processes run on (`lua/_index.yaml`).
 pub const HOST: &str = "loadgen:processes";
@@ -9,7 +9,7 @@ macro_rules! embedded {
     };
 }
 
-/// The application: path and content of each file under `lua/`.
+/// The files of the application: path and content of each file under `lua/`.
 pub const FILES: &[(&str, &str)] = embedded![
     "_index.yaml",
     "crew.lua",
@@ -59,7 +59,7 @@ mod tests {
 
     use super::*;
 
-    /// The files below a folder, relative to `root`.
+    /// Returns the files in a folder and its subfolders, relative to `root`.
     fn files_below(root: &Path, folder: &Path, found: &mut Vec<String>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

@@ -1,5 +1,5 @@
-//! Whether the machine was quiet while something was measured: what else ran before and meanwhile,
-//! and what the host of a virtual machine took away.
+//! Whether the machine was quiet during a measurement: what else ran before and meanwhile, and what
+//! the host of a virtual machine took away.
 
 use std::fs;
 
@@ -7,16 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::figure::metric::Metric;
 
-/// Before a sitting: the share of the last ten seconds in which some thread waited for a core,
+/// Before a sitting: limit of the share of the last ten seconds in which a thread waited for a
+/// core,
 const PRESSURE_MAX: f64 = 0.01;
-/// and threads that ran or waited for a core, on average of the last minute.
+/// and of the average number of threads that ran or waited for a core in the last minute.
 const LOAD_MAX: f64 = 0.5;
-/// During it: processor time of others, or stolen, as a share of what all cores could give.
+/// During a measurement: limit of the processor time of other programs, or stolen by the host,
+/// relative to the time of all cores.
 const SHARE_MAX: f64 = 0.02;
-/// The same where the worst hundredth of all times is looked at, which half of that makes.
+/// The same limit for figures about the slowest hundredth of all times, which are affected much
+/// sooner.
 const TAIL_SHARE_MAX: f64 = 0.005;
 
-/// The machine just before a sitting. Absent is what this system does not tell.
+/// The machine just before a sitting. A field is absent if the system does not report it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Before {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -25,10 +28,10 @@ pub(crate) struct Before {
     pub(crate) load: Option<f64>,
 }
 
-/// Who had the cores while something was measured, as shares of what they could give.
+/// The use of the cores by others during a measurement, as shares of the time of all cores.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Disturbance {
-    /// Neither loadgen nor a program that it started.
+    /// Programs other than loadgen and those that it started.
     pub(crate) others: f64,
     /// The host of this virtual machine.
     pub(crate) stolen: f64,
@@ -52,7 +55,7 @@ impl Before {
         }
     }
 
-    /// What is wrong; nothing on a quiet machine.
+    /// Returns what is wrong; `None` on a quiet machine.
     pub(crate) fn complaint(&self) -> Option<String> {
         let mut complaints = Vec::new();
         if let Some(pressure) = self.pressure.filter(|pressure| *pressure >= PRESSURE_MAX) {
@@ -69,7 +72,7 @@ impl Before {
 }
 
 impl Disturbance {
-    /// Whether it leaves such a figure as it is.
+    /// Whether the disturbance is small enough for such a figure.
     pub(crate) fn is_quiet_for(&self, figure: Metric) -> bool {
         let limit = match figure {
             Metric::P99 => TAIL_SHARE_MAX,
@@ -84,7 +87,7 @@ impl Disturbance {
         format!("other programs had {others:.1} %, the host {stolen:.1} % of the processor time")
     }
 
-    /// The worst of all that did not leave their figures as they are.
+    /// Returns the worst of the disturbances that were too large for their figures.
     pub(crate) fn worst_of(
         all: impl IntoIterator<Item = (Option<Disturbance>, Metric)>,
     ) -> Option<Disturbance> {
@@ -94,7 +97,7 @@ impl Disturbance {
         Disturbance::worst(all.into_iter().filter_map(loud))
     }
 
-    /// The greater of both in each respect, of several measurements.
+    /// Returns the maximum of several disturbances in each respect.
     pub(crate) fn worst(all: impl IntoIterator<Item = Disturbance>) -> Option<Disturbance> {
         all.into_iter().reduce(|a, b| Disturbance {
             others: a.others.max(b.others),
@@ -103,7 +106,7 @@ impl Disturbance {
     }
 }
 
-/// What stands behind the name of a row that was measured while the machine was not quiet.
+/// Follows the name of a row that was measured while the machine was not quiet.
 pub(crate) const MARK: &str = " !";
 
 /// [`MARK`] or nothing.
@@ -115,13 +118,13 @@ pub(crate) fn mark(disturbance: Option<Disturbance>, figure: Metric) -> &'static
 }
 
 impl Meter {
-    /// Reads the counters; nothing where the system has none.
+    /// Reads the counters; `None` where the system has none.
     pub(crate) fn read() -> Option<Meter> {
         let own = own_ticks(&fs::read_to_string("/proc/self/stat").ok()?)?;
         Some(Meter { own, ..machine_ticks(&fs::read_to_string("/proc/stat").ok()?)? })
     }
 
-    /// What happened since; nothing if no tick has passed.
+    /// Returns what happened since; `None` if no tick has passed.
     pub(crate) fn since(self) -> Option<Disturbance> {
         let now = Meter::read()?;
         let all = now.all.checked_sub(self.all).filter(|all| *all > 0)? as f64;
@@ -139,7 +142,7 @@ fn pressure_in(text: &str) -> Option<f64> {
     Some(value.parse::<f64>().ok()? / 100.0)
 }
 
-/// The first line of `/proc/stat`: user, nice, system, idle, waiting, interrupts, soft ones, stolen.
+/// Parses the first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal.
 fn machine_ticks(text: &str) -> Option<Meter> {
     let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
     let ticks: Vec<u64> = line.split_whitespace().map_while(|field| field.parse().ok()).collect();
@@ -151,9 +154,10 @@ fn machine_ticks(text: &str) -> Option<Meter> {
     Some(Meter { all: busy + idle + waiting + stolen, busy, stolen, own: 0 })
 }
 
-/// User and system time of this program, and of the programs that it started and waited for.
+/// Returns the user and system time of this program, and of the programs that it started and waited
+/// for.
 fn own_ticks(stat: &str) -> Option<u64> {
-    // Behind the name, which may hold anything, they are the 12th to 15th field.
+    // These are the 12th to 15th field after the name, which may contain any characters.
     let fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11).take(4);
     let ticks: Vec<u64> = fields.map_while(|field| field.parse().ok()).collect();
     (ticks.len() == 4).then(|| ticks.iter().sum())

@@ -1,5 +1,5 @@
-//! `loadgen scaling`: what each worker adds. Every scenario runs with 1, 2, 4 and so on workers in
-//! turn, each run in a process of its own, and the rates are set side by side.
+//! `loadgen scaling`: the gain of each worker. Every scenario runs with 1, 2, 4 and so on workers
+//! in turn, each run in its own process, and the rates are compared.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,13 +25,13 @@ use crate::session::{Problem, Session};
 use crate::statistics::{self, Estimate, PAIRS_MIN, median};
 use crate::targets;
 
-/// Raised when a key changes its meaning or goes away; new keys do not count.
+/// Raised when a key changes its meaning or is removed; new keys do not count.
 const SCHEMA: u32 = 2;
 
 /// Runs of each scenario with each number of workers.
 const RUNS: u64 = PAIRS_MIN as u64;
 
-/// What runs unless scenarios are named: those whose rate more workers can raise.
+/// The default scenarios: those whose rate can rise with more workers.
 const DEFAULTS: [&str; 5] = ["ping_pong", "fan_in", "spawn", "skynet", "steal"];
 
 /// Compare numbers of workers
@@ -82,13 +82,13 @@ struct Row {
     disturbance: Option<Disturbance>,
 }
 
-/// One number of workers.
+/// The results with one number of workers.
 #[derive(Debug, Serialize)]
 struct Point {
     workers: usize,
-    /// A rate per run.
+    /// One rate per run.
     rates_per_s: Vec<f64>,
-    /// The median of the runs' rates as multiples of that of one worker, and its interval.
+    /// The median of the rates relative to one worker, and its interval.
     #[serde(skip_serializing_if = "Option::is_none")]
     speedup: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,10 +97,10 @@ struct Point {
     high: Option<f64>,
 }
 
-/// What more workers have to bring.
+/// A required gain of more workers.
 #[derive(Debug, Clone, PartialEq)]
 struct Floor {
-    /// All that run, if there is none.
+    /// `None` for all scenarios that run.
     scenario: Option<&'static str>,
     times: f64,
 }
@@ -131,7 +131,7 @@ fn floor(text: &str) -> Result<Floor, String> {
 }
 
 impl ScalingArgs {
-    /// Refuses sizes that nothing has.
+    /// Refuses sizes that no chosen scenario has.
     pub(crate) fn check(&self) -> Result<(), String> {
         scenario::check_sizes(&self.sizes, &self.scenarios())
     }
@@ -145,7 +145,7 @@ impl ScalingArgs {
         chosen_or(&self.chosen, &usual)
     }
 
-    /// The sizes of a scenario: those given, else small or usual ones.
+    /// The sizes of a scenario: those given, otherwise small or usual ones.
     fn sizes(&self, scenario: &Scenario) -> Vec<(Parameter, u64)> {
         let size = |&(parameter, usual): &(Parameter, u64)| {
             let small =
@@ -156,7 +156,7 @@ impl ScalingArgs {
     }
 }
 
-/// Sizes that only show that everything works; nothing where the usual one is as good.
+/// Small sizes, which only show that everything works; `None` where the usual size will do.
 fn quick_size(parameter: Parameter) -> Option<u64> {
     match parameter {
         Parameter::Pairs => Some(10),
@@ -190,7 +190,7 @@ pub(crate) fn run(args: &ScalingArgs) -> ExitCode {
     })
 }
 
-/// A floor that nothing can pass would be met for ever.
+/// Refuses a floor that no scenario could miss.
 fn check_floors(args: &ScalingArgs) -> Result<(), Problem> {
     let scenarios = args.scenarios();
     for floor in &args.fail_below {
@@ -206,8 +206,8 @@ fn check_floors(args: &ScalingArgs) -> Result<(), Problem> {
     Ok(())
 }
 
-/// A run with each number of workers in turn, over and over, scenario by scenario. Says whether all
-/// is above its floor; the first failed run ends it all.
+/// Runs each scenario with each number of workers in turn, repeatedly. True if everything is above
+/// its floor; the first failed run ends the command.
 fn measure_all(session: &Session, args: &ScalingArgs) -> Result<bool, String> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let workers = worker_counts(cores);
@@ -303,7 +303,7 @@ fn measure(
     })
 }
 
-/// Says by how much a row misses a floor, with the most workers, if its whole interval does.
+/// Returns by how much a row misses a floor with the most workers, if its whole interval does.
 fn is_below(floor: &Floor, row: &Row) -> Option<String> {
     let point = row.points.last()?;
     let (Some(median), Some(low), Some(high)) = (point.speedup, point.low, point.high) else {
@@ -324,7 +324,7 @@ fn is_below(floor: &Floor, row: &Row) -> Option<String> {
     })
 }
 
-/// For each number of workers the rate, and from two on the speed-up with its interval.
+/// The rate for each number of workers and, from two on, the speed-up with its interval.
 fn columns(workers: &[usize]) -> Vec<Column> {
     let text = |heading: String, width, rank| Column {
         heading: heading.into(),

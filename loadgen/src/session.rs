@@ -1,5 +1,5 @@
-//! What a command needs that measures in other programs: a temporary folder, runs with a time
-//! limit, and Ctrl-C that ends the program under way before loadgen itself.
+//! The environment of a command that measures other programs: a temporary folder, a time limit for
+//! each program, and a Ctrl-C that ends the running program before loadgen itself.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -14,16 +14,16 @@ use tempfile::TempDir;
 
 use crate::status::{EXIT_INTERRUPTED, EXIT_USAGE};
 
-/// How often a running program is looked at. Rare enough to cost the measured cores nothing.
+/// How often a running program is checked. Rare enough not to disturb the measured cores.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The longest that any program may run; far more than one needs. Picked, unmeasured.
+/// The time limit of a program; far more than one needs. Picked, unmeasured.
 const RUN_LIMIT: Duration = Duration::from_secs(600);
 
-/// Most lines of a failed program's complaints that an error repeats.
+/// The most lines of a failed program's error output that an error repeats.
 const SHOWN_LINES_MAX: usize = 10;
 
-/// From the start of a command to its end.
+/// Exists from the start of a command to its end.
 pub(crate) struct Session {
     folder: TempDir,
     is_interrupted: Arc<AtomicBool>,
@@ -32,7 +32,7 @@ pub(crate) struct Session {
 /// Why a command has no result.
 #[derive(Debug)]
 pub(crate) enum Problem {
-    /// What was given makes no sense.
+    /// The arguments or files make no sense.
     Usage(String),
     Failed(String),
 }
@@ -44,7 +44,7 @@ impl From<String> for Problem {
 }
 
 impl Session {
-    /// Makes the folder and takes over Ctrl-C. A second Ctrl-C ends loadgen at once.
+    /// Creates the folder and handles Ctrl-C. A second Ctrl-C ends loadgen at once.
     fn begin() -> Result<Session, String> {
         let folder = tempfile::Builder::new()
             .prefix("loadgen-")
@@ -53,15 +53,15 @@ impl Session {
         let is_interrupted = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
             let flag = || Arc::clone(&is_interrupted);
-            // Without the handlers a signal still ends the program, if less tidily.
+            // Without the handlers a signal still ends the program, but leaves the folder.
             _ = signal_hook::flag::register_conditional_shutdown(signal, EXIT_INTERRUPTED, flag());
             _ = signal_hook::flag::register(signal, flag());
         }
         Ok(Session { folder, is_interrupted })
     }
 
-    /// Runs a command within a session and turns what comes out of it into an exit status; `false`
-    /// is a failure that has been reported already.
+    /// Runs a command in a session and converts its result to an exit status; `false` is a failure
+    /// that was reported already.
     pub(crate) fn command(work: impl FnOnce(&Session) -> Result<bool, Problem>) -> ExitCode {
         let outcome = Session::begin().map(|session| (work(&session), session.is_interrupted()));
         let (problem, status) = match outcome {
@@ -75,29 +75,29 @@ impl Session {
         status
     }
 
-    /// The temporary folder; it goes when the session ends.
+    /// The temporary folder, which is removed when the session ends.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Whether Ctrl-C was pressed: everything should come to an end.
+    /// Whether Ctrl-C was pressed and everything should end.
     pub(crate) fn is_interrupted(&self) -> bool {
         self.is_interrupted.load(Ordering::Relaxed)
     }
 
-    /// Runs a program in the temporary folder and returns what it printed. The error is what it
-    /// complained of.
+    /// Runs a program in the temporary folder and returns its output. An error has the program's
+    /// error output.
     pub(crate) fn run(&self, command: &mut Command) -> Result<String, String> {
         self.run_within(RUN_LIMIT, command)
     }
 
     fn run_within(&self, limit: Duration, command: &mut Command) -> Result<String, String> {
-        // Without its folder: errors get into results, which are published.
+        // Without its folder, because errors are part of results, which are published.
         let name = Path::new(command.get_program()).file_name().unwrap_or_default();
         let name = name.to_string_lossy().into_owned();
         let failed = |error: String| format!("{name}: {error}");
         let io_failed = |error: std::io::Error| failed(error.to_string());
-        // Files, not pipes: nothing has to read along while the program runs.
+        // Files instead of pipes, so that loadgen need not read while the program runs.
         let (output, complaints) = (self.folder().join("output"), self.folder().join("complaints"));
         let mut child = command
             .current_dir(self.folder())
@@ -117,7 +117,7 @@ impl Session {
         Err(failed(format!("{status}: {}", shown.join("\n"))))
     }
 
-    /// Waits for the end of a program, or brings it about.
+    /// Waits for the end of a program, and ends it after the limit or a Ctrl-C.
     fn wait(&self, child: &mut Child, limit: Duration) -> Result<ExitStatus, String> {
         let started = Instant::now();
         loop {

@@ -1,5 +1,6 @@
-//! One call of loadgen: the chosen scenarios one after the other, each row shown and each file
-//! written as soon as its scenario is over, so that whatever ends the rest leaves what was measured.
+//! One call of loadgen: runs the chosen scenarios one after the other. Each row is shown and each
+//! file is written as soon as its scenario is over, so nothing that was measured is lost if the
+//! rest fails or is interrupted.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -35,10 +36,10 @@ const PAGE: &str = "report.html";
 /// The result file in the folder of results.
 const RESULT: &str = "result.json";
 
-/// In the place of a file: standard output.
+/// Stands for standard output in place of a file.
 const STDOUT: &str = "-";
 
-/// What is run when no command is named, and where its results go.
+/// The options of a call without a command.
 #[derive(Debug, Args)]
 pub(crate) struct SittingArgs {
     /// Scenarios to run, in this order
@@ -91,7 +92,7 @@ pub(crate) struct SittingArgs {
 }
 
 impl SittingArgs {
-    /// Refuses sizes that nothing has.
+    /// Refuses sizes that no chosen scenario has.
     pub(crate) fn check(&self) -> Result<(), String> {
         scenario::check_sizes(&self.sizes, &self.scenarios())
     }
@@ -105,7 +106,7 @@ impl SittingArgs {
         self.workers.map(NonZeroUsize::get)
     }
 
-    /// What a result says of how it was measured.
+    /// The settings that are recorded in a result.
     fn settings(&self) -> Settings {
         Settings {
             workers: self.workers(),
@@ -116,9 +117,10 @@ impl SittingArgs {
     }
 }
 
-/// Runs what the command line asks for; the status says whether all of it passed.
+/// Runs what the command line asks for. The exit status says whether everything passed.
 pub(crate) fn run(args: &SittingArgs) -> ExitCode {
-    // Before the runs, which may write over it and would be in vain if it cannot be read.
+    // Read before the runs, which may replace the file, and which would be in vain if it cannot be
+    // read.
     let baseline = match args.baseline.as_deref().map(result::read).transpose() {
         Ok(baseline) => baseline,
         Err(error) => return ended(EXIT_USAGE, &error),
@@ -146,12 +148,12 @@ struct Sitting<'a> {
     bar: ProgressBar,
     interrupt: Interrupt,
     result: ResultFile,
-    /// What went wrong besides runs, told already.
+    /// Failures other than failed runs, which were reported already.
     has_failed: bool,
 }
 
 impl<'a> Sitting<'a> {
-    /// Shows on what it is measured, and measures.
+    /// Prints the machine and the settings, and begins.
     fn begin(args: &'a SittingArgs, baseline: Option<ResultFile>) -> Sitting<'a> {
         let (machine, settings) = (Machine::detect(), args.settings());
         let is_piped = args.json.as_deref() == Some(Path::new(STDOUT));
@@ -187,8 +189,8 @@ impl<'a> Sitting<'a> {
         sitting
     }
 
-    /// Runs a scenario, shows its row and writes the files anew. A failed run is reported at once and
-    /// skips the other repeats; one that was interrupted does not count.
+    /// Runs a scenario, shows its row and writes the files again. A failed run is reported at once
+    /// and ends the repeats; an interrupted run does not count.
     fn run_scenario(&mut self, scenario: &'static Scenario) {
         let repeats = self.args.repeat + self.args.warmup;
         for repeat in 0..repeats {
@@ -247,7 +249,7 @@ impl<'a> Sitting<'a> {
         self.bar.suspend(|| eprintln!("loadgen: {error}"));
     }
 
-    /// The files with all that there is so far.
+    /// Writes the files with all results so far.
     fn write(&self, group: &Group<'_>) -> Result<(), String> {
         let text = json::render(&self.result);
         if let Some(path) = self.args.json.as_deref().filter(|path| path.as_os_str() != STDOUT) {
@@ -263,7 +265,8 @@ impl<'a> Sitting<'a> {
         self.args.out.join(PAGE)
     }
 
-    /// What stands below the table, the comparison with the baseline, and the status.
+    /// Prints what belongs below the table and the comparison with the baseline, and returns the
+    /// status.
     fn finish(mut self) -> ExitCode {
         self.show(|sitting| sitting.table.foot(&sitting.result, sitting.args.counters));
         if !self.result.runs.is_empty() {
@@ -299,7 +302,7 @@ impl<'a> Sitting<'a> {
         }
     }
 
-    /// Whether no limit is passed; the error is one that can never be.
+    /// Whether no limit is exceeded; an error if a limit can never be.
     fn compare(&mut self) -> Result<bool, String> {
         let Some(baseline) = &self.baseline else {
             return Ok(true);
@@ -313,10 +316,9 @@ impl<'a> Sitting<'a> {
     }
 }
 
-/// The first signal ends the run that is under way and lets everything be written, the second ends
-/// loadgen.
+/// The first signal ends the current run and lets everything be written; the second ends loadgen.
 fn end_with_signals(interrupt: &Interrupt) {
-    // Without the handler a signal still ends the program, if less tidily.
+    // Without the handler a signal still ends the program, but the results are lost.
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else {
         return;
     };
@@ -326,7 +328,7 @@ fn end_with_signals(interrupt: &Interrupt) {
             if interrupt.is_raised() {
                 process::exit(EXIT_INTERRUPTED);
             }
-            // Whatever stands on the terminal's line is no part of it.
+            // Overwrites what may be on the terminal's current line.
             let start = if Term::stderr().is_term() { "\r" } else { "" };
             eprintln!("{start}loadgen: ending the run; Ctrl-C again ends loadgen at once");
             interrupt.raise();

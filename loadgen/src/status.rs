@@ -1,7 +1,7 @@
-//! The exit statuses of loadgen that are neither success nor a plain failure.
+//! The exit statuses of loadgen besides success and plain failure.
 
-/// Arguments or files that make no sense; also clap's own.
+/// Arguments or files that make no sense; clap uses the same status.
 pub(crate) const EXIT_USAGE: u8 = 2;
 
-/// What a shell reports for a program ended by Ctrl-C.
+/// The status that a shell reports for a program that Ctrl-C ended.
 pub(crate) const EXIT_INTERRUPTED: i32 = 130;

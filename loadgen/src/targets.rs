@@ -1,5 +1,5 @@
-//! Where results go: looked at before anything is measured, and replaced whole, so that a run that
-//! is ended in the middle leaves the last complete result.
+//! The files and folders for results. They are checked before anything is measured, and replaced as
+//! a whole, so that an interrupted run leaves the last complete result.
 
 use std::fs;
 use std::io::Write;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-/// Makes a folder and sees that files can be made in it.
+/// Creates a folder and checks that files can be created in it.
 pub(crate) fn check_folder(folder: &Path) -> Result<(), String> {
     let shown = folder.display();
     fs::create_dir_all(folder)
@@ -17,7 +17,7 @@ pub(crate) fn check_folder(folder: &Path) -> Result<(), String> {
         .map_err(|error| format!("cannot write to the folder {shown}: {error}"))
 }
 
-/// Sees that a file can be written, whether it is there or not. It is not changed.
+/// Checks that a file can be written, whether it exists or not. Does not change it.
 pub(crate) fn check_file(path: &Path) -> Result<(), String> {
     let refused = |why: String| Err(format!("cannot write {}: {why}", path.display()));
     if path.is_dir() {
@@ -36,7 +36,7 @@ pub(crate) fn check_file(path: &Path) -> Result<(), String> {
     }
 }
 
-/// Writes a file in place of the one that may be there.
+/// Writes a file, replacing an existing one.
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), String> {
     let written = match is_special(path) {
         true => fs::write(path, text),
@@ -46,10 +46,10 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<(), String> {
 }
 
 fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    // A link stays one; what it leads to is replaced.
+    // A symbolic link stays; its target is replaced.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut builder = tempfile::Builder::new();
-    // As for any new file: what the umask leaves of that.
+    // The permissions of a new file, as the umask leaves them.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder_of(path))?;

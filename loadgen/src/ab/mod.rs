@@ -1,10 +1,10 @@
-//! `loadgen ab`: two builds of loadgen, run in turn, so that what the machine does meanwhile hits
+//! `loadgen ab`: runs two builds of loadgen in turn, so that disturbances of the machine affect
 //! both alike.
 //!
-//! A pair is some rounds of old, new and old again, each round in another order, and of each of the
-//! three the best run counts: other programs, and other machines on the same host, only ever take,
-//! and rounds of a second are near enough to meet the same. New by old is the change, old again by
-//! old what the machine makes of none.
+//! A pair is several rounds of old, new, and old again, each round in another order. Of each of the
+//! three the best run counts: other programs, and other machines on the same host, can only slow a
+//! run down, and rounds of a second are close enough in time to meet the same disturbance. The
+//! ratio of new to old is the change; the ratio of old again to old is the noise.
 
 mod report;
 mod series;
@@ -29,7 +29,7 @@ use crate::session::{Problem, Session};
 use crate::statistics::PAIRS_MIN;
 use crate::targets;
 
-/// Pairs unless the command line says how many.
+/// Default number of pairs.
 const PAIRS: u64 = 10;
 
 /// A rate that fell by more than this fails the comparison.
@@ -83,7 +83,7 @@ pub(crate) struct AbArgs {
 }
 
 impl AbArgs {
-    /// Refuses sizes that nothing has.
+    /// Refuses sizes that no chosen scenario has.
     pub(crate) fn check(&self) -> Result<(), String> {
         scenario::check_sizes(&self.sizes, &self.scenarios())
     }
@@ -102,7 +102,7 @@ pub(crate) fn run(args: &AbArgs) -> ExitCode {
     })
 }
 
-/// Says whether nothing went too far and nothing failed.
+/// Compares the builds. True if no limit was exceeded and no run failed.
 fn compare(
     session: &Session,
     args: &AbArgs,
@@ -191,7 +191,7 @@ fn measure(
 /// One of the two programs.
 struct Build {
     program: PathBuf,
-    /// As it says itself.
+    /// The version that the program reports.
     version: String,
 }
 
@@ -199,7 +199,7 @@ fn builds(session: &Session, args: &AbArgs) -> Result<[Build; 2], String> {
     Ok([build(session, &args.old)?, build(session, &args.new)?])
 }
 
-/// Sees that it is a loadgen before anything is measured.
+/// Checks that the program is a loadgen before anything is measured.
 fn build(session: &Session, program: &Path) -> Result<Build, String> {
     let shown = program.display();
     // Its runs have another working directory.

@@ -18,7 +18,7 @@ use crate::report::{json, table};
 use crate::scenario::{Parameters, Scenario};
 use crate::statistics::Verdict;
 
-/// Raised when a key changes its meaning or goes away; new keys do not count.
+/// Raised when a key changes its meaning or is removed; new keys do not count.
 const SCHEMA: u32 = 2;
 
 const COLUMNS: [Column; 8] = [
@@ -32,18 +32,18 @@ const COLUMNS: [Column; 8] = [
     Column::new("verdict", Align::Left, 12, 0),
 ];
 
-/// All of it.
+/// The whole comparison.
 pub(super) struct Sitting {
     pub(super) machine: Machine,
     pub(super) before: Before,
     pub(super) placement: Placement,
-    /// The old one's version and the new one's.
+    /// The versions of the old build and of the new one.
     pub(super) builds: [String; 2],
     pub(super) pairs: u64,
     pub(super) rows: Vec<Rows>,
 }
 
-/// One scenario: a row for each figure.
+/// The results of one scenario, with a row for each figure.
 pub(super) struct Rows {
     pub(super) scenario: &'static Scenario,
     pub(super) sizes: Parameters,
@@ -52,7 +52,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// What lies beyond a limit.
+    /// Returns which figures exceed a limit.
     pub(super) fn beyond(&self, limit: &Threshold) -> Vec<String> {
         let name = self.scenario.name;
         let meant = self.series.iter().filter(|series| series.metric == limit.metric);
@@ -68,7 +68,7 @@ impl Rows {
     }
 }
 
-/// The lines for people.
+/// The table for people.
 pub(super) struct Table {
     grid: Grid,
     width: Option<usize>,
@@ -151,14 +151,14 @@ struct RowReport {
     scenario: &'static str,
     params: BTreeMap<&'static str, u64>,
     figure: &'static str,
-    /// In the order of the pairs, of each the best run.
+    /// The best run of each pair, in the order of the pairs.
     old: Vec<f64>,
     new: Vec<f64>,
-    /// New by old: the median of the pairs and its interval.
+    /// The ratio of new to old: the median of the pairs and its interval.
     ratio: Option<f64>,
     low: Option<f64>,
     high: Option<f64>,
-    /// The old build once more, and by which share it differs from itself.
+    /// The second runs of the old build, and the share by which it differs from itself.
     again: Vec<f64>,
     noise: Option<f64>,
     verdict: Option<&'static str>,
@@ -167,7 +167,7 @@ struct RowReport {
 }
 
 impl Sitting {
-    /// What there is so far, ending with a newline.
+    /// Returns the results so far, ending with a newline.
     pub(super) fn json(&self) -> String {
         let [old, new] = &self.builds;
         let report = Report {

@@ -1,14 +1,14 @@
-//! The values of one figure in the order in which they were measured, and what they say.
+//! The values of one figure in the order in which they were measured, and their statistics.
 
 use crate::figure::metric::Metric;
 use crate::statistics::{self, Change};
 
-/// What runs in turn.
+/// A side of the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Old,
     New,
-    /// The old one once more, which says what the machine makes of no change.
+    /// The old build once more, which shows the noise.
     Again,
 }
 
@@ -23,9 +23,9 @@ impl Side {
     }
 }
 
-/// Which side runs next, with the number of its pair. A pair has so many rounds of all sides: each
-/// second round is the one before reversed, and after two the sides move on by one, so that none
-/// always runs behind a pause, or behind the same other.
+/// Returns which side runs next, with the number of its pair. A pair has `rounds` rounds of all
+/// sides. Every second round is the previous one reversed, and after two rounds the sides move on
+/// by one, so that no side always runs after a pause or after the same other side.
 pub(super) fn order(pairs: u64, rounds: u64) -> impl Iterator<Item = (u64, Side)> {
     (0..pairs * rounds).flat_map(move |round| {
         let mut sides = Side::ALL;
@@ -37,8 +37,8 @@ pub(super) fn order(pairs: u64, rounds: u64) -> impl Iterator<Item = (u64, Side)
     })
 }
 
-/// The values of a figure: of each pair the best of each side. What else happens on a machine only
-/// ever takes, so of runs that are as near to each other as these the best is the truest.
+/// The values of a figure: of each pair, the best value of each side. Disturbances only slow runs
+/// down, so of several runs close to each other the best one is the most accurate.
 #[derive(Debug)]
 pub(super) struct Series {
     pub(super) metric: Metric,
@@ -50,7 +50,7 @@ impl Series {
         Series { metric, best: Vec::new() }
     }
 
-    /// Takes a value of a pair; above zero.
+    /// Adds a value of a pair; the value is above zero.
     pub(super) fn push(&mut self, pair: u64, side: Side, value: f64) {
         let pair = pair as usize;
         if self.best.len() <= pair {
@@ -74,7 +74,7 @@ impl Series {
         statistics::median(&self.of(side))
     }
 
-    /// One side by the old one, of each pair.
+    /// The ratio of a side to the old build, for each pair.
     fn ratios(&self, side: Side) -> Vec<f64> {
         self.of(side).iter().zip(self.of(Side::Old)).map(|(value, old)| value / old).collect()
     }
@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn a_slower_build_is_found_in_noise() {
-        // A third of the runs lose a fifth, all lose up to two percent; five of change.
+        // A third of the runs lose a fifth, all lose up to two percent, and the change is five
+        // percent.
         let noise = |number: u64| {
             let disturbed = if (number * 7).is_multiple_of(3) { 0.8 } else { 1.0 };
             disturbed * (1.0 - (number * 5 % 7) as f64 * 0.003)

@@ -1,4 +1,4 @@
-//! Whether a limit is passed: only if the whole interval lies beyond it.
+//! Checks limits. A limit is exceeded only if the whole interval lies beyond it.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use super::threshold::Threshold;
 use crate::report::pair::{Pair, Pairing};
 use crate::statistics::{Estimate, PAIRS_MIN};
 
-/// Returns what is beyond the threshold. One that applies to nothing, or to what was run too rarely,
-/// is an error: it would be met for ever.
+/// Returns what exceeds the threshold. A threshold that applies to no figure, or only to figures of
+/// too few runs, is an error: it could never be exceeded.
 pub(super) fn beyond(threshold: &Threshold, pairing: &Pairing<'_>) -> Result<Vec<String>, String> {
     let is_meant = |(pair, _): &(&Pair<'_>, String)| threshold.is_about(pair.after.scenario());
     let labelled = pairing.pairs.iter().zip(table::labels(pairing));
@@ -23,7 +23,7 @@ pub(super) fn beyond(threshold: &Threshold, pairing: &Pairing<'_>) -> Result<Vec
     let mut beyond = Vec::new();
     for (pair, label) in &meant {
         let Some(figures) = pair.values(metric) else {
-            // Its failure is reported as such.
+            // Its failure is reported separately.
             applies |= pair.has_broken();
             continue;
         };

@@ -1,4 +1,5 @@
-//! `loadgen compare`: a later result against an earlier one, as ratios, with limits for scripts.
+//! `loadgen compare`: compares a later result with an earlier one, as ratios, with limits for
+//! scripts.
 
 pub(crate) mod limit;
 mod table;
@@ -45,12 +46,12 @@ pub(crate) struct CompareArgs {
     fail_if: Vec<Threshold>,
 }
 
-/// What a comparison says.
+/// Result of a comparison.
 #[derive(Debug)]
 pub(crate) struct Compared {
     /// The table and remarks.
     pub(crate) text: String,
-    /// What lies beyond a limit, a line each.
+    /// What exceeds a limit, one line each.
     pub(crate) beyond: Vec<String>,
 }
 
@@ -79,8 +80,8 @@ fn read_and_compare(args: &CompareArgs) -> Result<Compared, String> {
     compare(files, &args.fail_if, grid::terminal_width())
 }
 
-/// Sets the second result against the first. An error if they have nothing in common, or a limit
-/// that can never be passed.
+/// Compares the second result with the first. Returns an error if they have no figure in common, or
+/// if a limit can never be exceeded.
 pub(crate) fn compare(
     files: [(&Path, &ResultFile); 2],
     limits: &[Threshold],

@@ -1,4 +1,4 @@
-//! The comparison as text: a line of ratios per scenario, and what else differs.
+//! The comparison as text: a line of ratios per scenario, and other differences below.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ const COLUMNS: [Column; 8] = [
     Column::new("verdict", Align::Left, 0, 0),
 ];
 
-/// Returns the table with the two results above it and remarks below.
+/// Returns the table, with the two results above it and remarks below it.
 pub(super) fn render(
     results: [(&Path, &ResultFile); 2],
     pairing: &Pairing<'_>,
@@ -115,7 +115,7 @@ fn push_remarks(
         let Machine { model, cores, memory_bytes, kernel, arch, profile, .. } = machine;
         (model.clone(), *cores, *memory_bytes, kernel.clone(), arch.clone(), profile.clone())
     };
-    // The first line has the version, which may differ. Older results say nothing about their build.
+    // The first line has the version, which may differ. Older results do not describe their build.
     let builds = [before, after].map(|machine| machine.build.get(1..));
     let is_built_alike = builds[0].is_none() || builds[1].is_none() || builds[0] == builds[1];
     if machine(before) != machine(after) || !is_built_alike {

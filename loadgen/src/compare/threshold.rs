@@ -6,17 +6,17 @@ use std::str::FromStr;
 use crate::figure::metric::Metric;
 use crate::statistics::Estimate;
 
-/// What a threshold looks like, for error messages.
+/// The form of a threshold, for error messages.
 const FORM: &str = "write [SCENARIO.]METRIC>+N% or [SCENARIO.]METRIC<-N%, in quotes, for example \
                     'p99>+5%' or 'ping_pong.rate<-10%'";
 
-/// Longest text that is looked at; a longer one is not repeated in an error.
+/// The longest text that is read; a longer one is not repeated in an error message.
 const LENGTH_MAX: usize = 200;
 
-/// A change that is too much.
+/// A change that is too large.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Threshold {
-    /// All that have the metric, if there is none.
+    /// `None` for all scenarios that have the metric.
     pub(crate) scenario: Option<String>,
     pub(crate) metric: Metric,
     direction: Direction,
@@ -31,14 +31,14 @@ enum Direction {
 }
 
 impl Threshold {
-    /// Whether it looks at this scenario.
+    /// Whether the threshold applies to this scenario.
     pub(crate) fn is_about(&self, scenario: &str) -> bool {
         self.scenario.as_deref().is_none_or(|name| name == scenario)
     }
 
-    /// Whether the whole interval of this ratio, later by earlier, is too much.
+    /// Whether the whole interval of this ratio, later to earlier, exceeds the threshold.
     pub(crate) fn is_exceeded(&self, estimate: &Estimate) -> bool {
-        // Not by way of the percentage of the ratio, which rounds twice.
+        // Compares ratios directly: a conversion to percent would round twice.
         match self.direction {
             Direction::Grows => estimate.low > 1.0 + self.percent / 100.0,
             Direction::Falls => estimate.high < 1.0 - self.percent / 100.0,

@@ -1,13 +1,13 @@
-//! A measurement at several loads: a table whose columns have names, one row per load.
+//! A measurement at several loads: a table with named columns and one row per load.
 //!
-//! Columns that reports know have a heading and a way to write their values here; those of latency
-//! are in µs. Others are kept, shown as numbers, and not drawn.
+//! Known columns have a heading and a format here; those of latency are in µs. Unknown columns are
+//! kept and shown as plain numbers, but not drawn.
 
 use serde::{Deserialize, Serialize};
 
 use super::quantity;
 
-/// How a value is written.
+/// Formats a value.
 type Show = fn(f64) -> String;
 
 /// The table.
@@ -18,13 +18,13 @@ pub(crate) struct Curve {
 }
 
 impl Curve {
-    /// The values of a column, a value per row.
+    /// Returns the values of a column, one per row.
     pub(crate) fn column(&self, name: &str) -> Option<Vec<f64>> {
         let index = self.columns.iter().position(|column| column == name)?;
         Some(self.rows.iter().map(|row| row[index]).collect())
     }
 
-    /// Every row has a value for each column, from 0 up.
+    /// Checks that every row has a value of at least 0 for each column.
     pub(crate) fn check(&self) -> Result<(), String> {
         for (index, row) in self.rows.iter().enumerate() {
             if row.len() != self.columns.len() {
@@ -39,12 +39,12 @@ impl Curve {
     }
 }
 
-/// What stands above a column.
+/// Returns the heading of a column.
 pub(crate) fn heading(name: &str) -> &str {
     known(name).map_or(name, |(heading, _)| heading)
 }
 
-/// A value of a column with its unit.
+/// Formats a value of a column with its unit.
 pub(crate) fn show(name: &str, value: f64) -> String {
     known(name).map_or(quantity::significant as Show, |(_, show)| show)(value)
 }

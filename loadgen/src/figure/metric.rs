@@ -15,7 +15,7 @@ pub(crate) enum Metric {
 }
 
 impl Metric {
-    /// In the order of a table's columns.
+    /// In the order of the columns of a table.
     pub(crate) const ALL: [Metric; 7] = [
         Metric::Rate,
         Metric::P50,
@@ -39,7 +39,7 @@ impl Metric {
         }
     }
 
-    /// The name above a column.
+    /// The heading of a column.
     pub(crate) fn heading(self) -> &'static str {
         match self {
             Metric::P999 => "p99.9",
@@ -47,7 +47,7 @@ impl Metric {
         }
     }
 
-    /// A value with its unit. What a rate counts stands elsewhere.
+    /// Formats a value with its unit. The unit that a rate counts is shown elsewhere.
     pub(crate) fn show(self, value: f64) -> String {
         match self {
             Metric::Rate => format!("{}/s", quantity::rate(value)),
@@ -56,7 +56,7 @@ impl Metric {
         }
     }
 
-    /// Whether more of it is better.
+    /// Whether a larger value is better.
     pub(crate) fn is_better_high(self) -> bool {
         self == Metric::Rate
     }

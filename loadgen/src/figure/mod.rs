@@ -1,4 +1,4 @@
-//! The figures of a run: which there are, how they are written, and tables of them.
+//! The figures of a run: their names, their formats, and tables of them.
 
 pub(crate) mod curve;
 pub(crate) mod metric;

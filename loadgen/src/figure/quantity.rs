@@ -49,7 +49,7 @@ pub(crate) fn ratio(ratio: f64) -> String {
     }
 }
 
-/// Ratios between which something lies: `0.990 to 1.031`.
+/// A range of ratios: `0.990 to 1.031`.
 pub(crate) fn interval(low: f64, high: f64) -> String {
     format!("{} to {}", ratio(low), ratio(high))
 }
@@ -67,7 +67,7 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
-/// Three digits, without zeros behind the point: 1, 1.25, 12.5, 125.
+/// Three digits, without trailing zeros after the point: 1, 1.25, 12.5, 125.
 pub(crate) fn significant(value: f64) -> String {
     let text = match value.abs() {
         size if size >= 99.95 => return format!("{value:.0}"),

@@ -1,5 +1,5 @@
-//! From measured values to a verdict. Runs made one after the other are set against each other, the
-//! median of their ratios counts, and nothing fails unless the whole interval lies beyond its bound.
+//! From measured values to a verdict. Values of the same round are compared, and the median of
+//! their ratios counts. A row fails only if the whole interval lies beyond its bound.
 
 use super::measure::{Measured, Side};
 use super::rows::{Bound, Figure, Row, Standing};
@@ -7,16 +7,16 @@ use crate::placement::Placement;
 use crate::quiet::Disturbance;
 use crate::statistics::{self, Estimate, median};
 
-/// A row, measured or not.
+/// A row, whether measured or not.
 #[derive(Debug)]
 pub(super) struct Comparison {
     pub(super) row: &'static Row,
     pub(super) measured: Vec<Measured>,
-    /// How the cores lay, if they lay so before and after the runs.
+    /// The distance between the cores, if it was the same before and after the runs.
     pub(super) placement: Option<Placement>,
-    /// What others did on the machine meanwhile, as far as the system tells.
+    /// What else ran on the machine meanwhile, as far as the system reports it.
     pub(super) disturbance: Option<Disturbance>,
-    /// Why there is nothing to judge: a run that failed, or a machine that lacks something.
+    /// Why there is nothing to judge: a failed run, or something that the machine lacks.
     pub(super) problem: Option<Problem>,
 }
 
@@ -30,18 +30,18 @@ pub(super) enum Problem {
 pub(super) enum Verdict {
     GoalReached,
     MustReached,
-    /// Below the must by the median, but the interval holds it.
+    /// The median is below the required value, but the interval contains it.
     Unclear,
     Missed,
-    /// Missed, where the must is a promise for later.
+    /// Missed, where the requirement is a promise for later.
     NotYet,
-    /// Why it is not: sizes too small, or cores too near.
+    /// Why the row is not judged: the sizes are too small, or the cores too close.
     NotJudged(&'static str),
     NotCompared(String),
     Failed(String),
 }
 
-/// A figure against a bound.
+/// A figure compared with a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standard {
     Kept,
@@ -69,7 +69,7 @@ impl Verdict {
         }
     }
 
-    /// Why there is no other.
+    /// Why the row is not judged.
     pub(super) fn reason(&self) -> Option<&str> {
         match self {
             Verdict::NotJudged(why) => Some(why),
@@ -84,12 +84,12 @@ impl Comparison {
         Some(&self.measured.iter().find(|measured| measured.side == side)?.values)
     }
 
-    /// The median of a side, if it took part.
+    /// The median of a side, if it was measured.
     pub(super) fn median(&self, side: Side) -> Option<f64> {
         median(self.values(side)?)
     }
 
-    /// Moonlet's figure over Erlang's, or the share, of each round.
+    /// For each round, the ratio of Moonlet's figure to Erlang's, or the share.
     pub(super) fn ratios(&self) -> Option<Vec<f64>> {
         let over = |above, below| {
             let pairs = self.values(above)?.iter().zip(self.values(below)?);
@@ -111,12 +111,12 @@ impl Comparison {
         median(&self.ratios()?)
     }
 
-    /// Between which bounds that lies; nothing of few rounds.
+    /// The interval of the median ratio; `None` for too few rounds.
     pub(super) fn interval(&self) -> Option<Estimate> {
         statistics::of_values(&self.ratios()?)
     }
 
-    /// Judges the row; at quick sizes only whether it could be measured.
+    /// Judges the row. At quick sizes it only says whether the row could be measured.
     pub(super) fn verdict(&self, is_quick: bool) -> Verdict {
         match &self.problem {
             Some(Problem::Failed(error)) => return Verdict::Failed(error.clone()),
@@ -143,7 +143,7 @@ impl Comparison {
         }
     }
 
-    /// Whether the sides that a bound is about took part.
+    /// Whether the sides that a bound needs were measured.
     fn has(&self, bound: Bound) -> bool {
         match bound {
             Bound::TimesErlang(_) | Bound::ErlangAtMost | Bound::Share(_) => self.ratio().is_some(),
@@ -151,7 +151,7 @@ impl Comparison {
         }
     }
 
-    /// How a figure stands to a bound; nothing if that takes a side that is missing, or more rounds.
+    /// Compares a figure with a bound; `None` if a side is missing or there are too few rounds.
     fn against(&self, bound: Bound) -> Option<Standard> {
         let at_least = |estimate: Estimate, limit: f64| match estimate {
             Estimate { median, .. } if median >= limit => Standard::Kept,

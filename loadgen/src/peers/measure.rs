@@ -1,5 +1,5 @@
-//! Measures the sides of a row: who takes part, and a run of each in turn, so that what the machine
-//! does meanwhile hits all alike.
+//! Measures the sides of a row: which systems take part, and one run of each in turn, so that
+//! disturbances of the machine affect all alike.
 
 use std::thread;
 
@@ -11,25 +11,25 @@ use crate::machine;
 use crate::scenario::{self, Parameter};
 use crate::session::Session;
 
-/// What a waiting process takes at most, measured generously: without so much for each, a row is
-/// not tried.
+/// A generous upper bound of the memory of a waiting process. A row is skipped if the machine does
+/// not have that much for each process.
 const WAITING_BYTES_MAX: u64 = 18 * 1024;
 
-/// One of those compared in a row.
+/// A system or configuration that is compared in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Moonlet,
     Erlang,
     Go,
-    /// Moonlet with so many workers.
+    /// Moonlet with this number of workers.
     Workers(usize),
-    /// So many runtimes of one worker that share nothing.
+    /// This number of runtimes of one worker each, which share nothing.
     Threads(usize),
     /// Moonlet without the waiting processes of the row.
     NoneWaiting,
 }
 
-/// What a side gave, a value per run, in the row's unit.
+/// The values of a side, one per run, in the row's unit.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Measured {
     pub(super) side: Side,
@@ -52,7 +52,8 @@ impl Side {
     }
 }
 
-/// Returns who takes part in a row on this machine, or why the row cannot be had here.
+/// Returns the sides that take part in a row on this machine, or why the row cannot be measured
+/// here.
 pub(super) fn sides(row: &Row, peers: &Peers, is_quick: bool) -> Result<Vec<Side>, String> {
     match row.figure {
         Figure::Rate | Figure::BytesPerProcess | Figure::LatencyP99 => {
@@ -80,7 +81,7 @@ pub(super) fn sides(row: &Row, peers: &Peers, is_quick: bool) -> Result<Vec<Side
     }
 }
 
-/// Runs one side once; the value is in the row's unit, rates per second.
+/// Runs one side once and returns the value in the row's unit, rates per second.
 pub(super) fn measure(
     session: &Session,
     row: &Row,
@@ -112,13 +113,13 @@ pub(super) fn measure(
     }
 }
 
-/// The figure in the report of a child.
+/// Reads the figure from the report of a child.
 fn value_of(figure: Figure, figures: &Figures) -> Result<f64, String> {
     let value = figures.value_of(figure.metric()).filter(|value| *value > 0.0);
     value.ok_or_else(|| format!("the report of a run lacks {}", figure.unit()))
 }
 
-/// The figure in the line that a peer printed.
+/// Reads the figure from the line that a peer printed.
 fn value_in(figure: Figure, line: &str) -> Result<f64, String> {
     let (section, key, factor) = match figure {
         Figure::Rate | Figure::StealShare | Figure::WaitingShare => ("", "rate=", 1e6),

@@ -1,9 +1,9 @@
-//! `loadgen peers`: the same workloads on Erlang and Go, side by side, against the figures that
-//! the design promises.
+//! `loadgen peers`: the same workloads on Erlang and Go, compared with the figures that the design
+//! promises.
 //!
-//! [`rows`] says what is compared and what must come out, [`toolchain`] builds the programs of
-//! `loadgen/peers/`, [`measure`] runs each side in a process of its own, [`judge`] compares what the
-//! rounds gave, [`report`] writes the table and the JSON file.
+//! [`rows`] says what is compared and what is required, [`toolchain`] builds the programs of
+//! `loadgen/peers/`, [`measure`] runs each side in its own process, [`judge`] compares the values
+//! of the rounds, [`report`] writes the table and the JSON file.
 
 mod judge;
 mod measure;
@@ -89,7 +89,7 @@ pub(crate) fn run(args: &PeersArgs) -> ExitCode {
     Session::command(|session| Ok(compare(session, args)?))
 }
 
-/// Says whether nothing was missed and nothing failed.
+/// Compares all rows. True if no requirement was missed and no run failed.
 fn compare(session: &Session, args: &PeersArgs) -> Result<bool, String> {
     targets::check_folder(&args.out)?;
     if cfg!(debug_assertions) {
@@ -118,7 +118,7 @@ fn compare(session: &Session, args: &PeersArgs) -> Result<bool, String> {
     Ok(!comparisons.iter().any(|comparison| comparison.verdict(args.quick).is_failure()))
 }
 
-/// Runs the sides of a row in turn, over and over, every second time in the reverse order. The first
+/// Runs the sides of a row in turn, repeatedly, every second time in reverse order. The first
 /// failure ends the row.
 fn compare_row(
     session: &Session,

@@ -1,4 +1,4 @@
-//! The comparison as a table whose rows come as they are measured, and as JSON for tools.
+//! The comparison as a table, whose rows are printed as they are measured, and as JSON for tools.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::quiet::{self, Before, Disturbance};
 use crate::report::grid::{Align, Column, Grid, wrapped};
 use crate::report::{json, table};
 
-/// Raised when a key changes its meaning or goes away; new keys do not count.
+/// Raised when a key changes its meaning or is removed; new keys do not count.
 const SCHEMA: u32 = 2;
 
 const COLUMNS: [Column; 9] = [
@@ -31,7 +31,7 @@ const COLUMNS: [Column; 9] = [
     Column::new("verdict", Align::Left, 13, 0),
 ];
 
-/// On what, when and with what all was measured.
+/// Machine, time and programs of the comparison.
 pub(super) struct Sitting {
     pub(super) machine: Machine,
     pub(super) before: Before,
@@ -41,7 +41,7 @@ pub(super) struct Sitting {
     pub(super) runs: u64,
 }
 
-/// The lines for people.
+/// The table for people.
 pub(super) struct Table {
     grid: Grid,
     width: Option<usize>,
@@ -82,7 +82,7 @@ impl Table {
         format!("{build}{lines}{quiet}{}\n", style(self.grid.heading()).bold())
     }
 
-    /// The line of a row, with the single values of shares and what went wrong below it.
+    /// Returns the line of a row; the single values of shares and problems are below it.
     pub(super) fn row(&self, comparison: &Comparison) -> String {
         let verdict = comparison.verdict(self.is_quick);
         let line = self.grid.row(&cells(comparison, &verdict, self.is_quick));
@@ -144,7 +144,7 @@ fn notes(comparison: &Comparison, verdict: &Verdict) -> Vec<String> {
     notes
 }
 
-/// A bound in few characters: what is after the sign counts in the row's unit, `x` times Erlang.
+/// Formats a bound in few characters: the number is in the row's unit, `x` means times Erlang.
 fn bound(figure: Figure, bound: Bound) -> String {
     match bound {
         Bound::TimesErlang(times) => format!(">= {times} x"),
@@ -173,7 +173,7 @@ struct RowReport {
     scenario: &'static str,
     params: BTreeMap<&'static str, u64>,
     unit: &'static str,
-    /// Each side's values in the order of the rounds; the parts of a share are rates.
+    /// The values of each side in the order of the rounds; the parts of a share are rates.
     measured: BTreeMap<String, Vec<f64>>,
     /// The median of the ratios of the rounds, and its interval.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -187,14 +187,14 @@ struct RowReport {
     verdict: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// How the cores lay, if they lay so all the time.
+    /// The distance between the cores, if it stayed the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     placement: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     disturbance: Option<Disturbance>,
 }
 
-/// Returns what there is so far as JSON, ending with a newline.
+/// Returns the results so far as JSON, ending with a newline.
 pub(super) fn json(sitting: &Sitting, comparisons: &[Comparison]) -> String {
     let [erlang, go] = &sitting.peers;
     let report = Report {

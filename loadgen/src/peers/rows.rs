@@ -1,7 +1,7 @@
-//! What is compared, a row each.
+//! The rows of the comparison.
 //!
-//! *Must* is what the engine promises, *goal* what it wants to be known for. Ratios count, because
-//! machines differ; the few absolute bounds are of memory and of times that people notice.
+//! *Must* is what the engine promises, *goal* what it aims for. Ratios are compared, because
+//! machines differ; the few absolute bounds are for memory and for times that people notice.
 
 use crate::figure::metric::Metric;
 use crate::scenario::Parameter::{self, *};
@@ -10,9 +10,9 @@ use crate::scenario::Parameter::{self, *};
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) scenario: &'static str,
-    /// In the order of the scenario's own; peers get those that they know.
+    /// In the order of the scenario's own parameters; peers get those that they know.
     pub(super) sizes: &'static [(Parameter, u64)],
-    /// Sizes that only show that everything works.
+    /// Small sizes, which only show that everything works.
     pub(super) quick: &'static [(Parameter, u64)],
     pub(super) figure: Figure,
     pub(super) must: Bound,
@@ -20,14 +20,14 @@ pub(super) struct Row {
     pub(super) standing: Standing,
 }
 
-/// When the must of a row counts.
+/// When the requirement of a row applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     Always,
-    /// Where the cores are far from each other. Near ones make programs that send a message and wait
-    /// for its answer faster on all sides, but not all alike.
+    /// Only where the cores are far from each other. With near cores, programs that send a message
+    /// and wait for the answer are faster on all sides, but not equally.
     FarCores,
-    /// Stands for the day on which it is reached: until then it fails nothing.
+    /// Not yet: until it is reached, missing it fails nothing.
     Promised,
 }
 
@@ -36,24 +36,24 @@ pub(super) enum Standing {
 pub(super) enum Figure {
     /// Work per second; more is better.
     Rate,
-    /// Resident memory of a waiting process; less is better.
+    /// Resident memory per waiting process; less is better.
     BytesPerProcess,
     /// The 99th percentile of times from the intended moment, in µs; less is better.
     LatencyP99,
-    /// What a second worker gains, as a share of what a second plain thread gains.
+    /// What a second worker gains, relative to what a second plain thread gains.
     StealShare,
-    /// The rate with waiting processes, as a share of that without.
+    /// The rate with waiting processes, relative to the rate without.
     WaitingShare,
 }
 
-/// What a figure has to keep.
+/// A requirement for a figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Bound {
-    /// Of Erlang's rate, at least so many times.
+    /// At least this many times Erlang's rate.
     TimesErlang(f64),
-    /// Erlang's figure at most.
+    /// At most Erlang's figure.
     ErlangAtMost,
-    /// At most so much, in the figure's unit.
+    /// At most this value, in the figure's unit.
     AtMost(f64),
     /// At least this share.
     Share(f64),
@@ -61,7 +61,7 @@ pub(super) enum Bound {
 
 const KIBIBYTE: f64 = 1024.0;
 
-/// Every row. Those that free gigabytes come last, for the reason that `scenario::ALL` gives.
+/// All rows. Those that free gigabytes come last, for the reason given at `scenario::ALL`.
 pub(super) const ALL: &[Row] = &[
     Row {
         scenario: "ping_pong",
@@ -172,15 +172,15 @@ impl Row {
         }
     }
 
-    /// Whether a run before the one that counts makes the memory warm: on virtual machines a page that
-    /// the host has not provided costs microseconds, and a page that was free for some seconds goes
-    /// back to the host. Not where memory is measured, which needs a fresh program, nor where a first
-    /// run would change little but the time that all of it takes.
+    /// Whether a warm-up run comes before the run that counts. On virtual machines the first touch
+    /// of a page that the host has not provided costs microseconds, and a page that was free for
+    /// some seconds goes back to the host. There is no warm-up where memory is measured, which
+    /// needs a fresh program, nor where it would change little and take long.
     pub(super) fn warms_up(&self) -> bool {
         self.figure == Figure::Rate
     }
 
-    /// The row in few words: the scenario and what tells it from others.
+    /// A short title: the scenario and what distinguishes the row.
     pub(super) fn short_title(&self, is_quick: bool) -> String {
         let sizes = self.sizes(is_quick);
         let size = |wanted| sizes.iter().find(|(known, _)| *known == wanted).map(|(_, size)| *size);
@@ -200,7 +200,7 @@ impl Row {
         }
     }
 
-    /// The row in words: the scenario and its sizes.
+    /// A full title: the scenario and its sizes.
     pub(super) fn title(&self, is_quick: bool) -> String {
         let size = |(parameter, size): &(Parameter, u64)| format!(" {} {size}", parameter.name());
         let sizes: String = self.sizes(is_quick).iter().map(size).collect();
@@ -209,7 +209,7 @@ impl Row {
 }
 
 impl Figure {
-    /// What the sides measure for it.
+    /// The metric that the sides measure.
     pub(super) fn metric(self) -> Metric {
         match self {
             Figure::Rate | Figure::StealShare | Figure::WaitingShare => Metric::Rate,

@@ -1,5 +1,6 @@
-//! What a second plain thread gains: the work of `steal` on runtimes that share nothing, one worker
-//! each, all at once. Where the machine itself gives less than twice, so must stealing.
+//! The gain of a second plain thread: the work of `steal` on runtimes of one worker each, which
+//! share nothing, all at the same time. Where the machine itself gains less than a factor of two,
+//! so does stealing.
 
 use std::sync::Barrier;
 use std::thread;
@@ -10,7 +11,7 @@ use loadgen_shared::program::FILES;
 use crate::engine::Engine;
 use crate::scenario::{self, Parameter, Parameters, Sizes};
 
-/// Returns the tasks per second of so many threads together.
+/// Returns the tasks per second of all threads together.
 pub(super) fn rate(threads: usize, sizes: &[(Parameter, u64)]) -> Result<f64, String> {
     let steal = scenario::find("steal").expect("there is such a scenario");
     let parameters = Parameters(sizes.to_vec());

@@ -11,13 +11,13 @@ use crate::session::Session;
 const ERLANG_SOURCE: &str = include_str!("../../peers/peers.erl");
 const GO_SOURCE: &str = include_str!("../../peers/channels.go");
 
-/// Where packages and installers put Erlang, should it not be on PATH.
+/// Where packages and installers put Erlang, in case it is not on PATH.
 const ERLANG_FOLDERS: [&str; 2] = ["/usr/lib/erlang/bin", "/usr/local/lib/erlang/bin"];
 
 /// The same for Go.
 const GO_FOLDERS: [&str; 3] = ["/usr/local/go/bin", "/usr/lib/go/bin", "/snap/bin"];
 
-/// Enough processes for every row, which Erlang has to know at its start.
+/// Enough processes for every row; Erlang needs the number at its start.
 const ERLANG_PROCESSES_MAX: &str = "5000000";
 
 /// The built programs; `None` for a system that this machine does not have.
@@ -29,13 +29,14 @@ pub(super) struct Peers {
 /// A program that takes a scenario and its sizes.
 pub(super) struct Peer {
     program: PathBuf,
-    /// What comes before the scenario.
+    /// The arguments before the scenario.
     arguments: Vec<String>,
     pub(super) version: String,
 }
 
 impl Peer {
-    /// Runs a scenario once, or once more before that to warm up, and returns what was printed last.
+    /// Runs a scenario once, with a warm-up run before it if asked for, and returns the last line
+    /// that was printed.
     pub(super) fn run(
         &self,
         session: &Session,
@@ -50,8 +51,8 @@ impl Peer {
     }
 }
 
-/// Builds what can be built and says on stderr what is missing. The error is a program that its
-/// compiler does not take.
+/// Builds the available peers and reports the missing ones on stderr. Returns an error if a
+/// compiler rejects a program.
 pub(super) fn build(session: &Session) -> Result<Peers, String> {
     let path = env::var_os("PATH").unwrap_or_default();
     let erlang_folders = ERLANG_FOLDERS.map(PathBuf::from);
@@ -84,7 +85,7 @@ fn missing(system: &str, programs: &str, package: &str, folders: &[PathBuf]) {
     );
 }
 
-/// The first file of that name on PATH, else in the folders.
+/// Returns the first file of that name on PATH, otherwise in the folders.
 fn find(name: &str, path: &OsStr, folders: &[PathBuf]) -> Option<PathBuf> {
     let on_path = env::split_paths(path).filter(|folder| folder.is_absolute());
     on_path.chain(folders.iter().cloned()).map(|folder| folder.join(name)).find(|f| f.is_file())
@@ -107,7 +108,7 @@ fn build_erlang(session: &Session, erl: PathBuf, erlc: &Path) -> Result<Peer, St
 fn build_go(session: &Session, go: &Path) -> Result<Peer, String> {
     let source = write(session, "channels.go", GO_SOURCE)?;
     let program = session.folder().join("channels");
-    // The source needs no other toolchain than the one found, nor any module.
+    // Uses only the toolchain that was found, and no modules.
     let go_command = || {
         let mut command = Command::new(go);
         command.env("GOTOOLCHAIN", "local").env("GOFLAGS", "").env("GO111MODULE", "off");

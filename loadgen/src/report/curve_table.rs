@@ -1,4 +1,4 @@
-//! The measurements within a run, for people: a line each below the table of scenarios.
+//! The measurements within a run, for people: one line each below the table of scenarios.
 
 use super::grid::{Align, Column, Grid};
 use crate::figure::curve::{self, Curve};

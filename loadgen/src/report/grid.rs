@@ -1,5 +1,5 @@
 //! Tables as text whose lines are never longer than the terminal: columns of known widths, of which
-//! the less important ones give way. So a line can be printed as soon as its figures are there.
+//! the less important ones are left out. So a line can be printed as soon as its figures are known.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,8 @@ use console::Term;
 /// Between two columns.
 const GAP: usize = 2;
 
-/// Where nothing says how long lines may be, prose is broken here; tables keep all their columns.
+/// Prose is wrapped at this width if the output is not a terminal; tables then keep all their
+/// columns.
 const PROSE_WIDTH: usize = 100;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,9 +23,9 @@ pub(crate) enum Align {
 pub(crate) struct Column {
     pub(crate) heading: Cow<'static, str>,
     pub(crate) align: Align,
-    /// The widest cell that is expected.
+    /// The width of the widest expected cell.
     pub(crate) width: usize,
-    /// Columns of the highest rank give way first; those of rank 0 never do.
+    /// Columns of the highest rank are left out first; those of rank 0 never are.
     pub(crate) rank: u8,
 }
 
@@ -35,18 +36,18 @@ pub(crate) struct Grid {
     is_shown: Vec<bool>,
 }
 
-/// How long a line of standard output may be; nothing if that is no terminal.
+/// The width of the terminal; `None` if standard output is not one.
 pub(crate) fn terminal_width() -> Option<usize> {
     let terminal = Term::stdout();
     let (_, columns) = terminal.is_term().then(|| terminal.size_checked()).flatten()?;
     Some(usize::from(columns))
 }
 
-/// Breaks prose into lines, the later ones indented.
+/// Wraps prose; all lines but the first are indented.
 pub(crate) fn wrapped(text: &str, width: Option<usize>) -> String {
     let options = textwrap::Options::new(width.unwrap_or(PROSE_WIDTH))
         .subsequent_indent("  ")
-        // Flags of compilers stay whole.
+        // Flags of compilers are not split.
         .word_splitter(textwrap::WordSplitter::NoHyphenation);
     textwrap::fill(text, options) + "\n"
 }
@@ -56,7 +57,7 @@ impl Grid {
         Grid::without(&[], columns, width)
     }
 
-    /// A grid in which some columns would say nothing: rows have cells for them, and none is shown.
+    /// Creates a grid without the hidden columns; rows still have cells for them.
     pub(crate) fn without(hidden: &[&str], columns: &[Column], width: Option<usize>) -> Grid {
         let is_hidden = |column: &Column| hidden.contains(&column.heading.as_ref());
         let mut is_shown: Vec<_> = columns.iter().map(|column| !is_hidden(column)).collect();
@@ -74,7 +75,7 @@ impl Grid {
         Grid { columns: columns.to_vec(), is_shown }
     }
 
-    /// A grid for rows that are known, which makes columns as wide as their widest cell.
+    /// Creates a grid for known rows, with columns as wide as their widest cell.
     pub(crate) fn for_rows(columns: &[Column], rows: &[Vec<String>], width: Option<usize>) -> Grid {
         let mut columns = columns.to_vec();
         for (index, column) in columns.iter_mut().enumerate() {
@@ -90,7 +91,8 @@ impl Grid {
         self.row(&headings)
     }
 
-    /// A line without its end. Fewer cells than columns are those from the left.
+    /// Returns a line without its end. If there are fewer cells than columns, they are the first
+    /// ones.
     pub(crate) fn row(&self, cells: &[String]) -> String {
         let mut line = String::new();
         let columns = self.columns.iter().zip(&self.is_shown);

@@ -11,13 +11,13 @@ use hdrhistogram::Histogram;
 use super::pair::Group;
 use crate::targets;
 
-/// Lines per halving of the distance to 100 %, as HdrHistogram's own tools have it.
+/// Lines per halving of the distance to 100 %, as in HdrHistogram's own tools.
 const TICKS_PER_HALF_DISTANCE: u32 = 5;
 
 const NANOSECONDS_PER_UNIT: f64 = 1000.0;
 
-/// Writes a file for each histogram of these repeats of a scenario into a folder that is there. The
-/// error says which could not be written.
+/// Writes a file for each histogram of these repeats of a scenario into an existing folder. An
+/// error says which file could not be written.
 pub(crate) fn write_all(folder: &Path, group: &Group<'_>) -> Result<(), String> {
     for (index, run) in group.runs.iter().enumerate() {
         for (kind, times) in [("latency", &run.latency_us), ("rtt", &run.rtt_us)] {

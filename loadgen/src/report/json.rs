@@ -1,4 +1,4 @@
-//! Turns runs into a result file, and that into text.
+//! Converts runs to a result file, and a result file to text.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,7 +8,7 @@ use super::run::Run;
 use crate::machine::Machine;
 use crate::quiet::Before;
 
-/// A result of runs that have ended.
+/// A result of finished runs.
 #[cfg(test)]
 pub(super) fn result_of(settings: &Settings, machine: &Machine, runs: &[Run]) -> ResultFile {
     ResultFile { runs: runs.iter().map(run_result).collect(), ..empty(settings, machine) }

@@ -1,9 +1,10 @@
-//! What groups are called where several are shown: the scenario, and what tells it from others.
+//! Labels of groups where several are shown: the scenario, and what distinguishes the group from
+//! others.
 
 use super::pair::Group;
 
-/// Returns a label per group, in their order: the scenario's name, with those sizes and workers
-/// behind it in which groups of the same scenario differ.
+/// Returns a label per group, in their order: the scenario's name, followed by those sizes and
+/// workers in which groups of the same scenario differ.
 pub(crate) fn labels(groups: &[&Group<'_>]) -> Vec<String> {
     groups.iter().map(|group| label(group, groups)).collect()
 }

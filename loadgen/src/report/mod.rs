@@ -1,4 +1,4 @@
-//! Results, written four ways: a table and a page for people, JSON for tools, `.hgrm` files for
+//! Results in four forms: a table and a page for people, JSON for tools, and `.hgrm` files for
 //! plotting latencies.
 
 mod curve_table;

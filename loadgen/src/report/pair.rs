@@ -1,4 +1,4 @@
-//! Which runs are repeats of each other, and which of two results belong together.
+//! Which runs are repeats of each other, and which groups of two results correspond.
 
 use super::result::{ResultFile, RunResult};
 use crate::figure::metric::Metric;
@@ -17,7 +17,7 @@ pub(crate) struct Group<'a> {
 pub(crate) struct Pair<'a> {
     pub(crate) before: Group<'a>,
     pub(crate) after: Group<'a>,
-    /// What, besides the program, is not the same on both sides.
+    /// What differs between the two sides, besides the program.
     pub(crate) differences: Vec<String>,
 }
 
@@ -71,19 +71,19 @@ impl<'a> Group<'a> {
         scenario::find(self.scenario()).map_or(Metric::Rate, |known| known.headline)
     }
 
-    /// The worst that happened during the runs, if the machine was not quiet.
+    /// The largest disturbance during the runs, if the machine was not quiet.
     pub(crate) fn disturbance(&self) -> Option<Disturbance> {
         Disturbance::worst_of(self.runs.iter().map(|run| (run.disturbance, self.headline())))
     }
 
-    /// What a failed run said.
+    /// The error of a failed run.
     pub(crate) fn failure(&self) -> Option<&'a str> {
         self.runs.iter().find(|run| !run.validated).and_then(|run| run.error.as_deref())
     }
 
     fn is_like(&self, run: &RunResult) -> bool {
         let own = self.runs[0];
-        // A run without a runtime has no workers to differ in.
+        // A run that did not start a runtime has no number of workers.
         let has_its_workers = own.workers == run.workers || own.workers == 0 || run.workers == 0;
         own.scenario == run.scenario && own.params == run.params && has_its_workers
     }
@@ -95,8 +95,8 @@ impl Pair<'_> {
         Some((self.before.figure(metric)?, self.after.figure(metric)?))
     }
 
-    /// Later by earlier, beside the noise of both. `None` if a side has no such figure, or not
-    /// [`statistics::PAIRS_MIN`] of it.
+    /// The ratio of later to earlier, with the noise of both. `None` if a side does not have
+    /// [`statistics::PAIRS_MIN`] values of the figure.
     pub(crate) fn change(&self, metric: Metric) -> Option<Change> {
         let (before, after) = (self.before.values(metric), self.after.values(metric));
         let estimate = statistics::of_medians(&before, &after)?;
@@ -105,13 +105,13 @@ impl Pair<'_> {
         Some(Change { estimate, noise: statistics::noise(&neighbours)? })
     }
 
-    /// Whether it ran before and does not any more.
+    /// Whether the scenario passed before and fails now.
     pub(crate) fn has_broken(&self) -> bool {
         self.before.failure().is_none() && self.after.failure().is_some()
     }
 }
 
-/// Gathers repeats, in the order of their first run.
+/// Groups repeats, in the order of their first run.
 pub(crate) fn groups(result: &ResultFile) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for run in &result.runs {
@@ -123,8 +123,9 @@ pub(crate) fn groups(result: &ResultFile) -> Vec<Group<'_>> {
     groups
 }
 
-/// Finds for each group its counterpart: the one with the same sizes and workers; else, if what
-/// is left of each side has the scenario just once, that one, with a remark.
+/// Finds the counterpart of each group: the group with the same sizes and workers. If there is
+/// none, and each side has just one unmatched group of the scenario, these two are paired, with a
+/// remark.
 pub(crate) fn pair<'a>(before: &'a ResultFile, after: &'a ResultFile) -> Pairing<'a> {
     let mut earlier = groups(before);
     let later = groups(after).into_iter().map(|after| {
@@ -159,7 +160,7 @@ pub(crate) fn pair<'a>(before: &'a ResultFile, after: &'a ResultFile) -> Pairing
     found
 }
 
-/// Takes the group for which the condition holds, unless there are several.
+/// Takes the group for which the condition is true, unless there are several.
 fn take_only<'a>(
     groups: &mut Vec<Group<'a>>,
     belongs: impl Fn(&Group<'a>) -> bool,
@@ -182,7 +183,7 @@ fn differences(before: &Group<'_>, after: &Group<'_>) -> Vec<String> {
     differences
 }
 
-/// How each run differs from the one before it: the same program, so by the machine's noise alone.
+/// The ratio of each run to the one before it: the same program, so the differences are noise.
 fn neighbours(values: &[f64]) -> Vec<f64> {
     let pairs = values.windows(2).filter(|pair| pair[0] > 0.0);
     pairs.map(|pair| pair[1] / pair[0]).collect()
@@ -229,7 +230,7 @@ mod tests {
         let p99 = groups[0].figure(Metric::P99).unwrap();
         assert!((24_000.0..26_000.0).contains(&p99), "{p99}");
         assert_eq!(groups[0].figure(Metric::Rate), Some(501.0));
-        // Not that with the median rate, which is the slowest here.
+        // Not the run with the median rate, which is the slowest here.
         assert_eq!(groups[0].shown().unwrap().rate_per_s, Some(500.0));
     }
 

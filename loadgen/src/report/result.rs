@@ -1,8 +1,8 @@
-//! A result file: what one call of loadgen measured, written as JSON and read again.
+//! A result file: the measurements of one call of loadgen, written as JSON and read again.
 //!
-//! Keys are absent where they make no sense; a failed run has `validated: false` and an `error`,
-//! and none of the measurements. What is read has been checked: a run that passed has its figures,
-//! every number is finite and not negative. An error names the file and the field in it.
+//! Keys are absent where they make no sense. A failed run has `validated: false` and an `error`,
+//! and none of the measurements. A result that was read has been checked: a run that passed has its
+//! figures, and every number is finite and not negative. An error names the file and the field.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,11 +18,11 @@ use crate::figure::metric::Metric;
 use crate::machine::Machine;
 use crate::quiet::{Before, Disturbance};
 
-/// Raised when a key changes its meaning or goes away, or a new one is needed; other new keys do
-/// not count.
+/// Raised when a key changes its meaning or is removed, or when a new key is required; other new
+/// keys do not count.
 pub(crate) const SCHEMA: u32 = 3;
 
-/// The oldest that is read. In it the processes of `idle_memory` had been given nothing.
+/// The oldest schema that is read. In it, the processes of `idle_memory` had no arguments.
 const SCHEMA_OLDEST: u32 = 2;
 
 /// The whole file.
@@ -39,10 +39,10 @@ pub(crate) struct ResultFile {
     pub(crate) runs: Vec<RunResult>,
 }
 
-/// What was asked for on the command line, for all runs alike.
+/// The settings on the command line, the same for all runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Settings {
-    /// Absent if loadgen chose: one per usable core.
+    /// Absent if loadgen chose one worker per usable core.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) workers: Option<usize>,
     pub(crate) pinning: bool,
@@ -78,21 +78,21 @@ pub(crate) struct RunResult {
     pub(crate) bytes_per_process: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) curve: Option<Curve>,
-    /// The highest rate of the curve that was kept up with.
+    /// The highest rate of the curve that was sustained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) knee_per_s: Option<f64>,
     /// What a curve shows, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) note: Option<String>,
-    /// What others did on the machine meanwhile.
+    /// The disturbance by others during the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) disturbance: Option<Disturbance>,
-    /// The scheduler's, by name.
+    /// The scheduler's counters, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) counters: BTreeMap<String, u64>,
 }
 
-/// Percentiles in µs, and the histogram that they were read from.
+/// Percentiles in µs, and the histogram from which they were read.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Times {
     pub(crate) p50: f64,
@@ -100,7 +100,7 @@ pub(crate) struct Times {
     pub(crate) p99: f64,
     pub(crate) p999: f64,
     pub(crate) max: f64,
-    /// In ns. HdrHistogram's compressed V2 encoding as base64, which its tools in other languages
+    /// In ns. HdrHistogram's compressed V2 encoding in base64, which its tools in other languages
     /// read as well.
     #[serde(rename = "hdr_v2_ns", with = "hdr_text")]
     pub(crate) histogram: Histogram<u64>,
@@ -121,7 +121,7 @@ impl Times {
 }
 
 impl RunResult {
-    /// The times that count: from the intended moment if there is one, else from the send.
+    /// The times that count: from the intended moment if there is one, otherwise from the send.
     pub(crate) fn times(&self) -> Option<&Times> {
         self.latency_us.as_ref().or(self.rtt_us.as_ref())
     }
@@ -140,7 +140,7 @@ impl RunResult {
         }
     }
 
-    /// Says which field is missing or has an impossible value.
+    /// Returns an error that names a missing field or an impossible value.
     fn check(&self) -> Result<(), String> {
         if !self.validated {
             return match self.error {
@@ -208,7 +208,7 @@ fn parse(text: &str) -> Result<ResultFile, String> {
     Ok(file)
 }
 
-/// First of all, so that another version is not reported as a missing field.
+/// Called first, so that another version is not reported as a missing field.
 fn check_schema(value: &Value) -> Result<(), String> {
     let schema = value.get("schema").ok_or(
         "no field `schema`, so it is not a result of loadgen; those are written by `--json FILE`",
@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(serde_json::to_value(&file).unwrap(), written);
     }
 
-    /// The sample with one field replaced; `null` takes it away.
+    /// The error for the sample with one field replaced; `null` removes it.
     fn error_with(pointer: &str, value: Value) -> String {
         let mut file = sample();
         let (parent, key) = pointer.rsplit_once('/').unwrap();

@@ -1,5 +1,5 @@
-//! Results as a table for people, a line per scenario as it ends, and what does not fit into a line
-//! below it.
+//! Results as a table for people: a line per scenario as it ends, and below the table what does not
+//! fit into a line.
 
 use console::style;
 
@@ -29,7 +29,7 @@ const COLUMNS: [Column; 12] = [
     Column::new("memory", Align::Right, 8, 2),
 ];
 
-/// What a single run does not have.
+/// Columns that a single run does not have.
 const BETWEEN_RUNS: [&str; 2] = ["spread", "p99 of the runs"];
 
 /// The table of one sitting.
@@ -39,13 +39,13 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// For so many runs of each scenario, and lines no longer than that.
+    /// Creates the table for this number of runs of each scenario and this line width.
     pub(crate) fn new(runs: u64, width: Option<usize>) -> Table {
         let hidden: &[&str] = if runs > 1 { &[] } else { &BETWEEN_RUNS };
         Table { grid: Grid::without(hidden, &COLUMNS, width), width }
     }
 
-    /// What is measured, on what, how and when, and the headings.
+    /// Returns the lines above the table: machine, build, settings; and the headings.
     pub(crate) fn head(&self, machine: &Machine, settings: &Settings, before: &Before) -> String {
         let mut text = build_lines(machine, self.width);
         text.push_str(&wrapped(&machine_line(machine), self.width));
@@ -54,7 +54,7 @@ impl Table {
         text + &format!("{}\n", style(self.grid.heading()).bold())
     }
 
-    /// The line of a scenario whose runs are over.
+    /// Returns the line of a scenario whose runs are over.
     pub(crate) fn row(&self, group: &Group<'_>) -> String {
         let line = self.grid.row(&cells(group));
         match group.shown() {
@@ -63,7 +63,7 @@ impl Table {
         }
     }
 
-    /// What stands below the table: remarks, and the measurements that a row consists of.
+    /// Returns the text below the table: remarks, and the measurements behind a row.
     pub(crate) fn foot(&self, result: &ResultFile, has_counters: bool) -> String {
         let groups = pair::groups(result);
         let mut text = String::new();
@@ -131,7 +131,7 @@ pub(crate) fn build_lines(machine: &Machine, width: Option<usize>) -> String {
     machine.build.iter().map(|line| wrapped(line, width)).collect()
 }
 
-/// Whether the machine is quiet, in its own line.
+/// Says whether the machine is quiet, in its own line.
 pub(crate) fn quiet_line(before: &Before, width: Option<usize>) -> String {
     match before.complaint() {
         Some(complaint) => {
@@ -190,7 +190,7 @@ fn range(values: &[f64]) -> String {
     }
 }
 
-/// The scheduler's counters that are not zero, of the run that stands for the group.
+/// The scheduler's counters that are not zero, of the run that represents the group.
 fn push_counters(text: &mut String, group: &Group<'_>, width: Option<usize>) {
     let Some(run) = group.shown() else {
         return;

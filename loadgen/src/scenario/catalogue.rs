@@ -1,4 +1,4 @@
-//! Which scenarios there are.
+//! The list of scenarios.
 
 use super::definition::Scenario;
 use super::parameter::Parameter;
@@ -7,10 +7,10 @@ use super::{
     steal,
 };
 
-/// Every scenario, in the order in which they run. What frees gigabytes comes last: on a virtual
-/// machine whose system gives free pages back (free page reporting) the host takes the cores for
-/// milliseconds at a time for ten seconds and more after that, and the worst times of all that
-/// runs meanwhile are the host's.
+/// Every scenario, in the order in which they run. Those that free gigabytes come last: on a
+/// virtual machine whose system returns free pages to the host (free page reporting), the host
+/// takes the cores for milliseconds at a time for ten seconds and more after that, and the slowest
+/// times of whatever runs meanwhile are the host's.
 pub(crate) const ALL: &[&Scenario] = &[
     &ping_pong::SCENARIO,
     &fan_in::SCENARIO,

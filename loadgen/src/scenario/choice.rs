@@ -1,4 +1,4 @@
-//! Scenarios chosen on the command line, and whether the sizes given there are theirs.
+//! The choice of scenarios on the command line, and the check that the given sizes belong to them.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
@@ -19,7 +19,7 @@ pub(crate) fn scenario_parser() -> impl TypedValueParser<Value = &'static Scenar
         .map(|name| find(&name).expect("the parser accepts known names only"))
 }
 
-/// The chosen scenarios, each once, else the usual ones.
+/// Returns the chosen scenarios, each once, or the default ones.
 pub(crate) fn chosen_or(
     chosen: &[&'static Scenario],
     usual: &[&'static Scenario],
@@ -33,7 +33,7 @@ pub(crate) fn chosen_or(
     scenarios
 }
 
-/// Refuses a size that no chosen scenario has: it would change nothing.
+/// Refuses a size that no chosen scenario has, because it would change nothing.
 pub(crate) fn check_sizes(sizes: &Sizes, chosen: &[&Scenario]) -> Result<(), String> {
     let given = Parameter::ALL.into_iter().filter(|parameter| sizes.get(*parameter).is_some());
     let given = given.map(|parameter| (parameter.name(), having(parameter)));

@@ -1,4 +1,4 @@
-//! What a scenario consists of.
+//! The parts of a scenario.
 
 use loadgen_shared::program::HOST;
 
@@ -13,37 +13,39 @@ use crate::figure::metric::Metric;
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) summary: &'static str,
-    /// What is counted, in the plural.
+    /// What the rate counts, in the plural.
     pub(crate) unit: &'static str,
-    /// The figure that the scenario is about.
+    /// The main figure of the scenario.
     pub(crate) headline: Metric,
-    /// How two builds are compared by it.
+    /// How two builds are compared by this scenario.
     pub(crate) comparison: Comparison,
     /// In the order of main's arguments, with the defaults.
     pub(crate) parameters: &'static [(Parameter, u64)],
-    /// The sizes are all that were given; a scenario with more to choose than numbers reads it there.
+    /// Runs the scenario. The sizes are all that were given; a scenario with options that are not
+    /// numbers reads them there.
     pub(crate) run: fn(&Engine, &Parameters, &Sizes) -> Result<Outcome, String>,
 }
 
-/// What is looked at where runs of a scenario are compared one by one.
+/// How runs of a scenario are compared one by one.
 #[derive(Debug)]
 pub(crate) struct Comparison {
     pub(crate) metrics: &'static [Metric],
-    /// Offered instead of those that the scenario finds by itself, so that runs have the same.
+    /// Offered instead of the rates that the scenario finds by itself, so that all runs have the
+    /// same.
     pub(crate) rates: &'static [u64],
-    /// Runs of each build in a pair, of which the best counts; one where runs hardly differ.
+    /// Rounds of each pair, of which the best counts; one where runs hardly differ.
     pub(crate) rounds: u64,
-    /// Shorter runs than the scenario's own, so that those of a pair are near each other.
+    /// Sizes of shorter runs than the scenario's own, so that the runs of a pair are close in time.
     pub(crate) sizes: &'static [(Parameter, u64)],
-    /// Whether a run before the one that counts makes the memory warm. Not where memory is measured,
-    /// which needs a fresh program, nor where a first run would change little.
+    /// Whether a warm-up run comes before the run that counts. Not where memory is measured, which
+    /// needs a fresh program, nor where a first run would change little.
     pub(crate) warms_up: bool,
 }
 
 impl Comparison {
     pub(super) const ROUNDS: u64 = 3;
 
-    /// By the rate, of the second run in a program.
+    /// Compares the rate of the second run in a program.
     pub(super) const fn of_rate(sizes: &'static [(Parameter, u64)]) -> Comparison {
         let (rounds, metrics) = (Comparison::ROUNDS, &[Metric::Rate]);
         Comparison { metrics, rates: &[], rounds, sizes, warms_up: true }
@@ -51,13 +53,13 @@ impl Comparison {
 }
 
 impl Scenario {
-    /// Returns the sizes of a run: those given, else the scenario's own.
+    /// Returns the sizes of a run: those given, otherwise the scenario's own.
     pub(crate) fn resolve(&self, sizes: &Sizes) -> Parameters {
         let size = |&(parameter, default)| (parameter, sizes.get(parameter).unwrap_or(default));
         Parameters(self.parameters.iter().map(size).collect())
     }
 
-    /// As [`Scenario::resolve`], for runs of a comparison.
+    /// Like [`Scenario::resolve`], for runs of a comparison.
     pub(crate) fn resolve_compared(&self, sizes: &Sizes) -> Parameters {
         let own = |parameter| {
             let own = self.comparison.sizes.iter().find(|(known, _)| *known == parameter);

@@ -1,6 +1,6 @@
-//! The memory of a process that waits, everything included: growth of this program's resident
-//! memory. Processes that were given nothing, that got the PID of their parent, and that have
-//! received messages since, because each of these makes something in a process that stays there.
+//! The memory of a waiting process, everything included: the growth of this program's resident
+//! memory. Processes that got no arguments, that got the PID of their parent, and that have
+//! received messages are measured separately, because each of these leaves something in a process.
 
 use std::thread;
 use std::time::Duration;
@@ -32,23 +32,23 @@ pub(crate) static SCENARIO: Scenario = Scenario {
     run,
 };
 
-/// How often memory is looked at until it stands still.
+/// How often memory is read until it is stable.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Most looks: ten seconds.
+/// The most reads: ten seconds.
 const LOOKS_MAX: usize = 100;
 
-/// Looks in a row without change that count as standing still.
+/// Reads in a row without change after which memory counts as stable.
 const STEADY_LOOKS: usize = 3;
 
 /// A kind of processes.
 struct Kind {
     arguments: u64,
-    /// How many it has received before its memory is measured.
+    /// Messages that each process receives before the memory is measured.
     messages: u64,
 }
 
-/// In the order in which they are started; all are alive when the last have been.
+/// In the order in which they are started. All are alive when the last ones are started.
 const KINDS: [Kind; 4] = [
     Kind { arguments: 0, messages: 0 },
     HEADLINE,
@@ -56,14 +56,14 @@ const KINDS: [Kind; 4] = [
     Kind { arguments: 1, messages: 1000 },
 ];
 
-/// What nearly all processes are like: one that knows who started it.
+/// Nearly all processes are like this one: it knows its parent.
 const HEADLINE: Kind = Kind { arguments: 1, messages: 0 };
 
 const COLUMNS: [&str; 3] = ["arguments", "messages", "bytes_per_process"];
 
-/// The memory is measured from outside, before and after the processes of a kind are started; none
-/// end meanwhile, so that none live in the memory of earlier ones. At last all are woken, which shows
-/// that they were there.
+/// Measures the memory from outside, before and after the processes of a kind are started. None end
+/// meanwhile, so none reuse the memory of earlier ones. At the end all are woken, which shows that
+/// they were there.
 fn run(engine: &Engine, parameters: &Parameters, _: &Sizes) -> Result<Outcome, String> {
     let unknown = || "resident memory cannot be read on this system".to_owned();
     let count = parameters.0.first().map_or(1, |(_, count)| *count);
@@ -86,14 +86,13 @@ fn run(engine: &Engine, parameters: &Parameters, _: &Sizes) -> Result<Outcome, S
     Ok(Outcome { bytes_per_process: headline, curve: Some(curve), ..outcome })
 }
 
-/// Waits until memory stands still: the last processes started may not have reached their `receive`
-/// yet.
+/// Waits until the memory is stable: the last processes may not have reached their `receive` yet.
 fn steady_resident_bytes() -> Option<u64> {
     let (mut last, mut steady) = (machine::resident_bytes()?, 0);
     for _ in 0..LOOKS_MAX {
         thread::sleep(LOOK_INTERVAL);
         let now = machine::resident_bytes()?;
-        // Within a thousandth: an idle runtime may still touch a page now and then.
+        // Within a thousandth: an idle runtime may still touch a page from time to time.
         steady = match now.abs_diff(last) <= last / 1000 {
             true => steady + 1,
             false => 0,

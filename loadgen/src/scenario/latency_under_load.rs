@@ -1,5 +1,5 @@
-//! Whether a busy machine answers: requests at a fixed rate while BUSY processes never yield by
-//! themselves. They end only with the runtime, which thereby shows that it can be dropped under
+//! The response time of a busy machine: requests at a fixed rate, while BUSY processes never yield
+//! by themselves. These end only with the runtime, which shows that a runtime can be dropped under
 //! load.
 
 use super::definition::{Comparison, Scenario, exec};

@@ -1,14 +1,13 @@
 //! The scenarios: for each its Lua files, its sizes, and how its result is read.
 //!
-//! The work and the checking happen in Lua (`lua/`), through the same process API that every
-//! program uses. A scenario's `main` returns a table: `ns` (measured time), `count` (what was
-//! done), `samples` (round trips in ns, from the send) and `latency` (the same from the intended
-//! moment). If a check fails it ends with a text that says what was wrong, and the run counts as
-//! failed.
+//! The work and the checks are in Lua (`lua/`), through the process API that every program uses. A
+//! scenario's `main` returns a table: `ns` (measured time), `count` (amount of work), `samples`
+//! (round trips in ns, from the send) and `latency` (the same from the intended moment). If a check
+//! fails, `main` ends with a text that says what was wrong, and the run counts as failed.
 //!
 //! Bottom up: the [`parameter`]s of the Lua program, the [`sizes`] that were given, the [`outcome`]
-//! of a run; a [`definition`] of all this for each scenario, in a file of its own; the [`catalogue`]
-//! of them, and the [`choice`] that the command line makes. No scenario knows a report.
+//! of a run; a [`definition`] of all this for each scenario, in its own file; the [`catalogue`] of
+//! them, and the [`choice`] on the command line. No scenario refers to a report.
 
 mod catalogue;
 mod choice;

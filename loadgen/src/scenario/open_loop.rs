@@ -1,9 +1,10 @@
-//! Latency at a given load: requests come at a fixed rate, whether or not the answers keep up, and
-//! each counts from the moment at which it was due. So a stall counts for everything that it
-//! delays, which a scenario that waits for its answers would leave out.
+//! Latency at a given load. Requests are sent at a fixed rate, whether or not the answers keep up,
+//! and each latency counts from the moment at which the request was due. So a stall counts for
+//! every request that it delays; a scenario that waits for its answers would miss that.
 //!
 //! The sweep finds the *knee*, the highest rate before the latency rises steeply or the answers
-//! fall behind. Generator, servers and collector share the workers: the knee is that of the whole.
+//! fall behind. Generator, servers and collector share the workers, so the knee is that of all of
+//! them together.
 
 use hdrhistogram::Histogram;
 use loadgen_shared::program::HOST;
@@ -33,29 +34,30 @@ pub(crate) static SCENARIO: Scenario = Scenario {
     run,
 };
 
-/// Where two builds are compared: a rate at which workers neither sleep most of the time nor fall
+/// The rate at which two builds are compared: workers neither sleep most of the time nor fall
 /// behind. Picked, a tenth of the knee on two cores.
 const COMPARED_RATE: u64 = 200_000;
 
-/// The first rate of a sweep without given rates, per second; the others double it.
+/// The first rate of a sweep without given rates, per second; each further rate is twice the one
+/// before.
 const FIRST_RATE: u64 = 1000;
 
-/// Where doubling ends for want of any knee; no machine answers so many.
+/// The rate at which doubling ends if there is no knee; no machine answers so many requests.
 const RATE_MAX: u64 = 100_000_000;
 
-/// Most requests at one rate, which bounds the memory for their times.
+/// The most requests at one rate, which limits the memory for their times.
 const REQUESTS_MAX: u64 = 400_000;
 
-/// Beyond the knee the p99 is more than so many times that of the lowest rate,
+/// A rate is beyond the knee if its p99 is more than this many times that of the lowest rate,
 const P99_GROWTH_MAX: f64 = 10.0;
 
-/// or less than this share of what is offered is answered in time.
+/// or if less than this share of the offered requests is answered in time.
 const ACHIEVED_SHARE_MIN: f64 = 0.95;
 
-/// How often a rate is offered before it counts as too much,
+/// How often a rate is offered before it counts as beyond the knee,
 const TRIES: u32 = 3;
 
-/// and how many in a row have to.
+/// and how many rates in a row must be.
 const BEYOND: usize = 2;
 
 const COLUMNS: [&str; 7] = ["offered_per_s", "achieved_per_s", "p50", "p90", "p99", "p999", "max"];
@@ -80,13 +82,14 @@ impl Step {
     }
 }
 
-/// One rate with what was wrong with it, if something was.
+/// A rate and, if it was beyond the knee, in what way.
 struct Tried {
     step: Step,
     excess: Option<String>,
 }
 
-/// The outcome is that of the knee, or of the lowest rate if that is too much already.
+/// Runs the sweep. The outcome is that of the knee, or of the lowest rate if even that is beyond
+/// it.
 fn run(engine: &Engine, parameters: &Parameters, sizes: &Sizes) -> Result<Outcome, String> {
     let given = sizes.rates();
     let doubled = std::iter::successors(Some(FIRST_RATE), |rate| Some(rate * 2));
@@ -97,7 +100,7 @@ fn run(engine: &Engine, parameters: &Parameters, sizes: &Sizes) -> Result<Outcom
     let mut sweep = Sweep::new(|rate| offer(engine, parameters, rate));
     for rate in rates {
         sweep.take(rate)?;
-        // Rates that were asked for are all tried.
+        // Given rates are all tried.
         if given.is_empty() && sweep.is_beyond() {
             break;
         }
@@ -106,9 +109,10 @@ fn run(engine: &Engine, parameters: &Parameters, sizes: &Sizes) -> Result<Outcom
     summarise(sweep.tried)
 }
 
-/// Rates from low to high. A machine that is disturbed for a second or two makes a rate look like
-/// too much that is not; so a rate that seems to be gets others, later: when the one above it seems
-/// to be too much as well, both are offered again, in turn, and only what is too much each time is.
+/// A sweep over rates from low to high. A disturbance of the machine for a second or two can make a
+/// rate look as if it was beyond the knee. Such a rate is offered again later: when the next rate
+/// also seems to be beyond the knee, both are offered again, in turn, and count only if they are
+/// beyond it each time.
 struct Sweep<F> {
     offer: F,
     tried: Vec<Tried>,
@@ -119,20 +123,20 @@ impl<F: FnMut(u64) -> Result<Step, String>> Sweep<F> {
         Sweep { offer, tried: Vec::new() }
     }
 
-    /// Whether the two highest rates are too much: the knee lies below.
+    /// Whether the two highest rates are beyond the knee, so that it lies below them.
     fn is_beyond(&self) -> bool {
         let tail = &self.tried[self.tried.len().saturating_sub(BEYOND)..];
         tail.len() == BEYOND && tail.iter().all(|tried| tried.excess.is_some())
     }
 
-    /// Offers the next rate, and again those that seem to be too much.
+    /// Offers the next rate, and again those that seem to be beyond the knee.
     fn take(&mut self, rate: u64) -> Result<(), String> {
         let tried = self.offer(rate)?;
         self.tried.push(tried);
         for _ in 1..TRIES {
             let first = self.tried.len().saturating_sub(BEYOND);
             let has_passed = self.tried.last().is_some_and(|tried| tried.excess.is_none());
-            // A rate that can be answered shows that the one below it can be.
+            // If a rate can be answered, so can the one below it.
             if !self.is_beyond() && !has_passed {
                 break;
             }
@@ -145,7 +149,8 @@ impl<F: FnMut(u64) -> Result<Step, String>> Sweep<F> {
         Ok(())
     }
 
-    /// Offers the highest rate again if it seems to be too much and has no rate above that shows it.
+    /// Offers the highest rate again if it seems to be beyond the knee and there is no higher rate
+    /// to confirm it.
     fn settle(&mut self) -> Result<(), String> {
         let is_beyond = self.is_beyond();
         for _ in 1..TRIES {
@@ -170,7 +175,7 @@ impl<F: FnMut(u64) -> Result<Step, String>> Sweep<F> {
     }
 }
 
-/// Offers one rate for as long as asked for, but not more requests than can be kept.
+/// Offers one rate for the given time, but not more requests than can be stored.
 fn offer(engine: &Engine, parameters: &Parameters, rate: u64) -> Result<Step, String> {
     let size = |wanted| parameters.0.iter().find(|(known, _)| *known == wanted);
     let (_, servers) = size(Parameter::Servers).ok_or("no number of servers")?;
@@ -183,7 +188,7 @@ fn offer(engine: &Engine, parameters: &Parameters, rate: u64) -> Result<Step, St
     Ok(Step { offered_per_s: rate, outcome, latency })
 }
 
-/// Says in which way a rate is beyond the knee, if it is.
+/// Returns in what way a rate is beyond the knee, if it is.
 fn excess_of(offered: u64, achieved: f64, p99: f64, base_p99: f64) -> Option<String> {
     let share = achieved / offered as f64;
     let growth = p99 / base_p99;
@@ -195,7 +200,7 @@ fn excess_of(offered: u64, achieved: f64, p99: f64, base_p99: f64) -> Option<Str
     (growth > P99_GROWTH_MAX).then(text)
 }
 
-/// The knee is below the first rate that is too much and above which none is not.
+/// Finds the knee: it is below the first rate that is beyond it and above which all rates are, too.
 fn summarise(mut tried: Vec<Tried>) -> Result<Outcome, String> {
     let columns = COLUMNS.map(str::to_owned).to_vec();
     let curve = Curve { columns, rows: tried.iter().map(|tried| tried.step.row()).collect() };
@@ -245,7 +250,7 @@ mod tests {
         assert_eq!(late, "at 1.0 k/s only 90 % are answered in time");
     }
 
-    /// A sweep over doubled rates whose p99 are these, in the order in which they are offered.
+    /// A sweep over doubled rates with these p99, in the order in which they are offered.
     fn swept(p99s: &[i64]) -> (Outcome, Vec<u64>) {
         let (mut p99s, mut offered) = (p99s.iter(), Vec::new());
         let mut sweep = Sweep::new(|rate| {
@@ -269,7 +274,7 @@ mod tests {
         assert_eq!(offered, [1000, 2000, 4000, 8000, 4000, 16_000]);
         assert_eq!(outcome.knee_per_s, None);
         assert!(outcome.note.unwrap().starts_with("knee: not reached; 16.0 k/s"));
-        // Both look bad for as long as a disturbance lasts, not in the later tries.
+        // Both look bad while a disturbance lasts, but not in the later tries.
         let (outcome, offered) = swept(&[122, 119, 6275, 9000, 5000, 130, 140, 150, 150]);
         assert_eq!(offered, [1000, 2000, 4000, 8000, 4000, 8000, 4000, 16_000]);
         assert_eq!(outcome.knee_per_s, None);

@@ -1,11 +1,11 @@
-//! What a run gave, read from the table that a scenario's `main` returned.
+//! The outcome of a run, read from the table that a scenario's `main` returned.
 
 use hdrhistogram::Histogram;
 
 use crate::engine::Value;
 use crate::figure::curve::Curve;
 
-/// Longest time a histogram can hold, in ns: an hour. Longer ones count as that.
+/// The longest time that a histogram can hold, in ns: an hour. Longer times count as that.
 const TIME_MAX_NS: u64 = 3600 * 1_000_000_000;
 
 /// Significant digits of recorded times.
@@ -21,9 +21,9 @@ pub(crate) struct Outcome {
     /// Times from the send to the answer, in ns.
     pub(crate) rtt: Option<Histogram<u64>>,
     pub(crate) bytes_per_process: Option<f64>,
-    /// What the run consists of, if it is several measurements.
+    /// The single measurements, if the run consists of several.
     pub(crate) curve: Option<Curve>,
-    /// The highest rate that was kept up with, if a higher one was not.
+    /// The highest rate that was sustained, if a higher one was not.
     pub(crate) knee_per_s: Option<f64>,
     /// What the curve shows, in words.
     pub(crate) note: Option<String>,
@@ -48,8 +48,7 @@ impl Outcome {
         self.nanoseconds as f64 / 1e9
     }
 
-    /// Returns what was done per second; a run too short for the clock counts as one nanosecond
-    /// long.
+    /// Returns the rate per second; a run too short for the clock counts as one nanosecond long.
     pub(crate) fn rate_per_s(&self) -> f64 {
         self.count as f64 / (self.nanoseconds.max(1) as f64 / 1e9)
     }

@@ -1,4 +1,4 @@
-//! The sizes by which scenarios are made larger and smaller.
+//! The sizes of scenarios.
 
 use crate::engine::Value;
 

@@ -1,7 +1,7 @@
-//! The cost of content: tables and strings of many sizes, to one receiver and to many.
+//! The cost of message contents: tables and strings of several sizes, to one receiver and to many.
 //!
-//! Every message is checked by its receiver, large ones in samples, and answered. The answer is part
-//! of the cost, so small contents show mostly that of two messages.
+//! The receiver checks every message, large ones in samples, and answers it. The answer is part of
+//! the cost, so small contents mostly show the cost of two messages.
 
 use loadgen_shared::program::HOST;
 
@@ -23,21 +23,21 @@ pub(crate) static SCENARIO: Scenario = Scenario {
     run,
 };
 
-/// Fields of the tables, bytes of the strings; one of both is zero.
+/// The number of fields of the tables and bytes of the strings; one of the two is zero.
 const CONTENTS: [(u64, u64); 7] =
     [(10, 0), (100, 0), (1000, 0), (0, 64), (0, 1 << 10), (0, 64 << 10), (0, 1 << 20)];
 
 const RECEIVERS: [u64; 2] = [1, 100];
 
-/// About what is sent of one content at most: large ones need fewer messages to be measured.
+/// Approximate limit of the bytes that are sent per content: large contents need fewer messages.
 const VOLUME_BYTES: u64 = 128 << 20;
 
-/// About what a field with its key takes.
+/// Approximate size of a field with its key.
 const FIELD_BYTES: u64 = 16;
 
 const COLUMNS: [&str; 5] = ["fields", "bytes", "receivers", "messages_per_s", "bytes_per_s"];
 
-/// A process run for each content and number of receivers, a row for each.
+/// One run for each content and number of receivers, and one row for each.
 fn run(engine: &Engine, parameters: &Parameters, _: &Sizes) -> Result<Outcome, String> {
     let Parameters(sizes) = parameters;
     let count_max = sizes.first().map_or(1, |(_, count)| *count);
@@ -61,7 +61,7 @@ fn run(engine: &Engine, parameters: &Parameters, _: &Sizes) -> Result<Outcome, S
     Ok(Outcome { nanoseconds, count, curve: Some(curve), ..Outcome::default() })
 }
 
-/// How many messages are sent, at least one to each receiver.
+/// Returns the number of messages, at least one to each receiver.
 fn messages(fields: u64, bytes: u64, receivers: u64, count_max: u64) -> u64 {
     let each = (fields * FIELD_BYTES + bytes).max(1);
     (VOLUME_BYTES / each).min(count_max).max(receivers)

@@ -1,4 +1,5 @@
-//! Latency and throughput of request and answer: pairs that each have one message under way.
+//! Latency and throughput of requests and answers: pairs of processes that each have one message in
+//! flight.
 
 use super::definition::{Comparison, Scenario, exec};
 use super::parameter::Parameter;

@@ -1,5 +1,5 @@
-//! The cost of waking a process: one token, one runnable process at any time. Processes that wait
-//! meanwhile show whether those that do nothing cost those that do something.
+//! The cost of waking a process: one token, one runnable process at any time. Further processes
+//! that only wait show whether idle processes slow down the others.
 
 use super::definition::{Comparison, Scenario, exec};
 use super::parameter::Parameter;

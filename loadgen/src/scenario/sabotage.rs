@@ -1,4 +1,5 @@
-//! Every check of a scenario must be able to fail: here something is broken, and it must be seen.
+//! Every check of a scenario must be able to fail: these tests break something, and the check must
+//! report it.
 
 use loadgen_shared::program::{FILES, HOST};
 
@@ -6,7 +7,7 @@ use super::parameter::{Parameter, Parameters};
 use super::sizes::Sizes;
 use crate::engine::{Engine, Value};
 
-/// Replaces a piece of a Lua file and runs an entry; gives the error, which there must be.
+/// Replaces a piece of a Lua file, runs an entry and returns its error, which must exist.
 fn error_after(path: &str, piece: &str, instead: &str, id: &str, arguments: &[i64]) -> String {
     let (_, content) = FILES.iter().find(|(known, _)| *known == path).unwrap();
     assert!(content.contains(piece), "{path} has no `{piece}`");

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::parameter::Parameter;
 
-/// Sizes; what is not given has a default per scenario.
+/// Sizes; a size that is not given has a default per scenario.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Sizes (defaults: see the scenarios)")]
 pub(crate) struct Sizes {
@@ -76,7 +76,7 @@ impl Sizes {
         rates
     }
 
-    /// The size given on the command line, if one was.
+    /// The size given on the command line, if there is one.
     pub(crate) fn get(&self, parameter: Parameter) -> Option<u64> {
         match parameter {
             Parameter::Pairs => self.pairs,
@@ -96,7 +96,7 @@ impl Sizes {
     }
 }
 
-/// A number from 1 up.
+/// A number of at least 1.
 fn at_least_one() -> clap::builder::RangedU64ValueParser {
     clap::value_parser!(u64).range(1..)
 }

@@ -1,6 +1,6 @@
-//! Spawning as a tree: ten children each, sums come back. A scheduler that runs the newest child
-//! first keeps few processes alive; one that runs the oldest first has all of them at once, hence
-//! the modest default.
+//! Spawning a tree: ten children each, and sums are returned. A scheduler that runs the newest
+//! child first keeps few processes alive; one that runs the oldest first has all of them alive at
+//! once, so the default size is modest.
 
 use super::definition::{Comparison, Scenario, exec};
 use super::parameter::Parameter;

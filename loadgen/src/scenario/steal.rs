@@ -1,4 +1,4 @@
-//! How well work spreads: one process starts all, so every other worker must steal.
+//! How well work spreads: one process starts all others, so every other worker must steal.
 
 use super::definition::{Comparison, Scenario, exec};
 use super::parameter::Parameter;

@@ -1,19 +1,19 @@
-//! A median of few values, and between which bounds it lies: drawn again and again from the values
-//! themselves, with repetition.
+//! The median of few values and its interval, by the bootstrap: samples are drawn repeatedly from
+//! the values themselves, with replacement.
 
 use super::median::{median, middle};
 
-/// With fewer there is no interval: of four values even the lowest and the highest say less than
-/// 95 in 100.
+/// There is no interval for fewer values: of four values, even the lowest and the highest enclose
+/// less than 95 %.
 pub(crate) const PAIRS_MIN: usize = 5;
 
-/// How often the values are drawn.
+/// Number of bootstrap samples.
 const DRAWS: usize = 10_000;
 
-/// The share of the draws' medians that lies outside of the interval, below and above together.
+/// The share of the samples' medians outside of the interval, below and above together.
 const OUTSIDE: f64 = 0.05;
 
-/// The same values give the same interval, whenever and by whom they are looked at.
+/// Fixed, so that the same values always give the same interval.
 const SEED: u64 = 0x6d6f_6f6e_6c65_7400;
 
 /// A median with its interval.
@@ -30,8 +30,8 @@ impl Estimate {
     }
 }
 
-/// The median of values, such as the ratios of pairs; none of less than [`PAIRS_MIN`] or of what is
-/// no number.
+/// Returns the median of values such as the ratios of pairs, with its interval; `None` for fewer
+/// than [`PAIRS_MIN`] values or for NaN.
 pub(crate) fn of_values(values: &[f64]) -> Option<Estimate> {
     match values.len() < PAIRS_MIN {
         true => None,
@@ -39,15 +39,15 @@ pub(crate) fn of_values(values: &[f64]) -> Option<Estimate> {
     }
 }
 
-/// As [`of_values`], for as few as there are.
+/// Like [`of_values`], for any number of values.
 pub(super) fn of_few(values: &[f64]) -> Option<Estimate> {
     let median = median(values).filter(|_| values.iter().all(|value| value.is_finite()))?;
     let mut random = fastrand::Rng::with_seed(SEED);
     estimate(median, || drawn(&mut random, values))
 }
 
-/// The ratio of the medians, later by earlier, of runs that are no pairs; none if a side has less
-/// than [`PAIRS_MIN`], or where the earlier is zero and the later is not.
+/// Returns the ratio of the medians, later to earlier, of unpaired runs. `None` if a side has fewer
+/// than [`PAIRS_MIN`] values, or if the earlier median is zero and the later is not.
 pub(crate) fn of_medians(before: &[f64], after: &[f64]) -> Option<Estimate> {
     if before.len().min(after.len()) < PAIRS_MIN {
         return None;
@@ -57,7 +57,7 @@ pub(crate) fn of_medians(before: &[f64], after: &[f64]) -> Option<Estimate> {
     estimate(ratio, || quotient(drawn(&mut random, after)?, drawn(&mut random, before)?))
 }
 
-/// Nothing measured twice is no change.
+/// Zero to zero counts as no change.
 fn quotient(above: f64, below: f64) -> Option<f64> {
     match above == below {
         true => Some(1.0),
@@ -72,7 +72,7 @@ fn estimate(median: f64, mut draw: impl FnMut() -> Option<f64>) -> Option<Estima
     Some(Estimate { median, low: draws[outside], high: draws[DRAWS - 1 - outside] })
 }
 
-/// The median of as many values, each drawn from all.
+/// Returns the median of one bootstrap sample.
 fn drawn(random: &mut fastrand::Rng, values: &[f64]) -> Option<f64> {
     let mut drawn: Vec<f64> =
         (0..values.len()).filter_map(|_| random.choice(values)).copied().collect();
@@ -101,11 +101,12 @@ mod tests {
         assert_eq!(of_values(&ratios), of_values(&ratios), "the same each time");
     }
 
-    /// What "95 %" means: of many sittings whose true ratio is 1, about so many intervals hold it.
+    /// The meaning of "95 %": of many sittings whose true ratio is 1, about that share of the
+    /// intervals contains it.
     #[test]
     fn intervals_hold_the_truth_as_often_as_they_say() {
         let mut random = fastrand::Rng::with_seed(7);
-        // A long tail on one side, as disturbed runs have it, is in both runs of a pair alike.
+        // A long tail on one side, as in disturbed runs, which affects both runs of a pair alike.
         let mut run = || 1.0 + 0.02 * random.f64() + 0.1 * random.f64().powi(12);
         let holds = (0..300).filter(|_| {
             let ratios: Vec<f64> = (0..10).map(|_| run() / run()).collect();

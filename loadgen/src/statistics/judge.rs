@@ -1,22 +1,21 @@
-//! Whether a change is one, or what the machine does by itself.
+//! Verdicts: whether a difference is a change or noise.
 
 use super::bootstrap::{Estimate, of_few};
 
-/// What can be said of a change.
+/// A verdict about a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Better,
     Worse,
-    /// The interval holds 1, or the change is smaller than what the same program does by itself.
+    /// The interval contains 1, or the change is smaller than the noise.
     WithinNoise,
 }
 
-/// A ratio, later by earlier, beside what ratios the same program has with itself.
+/// A ratio, later to earlier, with the noise: the ratios of a program to itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Change {
     pub(crate) estimate: Estimate,
-    /// By which share runs of one program differ: 0.1 is ten percent up, or down to
-    /// 1 / 1.1.
+    /// The share by which runs of one program differ: 0.1 is ten percent up, or down to 1 / 1.1.
     pub(crate) noise: f64,
 }
 
@@ -34,7 +33,7 @@ impl Change {
 }
 
 impl Verdict {
-    /// In words: memory is smaller where times and rates are faster.
+    /// The verdict in words: memory is smaller where times and rates are faster.
     pub(crate) fn text(self, is_memory: bool) -> &'static str {
         match (self, is_memory) {
             (Verdict::WithinNoise, _) => "within noise",
@@ -46,7 +45,7 @@ impl Verdict {
     }
 }
 
-/// How far the interval of A-A ratios reaches, up or down; none of nothing.
+/// Returns how far the interval of A-A ratios reaches, up or down; `None` without ratios.
 pub(crate) fn noise(ratios: &[f64]) -> Option<f64> {
     let Estimate { low, high, .. } = of_few(ratios)?;
     Some(high.max(1.0 / low).max(1.0) - 1.0)
@@ -66,7 +65,8 @@ mod tests {
         assert_eq!(verdict(1.1, 1.05, 1.15, 0.02), Verdict::Better);
         assert_eq!(verdict(0.9, 0.8, 1.0, 0.02), Verdict::WithinNoise);
         assert_eq!(verdict(0.97, 0.96, 0.98, 0.04), Verdict::WithinNoise);
-        // However noisy it is, a tenth of the rate is no noise that doubles it.
+        // Even with much noise, a rate that falls to a tenth is worse: noise by a factor does not
+        // reach that far.
         assert_eq!(verdict(0.1, 0.09, 0.11, 1.5), Verdict::Worse);
         assert_eq!(verdict(0.5, 0.45, 0.55, 1.5), Verdict::WithinNoise);
         let slower = Change { estimate: Estimate { median: 1.2, low: 1.1, high: 1.3 }, noise: 0.0 };

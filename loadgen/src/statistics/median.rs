@@ -1,13 +1,13 @@
-//! The figure that stands for several runs, and how far they lie apart.
+//! The median of several runs, and their spread.
 
-/// The middle value, the mean of the two middle ones of an even number; none of nothing.
+/// Returns the middle value, or the mean of the two middle ones; `None` for no values.
 pub(crate) fn median(values: &[f64]) -> Option<f64> {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     middle(&values)
 }
 
-/// The same of values that are in order already.
+/// The same for sorted values.
 pub(super) fn middle(sorted: &[f64]) -> Option<f64> {
     let upper = sorted.len() / 2;
     match sorted.len() % 2 {
@@ -17,8 +17,8 @@ pub(super) fn middle(sorted: &[f64]) -> Option<f64> {
     }
 }
 
-/// How far the lowest and the highest value lie below and above the median, as shares of it; none of
-/// a single value, or around zero.
+/// Returns how far the lowest and the highest value are below and above the median, relative to it;
+/// `None` for a single value or around zero.
 pub(crate) fn spread(values: &[f64]) -> Option<(f64, f64)> {
     let median = median(values).filter(|median| *median > 0.0 && values.len() > 1)?;
     let low = values.iter().copied().fold(median, f64::min);

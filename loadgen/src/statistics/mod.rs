@@ -1,11 +1,11 @@
-//! What can be said of figures that differ from run to run.
+//! Statistics for figures that differ from run to run.
 //!
-//! Two programs are compared by the ratios of pairs of runs, made one directly after the other: what
-//! the machine does meanwhile hits both runs of a pair alike. The median of the ratios stands for
+//! Two programs are compared by the ratios of pairs of runs, made directly one after the other, so
+//! that disturbances of the machine affect both runs of a pair alike. The median of the ratios is
 //! the change, and a bootstrap (Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993,
-//! chapter 13: percentile intervals) says between which bounds it lies in 95 of 100 sittings. How
-//! much the machine changes what the *same* program gives is measured in the same sitting, by the
-//! ratios of runs of it that are as near, A-A; a change that is no larger says nothing.
+//! chapter 13: percentile intervals) gives the interval that contains it in 95 of 100 sittings. The
+//! noise, the variation of the *same* program, is measured in the same sitting by the ratios of
+//! equally close runs, A-A. A change that is no larger than the noise proves nothing.
 
 mod bootstrap;
 mod judge;

@@ -1,4 +1,5 @@
-//! Horizontal bars in SVG, each with its number; an earlier result lies below as an outline.
+//! Horizontal bars in SVG, each with its number. The bar of an earlier result is shown as an
+//! outline.
 
 use super::chart::{self, CHARACTER, canvas, rule, scrolling};
 use super::markup::{Element, element};
@@ -8,7 +9,7 @@ const WIDTH: f64 = 720.0;
 const ROW: f64 = 36.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 52.0;
-/// Most characters of a label; the rest shows when pointed at.
+/// The most characters of a label that are shown; a tooltip has the whole label.
 const LABEL_MAX: usize = 42;
 
 /// One bar.
@@ -16,20 +17,20 @@ const LABEL_MAX: usize = 42;
 pub(super) struct Bar {
     pub(super) label: String,
     pub(super) value: f64,
-    /// The value for people.
+    /// The value as text.
     pub(super) text: String,
-    /// The least and the most of the repeats.
+    /// The smallest and the largest value of the repeats.
     pub(super) range: Option<(f64, f64)>,
     pub(super) before: Option<f64>,
 }
 
-/// A chart to be drawn; all bars start at zero.
+/// A bar chart; all bars start at zero.
 #[derive(Debug)]
 pub(super) struct BarChart {
-    /// Unique on the page, of letters, digits and dashes.
+    /// Unique on the page; consists of letters, digits and dashes.
     pub(super) id: String,
     pub(super) title: String,
-    /// What the numbers along the axis are.
+    /// The unit of the axis.
     pub(super) unit: String,
     pub(super) format: fn(f64) -> String,
     pub(super) bars: Vec<Bar>,

@@ -1,7 +1,7 @@
 //! Line charts in SVG: two axes, lines with marked points, and a legend in HTML below.
 //!
-//! Colours are classes (`style.css`), so that light, dark and print choose their own. Lines differ
-//! by the shape of their marks as well.
+//! Colours are classes (`style.css`), so that the light, dark and print styles choose their own.
+//! Lines also differ by the shape of their marks.
 
 use std::fmt::Write;
 
@@ -10,16 +10,16 @@ use super::scale::Scale;
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 360.0;
-/// Left of, above, right of and below the area in which lines are drawn: labels go there.
+/// The margins left of, above, right of and below the plot area, for labels.
 const LEFT: f64 = 76.0;
 const TOP: f64 = 34.0;
 const RIGHT: f64 = 28.0;
 const BOTTOM: f64 = 54.0;
 
-/// About the width of a character of a label, to keep labels apart.
+/// Approximate width of a character of a label, to keep labels apart.
 pub(super) const CHARACTER: f64 = 7.2;
 
-/// Colours that `style.css` has.
+/// The number of colours in `style.css`.
 pub(super) const COLOURS: usize = 7;
 
 /// One axis.
@@ -34,9 +34,9 @@ pub(super) struct Axis {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stroke {
     Solid,
-    /// An earlier result.
+    /// A line of an earlier result.
     Dashed,
-    /// Something to measure by, in grey.
+    /// A reference line, in grey.
     Reference,
 }
 
@@ -44,21 +44,21 @@ pub(super) enum Stroke {
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) label: String,
-    /// Below [`COLOURS`].
+    /// Less than [`COLOURS`].
     pub(super) colour: usize,
     pub(super) stroke: Stroke,
     pub(super) points: Vec<(f64, f64)>,
-    /// Points that get a mark, which shows its text when pointed at.
+    /// Points with a mark, whose tooltip is the text.
     pub(super) marks: Vec<(f64, f64, String)>,
 }
 
-/// A chart to be drawn.
+/// A line chart.
 #[derive(Debug)]
 pub(super) struct LineChart {
-    /// Unique on the page, of letters, digits and dashes.
+    /// Unique on the page; consists of letters, digits and dashes.
     pub(super) id: String,
     pub(super) title: String,
-    /// The figures in words, for those who do not see the chart.
+    /// The figures in words, for readers who cannot see the chart.
     pub(super) description: String,
     pub(super) x: Axis,
     pub(super) y: Axis,
@@ -72,7 +72,7 @@ impl LineChart {
             .child(self.y_axis())
             .child(self.x_axis())
             .children(self.lines.iter().map(|line| self.draw(line)));
-        // Lines of now are drawn last, and named first.
+        // Lines of the present result are drawn last, and named first.
         let mut named: Vec<_> = self.lines.iter().collect();
         named.sort_by_key(|line| line.stroke != Stroke::Solid);
         let legend = element("ul").class("legend").children(named.into_iter().map(legend_item));
@@ -85,7 +85,7 @@ impl LineChart {
     fn x_axis(&self) -> Element {
         let mut axis = element("g").class("axis");
         let bottom = HEIGHT - BOTTOM;
-        // Labels that would touch the one before are left out.
+        // A label that would touch the one before is left out.
         let mut free_from = 0.0;
         for tick in self.x.scale.ticks(self.x.format) {
             let at = self.x_of(tick.value);
@@ -150,7 +150,7 @@ pub(super) fn canvas(id: &str, title: &str, text: &str, width: f64, height: f64)
         .child(element("desc").attr("id", text_id).text(text))
 }
 
-/// A part of the page that scrolls by itself where it is too wide; the keyboard reaches it.
+/// A part of the page that scrolls by itself if it is too wide; it can be reached by keyboard.
 pub(super) fn scrolling(name: &str, content: Element) -> Element {
     element("div")
         .class("scroll")
@@ -179,7 +179,7 @@ fn classes(line: &Line) -> String {
     }
 }
 
-/// A circle, a square, a diamond or a triangle, by colour.
+/// A circle, square, diamond or triangle, by the colour of the line.
 fn mark_path(line: &Line, x: f64, y: f64) -> String {
     let s = if line.stroke == Stroke::Solid { 4.0 } else { 3.0 };
     match line.colour % 4 {

@@ -1,4 +1,4 @@
-//! Every figure against that of the baseline.
+//! Every figure compared with that of the baseline.
 
 use super::entry::Entry;
 use super::markup::{Element, element};
@@ -10,7 +10,7 @@ use crate::report::pair::{self, Group, Pair};
 use crate::report::result::{ResultFile, RunResult};
 use crate::statistics::Verdict;
 
-/// The table of ratios; nothing without a baseline.
+/// The table of ratios; `None` without a baseline.
 pub(super) fn section_for(
     entries: &[Entry<'_>],
     result: &ResultFile,

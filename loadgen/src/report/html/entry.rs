@@ -1,4 +1,4 @@
-//! What the page shows of a result: its groups, each with what it is compared with.
+//! The groups of a result that the page shows, each with the group to which it is compared.
 
 use crate::report::label;
 use crate::report::pair::{self, Group};
@@ -7,10 +7,10 @@ use crate::report::result::ResultFile;
 /// A group as the page shows it.
 #[derive(Debug)]
 pub(super) struct Entry<'a> {
-    /// Differs from that of every other entry.
+    /// Unique among all entries.
     pub(super) label: String,
     pub(super) group: Group<'a>,
-    /// The group of the baseline that it is compared with, and what else is not the same there.
+    /// The corresponding group of the baseline, and what else differs there.
     pub(super) before: Option<(Group<'a>, Vec<String>)>,
 }
 
@@ -30,7 +30,7 @@ pub(super) fn entries<'a>(
     groups.into_iter().zip(labels).map(entry).collect()
 }
 
-/// What tells the entry from the others of its scenario.
+/// What distinguishes the entry from others of its scenario.
 pub(super) fn short_label(entry: &Entry<'_>) -> String {
     let name = entry.label.strip_prefix(entry.group.scenario()).unwrap_or(&entry.label);
     match name.trim_matches([' ', '(', ')']) {

@@ -1,10 +1,10 @@
-//! On what and how it was measured.
+//! Machine, build and settings of the measurements.
 
 use super::markup::Element;
 use super::parts::{cell, row_name, section, table};
 use crate::report::result::ResultFile;
 
-/// A column per result, the baseline last.
+/// One column per result, the baseline last.
 pub(super) fn section_for(results: &[&ResultFile], baseline: Option<&ResultFile>) -> Element {
     let mut columns: Vec<_> = results.iter().enumerate().collect();
     let name = |index: usize| match results.len() {

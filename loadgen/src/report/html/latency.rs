@@ -1,4 +1,4 @@
-//! Latency by percentile, on the axis on which each further nine is one step.
+//! Latency by percentile, on an axis on which each further nine is one step.
 
 use hdrhistogram::Histogram;
 
@@ -14,14 +14,15 @@ const POINTS: u32 = 200;
 
 const NANOSECONDS_PER_UNIT: f64 = 1000.0;
 
-/// Charts of entries of one scenario: with one entry its kinds of times, with several one line each.
+/// Charts of the entries of one scenario: with one entry, a line for each of its kinds of times;
+/// with several, one line each.
 pub(super) fn charts(id: &str, entries: &[&Entry<'_>]) -> Vec<LineChart> {
     let timed = |entry: &&&Entry<'_>| times_of(&entry.group).is_some();
     let timed: Vec<_> = entries.iter().filter(timed).copied().collect();
     match timed[..] {
         [] => Vec::new(),
         [entry] => vec![chart(id, entry.group.scenario(), kinds(entry))],
-        // More lines than colours cannot be told apart.
+        // More lines than colours could not be told apart.
         _ => timed
             .chunks(COLOURS)
             .enumerate()
@@ -54,7 +55,7 @@ fn times_of(group: &Group<'_>) -> Option<Times> {
     group.shown()?.times().cloned()
 }
 
-/// The line of an entry, and its baseline's, each with how many samples it has.
+/// The line of an entry and of its baseline, each with its number of samples.
 fn lines(
     label: &str,
     colour: usize,
@@ -63,7 +64,7 @@ fn lines(
 ) -> Vec<(Line, u64)> {
     let mut lines = Vec::new();
     let before = entry.before.as_ref().and_then(|(group, _)| times(group));
-    // The baseline first, so that it lies below.
+    // The baseline is drawn first, below the other line.
     if let Some(before) = before {
         lines.push(line(format!("{label}, baseline"), colour, Stroke::Dashed, &before));
     }
@@ -94,7 +95,7 @@ fn line(label: String, colour: usize, stroke: Stroke, times: &Times) -> (Line, u
     (Line { label, colour, stroke, points, marks: marks.map(mark).collect() }, histogram.len())
 }
 
-/// The quantiles that get a mark.
+/// The quantiles that are marked.
 const QUANTILES: [(f64, &str); 8] = [
     (0.5, "p50"),
     (0.9, "p90"),
@@ -106,7 +107,7 @@ const QUANTILES: [(f64, &str); 8] = [
     (1.0, "max"),
 ];
 
-/// Whether there are samples enough for it to be another value than the largest.
+/// Whether there are enough samples for the quantile to differ from the largest value.
 fn has(histogram: &Histogram<u64>, quantile: f64) -> bool {
     quantile == 1.0 || (1.0 - quantile) * histogram.len() as f64 >= 1.0 - 1e-9
 }
@@ -134,11 +135,11 @@ fn chart(id: &str, scenario: &str, lines: Vec<(Line, u64)>) -> LineChart {
     }
 }
 
-/// `99.9 %`, with as many nines as there are.
+/// `99.9 %`, with as many nines as the quantile has.
 fn percent(quantile: f64) -> String {
     let text = format!("{:.8}", quantile * 100.0);
     let text = text.trim_end_matches('0').trim_end_matches('.');
-    // What is zero has lost its digit to nothing.
+    // Trimming zeros has removed the only digit of zero.
     format!("{} %", if text.is_empty() { "0" } else { text })
 }
 

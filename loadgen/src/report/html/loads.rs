@@ -1,5 +1,5 @@
-//! Scenarios that measure at several loads: the table, and where rates were offered, the latency
-//! against them.
+//! Scenarios that measure at several loads: the table and, where rates were offered, a chart of the
+//! latency by rate.
 
 use super::chart::{Axis, Line, LineChart, Stroke};
 use super::entry::Entry;
@@ -14,13 +14,13 @@ use crate::figure::quantity;
 const OFFERED: &str = "offered_per_s";
 const ACHIEVED: &str = "achieved_per_s";
 
-/// Largest ratio of two rates on a linear axis. Picked by eye.
+/// The largest ratio of two rates for which the axis is linear. Picked by eye.
 const SPREAD_MAX: f64 = 16.0;
 
-/// The percentiles that are drawn, each in its colour.
+/// The percentiles that are drawn, each in its own colour.
 const PERCENTILES: [Metric; 5] = [Metric::P50, Metric::P90, Metric::P99, Metric::P999, Metric::Max];
 
-/// The chart and the table of one entry; nothing if it has no curve.
+/// The chart and the table of one entry; empty if it has no curve.
 pub(super) fn figures(id: &str, entry: &Entry<'_>) -> Vec<Element> {
     let Some(curve) = entry.group.shown().and_then(|run| run.curve.as_ref()) else {
         return Vec::new();
@@ -87,7 +87,7 @@ fn chart(id: &str, entry: &Entry<'_>, mut lines: Vec<Line>) -> LineChart {
     }
 }
 
-/// Rates that were doubled again and again lie evenly on a logarithmic axis only.
+/// Rates that were doubled repeatedly are evenly spaced only on a logarithmic axis.
 fn rates(points: &[(f64, f64)]) -> Scale {
     let rates = || points.iter().map(|point| point.0);
     let (low, high) = (rates().fold(f64::MAX, f64::min), rates().fold(0.0, f64::max));
@@ -97,7 +97,7 @@ fn rates(points: &[(f64, f64)]) -> Scale {
     }
 }
 
-/// A vertical line at the highest rate that was kept up with, if the run says which.
+/// A vertical line at the highest rate that was sustained, if the run reports it.
 fn knee(entry: &Entry<'_>, points: &[(f64, f64)]) -> Option<Line> {
     let rate = entry.group.shown()?.knee_per_s?;
     let ends = [f64::MIN_POSITIVE, points.iter().map(|point| point.1).fold(0.0, f64::max)];
@@ -110,7 +110,7 @@ fn knee(entry: &Entry<'_>, points: &[(f64, f64)]) -> Option<Line> {
     })
 }
 
-/// The whole curve in numbers.
+/// The whole curve as a table.
 fn values(curve: &Curve) -> Element {
     let headings: Vec<_> =
         curve.columns.iter().map(|name| curve::heading(name).to_owned()).collect();
@@ -125,9 +125,9 @@ fn values(curve: &Curve) -> Element {
     table("The curve in numbers", &headings, rows.collect())
 }
 
-/// Names the first rate that could not be kept: there latencies measure the queue.
+/// Names the first rate that was not sustained: there, latencies measure the queue.
 fn remark(curve: &Curve) -> Option<Element> {
-    /// Below this share of the offered rate it counts as not kept, as in the scenario.
+    /// A rate below this share of the offered rate counts as not sustained, as in the scenario.
     const KEPT: f64 = 0.95;
     let (offered, achieved) = (curve.column(OFFERED)?, curve.column(ACHIEVED)?);
     let mut pairs: Vec<_> = offered.into_iter().zip(achieved).collect();

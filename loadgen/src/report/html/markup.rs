@@ -1,12 +1,12 @@
-//! HTML and SVG as a tree. Whatever becomes text or the value of an attribute is escaped here, so
-//! nothing that came from a file or the command line can become markup.
+//! HTML and SVG as a tree. All text and all attribute values are escaped here, so nothing from a
+//! file or the command line can become markup.
 
 use std::fmt::{self, Display, Formatter, Write};
 
 /// Elements without an end tag.
 const VOID: [&str; 2] = ["meta", "br"];
 
-/// An element with what is in it.
+/// An element with its content.
 #[derive(Debug, Clone)]
 pub(super) struct Element {
     name: &'static str,
@@ -18,11 +18,11 @@ pub(super) struct Element {
 enum Node {
     Element(Element),
     Text(String),
-    /// A part of this program, as it is.
+    /// A part of this program, which is not escaped.
     Trusted(&'static str),
 }
 
-/// Makes an element.
+/// Creates an element.
 pub(super) fn element(name: &'static str) -> Element {
     Element { name, attributes: Vec::new(), children: Vec::new() }
 }
@@ -33,7 +33,7 @@ impl Element {
         self
     }
 
-    /// A coordinate or length of SVG, to a tenth: less cannot be seen.
+    /// Sets a coordinate or length of SVG, rounded to a tenth: finer differences cannot be seen.
     pub(super) fn at(self, name: &'static str, value: f64) -> Element {
         self.attr(name, (value * 10.0).round() / 10.0)
     }

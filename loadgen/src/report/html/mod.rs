@@ -1,5 +1,5 @@
-//! The results as one HTML file that needs nothing else: styles and charts are inside, and there
-//! is no script. It reads result files only, so it shows an old one as it shows a fresh one.
+//! The results as one HTML file without dependencies: it contains its styles and charts, and no
+//! script. It is made from result files only, so old results look like fresh ones.
 
 mod bars;
 mod chart;
@@ -23,10 +23,10 @@ use markup::{Element, element};
 
 const TITLE: &str = "Moonlet load report";
 
-/// Forbids everything but the styles of the page itself, whatever should ever get into it.
+/// Forbids everything but the page's own styles, in case something else should get into it.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
-/// Writes the page about results, of which there is at least one.
+/// Writes the page about one or more results.
 pub(crate) fn write(
     path: &Path,
     results: &[&ResultFile],
@@ -35,8 +35,7 @@ pub(crate) fn write(
     targets::write(path, &render(results, baseline))
 }
 
-/// Returns the page about these results, of which there is at least one, compared with an earlier
-/// one if there is.
+/// Returns the page about one or more results, compared with an earlier one if it is given.
 fn render(results: &[&ResultFile], baseline: Option<&ResultFile>) -> String {
     let mut all = results[0].clone();
     all.runs = results.iter().flat_map(|result| result.runs.iter().cloned()).collect();

@@ -54,7 +54,7 @@ fn summary_row(entry: &Entry<'_>) -> Vec<Element> {
     row
 }
 
-/// The lowest, the median and the highest of the runs.
+/// The smallest, the median and the largest value of the runs.
 fn bounds(group: &Group<'_>, metric: Metric) -> Option<(f64, f64, f64)> {
     let (value, values) = (group.figure(metric)?, group.values(metric));
     let low = values.iter().copied().fold(value, f64::min);
@@ -73,12 +73,12 @@ pub(super) fn figure(metric: Metric, value: f64, run: &RunResult) -> String {
     }
 }
 
-/// A bar per scenario.
+/// One bar per scenario.
 pub(super) fn rates(entries: &[Entry<'_>]) -> Option<Element> {
     bars(entries, Metric::Rate, "Rates", "work done per second, each in its own unit")
 }
 
-/// A bar per scenario that measures memory.
+/// One bar per scenario that measures memory.
 pub(super) fn memory(entries: &[Entry<'_>]) -> Option<Element> {
     bars(entries, Metric::Memory, "Memory", "resident memory per waiting process, all included")
 }
@@ -125,7 +125,7 @@ fn bar(entry: &Entry<'_>, metric: Metric) -> Option<Bar> {
     })
 }
 
-/// As along an axis: without digits that say nothing.
+/// A rate for an axis, without superfluous digits.
 pub(super) fn plain_rate(value: f64) -> String {
     match value {
         value if value >= 1e9 => format!("{} G", quantity::significant(value / 1e9)),
@@ -135,7 +135,8 @@ pub(super) fn plain_rate(value: f64) -> String {
     }
 }
 
-/// What more workers bring, for scenarios that ran with several numbers of them at the same sizes.
+/// The gain of more workers, for scenarios that ran with several numbers of workers at the same
+/// sizes.
 pub(super) fn scaling(entries: &[Entry<'_>]) -> Option<Element> {
     let mut lines = Vec::new();
     let mut seen = BTreeSet::new();
@@ -211,7 +212,8 @@ fn describe(line: &Line) -> String {
     format!("{}: {}", line.label, texts.join(", "))
 }
 
-/// Workers are whole; an axis of few has lines between.
+/// Formats a number of workers. An axis with few workers has lines between whole numbers, which get
+/// no label.
 fn whole(value: f64) -> String {
     match value.fract() == 0.0 {
         true => format!("{value:.0}"),

@@ -1,4 +1,4 @@
-//! What sections are put together from.
+//! The building blocks of sections.
 
 use std::fmt::Display;
 

@@ -1,17 +1,17 @@
-//! Axes: where a value lies between the ends of one, and which values it names.
+//! Axes: the position of a value on an axis, and the values that the axis labels.
 
-/// How values are spread along an axis.
+/// How values are mapped to an axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Scale {
-    /// From zero.
+    /// Begins at zero.
     Linear { max: f64 },
-    /// From a power of ten, or twice or five times one, to another.
+    /// From 1, 2 or 5 times a power of ten to another.
     Logarithmic { min: f64, max: f64 },
-    /// Quantiles, as their distance to 1 in powers of ten: 0, 0.9, 0.99 are equally far apart.
+    /// Quantiles by their distance to 1 in powers of ten: 0, 0.9 and 0.99 are equally far apart.
     Nines { max: f64 },
 }
 
-/// A value with its name.
+/// A value with its label.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Tick {
     pub(super) value: f64,
@@ -19,24 +19,24 @@ pub(super) struct Tick {
     pub(super) label: String,
 }
 
-/// About how many lines a linear axis has.
+/// Approximate number of lines of a linear axis.
 const LINEAR_TICKS: f64 = 6.0;
 
-/// Axes over fewer powers of ten also name two and five times each.
+/// Axes over fewer powers of ten also label 2 and 5 times each.
 const FEW_DECADES: f64 = 2.5;
 
-/// Most powers of ten of a logarithmic axis that have a line each.
+/// The most powers of ten of a logarithmic axis that have a line each.
 const DECADES_MAX: i32 = 12;
 
 impl Scale {
-    /// From zero to a round number that holds all values.
+    /// From zero to a round number that is not below any value.
     pub(super) fn linear(values: impl IntoIterator<Item = f64>) -> Scale {
         let max = values.into_iter().fold(0.0, f64::max);
         let step = step(max);
         Scale::Linear { max: ((max / step).ceil() * step).max(step) }
     }
 
-    /// Between round numbers that hold all values above zero, at least a power of ten apart.
+    /// Between round numbers that enclose all values above zero, at least a power of ten apart.
     pub(super) fn logarithmic(values: impl IntoIterator<Item = f64>) -> Scale {
         let positive = values.into_iter().filter(|value| *value > 0.0);
         let (low, high) =
@@ -51,12 +51,13 @@ impl Scale {
         }
     }
 
-    /// Up to the largest of so many samples, at least to 0.9.
+    /// Up to the quantile of the largest of so many samples, at least to 0.9.
     pub(super) fn nines(samples: u64) -> Scale {
         Scale::Nines { max: (samples.clamp(10, 100_000_000) as f64).log10() }
     }
 
-    /// Where a value lies: 0 at the start of the axis, 1 at its end. What is outside lies there.
+    /// The position of a value: 0 at the start of the axis, 1 at its end. Values outside are
+    /// clamped.
     pub(super) fn fraction(self, value: f64) -> f64 {
         let fraction = match self {
             Scale::Linear { max } => value / max,
@@ -66,7 +67,7 @@ impl Scale {
         fraction.clamp(0.0, 1.0)
     }
 
-    /// The values that the axis names; `format` writes them.
+    /// The values that the axis labels, formatted by `format`.
     pub(super) fn ticks(self, format: fn(f64) -> String) -> Vec<Tick> {
         let tick = |value| Tick { value, label: format(value) };
         match self {
@@ -83,7 +84,7 @@ impl Scale {
     }
 }
 
-/// How many nines a quantile has: 0.999 has 3.
+/// The number of nines of a quantile: 0.999 has 3.
 fn nines(quantile: f64) -> f64 {
     match quantile < 1.0 {
         true => -(1.0 - quantile).log10(),
@@ -111,7 +112,7 @@ fn logarithmic_ticks(min: f64, max: f64, format: fn(f64) -> String) -> Vec<Tick>
     ticks
 }
 
-/// A round distance between lines of a linear axis up to `max`.
+/// Returns a round distance between the lines of a linear axis up to `max`.
 fn step(max: f64) -> f64 {
     match max > 0.0 {
         true => round_up(max / LINEAR_TICKS),

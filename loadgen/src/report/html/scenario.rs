@@ -1,4 +1,4 @@
-//! A section per scenario: its charts, and beside them what the scheduler counted.
+//! One section per scenario: its charts and the scheduler's counters.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::figure::quantity;
 use crate::report::{label, result::RunResult};
 use crate::scenario;
 
-/// Most columns of counters; with more groups the table would say little.
+/// The most columns of counters; the table would be unreadable with more groups.
 const COLUMNS_MAX: usize = 8;
 
 /// One section per scenario, in the order of the runs.
@@ -30,7 +30,7 @@ pub(super) fn sections(entries: &[Entry<'_>]) -> Vec<Element> {
 
 fn scenario_section(id: &str, name: &str, entries: &[&Entry<'_>]) -> Element {
     let mut part = section(name).class("scenario");
-    // A result of another version may hold scenarios that are not there any more.
+    // A result of another version may have scenarios that no longer exist.
     if let Some(known) = scenario::find(name) {
         let mut summary = known.summary.chars();
         let first = summary.next().map(|first| first.to_uppercase().to_string());
@@ -82,7 +82,7 @@ fn failure(run: &RunResult) -> Element {
     element("p").class("failure").child(element("strong").text("✗ Failed: ")).text(error)
 }
 
-/// The counters of the median runs that are not zero everywhere.
+/// The counters of the median runs, without those that are zero everywhere.
 fn counters(entries: &[&Entry<'_>]) -> Option<Element> {
     let mut columns = Vec::new();
     for entry in entries {
@@ -111,7 +111,7 @@ fn counters(entries: &[&Entry<'_>]) -> Option<Element> {
         [row_name(&name.replace('_', " "))].into_iter().chain(cells).collect()
     });
     let table = table("Scheduler counters", &headings, rows.collect());
-    // Two columns fit beside a chart, more belong below.
+    // Two columns fit beside a chart; more are placed below it.
     let class = if columns.len() > 2 { "counters wide" } else { "counters" };
     Some(element("div").class(class).child(table))
 }

@@ -1,4 +1,4 @@
-//! The page as a whole: what it shows, and that nothing from a file becomes markup.
+//! The page as a whole: its content, and that nothing from a file becomes markup.
 
 use super::*;
 use crate::figure::curve::Curve;
