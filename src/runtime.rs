@@ -32,7 +32,7 @@ use crate::node::output::Output;
 use crate::node::tickets::Notice;
 use crate::payload;
 use crate::pid::{self, Pid, ProcessId};
-use crate::process::spawn::{self, Request, Setup};
+use crate::process::spawn::{self, Setup, SpawnArguments};
 use crate::process::tenant::{Occupant, take_occupant};
 use crate::supervisor::{Event, ServiceState, Stop, Supervisor};
 use crate::sync::{Arc, Mutex, lock};
@@ -55,7 +55,7 @@ impl Call<'_> {
     /// Spawns a process and waits until its chunks are over.
     fn start(&self, id: &str, host: &str, arguments: &[Value]) -> Result<ProcessId, Error> {
         let watcher = Some(Watcher::Outside(self.ticket));
-        let request = Request {
+        let request = SpawnArguments {
             definition: id.as_bytes(),
             host: host.as_bytes(),
             arguments: payload::from_values(arguments),

@@ -16,7 +16,7 @@ use crate::vm::lua::stack::{Stack, Type};
 
 /// How an API function fails.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum ApiFailure {
     /// Returns `nil` and the error object.
     Nil(ApiError),
     /// Returns `false` and the error object.
@@ -27,13 +27,13 @@ pub(crate) enum Failure {
     Text(String),
 }
 
-impl From<ApiError> for Failure {
+impl From<ApiError> for ApiFailure {
     fn from(error: ApiError) -> Self {
-        Failure::Nil(error)
+        ApiFailure::Nil(error)
     }
 }
 
-pub(crate) type ApiResult = Result<Reply, Failure>;
+pub(crate) type ApiResult = Result<Reply, ApiFailure>;
 
 /// The calling process of an API function, and its stack, to which this dereferences.
 pub(crate) struct Caller<'a> {
@@ -84,24 +84,24 @@ pub(crate) fn enter_shared(
 }
 
 #[cold]
-fn fail(caller: &Caller<'_>, failure: Failure) -> Reply {
+fn fail(caller: &Caller<'_>, failure: ApiFailure) -> Reply {
     caller.stack.reserve(8);
     match failure {
-        Failure::Nil(error) => {
+        ApiFailure::Nil(error) => {
             caller.push_nil();
             push_error(caller.stack, &error);
             Reply::Return(2)
         }
-        Failure::False(error) => {
+        ApiFailure::False(error) => {
             caller.push_boolean(false);
             push_error(caller.stack, &error);
             Reply::Return(2)
         }
-        Failure::Raised(error) => {
+        ApiFailure::Raised(error) => {
             push_error(caller.stack, &error);
             Reply::Raise
         }
-        Failure::Text(text) => {
+        ApiFailure::Text(text) => {
             let position = position(caller.stack);
             caller.push_string(position + &text);
             Reply::Raise
@@ -178,7 +178,7 @@ impl Caller<'_> {
     }
 
     /// Fails if the coroutine cannot wait here, in the way of the functions of `process`.
-    pub(crate) fn wait_or_invalid(&self) -> Result<(), Failure> {
+    pub(crate) fn wait_or_invalid(&self) -> Result<(), ApiFailure> {
         if self.can_wait() {
             return Ok(());
         }
@@ -186,11 +186,11 @@ impl Caller<'_> {
     }
 
     /// Like [`Caller::wait_or_invalid`], in the way of channels and `time`, which raise.
-    pub(crate) fn wait_or_raise(&self) -> Result<(), Failure> {
+    pub(crate) fn wait_or_raise(&self) -> Result<(), ApiFailure> {
         if self.can_wait() {
             return Ok(());
         }
-        Err(Failure::Text("cannot wait here".to_owned()))
+        Err(ApiFailure::Text("cannot wait here".to_owned()))
     }
 
     pub(crate) fn wait(&self, then: Continuation) -> ApiResult {
@@ -198,11 +198,11 @@ impl Caller<'_> {
     }
 
     /// Raises while a chunk runs, because a chunk must have no effects outside of its process.
-    pub(crate) fn require_main(&self) -> Result<(), Failure> {
+    pub(crate) fn require_main(&self) -> Result<(), ApiFailure> {
         if self.process.stage == Stage::Main {
             return Ok(());
         }
-        Err(Failure::Text("not available while the chunk runs".to_owned()))
+        Err(ApiFailure::Text("not available while the chunk runs".to_owned()))
     }
 
     /// Resolves the first argument of a function that takes a destination, and checks that the

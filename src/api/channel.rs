@@ -4,7 +4,7 @@
 
 use std::ffi::c_int;
 
-use crate::api::caller::{self, ApiResult, Caller, Failure};
+use crate::api::caller::{self, ApiFailure, ApiResult, Caller};
 use crate::api::{function, inbox, select, time};
 use crate::coroutines;
 use crate::coroutines::channel::{
@@ -17,14 +17,14 @@ use crate::vm::lua::control::{Control, Released};
 use crate::vm::lua::ffi::{lua_CFunction, lua_State};
 use crate::vm::lua::registry;
 use crate::vm::lua::stack::{Stack, Type};
-use crate::vm::lua::userdata::{self, Class, Kind};
+use crate::vm::lua::userdata::{self, Class, UserdataKind};
 
 /// Every function of `channel`.
 pub(crate) const FUNCTIONS: &[(&str, lua_CFunction)] = &[("new", new), ("select", select::select)];
 
 /// The data of a channel's userdata. The channel's values are in a table, which is the user value.
 #[derive(Clone, Copy)]
-struct Data {
+struct ChannelData {
     id: ChannelId,
     /// Bytes that the process was charged for the channel.
     bytes: u32,
@@ -33,7 +33,7 @@ struct Data {
 const STORE: i32 = 1;
 
 static CLASS: Class = Class {
-    kind: Kind::Channel,
+    kind: UserdataKind::Channel,
     name: "moonlet.channel",
     methods: &[
         ("send", send),
@@ -58,7 +58,7 @@ unsafe extern "C-unwind" fn collected(lua: *mut lua_State) -> c_int {
     let stack = unsafe { Stack::new(lua) };
     // SAFETY: Lua passes a live state of one of our VMs, on the thread that has it.
     let control = unsafe { Control::of(lua) };
-    if let Some(data) = userdata::get::<Data>(stack, 1, Kind::Channel) {
+    if let Some(data) = userdata::get::<ChannelData>(stack, 1, UserdataKind::Channel) {
         control.release(Released::Channel(data.id), data.bytes as usize);
     }
     0
@@ -81,7 +81,7 @@ pub(crate) fn add(caller: &mut Caller<'_>, channel: Channel) -> ChannelId {
 
 /// Pushes a new userdata for a channel that the process was charged `bytes` for.
 fn push(stack: Stack, id: ChannelId, bytes: usize) {
-    userdata::push(stack, &CLASS, Data { id, bytes: bytes as u32 }, 1);
+    userdata::push(stack, &CLASS, ChannelData { id, bytes: bytes as u32 }, 1);
 }
 
 /// Pushes the userdata of a channel that the runtime refers to, which keeps it alive.
@@ -108,14 +108,14 @@ pub(crate) fn unpin(stack: Stack, id: ChannelId) {
 
 /// Returns the channel at `index`, if there is one.
 pub(crate) fn id_at(stack: Stack, index: i32) -> Option<ChannelId> {
-    userdata::get::<Data>(stack, index, Kind::Channel).map(|data| data.id)
+    userdata::get::<ChannelData>(stack, index, UserdataKind::Channel).map(|data| data.id)
 }
 
 /// Returns the channel whose method was called.
-pub(crate) fn receiver(caller: &Caller<'_>) -> Result<ChannelId, Failure> {
+pub(crate) fn receiver(caller: &Caller<'_>) -> Result<ChannelId, ApiFailure> {
     id_at(caller.stack, 1).ok_or_else(|| {
         let got = caller.kind(1).name();
-        Failure::Text(format!("bad argument #1 (channel expected, got {got})"))
+        ApiFailure::Text(format!("bad argument #1 (channel expected, got {got})"))
     })
 }
 
@@ -136,7 +136,7 @@ fn new_inner(caller: &mut Caller<'_>) -> ApiResult {
         other => {
             let got = other.name();
             let text = format!("bad argument #1 to 'new' (number expected, got {got})");
-            return Err(Failure::Text(text));
+            return Err(ApiFailure::Text(text));
         }
     };
     add(caller, Channel::for_values(capacity));
@@ -148,15 +148,15 @@ pub(crate) fn require_own(
     caller: &mut Caller<'_>,
     id: ChannelId,
     action: &str,
-) -> Result<(), Failure> {
+) -> Result<(), ApiFailure> {
     match caller.process.inside.channels.get(id).map(|channel| &channel.source) {
         Some(ChannelSource::Script) => Ok(()),
-        _ => Err(Failure::Text(format!("cannot {action} a system channel"))),
+        _ => Err(ApiFailure::Text(format!("cannot {action} a system channel"))),
     }
 }
 
-pub(crate) fn closed() -> Failure {
-    Failure::Text("send on closed channel".to_owned())
+pub(crate) fn closed() -> ApiFailure {
+    ApiFailure::Text("send on closed channel".to_owned())
 }
 
 /// Offers the value at stack index `value` to the channel whose userdata is at `channel`; false if
@@ -166,7 +166,7 @@ pub(crate) fn try_send(
     channel: i32,
     id: ChannelId,
     value: i32,
-) -> Result<bool, Failure> {
+) -> Result<bool, ApiFailure> {
     let (state, coroutines) = with_coroutines(caller.process, id).ok_or_else(closed)?;
     match state.send(coroutines) {
         Sending::Closed => Err(closed()),
@@ -323,7 +323,7 @@ fn received(stack: Stack) -> Reply {
             return with_ok(caller, true);
         }
         let Some(wake) = caller.process.inside.coroutines.take_wake() else {
-            return Err(Failure::Text("the receive was woken with nothing".to_owned()));
+            return Err(ApiFailure::Text("the receive was woken with nothing".to_owned()));
         };
         let ok = push_woken(caller, wake);
         with_ok(caller, ok)

@@ -14,7 +14,7 @@
 
 use std::ffi::c_int;
 
-use crate::api::caller::{ApiResult, Caller, Failure};
+use crate::api::caller::{ApiFailure, ApiResult, Caller};
 use crate::api::{debug, function};
 use crate::vm::lua::boundary::Reply;
 use crate::vm::lua::control::{self, Control, Leave, Mark, Yield};
@@ -411,7 +411,7 @@ fn spawn_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
     if caller.kind(1) != Type::Function {
         let got = caller.kind(1).name();
-        return Err(Failure::Text(format!(
+        return Err(ApiFailure::Text(format!(
             "bad argument #1 to 'spawn' (function expected, got {got})"
         )));
     }

@@ -1,6 +1,6 @@
 //! `errors`: creating and inspecting error objects.
 
-use crate::api::caller::{ApiResult, Caller, Failure};
+use crate::api::caller::{ApiFailure, ApiResult, Caller};
 use crate::api::{debug, function, library};
 use crate::error::kind;
 use crate::payload;
@@ -42,8 +42,8 @@ function!(shared wrap, wrap_inner);
 function!(shared is, is_inner);
 function!(shared call_stack, call_stack_inner);
 
-fn raise<T>(text: &str) -> Result<T, Failure> {
-    Err(Failure::Text(text.to_owned()))
+fn raise<T>(text: &str) -> Result<T, ApiFailure> {
+    Err(ApiFailure::Text(text.to_owned()))
 }
 
 /// `errors.new("text")`, `errors.new(kind, "text")`, `errors.new({message = ...})`.
@@ -104,10 +104,10 @@ fn new_from_table(caller: &mut Caller<'_>) -> ApiResult {
 }
 
 /// Pops a table and stores a copy of it as the object's details. An empty table counts as absent.
-fn keep_details(caller: &Caller<'_>, object: i32) -> Result<(), Failure> {
+fn keep_details(caller: &Caller<'_>, object: i32) -> Result<(), ApiFailure> {
     let details = caller.top();
     let copy = payload::encode(caller.stack, details)
-        .map_err(|error| Failure::Text(format!("details: {}", error.message())))?;
+        .map_err(|error| ApiFailure::Text(format!("details: {}", error.message())))?;
     caller.push_nil();
     if !caller.next(details) {
         caller.set_top(object);

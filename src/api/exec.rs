@@ -5,9 +5,9 @@ use crate::api::{function, spawn};
 use crate::app::EntryId;
 use crate::error::{ApiError, kind};
 use crate::message::Answer;
-use crate::message::exit::{Failure as ProcessFailure, Outcome, Watcher};
+use crate::message::exit::{Failure, Outcome, Watcher};
 use crate::payload;
-use crate::process::spawn::{Request, Setup};
+use crate::process::spawn::{Setup, SpawnArguments};
 use crate::security::Action;
 use crate::vm::lua::boundary::Reply;
 use crate::vm::lua::error_object;
@@ -35,7 +35,7 @@ fn exec_inner(caller: &mut Caller<'_>) -> ApiResult {
     let setup = Setup { watcher, ..Setup::default() };
     let chain = Some(caller.process.chain);
     let context = caller.process.context.clone();
-    let request = Request { definition, host, arguments, setup, chain, context };
+    let request = SpawnArguments { definition, host, arguments, setup, chain, context };
     if spawn::begin(caller, request)?.is_pending() {
         return caller.wait(exec_answered);
     }
@@ -99,7 +99,7 @@ fn push_outcome(caller: &Caller<'_>, outcome: &Outcome) -> ApiResult {
 }
 
 /// Pushes the error object of an abnormal end.
-pub(crate) fn push_failure(stack: Stack, failure: &ProcessFailure) {
+pub(crate) fn push_failure(stack: Stack, failure: &Failure) {
     match &failure.object {
         Some(object) if payload::push_one(stack, object).is_some() => {}
         _ => error_object::push(stack, &failure.kind, &failure.message, failure.retryable),

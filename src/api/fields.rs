@@ -7,7 +7,7 @@ use crate::node::output::{CUT, Field, LogFormat};
 use crate::process::shown::View;
 use crate::vm::lua::error_object::{self, MESSAGE};
 use crate::vm::lua::stack::Type;
-use crate::vm::lua::userdata::{self, Kind};
+use crate::vm::lua::userdata::{self, UserdataKind};
 
 /// Returns the fields of a call by key, rendered. An argument that is not a table becomes one
 /// field.
@@ -32,7 +32,7 @@ pub(super) fn read(caller: &Caller<'_>, index: i32, format: LogFormat) -> Vec<(V
 /// The text that `tostring` gives for userdata with a text, otherwise the name of its type.
 fn userdata_text(caller: &Caller<'_>, index: i32) -> Vec<u8> {
     let stack = caller.stack;
-    if userdata::get::<()>(stack, index, Kind::Error).is_some() {
+    if userdata::get::<()>(stack, index, UserdataKind::Error).is_some() {
         return error_object::text(stack, index, MESSAGE).to_vec();
     }
     let text = time::text_of(caller, index);

@@ -3,7 +3,7 @@
 
 use std::ffi::CStr;
 
-use crate::api::caller::{ApiResult, Caller, Failure};
+use crate::api::caller::{ApiFailure, ApiResult, Caller};
 use crate::api::{channel, function, send};
 use crate::coroutines::channel::{ChannelId, ChannelSource};
 use crate::error::ApiError;
@@ -15,7 +15,7 @@ use crate::slot::cancellation;
 use crate::vm::lua::boundary::Reply;
 use crate::vm::lua::ffi::LUA_REGISTRYINDEX as REGISTRY;
 use crate::vm::lua::stack::Type;
-use crate::vm::lua::userdata::{self, Class, Kind};
+use crate::vm::lua::userdata::{self, Class, UserdataKind};
 use crate::vm::lua::{error_object, registry};
 
 function!(inbox, inbox_inner);
@@ -34,7 +34,7 @@ const TOPIC_INLINE: usize = 19;
 /// and a topic that is too long.
 #[derive(Clone, Copy)]
 #[repr(C)]
-struct Data {
+struct MessageData {
     /// Number of the sender's PID (0 for none), and its host.
     from: u64,
     host: u32,
@@ -43,7 +43,7 @@ struct Data {
     number: Number,
 }
 
-impl Data {
+impl MessageData {
     fn sender(&self) -> Option<ProcessId> {
         (self.from != 0).then_some(ProcessId { uniq: self.from, host: self.host })
     }
@@ -61,7 +61,7 @@ const PAYLOAD: i32 = 1;
 const TOPIC: i32 = 2;
 
 static CLASS: Class = Class {
-    kind: Kind::Message,
+    kind: UserdataKind::Message,
     name: "moonlet.message",
     methods: &[("topic", message_topic), ("from", message_from), ("payload", message_payload)],
     metamethods: &[("__tostring", message_text)],
@@ -125,12 +125,12 @@ fn listen_inner(caller: &mut Caller<'_>) -> ApiResult {
 fn unlisten_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
     let Some(id) = channel::id_at(caller.stack, 1) else {
-        return Err(Failure::False(ApiError::invalid("channel expected")));
+        return Err(ApiFailure::False(ApiError::invalid("channel expected")));
     };
     // Messages that have arrived belong to the channel.
     caller.process.drain_all();
     if !caller.process.inside.subscriptions.unsubscribe(id) {
-        return Err(Failure::False(ApiError::not_found("channel not found")));
+        return Err(ApiFailure::False(ApiError::not_found("channel not found")));
     }
     if let Some((channel, coroutines)) = channel::with_coroutines(caller.process, id) {
         channel.close(coroutines);
@@ -172,7 +172,7 @@ fn push_message(caller: &Caller<'_>, from: Option<ProcessId>, topic: &[u8], payl
     let (uniq, host) = from.map_or((0, 0), |from| (from.uniq, from.host));
     let (is_short, number) = (topic.len() <= TOPIC_INLINE, payload.number());
     let topic_len = if is_short { topic.len() as u8 } else { TOPIC_OUTSIDE };
-    let data = Data { from: uniq, host, topic_len, topic: [0; TOPIC_INLINE], number };
+    let data = MessageData { from: uniq, host, topic_len, topic: [0; TOPIC_INLINE], number };
     let user_values = match (is_short, number) {
         (true, Number::None) => PAYLOAD,
         (true, _) => 0,
@@ -193,7 +193,7 @@ fn push_message(caller: &Caller<'_>, from: Option<ProcessId>, topic: &[u8], payl
     }
 }
 
-fn push_topic(caller: &Caller<'_>, data: &Data) {
+fn push_topic(caller: &Caller<'_>, data: &MessageData) {
     match data.topic.get(..data.topic_len as usize) {
         Some(topic) => caller.push_string(topic),
         None => {
@@ -269,10 +269,10 @@ fn push_cancel(caller: &Caller<'_>, from: Option<ProcessId>, at: i64, deadline: 
     }
 }
 
-fn message<'a>(caller: &'a Caller<'_>) -> Result<&'a Data, Failure> {
-    userdata::peek(&caller.stack, 1, Kind::Message).ok_or_else(|| {
+fn message<'a>(caller: &'a Caller<'_>) -> Result<&'a MessageData, ApiFailure> {
+    userdata::peek(&caller.stack, 1, UserdataKind::Message).ok_or_else(|| {
         let got = caller.kind(1).name();
-        Failure::Text(format!("bad argument #1 (message expected, got {got})"))
+        ApiFailure::Text(format!("bad argument #1 (message expected, got {got})"))
     })
 }
 

@@ -10,7 +10,7 @@
 
 use std::ffi::c_int;
 
-use crate::api::caller::{ApiResult, Caller, Failure};
+use crate::api::caller::{ApiFailure, ApiResult, Caller};
 use crate::api::{
     channel, ctx, debug, errors, function, io, logger, prepare, process, security, stdlib, time,
 };
@@ -344,9 +344,9 @@ fn global_newindex_inner(caller: &mut Caller<'_>) -> ApiResult {
         mark_filled(caller.process, number);
     }
     match caller.kind(2) {
-        Type::Nil | Type::None => return Err(Failure::Text("index is nil".to_owned())),
+        Type::Nil | Type::None => return Err(ApiFailure::Text("index is nil".to_owned())),
         Type::Number if caller.number(2).is_some_and(f64::is_nan) => {
-            return Err(Failure::Text("index is NaN".to_owned()));
+            return Err(ApiFailure::Text("index is NaN".to_owned()));
         }
         _ => {}
     }
@@ -448,9 +448,9 @@ function!(shared require, require_inner);
 /// `require(name)`: returns what the entry of the calling code lists, or a table that all processes
 /// have.
 fn require_inner(caller: &mut Caller<'_>) -> ApiResult {
-    let name = caller
-        .text(1)
-        .map_err(|_| Failure::Text("bad argument #1 to 'require' (string expected)".to_owned()))?;
+    let name = caller.text(1).map_err(|_| {
+        ApiFailure::Text("bad argument #1 to 'require' (string expected)".to_owned())
+    })?;
     let index = calling_chunk(caller);
     let chunk = &caller.process.definition.chunks[index];
     let preset = chunk.names.iter().find(|(other, _)| other.as_bytes() == name);
@@ -467,7 +467,7 @@ fn require_inner(caller: &mut Caller<'_>) -> ApiResult {
         push_library(caller.stack, number);
         return Ok(Reply::Return(1));
     }
-    Err(Failure::Text(not_found(&String::from_utf8_lossy(name), chunk)))
+    Err(ApiFailure::Text(not_found(&String::from_utf8_lossy(name), chunk)))
 }
 
 /// The error text for a name that the calling code cannot require: where to list it, or which name

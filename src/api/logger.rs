@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::api::caller::{ApiResult, Caller, Failure};
+use crate::api::caller::{ApiFailure, ApiResult, Caller};
 use crate::api::{fields, function};
 use crate::node::output::{Level, Record};
 use crate::vm::lua::boundary::Reply;
 use crate::vm::lua::stack::{Stack, Type};
-use crate::vm::lua::userdata::{self, Class, Kind};
+use crate::vm::lua::userdata::{self, Class, UserdataKind};
 
 /// User values: the name, and the fields as a table of texts, or nil for none. The fields are
 /// rendered by `with`, so later changes to the script's table have no effect.
@@ -16,7 +16,7 @@ const NAME: i32 = 1;
 const FIELDS: i32 = 2;
 
 static CLASS: Class = Class {
-    kind: Kind::Logger,
+    kind: UserdataKind::Logger,
     name: "moonlet.logger",
     methods: &[
         ("debug", debug),
@@ -68,12 +68,12 @@ fn error_inner(caller: &mut Caller<'_>) -> ApiResult {
     log(caller, Level::Error)
 }
 
-fn receiver(caller: &Caller<'_>) -> Result<(), Failure> {
-    if userdata::get::<()>(caller.stack, 1, Kind::Logger).is_some() {
+fn receiver(caller: &Caller<'_>) -> Result<(), ApiFailure> {
+    if userdata::get::<()>(caller.stack, 1, UserdataKind::Logger).is_some() {
         return Ok(());
     }
     let got = caller.kind(1).name();
-    Err(Failure::Text(format!("bad argument #1 (logger expected, got {got})")))
+    Err(ApiFailure::Text(format!("bad argument #1 (logger expected, got {got})")))
 }
 
 /// Writes one line.

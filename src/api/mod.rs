@@ -3,7 +3,7 @@
 //! Lua code sees.
 //!
 //! An API function is declared with [`function!`]: the name of its C shell and the safe function
-//! behind it, `fn(&mut Caller) -> Result<Reply, Failure>`. A [`Failure`](caller::Failure) says how
+//! behind it, `fn(&mut Caller) -> Result<Reply, ApiFailure>`. A [`ApiFailure`](caller::ApiFailure) says how
 //! the function fails: by returning `nil, err` or `false, err`, or by raising.
 
 #![allow(unsafe_code)]

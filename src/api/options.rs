@@ -1,6 +1,6 @@
 //! `process.get_options` and `process.set_options`.
 
-use crate::api::caller::{ApiResult, Caller, Failure};
+use crate::api::caller::{ApiFailure, ApiResult, Caller};
 use crate::api::function;
 use crate::error::ApiError;
 use crate::vm::lua::boundary::Reply;
@@ -43,7 +43,7 @@ fn set_options_inner(caller: &mut Caller<'_>) -> ApiResult {
 }
 
 fn refuse(message: impl Into<String>) -> ApiResult {
-    Err(Failure::False(ApiError::invalid(message)))
+    Err(ApiFailure::False(ApiError::invalid(message)))
 }
 
 /// Returns the first text key that is not an option.

@@ -4,7 +4,7 @@
 //! What a script creates here has no effect until a builder gives it to a child; that is where it
 //! is checked. Actors, scopes and policies are immutable.
 
-use crate::api::caller::{ApiResult, Caller, Failure, bad_argument};
+use crate::api::caller::{ApiFailure, ApiResult, Caller, bad_argument};
 use crate::api::{function, library, object};
 use crate::error::ApiError;
 use crate::payload;
@@ -14,7 +14,7 @@ use crate::sync::Arc;
 use crate::value::Value;
 use crate::vm::lua::boundary::Reply;
 use crate::vm::lua::stack::{Stack, Type};
-use crate::vm::lua::userdata::{Class, Kind};
+use crate::vm::lua::userdata::{Class, UserdataKind};
 
 function!(actor, actor_inner);
 function!(scope, scope_inner);
@@ -34,14 +34,14 @@ function!(policy_id, policy_id_inner);
 function!(policy_evaluate, policy_evaluate_inner);
 
 static ACTOR: Class = Class {
-    kind: Kind::Actor,
+    kind: UserdataKind::Actor,
     name: "moonlet.actor",
     methods: &[("id", actor_id), ("meta", actor_meta)],
     metamethods: &[("__gc", object::collected)],
 };
 
 static SCOPE: Class = Class {
-    kind: Kind::Scope,
+    kind: UserdataKind::Scope,
     name: "moonlet.scope",
     methods: &[
         ("with", scope_with),
@@ -54,7 +54,7 @@ static SCOPE: Class = Class {
 };
 
 static POLICY: Class = Class {
-    kind: Kind::Policy,
+    kind: UserdataKind::Policy,
     name: "moonlet.policy",
     methods: &[("id", policy_id), ("evaluate", policy_evaluate)],
     metamethods: &[("__gc", object::collected)],
@@ -148,7 +148,7 @@ fn new_scope_inner(caller: &mut Caller<'_>) -> ApiResult {
 
 /// Returns the policies in the optional list at argument 1. A key that is not a position is an
 /// error: a policy that denies must not get lost because the list was written wrongly.
-fn listed_policies(caller: &Caller<'_>) -> Result<Vec<Arc<Policy>>, Failure> {
+fn listed_policies(caller: &Caller<'_>) -> Result<Vec<Arc<Policy>>, ApiFailure> {
     let mut policies = Vec::new();
     match caller.kind(1) {
         Type::None | Type::Nil => return Ok(policies),
@@ -276,28 +276,28 @@ fn push_scope(caller: &mut Caller<'_>, scope: Scope) -> ApiResult {
 }
 
 fn actor_at(caller: &Caller<'_>, index: i32) -> Option<Arc<Actor>> {
-    match object::at(caller, index, Kind::Actor) {
+    match object::at(caller, index, UserdataKind::Actor) {
         Some(Object::Actor(actor)) => Some(actor),
         _ => None,
     }
 }
 
 fn policy_at(caller: &Caller<'_>, index: i32) -> Option<Arc<Policy>> {
-    match object::at(caller, index, Kind::Policy) {
+    match object::at(caller, index, UserdataKind::Policy) {
         Some(Object::Policy(policy)) => Some(policy),
         _ => None,
     }
 }
 
-fn receiver_scope(caller: &Caller<'_>) -> Result<Arc<Scope>, Failure> {
-    match object::at(caller, 1, Kind::Scope) {
+fn receiver_scope(caller: &Caller<'_>) -> Result<Arc<Scope>, ApiFailure> {
+    match object::at(caller, 1, UserdataKind::Scope) {
         Some(Object::Scope(scope)) => Ok(scope),
         _ => Err(object::wrong_receiver(caller, "scope")),
     }
 }
 
 /// Returns argument 2 if it is an id, or the id of the policy that it is.
-fn policy_or_id(caller: &Caller<'_>) -> Result<Vec<u8>, Failure> {
+fn policy_or_id(caller: &Caller<'_>) -> Result<Vec<u8>, ApiFailure> {
     if let Some(policy) = policy_at(caller, 2) {
         return Ok(policy.id.clone());
     }
@@ -324,14 +324,14 @@ fn entry_id<'a>(caller: &Caller<'_>, what: &str) -> Result<&'a [u8], ApiError> {
 }
 
 /// Returns a text argument, for a function that raises its errors.
-fn required<'a>(caller: &Caller<'_>, index: i32, what: &str) -> Result<&'a [u8], Failure> {
+fn required<'a>(caller: &Caller<'_>, index: i32, what: &str) -> Result<&'a [u8], ApiFailure> {
     if caller.is_missing(index) {
         return Err(invalid(format!("{what} is required")));
     }
-    caller.text(index).map_err(Failure::Raised)
+    caller.text(index).map_err(ApiFailure::Raised)
 }
 
-fn check_table(caller: &Caller<'_>, index: i32) -> Result<(), Failure> {
+fn check_table(caller: &Caller<'_>, index: i32) -> Result<(), ApiFailure> {
     match caller.kind(index) {
         Type::None | Type::Nil | Type::Table => Ok(()),
         other => Err(wrong_argument(index, "table", other)),
@@ -340,7 +340,7 @@ fn check_table(caller: &Caller<'_>, index: i32) -> Result<(), Failure> {
 
 /// Copies an optional table of plain data. Policies look values up by paths, so the data must be a
 /// tree: a table that occurs twice is an error, because its second place would be lost.
-fn table(caller: &Caller<'_>, index: i32, what: &str) -> Result<Vec<(Value, Value)>, Failure> {
+fn table(caller: &Caller<'_>, index: i32, what: &str) -> Result<Vec<(Value, Value)>, ApiFailure> {
     check_table(caller, index)?;
     if caller.is_missing(index) {
         return Ok(Vec::new());
@@ -368,14 +368,14 @@ fn require_raised(
     action: Action,
     resource: &[u8],
     what: &str,
-) -> Result<(), Failure> {
-    caller.require(action, resource, what).map_err(Failure::Raised)
+) -> Result<(), ApiFailure> {
+    caller.require(action, resource, what).map_err(ApiFailure::Raised)
 }
 
-fn invalid(message: impl Into<String>) -> Failure {
-    Failure::Raised(ApiError::invalid(message))
+fn invalid(message: impl Into<String>) -> ApiFailure {
+    ApiFailure::Raised(ApiError::invalid(message))
 }
 
-fn wrong_argument(index: i32, expected: &str, got: Type) -> Failure {
-    Failure::Raised(bad_argument(index, expected, got))
+fn wrong_argument(index: i32, expected: &str, got: Type) -> ApiFailure {
+    ApiFailure::Raised(bad_argument(index, expected, got))
 }

@@ -3,13 +3,13 @@
 //! While it waits, the cases are on the coroutine's stack from index 2 on, so that the continuation
 //! has them all. (Index 1 is the list that the script passed and may change.)
 
-use crate::api::caller::{self, ApiResult, Caller, Failure};
+use crate::api::caller::{self, ApiFailure, ApiResult, Caller};
 use crate::api::channel::{self, Received};
 use crate::api::function;
 use crate::coroutines::channel::{ChannelId, Waiter, Wake};
 use crate::vm::lua::boundary::Reply;
 use crate::vm::lua::stack::{Stack, Type};
-use crate::vm::lua::userdata::{self, Class, Kind};
+use crate::vm::lua::userdata::{self, Class, UserdataKind};
 
 function!(select, select_inner);
 function!(case_send, case_send_inner);
@@ -26,7 +26,7 @@ const CHANNEL: i32 = 1;
 const VALUE: i32 = 2;
 
 static CLASS: Class =
-    Class { kind: Kind::Case, name: "moonlet.case", methods: &[], metamethods: &[] };
+    Class { kind: UserdataKind::Case, name: "moonlet.case", methods: &[], metamethods: &[] };
 
 /// Stack index of the first case.
 const FIRST: i32 = 2;
@@ -64,7 +64,7 @@ fn select_inner(caller: &mut Caller<'_>) -> ApiResult {
     if caller.kind(1) != Type::Table {
         let got = caller.kind(1).name();
         let text = format!("bad argument #1 to 'select' (table expected, got {got})");
-        return Err(Failure::Text(text));
+        return Err(ApiFailure::Text(text));
     }
     let is_true = |index: i32| caller.kind(index) == Type::Boolean && caller.boolean(index);
     let by_argument = is_true(2);
@@ -88,7 +88,7 @@ fn select_inner(caller: &mut Caller<'_>) -> ApiResult {
         return push_result(caller, None, true);
     }
     if count == 0 {
-        return Err(Failure::Text("select with no cases".to_owned()));
+        return Err(ApiFailure::Text("select with no cases".to_owned()));
     }
     caller.wait_or_raise()?;
     wait_on_all(caller, count);
@@ -96,30 +96,30 @@ fn select_inner(caller: &mut Caller<'_>) -> ApiResult {
 }
 
 /// Copies the cases of the list onto the stack; returns their number.
-fn gather(caller: &Caller<'_>) -> Result<i32, Failure> {
+fn gather(caller: &Caller<'_>) -> Result<i32, ApiFailure> {
     caller.set_top(1);
     let count = caller.raw_len(1);
     let fits = i32::try_from(count).ok().filter(|count| caller.reserve(count.saturating_add(20)));
     let Some(count) = fits else {
-        return Err(Failure::Text("select with too many cases".to_owned()));
+        return Err(ApiFailure::Text("select with too many cases".to_owned()));
     };
     for index in 1..=i64::from(count) {
         caller.raw_get_index(1, index);
-        if userdata::get::<Case>(caller.stack, -1, Kind::Case).is_none() {
+        if userdata::get::<Case>(caller.stack, -1, UserdataKind::Case).is_none() {
             let got = caller.kind(-1).name();
-            return Err(Failure::Text(format!("select: entry {index} is no case but a {got}")));
+            return Err(ApiFailure::Text(format!("select: entry {index} is no case but a {got}")));
         }
     }
     Ok(count)
 }
 
 fn case_at(caller: &Caller<'_>, case: i32) -> Case {
-    userdata::get(caller.stack, FIRST + case, Kind::Case)
+    userdata::get(caller.stack, FIRST + case, UserdataKind::Case)
         .unwrap_or(Case { channel: ChannelId::MAX, is_send: false })
 }
 
 /// Performs a case if it can proceed at once.
-fn try_case(caller: &mut Caller<'_>, case: i32) -> Result<Option<Reply>, Failure> {
+fn try_case(caller: &mut Caller<'_>, case: i32) -> Result<Option<Reply>, ApiFailure> {
     let Case { channel: id, is_send } = case_at(caller, case);
     let position = FIRST + case;
     caller.push_user_value(position, CHANNEL);

@@ -9,7 +9,7 @@ use crate::message::context::Inherited;
 use crate::payload;
 use crate::pid::ProcessId;
 use crate::process::objects::Plan;
-use crate::process::spawn::{Request, Setup, Spawned, Spawner};
+use crate::process::spawn::{Setup, SpawnArguments, Spawned, Spawner};
 use crate::process::{Process, spawn};
 use crate::security::Action;
 use crate::vm::lua::boundary::{Continuation, Reply};
@@ -93,7 +93,7 @@ fn run(caller: &mut Caller<'_>, variant: Variant, first: i32, plan: Option<&Plan
         setup.messages.clone_from(&plan.messages);
         context = Inherited::from(context.overlaid(&plan.context));
     }
-    let request = Request { definition, host, arguments, setup, chain: None, context };
+    let request = SpawnArguments { definition, host, arguments, setup, chain: None, context };
     let spawned = begin(caller, request)?;
     let child = spawned.child();
     if variant.monitors {
@@ -136,7 +136,10 @@ fn check_permissions(
 
 /// Spawns a process for the caller. If its chunks are not over at once, the caller's coroutine
 /// waits for the answer, so it must be able to wait.
-pub(crate) fn begin(caller: &mut Caller<'_>, request: Request<'_>) -> Result<Spawned, ApiError> {
+pub(crate) fn begin(
+    caller: &mut Caller<'_>,
+    request: SpawnArguments<'_>,
+) -> Result<Spawned, ApiError> {
     caller.process.flush_taken();
     let Process { node, inside, id, .. } = &mut *caller.process;
     let waiting = || Spawner::Process { uniq: id.uniq, token: inside.coroutines.wait().to_token() };

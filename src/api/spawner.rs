@@ -1,6 +1,6 @@
 //! `process.with_context` and the SpawnBuilder: an immutable plan, which every method copies.
 
-use crate::api::caller::{ApiResult, Caller, Failure};
+use crate::api::caller::{ApiFailure, ApiResult, Caller};
 use crate::api::permission::denied;
 use crate::api::spawn::{self, Variant};
 use crate::api::{function, object, send};
@@ -17,7 +17,7 @@ use crate::slot::relations::MonitorError;
 use crate::sync::Arc;
 use crate::vm::lua::boundary::Reply;
 use crate::vm::lua::stack::Type;
-use crate::vm::lua::userdata::{Class, Kind};
+use crate::vm::lua::userdata::{Class, UserdataKind};
 
 function!(with_context, with_context_inner);
 function!(add_context, add_context_inner);
@@ -30,7 +30,7 @@ function!(with_message, with_message_inner);
 const JOIN_TRIES_MAX: usize = 64;
 
 static CLASS: Class = Class {
-    kind: Kind::Spawner,
+    kind: UserdataKind::Spawner,
     name: "moonlet.spawner",
     methods: &[
         ("with_context", add_context),
@@ -47,8 +47,8 @@ static CLASS: Class = Class {
 };
 
 /// Returns the plan of the builder whose method was called.
-pub(crate) fn receiver(caller: &Caller<'_>) -> Result<Arc<Plan>, Failure> {
-    match object::at(caller, 1, Kind::Spawner) {
+pub(crate) fn receiver(caller: &Caller<'_>) -> Result<Arc<Plan>, ApiFailure> {
+    match object::at(caller, 1, UserdataKind::Spawner) {
         Some(Object::Plan(plan)) => Ok(plan),
         _ => Err(object::wrong_receiver(caller, "spawner")),
     }
@@ -59,12 +59,12 @@ fn push(caller: &mut Caller<'_>, plan: Plan) -> ApiResult {
     Ok(Reply::Return(1))
 }
 
-fn raised(error: ApiError) -> Failure {
-    Failure::Raised(error)
+fn raised(error: ApiError) -> ApiFailure {
+    ApiFailure::Raised(error)
 }
 
-fn invalid(message: impl Into<String>) -> Failure {
-    Failure::Raised(ApiError::invalid(message))
+fn invalid(message: impl Into<String>) -> ApiFailure {
+    ApiFailure::Raised(ApiError::invalid(message))
 }
 
 /// `process.with_context(values)`.
@@ -84,7 +84,11 @@ fn add_context_inner(caller: &mut Caller<'_>) -> ApiResult {
 }
 
 /// Sets a context value for every pair of the table at `index`.
-fn add_values(caller: &mut Caller<'_>, index: i32, context: &mut Context) -> Result<(), Failure> {
+fn add_values(
+    caller: &mut Caller<'_>,
+    index: i32,
+    context: &mut Context,
+) -> Result<(), ApiFailure> {
     if caller.kind(index) != Type::Table {
         let got = caller.kind(index).name();
         return Err(invalid(format!("with_context requires a table of values, got {got}")));
@@ -111,7 +115,7 @@ fn add_values(caller: &mut Caller<'_>, index: i32, context: &mut Context) -> Res
 }
 
 /// Copies the value on top of the stack, which must be plain data.
-fn plain_value(caller: &Caller<'_>, key: &[u8]) -> Result<Payload, Failure> {
+fn plain_value(caller: &Caller<'_>, key: &[u8]) -> Result<Payload, ApiFailure> {
     let key = String::from_utf8_lossy(key);
     let value = payload::encode(caller.stack, caller.top())
         .map_err(|error| invalid(format!("context value {key:?}: {}", error.message())))?;
@@ -124,7 +128,7 @@ fn plain_value(caller: &Caller<'_>, key: &[u8]) -> Result<Payload, Failure> {
 /// `builder:with_actor(actor)`.
 fn with_actor_inner(caller: &mut Caller<'_>) -> ApiResult {
     let mut plan = Plan::clone(&*receiver(caller)?);
-    let Object::Actor(actor) = identity_part(caller, Kind::Actor, "actor")? else {
+    let Object::Actor(actor) = identity_part(caller, UserdataKind::Actor, "actor")? else {
         return Err(invalid("actor expected"));
     };
     plan.context.identity.actor = Some(actor);
@@ -134,7 +138,7 @@ fn with_actor_inner(caller: &mut Caller<'_>) -> ApiResult {
 /// `builder:with_scope(scope)`.
 fn with_scope_inner(caller: &mut Caller<'_>) -> ApiResult {
     let mut plan = Plan::clone(&*receiver(caller)?);
-    let Object::Scope(scope) = identity_part(caller, Kind::Scope, "scope")? else {
+    let Object::Scope(scope) = identity_part(caller, UserdataKind::Scope, "scope")? else {
         return Err(invalid("scope expected"));
     };
     plan.context.identity.scope = Some(scope);
@@ -142,7 +146,11 @@ fn with_scope_inner(caller: &mut Caller<'_>) -> ApiResult {
 }
 
 /// Returns the actor or scope at argument 2, if the caller may give one to children.
-fn identity_part(caller: &mut Caller<'_>, kind: Kind, what: &str) -> Result<Object, Failure> {
+fn identity_part(
+    caller: &mut Caller<'_>,
+    kind: UserdataKind,
+    what: &str,
+) -> Result<Object, ApiFailure> {
     caller.require_main()?;
     if caller.is_missing(2) {
         return Err(invalid(format!("{what} cannot be nil")));

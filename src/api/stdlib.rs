@@ -16,17 +16,17 @@ use crate::vm::lua::stack::{Stack, Type};
 
 /// Where a function comes from.
 #[derive(Clone, Copy)]
-pub(crate) enum Source {
+pub(crate) enum FunctionSource {
     Stock,
     Ours(lua_CFunction),
     /// The global `unpack`, another name of `table.unpack`.
     TableUnpack,
 }
 
-use Source::{Ours, Stock};
+use FunctionSource::{Ours, Stock};
 
 /// The base functions, which are globals.
-pub(crate) const BASE: &[(&str, Source)] = &[
+pub(crate) const BASE: &[(&str, FunctionSource)] = &[
     ("assert", Stock),
     ("error", Ours(debug::error)),
     ("getmetatable", Ours(base::getmetatable)),
@@ -45,11 +45,11 @@ pub(crate) const BASE: &[(&str, Source)] = &[
     ("tonumber", Stock),
     ("tostring", Ours(individual::tostring)),
     ("type", Stock),
-    ("unpack", Source::TableUnpack),
+    ("unpack", FunctionSource::TableUnpack),
     ("xpcall", Ours(base::xpcall)),
 ];
 
-const STRING: &[(&str, Source)] = &[
+const STRING: &[(&str, FunctionSource)] = &[
     ("byte", Stock),
     ("char", Stock),
     ("find", Ours(string_match::find)),
@@ -68,7 +68,7 @@ const STRING: &[(&str, Source)] = &[
     ("upper", Stock),
 ];
 
-const TABLE: &[(&str, Source)] = &[
+const TABLE: &[(&str, FunctionSource)] = &[
     ("concat", Stock),
     ("insert", Stock),
     ("move", Stock),
@@ -78,17 +78,17 @@ const TABLE: &[(&str, Source)] = &[
     ("unpack", Stock),
 ];
 
-const UTF8: &[(&str, Source)] =
+const UTF8: &[(&str, FunctionSource)] =
     &[("char", Stock), ("codepoint", Stock), ("codes", Stock), ("len", Stock), ("offset", Stock)];
 
-const OS: &[(&str, Source)] = &[
+const OS: &[(&str, FunctionSource)] = &[
     ("clock", Ours(individual::clock)),
     ("date", Ours(individual::date)),
     ("difftime", Stock),
     ("time", Ours(individual::time)),
 ];
 
-const COROUTINE: &[(&str, Source)] = &[
+const COROUTINE: &[(&str, FunctionSource)] = &[
     ("close", Ours(coroutine::close)),
     ("create", Ours(coroutine::create)),
     ("isyieldable", Stock),
@@ -101,7 +101,7 @@ const COROUTINE: &[(&str, Source)] = &[
 ];
 
 /// Functions of `math`, without those in [`RANDOM`] and the constants.
-const MATH: &[(&str, Source)] = &[
+const MATH: &[(&str, FunctionSource)] = &[
     ("abs", Stock),
     ("acos", Stock),
     ("asin", Stock),
@@ -189,11 +189,11 @@ fn collect_table(
 }
 
 /// Pushes one function.
-fn push_function(stack: Stack, library: &str, name: &str, source: Source) {
+fn push_function(stack: Stack, library: &str, name: &str, source: FunctionSource) {
     let function = match source {
         Ours(function) => Some(function),
         Stock => stock(library, name),
-        Source::TableUnpack => stock("table", "unpack"),
+        FunctionSource::TableUnpack => stock("table", "unpack"),
     };
     match function {
         Some(function) => stack.push_function(function, 0),
@@ -201,11 +201,11 @@ fn push_function(stack: Stack, library: &str, name: &str, source: Source) {
     }
 }
 
-pub(crate) fn push_base(stack: Stack, name: &str, source: Source) {
+pub(crate) fn push_base(stack: Stack, name: &str, source: FunctionSource) {
     push_function(stack, "base", name, source);
 }
 
-fn push_table(stack: Stack, library: &str, functions: &[(&str, Source)]) {
+fn push_table(stack: Stack, library: &str, functions: &[(&str, FunctionSource)]) {
     stack.push_table(0, functions.len());
     for (name, source) in functions {
         push_function(stack, library, name, *source);
@@ -266,7 +266,7 @@ pub(crate) fn push_names(stack: Stack) {
     stack.push_table(0, 7);
     stack.push_table(0, BASE.len());
     for (name, source) in BASE {
-        if !matches!(source, Source::TableUnpack) {
+        if !matches!(source, FunctionSource::TableUnpack) {
             push_base(stack, name, *source);
             stack.set_raw_field(-2, name);
         }

@@ -12,7 +12,7 @@ use crate::node::host::HostState;
 use crate::node::output::{Level, Output, Settings};
 use crate::node::{Node, Parts, REDUCTIONS};
 use crate::pid::{self, ProcessId};
-use crate::process::spawn::{self, Request, Setup, deferred, start};
+use crate::process::spawn::{self, Setup, SpawnArguments, deferred, start};
 use crate::process::tenant::process_in;
 use crate::process::{self, Process, Step, death};
 use crate::scheduler::Scheduler;
@@ -87,7 +87,7 @@ impl Waiting {
     /// `None` if it cannot start.
     pub fn start(&self, name: &str, arguments: &[Value]) -> Option<Sleeper> {
         let definition = format!("app:{name}");
-        let request = Request {
+        let request = SpawnArguments {
             definition: definition.as_bytes(),
             host: HOST.as_bytes(),
             arguments: payload::from_values(arguments),

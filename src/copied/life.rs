@@ -13,7 +13,7 @@ use crate::node::host::HostState;
 use crate::node::output::{Level, Output, PrintMode, Settings};
 use crate::node::{Node, Parts, REDUCTIONS};
 use crate::payload::{self, Payload};
-use crate::process::spawn::{Request, Setup, build, deferred, place, ready};
+use crate::process::spawn::{Setup, SpawnArguments, build, deferred, place, ready};
 use crate::process::tenant::{process_in, take_deferred, take_process};
 use crate::process::{self, Step, death};
 use crate::scheduler::Scheduler;
@@ -80,8 +80,8 @@ pub(super) fn live(
     }
 }
 
-fn request() -> Request<'static> {
-    Request {
+fn request() -> SpawnArguments<'static> {
+    SpawnArguments {
         definition: b"app:main",
         host: b"app:host",
         arguments: Payload::default(),

@@ -12,7 +12,7 @@ use crate::depth::DEPTH_MAX;
 use crate::shared_bytes::SharedBytes;
 use crate::vm::lua::error_object::{Flags, USER_VALUES};
 use crate::vm::lua::stack::{Stack, Type};
-use crate::vm::lua::userdata::{self, Kind};
+use crate::vm::lua::userdata::{self, UserdataKind};
 
 /// Maximum number of tables in one value that are searched linearly; with more, a map is used.
 const SCAN_MAX: usize = 16;
@@ -221,7 +221,7 @@ impl Encoder<'_> {
     }
 
     fn userdata(&mut self, position: i32, depth: usize) -> Result<(), Unsendable> {
-        let Some(flags) = userdata::get::<Flags>(self.stack, position, Kind::Error) else {
+        let Some(flags) = userdata::get::<Flags>(self.stack, position, UserdataKind::Error) else {
             return Err(unsendable(userdata::name_of(self.stack, position)));
         };
         if depth >= DEPTH_MAX || !self.stack.reserve(4) {

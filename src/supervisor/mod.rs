@@ -22,7 +22,7 @@ use crate::node::host::HostState;
 use crate::node::output::{Level, Record};
 use crate::node::tickets::Notice;
 use crate::payload;
-use crate::process::spawn::{self, Request, Setup};
+use crate::process::spawn::{self, Setup, SpawnArguments};
 use crate::sync::{Arc, Mutex, lock};
 use crate::vm::lua::control::KILL_TERMINATED;
 pub(crate) use stop::Stop;
@@ -218,7 +218,7 @@ impl Thread {
         });
         self.units[index].ticket = ticket;
         let watcher = Some(Watcher::Outside(ticket));
-        let request = Request {
+        let request = SpawnArguments {
             definition: config.process.as_str().as_bytes(),
             host: config.host.as_str().as_bytes(),
             arguments: payload::from_values(&config.input),

@@ -8,7 +8,7 @@ use super::civil::{self, DAY_NS, time_of_day};
 use super::location::{self, fixed, show_in, shown_in};
 use super::point::{NANOS, Time, push_in_zone_of, push_time, time_at};
 use super::span::raised_duration;
-use crate::api::caller::{ApiResult, Caller, Failure};
+use crate::api::caller::{ApiFailure, ApiResult, Caller};
 use crate::api::function;
 use crate::calendar::layout::{self, Local, Parsed};
 use crate::error::ApiError;
@@ -65,12 +65,12 @@ fn zone_of(location: Option<&Location>) -> TimeZone {
     location.map_or(TimeZone::UTC, |location| location.zone.clone())
 }
 
-fn out_of_range() -> Failure {
-    Failure::Text("the time is beyond the calendar (years -9999 to 9999)".to_owned())
+fn out_of_range() -> ApiFailure {
+    ApiFailure::Text("the time is beyond the calendar (years -9999 to 9999)".to_owned())
 }
 
 /// Returns what the Time at `index` shows.
-pub(super) fn local(caller: &Caller<'_>, index: i32) -> Result<Shown, Failure> {
+pub(super) fn local(caller: &Caller<'_>, index: i32) -> Result<Shown, ApiFailure> {
     let nanos = time_at(caller, index)?.unix_nanos();
     let location = shown_in(caller, index);
     let zone = zone_of(location.as_deref());
@@ -85,7 +85,7 @@ pub(super) fn local(caller: &Caller<'_>, index: i32) -> Result<Shown, Failure> {
 }
 
 /// Returns the Time of a date and a time of day in a zone.
-fn resolve(zone: &TimeZone, civil: DateTime) -> Result<Time, Failure> {
+fn resolve(zone: &TimeZone, civil: DateTime) -> Result<Time, ApiFailure> {
     let moment = civil::moment_of(civil, zone).ok_or_else(out_of_range)?;
     Ok(Time::from_unix_nanos(moment, None))
 }
@@ -99,7 +99,7 @@ fn carried(year: i64, month: i64, day: i64) -> Option<Date> {
 }
 
 /// Returns a whole number argument, or its default.
-fn integer(caller: &Caller<'_>, index: i32, default: i64) -> Result<i64, Failure> {
+fn integer(caller: &Caller<'_>, index: i32, default: i64) -> Result<i64, ApiFailure> {
     match caller.kind(index) {
         Type::None | Type::Nil => Ok(default),
         Type::Number => caller.integer(index).ok_or_else(|| whole_number(index)),
@@ -107,8 +107,8 @@ fn integer(caller: &Caller<'_>, index: i32, default: i64) -> Result<i64, Failure
     }
 }
 
-fn whole_number(index: i32) -> Failure {
-    Failure::Text(format!("bad argument #{index} (a whole number expected)"))
+fn whole_number(index: i32) -> ApiFailure {
+    ApiFailure::Text(format!("bad argument #{index} (a whole number expected)"))
 }
 
 /// `time.date(y, mo, d, h, mi, s, ns, loc)`.
@@ -119,7 +119,7 @@ fn date_inner(caller: &mut Caller<'_>) -> ApiResult {
     let number = |index, default| integer(caller, index, default);
     let date = (number(1, 0)?, number(2, 1)?, number(3, 1)?);
     let clock = [number(4, 0)?, number(5, 0)?, number(6, 0)?, number(7, 0)?].map(i128::from);
-    let location = location::argument(caller, 8).map_err(Failure::Raised)?;
+    let location = location::argument(caller, 8).map_err(ApiFailure::Raised)?;
     let nanos = ((clock[0] * 60 + clock[1]) * 60 + clock[2]) * NANOS + clock[3];
     let days = i64::try_from(nanos.div_euclid(DAY_NS)).map_err(|_| out_of_range())?;
     let day = date.2.checked_add(days).ok_or_else(out_of_range)?;
@@ -134,7 +134,7 @@ fn date_inner(caller: &mut Caller<'_>) -> ApiResult {
 /// `t:add_date(y, m, d)`.
 fn add_date_inner(caller: &mut Caller<'_>) -> ApiResult {
     let civil = local(caller, 1)?.civil;
-    let sum = |part: i64, index: i32| -> Result<i64, Failure> {
+    let sum = |part: i64, index: i32| -> Result<i64, ApiFailure> {
         part.checked_add(integer(caller, index, 0)?).ok_or_else(out_of_range)
     };
     let year = sum(civil.year().into(), 2)?;
@@ -206,7 +206,7 @@ fn format_inner(caller: &mut Caller<'_>) -> ApiResult {
     let shown = local(caller, 1)?;
     if caller.kind(2) != Type::String {
         let got = caller.kind(2).name();
-        return Err(Failure::Text(format!("bad argument #2 (layout expected, got {got})")));
+        return Err(ApiFailure::Text(format!("bad argument #2 (layout expected, got {got})")));
     }
     let layout = String::from_utf8_lossy(caller.string(2).unwrap_or_default());
     caller.push_string(shown.format(&layout));

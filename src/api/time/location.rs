@@ -3,14 +3,14 @@
 use jiff::tz::{Offset, TimeZone};
 
 use super::point::{LOCATION, push_time, time_at};
-use crate::api::caller::{ApiResult, Caller, Failure};
+use crate::api::caller::{ApiFailure, ApiResult, Caller};
 use crate::api::{function, object};
 use crate::error::ApiError;
 use crate::process::objects::{self, Location, Object};
 use crate::sync::Arc;
 use crate::vm::lua::boundary::Reply;
 use crate::vm::lua::stack::{Stack, Type};
-use crate::vm::lua::userdata::{Class, Kind};
+use crate::vm::lua::userdata::{Class, UserdataKind};
 
 function!(load, load_inner);
 function!(fixed_zone, fixed_zone_inner);
@@ -22,7 +22,7 @@ function!(text, text_inner);
 function!(equal, equal_inner);
 
 static CLASS: Class = Class {
-    kind: Kind::Location,
+    kind: UserdataKind::Location,
     name: "moonlet.location",
     methods: &[],
     metamethods: &[("__gc", object::collected), ("__tostring", text), ("__eq", equal)],
@@ -48,7 +48,7 @@ pub(super) fn fixed(name: &str, seconds_east: i32) -> Option<Location> {
 
 /// Returns the Location at `index`, if there is one.
 fn at(caller: &Caller<'_>, index: i32) -> Option<Arc<Location>> {
-    match object::at(caller, index, Kind::Location) {
+    match object::at(caller, index, UserdataKind::Location) {
         Some(Object::Location(location)) => Some(location),
         _ => None,
     }
@@ -108,7 +108,7 @@ fn fixed_zone_inner(caller: &mut Caller<'_>) -> ApiResult {
         other => {
             let got = other.name();
             let text = format!("bad argument #1 to 'fixed_zone' (string expected, got {got})");
-            return Err(Failure::Text(text));
+            return Err(ApiFailure::Text(text));
         }
     };
     let seconds = caller.integer(2).filter(|_| caller.kind(2) == Type::Number);
@@ -117,7 +117,7 @@ fn fixed_zone_inner(caller: &mut Caller<'_>) -> ApiResult {
         .and_then(|seconds| fixed(&name, seconds));
     let Some(location) = location else {
         let text = "bad argument #2 to 'fixed_zone' (seconds of less than a day expected)";
-        return Err(Failure::Text(text.to_owned()));
+        return Err(ApiFailure::Text(text.to_owned()));
     };
     push(caller, location);
     Ok(Reply::Return(1))
@@ -141,7 +141,7 @@ fn to_location_inner(caller: &mut Caller<'_>) -> ApiResult {
     let time = time_at(caller, 1)?;
     if at(caller, 2).is_none() {
         let got = caller.kind(2).name();
-        return Err(Failure::Text(format!("bad argument #2 (location expected, got {got})")));
+        return Err(ApiFailure::Text(format!("bad argument #2 (location expected, got {got})")));
     }
     push_time(caller, time);
     caller.push_value(2);

@@ -15,7 +15,7 @@ use calendar::LAYOUTS;
 use point::{NANOS, Time, push_time};
 use span::push_span;
 
-use crate::api::caller::{ApiResult, Caller, Failure};
+use crate::api::caller::{ApiFailure, ApiResult, Caller};
 use crate::api::{function, library};
 use crate::vm::lua::boundary::Reply;
 use crate::vm::lua::stack::{Stack, Type};
@@ -109,7 +109,7 @@ fn unix_inner(caller: &mut Caller<'_>) -> ApiResult {
         _ => None,
     };
     let (Some(seconds), Some(nanos)) = (integer(1, None), integer(2, Some(0))) else {
-        return Err(Failure::Text("bad argument to 'unix' (integers expected)".to_owned()));
+        return Err(ApiFailure::Text("bad argument to 'unix' (integers expected)".to_owned()));
     };
     let whole = i128::from(seconds) * NANOS + i128::from(nanos);
     push_time(caller, Time::from_unix_nanos(whole, None));

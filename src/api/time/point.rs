@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use super::calendar::{self, RFC3339NANO};
 use super::location;
 use super::span::{push_span, raised_duration};
-use crate::api::caller::{ApiResult, Caller, Failure};
+use crate::api::caller::{ApiFailure, ApiResult, Caller};
 use crate::api::function;
 use crate::vm::lua::boundary::Reply;
-use crate::vm::lua::userdata::{self, Class, Kind};
+use crate::vm::lua::userdata::{self, Class, UserdataKind};
 
 /// The user value of a Time: its Location, nil for UTC.
 pub(super) const LOCATION: i32 = 1;
@@ -24,7 +24,7 @@ pub(super) struct Time {
 pub(super) const NANOS: i128 = 1_000_000_000;
 
 static TIME: Class = Class {
-    kind: Kind::Time,
+    kind: UserdataKind::Time,
     name: "moonlet.time",
     methods: &[
         ("add", time_add),
@@ -132,10 +132,10 @@ pub(crate) fn rfc3339_utc(unix_nanos: i128) -> String {
 }
 
 /// The Time at `index`.
-pub(super) fn time_at(caller: &Caller<'_>, index: i32) -> Result<Time, Failure> {
-    userdata::get(caller.stack, index, Kind::Time).ok_or_else(|| {
+pub(super) fn time_at(caller: &Caller<'_>, index: i32) -> Result<Time, ApiFailure> {
+    userdata::get(caller.stack, index, UserdataKind::Time).ok_or_else(|| {
         let got = caller.kind(index).name();
-        Failure::Text(format!("bad argument #{index} (time expected, got {got})"))
+        ApiFailure::Text(format!("bad argument #{index} (time expected, got {got})"))
     })
 }
 
@@ -172,7 +172,7 @@ fn time_not_after_inner(caller: &mut Caller<'_>) -> ApiResult {
 }
 
 fn time_equal_inner(caller: &mut Caller<'_>) -> ApiResult {
-    if userdata::get::<Time>(caller.stack, 2, Kind::Time).is_none() {
+    if userdata::get::<Time>(caller.stack, 2, UserdataKind::Time).is_none() {
         caller.push_boolean(false);
         return Ok(Reply::Return(1));
     }
@@ -206,7 +206,7 @@ fn time_rfc3339_inner(caller: &mut Caller<'_>) -> ApiResult {
 
 /// Renders a Time as RFC 3339, in its location.
 pub(super) fn text_of(caller: &Caller<'_>, index: i32) -> Option<String> {
-    let time: Time = userdata::get(caller.stack, index, Kind::Time)?;
+    let time: Time = userdata::get(caller.stack, index, UserdataKind::Time)?;
     Some(match calendar::local(caller, index) {
         Ok(local) => local.format(RFC3339NANO),
         Err(_) => rfc3339_utc(time.unix_nanos()),

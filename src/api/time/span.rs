@@ -1,19 +1,19 @@
 //! Durations: the userdata, and durations as arguments.
 
-use crate::api::caller::{ApiResult, Caller, Failure};
+use crate::api::caller::{ApiFailure, ApiResult, Caller};
 use crate::api::function;
 use crate::calendar::duration;
 use crate::error::ApiError;
 use crate::vm::lua::boundary::Reply;
 use crate::vm::lua::stack::Type;
-use crate::vm::lua::userdata::{self, Class, Kind};
+use crate::vm::lua::userdata::{self, Class, UserdataKind};
 
 /// A span of time in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Span(i64);
 
 static DURATION: Class = Class {
-    kind: Kind::Duration,
+    kind: UserdataKind::Duration,
     name: "moonlet.duration",
     methods: &[
         ("nanoseconds", span_nanoseconds),
@@ -53,7 +53,7 @@ pub(super) fn push_span(caller: &Caller<'_>, nanos: i64) {
 
 /// A Duration as text.
 pub(super) fn text_of(caller: &Caller<'_>, index: i32) -> Option<String> {
-    let span: Span = userdata::get(caller.stack, index, Kind::Duration)?;
+    let span: Span = userdata::get(caller.stack, index, UserdataKind::Duration)?;
     Some(duration::format(span.0))
 }
 
@@ -73,23 +73,25 @@ pub(crate) fn duration_argument(caller: &Caller<'_>, index: i32) -> Result<i64, 
             let text = String::from_utf8_lossy(caller.string(index).unwrap_or_default());
             duration::parse(&text).ok_or_else(|| invalid(&format!("\"{text}\"")))
         }
-        Type::Userdata => userdata::get::<Span>(caller.stack, index, Kind::Duration)
+        Type::Userdata => userdata::get::<Span>(caller.stack, index, UserdataKind::Duration)
             .map(|span| span.0)
             .ok_or_else(|| invalid("this userdata is none")),
         other => Err(invalid(&format!("got {}", other.name()))),
     }
 }
 
-fn span_at(caller: &Caller<'_>, index: i32) -> Result<i64, Failure> {
-    userdata::get::<Span>(caller.stack, index, Kind::Duration).map(|span| span.0).ok_or_else(|| {
-        let got = caller.kind(index).name();
-        Failure::Text(format!("bad argument #{index} (duration expected, got {got})"))
-    })
+fn span_at(caller: &Caller<'_>, index: i32) -> Result<i64, ApiFailure> {
+    userdata::get::<Span>(caller.stack, index, UserdataKind::Duration)
+        .map(|span| span.0)
+        .ok_or_else(|| {
+            let got = caller.kind(index).name();
+            ApiFailure::Text(format!("bad argument #{index} (duration expected, got {got})"))
+        })
 }
 
 /// A duration argument of a method, which raises.
-pub(super) fn raised_duration(caller: &Caller<'_>, index: i32) -> Result<i64, Failure> {
-    duration_argument(caller, index).map_err(Failure::Raised)
+pub(super) fn raised_duration(caller: &Caller<'_>, index: i32) -> Result<i64, ApiFailure> {
+    duration_argument(caller, index).map_err(ApiFailure::Raised)
 }
 
 fn span_integer(caller: &Caller<'_>, unit: i64) -> ApiResult {

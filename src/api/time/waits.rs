@@ -1,14 +1,14 @@
 //! Functions of `time` that wait: `sleep`, `after`, timers and tickers.
 
 use super::span::duration_argument;
-use crate::api::caller::{self, ApiResult, Caller, Failure};
+use crate::api::caller::{self, ApiFailure, ApiResult, Caller};
 use crate::api::{channel, function};
 use crate::coroutines::channel::{Channel, ChannelId};
 use crate::coroutines::timers::{TICKS_MAX, TimerAction};
 use crate::error::ApiError;
 use crate::vm::lua::boundary::Reply;
 use crate::vm::lua::stack::Stack;
-use crate::vm::lua::userdata::{self, Class, Kind};
+use crate::vm::lua::userdata::{self, Class, UserdataKind};
 
 function!(sleep, sleep_inner);
 function!(after, after_inner);
@@ -21,7 +21,7 @@ function!(ticker_stop, ticker_stop_inner);
 
 /// The data of a Timer's or Ticker's userdata. The user value is the channel.
 #[derive(Clone, Copy)]
-struct Data {
+struct TimerData {
     number: u64,
     channel: ChannelId,
 }
@@ -29,7 +29,7 @@ struct Data {
 const CHANNEL: i32 = 1;
 
 static TIMER: Class = Class {
-    kind: Kind::Timer,
+    kind: UserdataKind::Timer,
     name: "moonlet.timer",
     methods: &[
         ("channel", timer_channel),
@@ -41,7 +41,7 @@ static TIMER: Class = Class {
 };
 
 static TICKER: Class = Class {
-    kind: Kind::Ticker,
+    kind: UserdataKind::Ticker,
     name: "moonlet.ticker",
     methods: &[("channel", timer_channel), ("response", timer_channel), ("stop", ticker_stop)],
     metamethods: &[],
@@ -83,13 +83,13 @@ fn add(
     nanos: i64,
     capacity: u32,
     action: impl FnOnce(ChannelId) -> TimerAction,
-) -> Data {
+) -> TimerData {
     let due = due_in(caller, nanos);
     let process = &mut *caller.process;
     let number = process.timers.get_mut().next_number();
     let channel = channel::add(caller, Channel::for_moments(number, capacity));
     caller.process.timers.get_mut().add(due, action(channel));
-    Data { number, channel }
+    TimerData { number, channel }
 }
 
 /// `time.after(d)`.
@@ -102,7 +102,7 @@ fn after_inner(caller: &mut Caller<'_>) -> ApiResult {
 }
 
 /// Pushes the object of a timer whose channel is on top of the stack, and nil.
-fn push_object(caller: &Caller<'_>, class: &'static Class, data: Data) -> ApiResult {
+fn push_object(caller: &Caller<'_>, class: &'static Class, data: TimerData) -> ApiResult {
     userdata::push(caller.stack, class, data, 1);
     caller.push_value(-2);
     caller.set_user_value(-2, CHANNEL);
@@ -129,22 +129,22 @@ fn ticker_inner(caller: &mut Caller<'_>) -> ApiResult {
     push_object(caller, &TICKER, data)
 }
 
-fn receiver(caller: &Caller<'_>, kind: Kind, name: &str) -> Result<Data, Failure> {
+fn receiver(caller: &Caller<'_>, kind: UserdataKind, name: &str) -> Result<TimerData, ApiFailure> {
     userdata::get(caller.stack, 1, kind).ok_or_else(|| {
         let got = caller.kind(1).name();
-        Failure::Text(format!("bad argument #1 ({name} expected, got {got})"))
+        ApiFailure::Text(format!("bad argument #1 ({name} expected, got {got})"))
     })
 }
 
 /// `t:channel()` of both.
 fn timer_channel_inner(caller: &mut Caller<'_>) -> ApiResult {
-    let timer = receiver(caller, Kind::Timer, "timer");
-    timer.or_else(|_| receiver(caller, Kind::Ticker, "timer or ticker"))?;
+    let timer = receiver(caller, UserdataKind::Timer, "timer");
+    timer.or_else(|_| receiver(caller, UserdataKind::Ticker, "timer or ticker"))?;
     caller.push_user_value(1, CHANNEL);
     Ok(Reply::Return(1))
 }
 
-fn stop(caller: &mut Caller<'_>, data: Data) -> ApiResult {
+fn stop(caller: &mut Caller<'_>, data: TimerData) -> ApiResult {
     let was_active = caller.process.timers.get_mut().stop(data.number).is_some();
     if was_active
         && let Some((channel, coroutines)) = channel::with_coroutines(caller.process, data.channel)
@@ -158,22 +158,22 @@ fn stop(caller: &mut Caller<'_>, data: Data) -> ApiResult {
 /// `timer:stop()`.
 fn timer_stop_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
-    let data = receiver(caller, Kind::Timer, "timer")?;
+    let data = receiver(caller, UserdataKind::Timer, "timer")?;
     stop(caller, data)
 }
 
 /// `ticker:stop()`.
 fn ticker_stop_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
-    let data = receiver(caller, Kind::Ticker, "ticker")?;
+    let data = receiver(caller, UserdataKind::Ticker, "ticker")?;
     stop(caller, data)
 }
 
 /// `timer:reset(d)`.
 fn timer_reset_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
-    let data = receiver(caller, Kind::Timer, "timer")?;
-    let nanos = positive(caller, 2).map_err(Failure::Raised)?;
+    let data = receiver(caller, UserdataKind::Timer, "timer")?;
+    let nanos = positive(caller, 2).map_err(ApiFailure::Raised)?;
     let due = due_in(caller, nanos);
     let was_active = caller.process.timers.get_mut().reset(data.number, due);
     caller.push_boolean(was_active);

@@ -9,7 +9,7 @@
 
 use std::ptr::NonNull;
 
-use super::Request;
+use super::SpawnArguments;
 use super::start::{run_main, set_up};
 use crate::message::context::Inherited;
 use crate::node::Node;
@@ -45,9 +45,9 @@ pub(crate) unsafe fn defer(
     node: &Node,
     slot: &Slot,
     definition: &Definition,
-    request: Request<'_>,
+    request: SpawnArguments<'_>,
 ) -> ProcessId {
-    let Request { arguments, setup, chain, context, .. } = request;
+    let SpawnArguments { arguments, setup, chain, context, .. } = request;
     let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
     let chain = chain.unwrap_or_else(|| node.next_chain());
     let arguments = (arguments.count() > 0).then(|| Box::new(arguments));

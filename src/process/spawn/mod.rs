@@ -62,7 +62,7 @@ pub(crate) struct Setup {
 }
 
 /// The arguments of a spawn.
-pub(crate) struct Request<'a> {
+pub(crate) struct SpawnArguments<'a> {
     pub(crate) definition: &'a [u8],
     pub(crate) host: &'a [u8],
     pub(crate) arguments: Payload,
@@ -99,7 +99,7 @@ impl Spawned {
 /// called only if the chunks are not over at once.
 pub(crate) fn spawn(
     node: &Node,
-    request: Request<'_>,
+    request: SpawnArguments<'_>,
     waiting: impl FnOnce() -> Spawner,
 ) -> Result<Spawned, ApiError> {
     let (slot, definition) = place::claim(node, &request)?;
@@ -127,7 +127,7 @@ pub(crate) fn spawn(
 /// Spawns a process from a thread outside. The answer is a notice to `ticket`.
 pub(crate) fn spawn_from_outside(
     node: &Node,
-    request: Request<'_>,
+    request: SpawnArguments<'_>,
     ticket: u64,
 ) -> Result<ProcessId, ApiError> {
     let slot = build(node, request)?;
@@ -136,7 +136,7 @@ pub(crate) fn spawn_from_outside(
 }
 
 /// Builds a process whose first chunk is ready to run. The calling thread holds its slot.
-pub(crate) fn build<'a>(node: &'a Node, request: Request<'_>) -> Result<&'a Slot, ApiError> {
+pub(crate) fn build<'a>(node: &'a Node, request: SpawnArguments<'_>) -> Result<&'a Slot, ApiError> {
     let (slot, definition) = place::claim(node, &request)?;
     // SAFETY: this thread has just claimed the slot, of the node whose definition it is.
     unsafe { build_with_chunk(node, slot, definition, request)? };
@@ -199,9 +199,9 @@ unsafe fn build_with_chunk(
     node: &Node,
     slot: &Slot,
     definition: &Definition,
-    request: Request<'_>,
+    request: SpawnArguments<'_>,
 ) -> Result<(), ApiError> {
-    let Request { arguments, setup, chain, context, .. } = request;
+    let SpawnArguments { arguments, setup, chain, context, .. } = request;
     let vm = match place::new_vm(node, slot.host(), definition) {
         Ok(vm) => vm,
         Err(error) => {

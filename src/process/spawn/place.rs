@@ -1,6 +1,6 @@
 //! What a spawn needs before the process exists: its definition, a slot on its host, a VM.
 
-use super::{Request, Setup};
+use super::{Setup, SpawnArguments};
 use crate::error::{ApiError, kind};
 use crate::message::{Answer, Content};
 use crate::node::Node;
@@ -17,7 +17,7 @@ use crate::vm::lua::Vm;
 /// its name is ended.
 pub(crate) fn claim<'a>(
     node: &'a Node,
-    request: &Request<'_>,
+    request: &SpawnArguments<'_>,
 ) -> Result<(&'a Slot, &'a Definition), ApiError> {
     let claimed = find(node, request).and_then(|(host, definition)| {
         delivery::check_first(&node.host(host).limits, &request.setup.messages)?;
@@ -38,7 +38,10 @@ fn claim_slot(node: &Node, host: u32) -> Result<&Slot, ApiError> {
     Ok(slot)
 }
 
-fn find<'a>(node: &'a Node, request: &Request<'_>) -> Result<(u32, &'a Definition), ApiError> {
+fn find<'a>(
+    node: &'a Node,
+    request: &SpawnArguments<'_>,
+) -> Result<(u32, &'a Definition), ApiError> {
     let host = node.host_index(request.host);
     let host = host.ok_or_else(|| {
         let id = String::from_utf8_lossy(request.host);

@@ -12,7 +12,7 @@ use std::ffi::c_int;
 use super::boundary::{self, Reply};
 use super::ffi::lua_State;
 use super::stack::{Stack, Type};
-use super::userdata::{self, Class, Kind};
+use super::userdata::{self, Class, UserdataKind};
 
 /// Numbers of the user values: message, kind, details, contexts (newline-separated, outermost
 /// first), traceback.
@@ -52,7 +52,7 @@ impl Flags {
 pub(crate) const CLASS_NAME: &str = "moonlet.error";
 
 static CLASS: Class = Class {
-    kind: Kind::Error,
+    kind: UserdataKind::Error,
     name: CLASS_NAME,
     methods: &[
         ("kind", kind),
@@ -80,7 +80,7 @@ pub(crate) fn push(stack: Stack, kind: &[u8], message: &[u8], retryable: Option<
 
 /// Returns the flags of the error object at `index`, or `None` if the value is no error object.
 pub(crate) fn flags(stack: Stack, index: i32) -> Option<Flags> {
-    userdata::get(stack, index, Kind::Error)
+    userdata::get(stack, index, UserdataKind::Error)
 }
 
 /// Returns a text field of the error object at `index`; empty if unset.

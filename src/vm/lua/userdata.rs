@@ -16,7 +16,7 @@ use super::stack::{Stack, Type};
 /// The kinds of userdata that scripts can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Kind {
+pub(crate) enum UserdataKind {
     Error = 1,
     Message,
     Channel,
@@ -33,48 +33,48 @@ pub(crate) enum Kind {
     Location,
 }
 
-impl Kind {
-    const ALL: [Kind; 14] = [
-        Kind::Error,
-        Kind::Message,
-        Kind::Channel,
-        Kind::Case,
-        Kind::Time,
-        Kind::Duration,
-        Kind::Timer,
-        Kind::Ticker,
-        Kind::Logger,
-        Kind::Spawner,
-        Kind::Actor,
-        Kind::Scope,
-        Kind::Policy,
-        Kind::Location,
+impl UserdataKind {
+    const ALL: [UserdataKind; 14] = [
+        UserdataKind::Error,
+        UserdataKind::Message,
+        UserdataKind::Channel,
+        UserdataKind::Case,
+        UserdataKind::Time,
+        UserdataKind::Duration,
+        UserdataKind::Timer,
+        UserdataKind::Ticker,
+        UserdataKind::Logger,
+        UserdataKind::Spawner,
+        UserdataKind::Actor,
+        UserdataKind::Scope,
+        UserdataKind::Policy,
+        UserdataKind::Location,
     ];
 
     /// Returns the name of the kind in error messages.
     fn name(self) -> &'static str {
         match self {
-            Kind::Error => "error",
-            Kind::Message => "message",
-            Kind::Channel => "channel",
-            Kind::Case => "select case",
-            Kind::Time => "time",
-            Kind::Duration => "duration",
-            Kind::Timer => "timer",
-            Kind::Ticker => "ticker",
-            Kind::Logger => "logger",
-            Kind::Spawner => "spawner",
-            Kind::Actor => "actor",
-            Kind::Scope => "scope",
-            Kind::Policy => "policy",
-            Kind::Location => "location",
+            UserdataKind::Error => "error",
+            UserdataKind::Message => "message",
+            UserdataKind::Channel => "channel",
+            UserdataKind::Case => "select case",
+            UserdataKind::Time => "time",
+            UserdataKind::Duration => "duration",
+            UserdataKind::Timer => "timer",
+            UserdataKind::Ticker => "ticker",
+            UserdataKind::Logger => "logger",
+            UserdataKind::Spawner => "spawner",
+            UserdataKind::Actor => "actor",
+            UserdataKind::Scope => "scope",
+            UserdataKind::Policy => "policy",
+            UserdataKind::Location => "location",
         }
     }
 }
 
 /// The appearance of a kind to scripts.
 pub(crate) struct Class {
-    pub(crate) kind: Kind,
+    pub(crate) kind: UserdataKind,
     /// The class name that `getmetatable` returns and error messages show.
     pub(crate) name: &'static str,
     pub(crate) methods: &'static [(&'static str, lua_CFunction)],
@@ -88,7 +88,7 @@ struct Block<T: Copy> {
     value: T,
 }
 
-fn tag_of(kind: Kind, address: usize) -> u64 {
+fn tag_of(kind: UserdataKind, address: usize) -> u64 {
     (address as u64).wrapping_add((kind as u64) << 56)
 }
 
@@ -120,7 +120,7 @@ pub(crate) fn push_edited<T: Copy>(
 }
 
 /// Returns the data of the userdata at `index` if it is of this kind.
-pub(crate) fn get<T: Copy>(stack: Stack, index: i32, kind: Kind) -> Option<T> {
+pub(crate) fn get<T: Copy>(stack: Stack, index: i32, kind: UserdataKind) -> Option<T> {
     // SAFETY: `find` returns a block that `push` wrote for this kind. The file that has the `Class`
     // of a kind pushes and reads it with one type, so the value is a `T`; debug builds compare the
     // sizes.
@@ -129,7 +129,7 @@ pub(crate) fn get<T: Copy>(stack: Stack, index: i32, kind: Kind) -> Option<T> {
 
 /// Does the same as [`get`], without a copy. The value must stay where it is on the stack while the
 /// result is used.
-pub(crate) fn peek<T: Copy>(stack: &Stack, index: i32, kind: Kind) -> Option<&T> {
+pub(crate) fn peek<T: Copy>(stack: &Stack, index: i32, kind: UserdataKind) -> Option<&T> {
     // SAFETY: `find` returns a block that `push` wrote for this kind, and the file that has the
     // `Class` of the kind uses one type. No code writes to a block after `push_edited`, and the
     // caller keeps the value on the stack, so the collector does not free it.
@@ -138,11 +138,11 @@ pub(crate) fn peek<T: Copy>(stack: &Stack, index: i32, kind: Kind) -> Option<&T>
 
 /// Returns the name of the userdata at `index` for error messages.
 pub(crate) fn name_of(stack: Stack, index: i32) -> &'static str {
-    let kind = Kind::ALL.into_iter().find(|kind| find::<()>(stack, index, *kind).is_some());
-    kind.map_or("userdata", Kind::name)
+    let kind = UserdataKind::ALL.into_iter().find(|kind| find::<()>(stack, index, *kind).is_some());
+    kind.map_or("userdata", UserdataKind::name)
 }
 
-fn find<T: Copy>(stack: Stack, index: i32, kind: Kind) -> Option<*mut Block<T>> {
+fn find<T: Copy>(stack: Stack, index: i32, kind: UserdataKind) -> Option<*mut Block<T>> {
     let block = stack.userdata(index).cast::<Block<T>>();
     // Scripts cannot create light userdata, and the only one that exists is null.
     if block.is_null() {
