@@ -1,7 +1,7 @@
-//! The one clock and the one source of randomness.
+//! The only clock and the only source of randomness.
 //!
-//! Everything that waits or asks for the time comes here, and every random choice of the
-//! scheduler and every seed, so that a deterministic mode can replace both in one place.
+//! All code that waits or reads the time uses this clock, and every random choice of the scheduler
+//! and every seed comes from here, so that a deterministic mode can replace both in one place.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -11,7 +11,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// Time since the runtime started, and the time of day.
 pub(crate) struct Clock {
     start: Instant,
-    /// A recent reading, renewed by the monitor while workers run.
+    /// A recent reading in nanoseconds since the start, updated by the monitor while workers run.
     coarse: AtomicU64,
 }
 
@@ -20,25 +20,25 @@ impl Clock {
         Clock { start: Instant::now(), coarse: AtomicU64::new(0) }
     }
 
-    /// Nanoseconds since the start; never goes back.
+    /// Returns the nanoseconds since the start; the value never decreases.
     pub(crate) fn now(&self) -> u64 {
         self.start.elapsed().as_nanos() as u64
     }
 
-    /// A reading that may be a monitor's tick old; costs one load.
+    /// Returns a reading that may be one tick of the monitor old; costs one load.
     pub(crate) fn coarse(&self) -> u64 {
-        // Relaxed: a time, nothing is published with it.
+        // Relaxed: the value is only a time, and no other data is published with it.
         self.coarse.load(Ordering::Relaxed)
     }
 
-    /// Renews the coarse reading and returns it.
+    /// Updates the coarse reading and returns it.
     pub(crate) fn tick(&self) -> u64 {
         let now = self.now();
         self.coarse.store(now, Ordering::Relaxed);
         now
     }
 
-    /// Nanoseconds since 1970 in UTC.
+    /// Returns the nanoseconds since 1970 in UTC.
     pub(crate) fn unix_nanos(&self) -> i128 {
         match SystemTime::now().duration_since(UNIX_EPOCH) {
             Ok(since) => since.as_nanos() as i128,
@@ -50,22 +50,24 @@ impl Clock {
         self.unix_nanos().div_euclid(1_000_000_000) as i64
     }
 
-    /// How long to wait from now until `due`.
+    /// Returns the duration from now until `due`.
     pub(crate) fn until(&self, due: u64) -> Duration {
         Duration::from_nanos(due.saturating_sub(self.now()))
     }
 }
 
-/// A small generator for choices that need no secrecy (splitmix64, Steele and others 2014).
+/// A small random number generator for choices that need no secrecy (splitmix64, Steele and others
+/// 2014).
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// Seeded by the operating system.
+    /// Creates a generator seeded by the operating system.
     pub(crate) fn from_system() -> Self {
         Random(RandomState::new().build_hasher().finish())
     }
 
-    /// One that gives the same numbers each time; seeds that differ little give unlike ones.
+    /// Creates a generator that returns the same numbers each time; similar seeds give unrelated
+    /// numbers.
     pub(crate) fn seeded(seed: u64) -> Self {
         Random(seed)
     }
@@ -78,7 +80,7 @@ impl Random {
         mixed ^ mixed >> 31
     }
 
-    /// A number below `bound`, which is not 0.
+    /// Returns a number below `bound`, which is not 0.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }

@@ -1,4 +1,5 @@
-//! Errors: what scripts get from the API, and what host programs get from the crate.
+//! Errors: those that API functions return to scripts, and those that the crate returns to
+//! embedding programs.
 
 use std::io;
 
@@ -50,11 +51,11 @@ impl ApiError {
     }
 }
 
-/// Tells a host program why something failed.
+/// The reason why an operation of the crate failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The process API refused: its kind (such as `NotFound`) and its message.
+    /// The process API refused the operation, with a kind (such as `NotFound`) and a message.
     #[error("{message}")]
     Refused {
         /// The kind, as scripts see it.
@@ -65,17 +66,17 @@ pub enum Error {
     /// A process ended abnormally.
     #[error("{message}")]
     Failed {
-        /// The kind of its error.
+        /// The kind of the process's error.
         kind: String,
-        /// Its error.
+        /// The message of the process's error.
         message: String,
-        /// Where a raised error came from, if that is known.
+        /// The traceback of a raised error, if known.
         traceback: Option<String>,
     },
     /// The runtime is shutting down.
     #[error("the runtime is shutting down")]
     Stopped,
-    /// The wait was given up.
+    /// The wait was interrupted.
     #[error("interrupted")]
     Interrupted,
     /// The node's id cannot be part of a PID; the text says why.

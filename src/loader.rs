@@ -1,4 +1,4 @@
-//! From the entries of an application to definitions that can be spawned and policies that hold.
+//! Turns the entries of an application into definitions that can be spawned and policies.
 
 use std::sync::OnceLock;
 
@@ -8,7 +8,7 @@ use crate::node::definition::{Chunk, Definition, Filled, Preset, ReadyImage};
 use crate::node::{Definitions, Loaded};
 use crate::security::Catalog;
 
-/// Every `process.lua` entry, by id; one in error with the reason.
+/// Returns every `process.lua` entry by id; an entry in error is represented by the reason.
 pub(crate) fn definitions(application: &Application) -> Definitions {
     let processes = application.entries().filter_map(|entry| match &entry.kind {
         EntryKind::Process(code) => Some((entry, code)),
@@ -19,7 +19,7 @@ pub(crate) fn definitions(application: &Application) -> Definitions {
         .collect()
 }
 
-/// Every `security.policy` entry that is not in error.
+/// Returns every `security.policy` entry that is not in error.
 pub(crate) fn policies(application: &Application) -> Catalog {
     let usable = application.entries().filter(|entry| entry.problem.is_none());
     Catalog::new(usable.filter_map(|entry| match &entry.kind {
@@ -43,7 +43,7 @@ fn load(application: &Application, entry: &Entry, code: &Code) -> Loaded {
         chunks.push(chunk(application, id, &order)?);
     }
     let mut globals = Vec::new();
-    // The definition's own names win over those of its libraries.
+    // The names of the definition itself take precedence over those of its libraries.
     for (name, preset) in chunks.iter().rev().flat_map(|chunk: &Chunk| &chunk.names) {
         if !globals.iter().any(|(taken, _)| taken == name) {
             globals.push((name.clone(), *preset));

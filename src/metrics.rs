@@ -1,17 +1,17 @@
 //! Counters that explain how the scheduler behaves.
 //!
-//! Each worker writes its own set, on its own cache lines, so counting costs an uncontended
-//! store; reading sums them up.
+//! Each worker writes its own set, on its own cache lines, so counting costs an uncontended store;
+//! a reader adds the sets up.
 
 use crate::sync::{AtomicU64, Ordering};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
-        /// The counters of one worker; only it writes them.
+        /// The counters of one worker, which only that worker writes.
         #[derive(Default)]
         pub(crate) struct WorkerCounters { $(pub(crate) $name: Counter),* }
 
-        /// Sums of what happened since the runtime started.
+        /// Sums of events since the runtime started.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Metrics {
@@ -19,10 +19,11 @@ macro_rules! counters {
             /// Messages that were accepted and will never be read: their process ended before it
             /// took them, or gave up the channel that held them.
             pub dead_letters: u64,
-            /// Definitions whose processes cannot be copied from a template: each is built,
-            /// which takes longer. A log line at debug level says why.
+            /// Definitions whose processes cannot be copied from a template. Each process is built
+            /// instead, which takes longer. A log line at debug level says why.
             pub refused_templates: u64,
-            /// Log lines that were not written: nobody read them in time, or writing failed.
+            /// Log lines that were not written, because they were not read in time or writing
+            /// failed.
             pub lost_log_lines: u64,
             /// Bytes for standard output that were not written.
             pub lost_output_bytes: u64,
@@ -52,19 +53,19 @@ macro_rules! counters {
 counters! {
     /// Time slices that were run.
     slices,
-    /// Steals that brought work.
+    /// Steals that found work.
     steals,
-    /// Rounds over all victims that brought nothing.
+    /// Rounds over all victims that found no work.
     failed_steals,
-    /// Times a worker went to sleep.
+    /// Times a worker parked.
     parks,
-    /// Times a worker woke another.
+    /// Times a worker woke another one.
     unparks,
-    /// Wake-ups that found nothing to do.
+    /// Wake-ups after which the worker found no work.
     unparks_without_work,
-    /// Processes run from the slot for the one just woken.
+    /// Processes run from a worker's slot for the process that was woken last.
     lifo_runs,
-    /// Slices ended in the middle of Lua code.
+    /// Slices that were ended in the middle of Lua code.
     preemptions,
     /// Processes that were started.
     spawned,
@@ -72,12 +73,12 @@ counters! {
     ended,
 }
 
-/// A number that one thread writes and any may read.
+/// A number that one thread writes and any thread may read.
 #[derive(Default)]
 pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
-    /// Adds one; only by the owner, so a load and a store are enough.
+    /// Adds one. Only the owner calls this, so a load and a store are enough.
     pub(crate) fn increment(&self) {
         self.0.store(self.0.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
@@ -108,7 +109,7 @@ impl SharedCounters {
         }
     }
 
-    /// Counts a definition whose processes are built one by one.
+    /// Counts a definition whose processes cannot be copied from a template.
     pub(crate) fn count_refused_template(&self) {
         self.refused_templates.fetch_add(1, Ordering::Relaxed);
     }

@@ -1,17 +1,20 @@
-//! What somebody may have meant who wrote something that is not there.
+//! Suggestions for names that do not exist.
 
-/// A name may differ from what was meant by so many letters,
+/// The maximum number of differing letters between a text and the suggested name.
 const DISTANCE_MAX: usize = 2;
-/// and by at most one in so many: short names are all near each other.
+/// The number of letters of the text per allowed difference: short names are all similar to each
+/// other.
 const LETTERS_PER_MISTAKE: usize = 3;
 
-/// Returns the known name that is nearest to a text, if one is near: by letters left out, added,
-/// replaced or exchanged with their neighbours (Damerau-Levenshtein). The first of several.
+/// Returns the known name that is nearest to a text, if one is near enough. The distance counts
+/// letters omitted, added, replaced or exchanged with their neighbours (Damerau-Levenshtein). Of
+/// several equally near names, the first is returned.
 pub(crate) fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = DISTANCE_MAX.min(text.chars().count() / LETTERS_PER_MISTAKE);
     let distance = |name: &str| match name.eq_ignore_ascii_case(text) {
         true => 0,
-        // Only what can be near is compared letter by letter: the text may be as long as a file.
+        // Only names of similar length are compared letter by letter, because the text may be as
+        // long as a file.
         false if name.len().abs_diff(text.len()) > 4 * DISTANCE_MAX => usize::MAX,
         false => strsim::damerau_levenshtein(text, name),
     };
@@ -20,14 +23,14 @@ pub(crate) fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) 
     (distance <= allowed).then_some(name)
 }
 
-/// `; did you mean auto_start?`, or nothing.
+/// Returns a text such as `; did you mean auto_start?`, or an empty one.
 pub(crate) fn hint<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(text, known).map_or(String::new(), |name| format!("; did you mean {name}?"))
 }
 
-/// `a, b and 7 more`: the first of many names.
+/// Returns a list such as `a, b and 7 more` with the first of many names.
 pub(crate) fn list<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
-    /// More than that nobody reads in one line.
+    /// The maximum number of names in the list; a longer list is hard to read in one line.
     const SHOWN_MAX: usize = 12;
     let more = names.len().saturating_sub(SHOWN_MAX);
     let shown: Vec<_> = names.take(SHOWN_MAX).collect();

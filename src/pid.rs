@@ -1,16 +1,16 @@
-//! Process identity: which slot, which generation of it, and the text that Lua sees.
+//! Process identity: a slot, a generation of the slot, and the text that Lua sees.
 //!
-//! `uniq` is 24 bits of slot and 40 bits of generation, written as one hexadecimal number, so
-//! the first process of slot 7 is `0x00007` and no text is ever used twice. Text is parsed in
-//! place, without allocation.
+//! `uniq` consists of 24 bits for the slot and 40 bits for the generation, written as one
+//! hexadecimal number. The first process of slot 7 is therefore `0x00007`, and no text is used
+//! twice. A text is parsed in place, without allocation.
 
 use smallvec::SmallVec;
 
-/// Bits of `uniq` that name the slot.
+/// The number of bits of `uniq` that hold the slot.
 pub(crate) const SLOT_BITS: u32 = 24;
-/// Slots that can exist; slot 0 is never used, so that 0 means "no process".
+/// The number of slots. Slot 0 is never used, so 0 means "no process".
 pub(crate) const SLOTS_MAX: usize = 1 << SLOT_BITS;
-/// A slot whose generation reaches this is retired.
+/// The generation at which a slot is retired.
 pub(crate) const GENERATION_MAX: u64 = (1 << 40) - 1;
 
 /// A process: its slot, the generation of the slot, and its host.
@@ -21,7 +21,7 @@ pub(crate) struct ProcessId {
 }
 
 impl ProcessId {
-    /// No process has it.
+    /// An id that no process has.
     pub(crate) const NOBODY: ProcessId = ProcessId { uniq: 0, host: 0 };
 }
 
@@ -42,11 +42,11 @@ pub(crate) fn generation_of(uniq: u64) -> u64 {
 pub(crate) struct PidText<'a> {
     pub(crate) node: Option<&'a [u8]>,
     pub(crate) host: &'a [u8],
-    /// `None` if it is no number: the PID parses and denotes no process.
+    /// `None` if the part is not a number: the PID parses, but denotes no process.
     pub(crate) uniq: Option<u64>,
 }
 
-/// Why a text is no PID.
+/// The reason why a text is not a PID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotAPid {
     #[error("invalid pid format: missing braces")]
@@ -55,13 +55,13 @@ pub(crate) enum NotAPid {
     Pipe,
 }
 
-/// Takes a PID's text apart.
+/// Splits the text of a PID into its parts.
 pub(crate) fn parse(text: &[u8]) -> Result<PidText<'_>, NotAPid> {
     let inner = match text {
         [b'{', inner @ .., b'}'] if text.len() >= 3 => inner,
         _ => return Err(NotAPid::Braces),
     };
-    // Of three parts the middle one is ignored: the number is behind the last bar.
+    // If there are three parts, the middle one is ignored: the number is after the last bar.
     let last_bar = inner.iter().rposition(|byte| *byte == b'|').ok_or(NotAPid::Pipe)?;
     let (left, last) = (&inner[..last_bar], &inner[last_bar + 1..]);
     let mut host = left;
@@ -104,7 +104,7 @@ fn parse_uniq(text: &[u8]) -> Option<u64> {
     Some(value)
 }
 
-/// A PID's text, on the stack where it fits.
+/// The text of a PID, on the stack if it fits.
 pub(crate) struct PidBuffer {
     bytes: SmallVec<[u8; BUFFER]>,
 }
@@ -112,7 +112,7 @@ pub(crate) struct PidBuffer {
 const BUFFER: usize = 64;
 
 impl PidBuffer {
-    /// Writes `uniq` behind a host's prefix (`{node@host|0x`).
+    /// Writes `uniq` after a host's prefix (`{node@host|0x`).
     pub(crate) fn new(prefix: &str, uniq: u64) -> Self {
         let count = (16 - uniq.leading_zeros() / 4).max(5) as usize;
         let (start, length) = (prefix.len(), prefix.len() + count + 1);
@@ -137,7 +137,7 @@ impl PidBuffer {
     }
 }
 
-/// The identity of a process for host programs: an opaque text, equal for equal processes.
+/// The identity of a process for embedding programs: an opaque text, equal for equal processes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pid(pub(crate) Box<str>);
 

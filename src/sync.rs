@@ -1,10 +1,11 @@
-//! The one door to atomics, locks and threads: std, or loom when a model is checked.
+//! The only place that imports atomics, locks and threads: from std, or from loom when a model is
+//! checked.
 //!
 //! No other file names `std::sync::atomic`, so every protocol can run under loom with
 //! `RUSTFLAGS="--cfg loom" cargo test --profile model --lib loom_`.
 
-/// Always the standard one: shared ownership is no part of any protocol here, and loom's has
-/// neither weak references nor unsized contents.
+/// Always the standard `Arc`: shared ownership is not part of any protocol here, and loom's `Arc`
+/// supports neither weak references nor unsized contents.
 pub(crate) use std::sync::Arc;
 
 #[cfg(not(loom))]
@@ -19,21 +20,22 @@ pub(crate) use loom::sync::{
     atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
 };
 
-/// Atomics that a signal handler reads, or that live in a `static`: always the real ones.
+/// Atomics that a signal handler reads, or that are in a `static`: always those of std.
 pub(crate) mod signal {
     #[cfg(feature = "cli")]
     pub(crate) use std::sync::atomic::AtomicI32;
     pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 }
 
-/// What a compare-and-swap loop tries first. Any guess is right, and a fresh one saves a round.
+/// Returns the expected value for the first iteration of a compare-and-swap loop. Any value is
+/// correct; a recent one saves an iteration.
 #[cfg(not(loom))]
 pub(crate) fn guess<T>(atomic: &AtomicPtr<T>) -> *mut T {
     atomic.load(Ordering::Relaxed)
 }
 
-/// Without the load: loom remembers the last access to an atomic, and this one would make it
-/// forget that of the other thread, with which the swap races.
+/// Returns null without a load. Loom tracks only the last access to an atomic, so a load here would
+/// replace the record of the other thread's access, with which the swap races.
 #[cfg(loom)]
 pub(crate) fn guess<T>(_: &AtomicPtr<T>) -> *mut T {
     std::ptr::null_mut()

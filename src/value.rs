@@ -1,31 +1,31 @@
-//! Plain data: what a host program and its processes can hand to each other.
+//! Plain data that an embedding program and its processes exchange.
 
-/// Holds plain data on its way between the host program and a process.
+/// Plain data passed between the embedding program and a process.
 ///
-/// This is the copyable part of Lua's values: everything that could be sent from one process to
-/// another except errors. Strings are bytes, because Lua's are. A table keeps its pairs in the
-/// order in which they were given; that order carries no meaning in Lua.
+/// It covers the copyable part of Lua's values: everything that one process can send to another,
+/// except errors. Strings are bytes, as in Lua. A table keeps its pairs in the order in which they
+/// were added; that order has no meaning in Lua.
 ///
 /// Application files use it as well, for the arguments of services and for metadata.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
-    /// Stands for the absence of a value.
+    /// The absence of a value.
     #[default]
     Nil,
-    /// Holds `true` or `false`.
+    /// `true` or `false`.
     Boolean(bool),
-    /// Holds a number of Lua's integer subtype.
+    /// A number of Lua's integer subtype.
     Integer(i64),
-    /// Holds a number of Lua's float subtype.
+    /// A number of Lua's float subtype.
     Float(f64),
-    /// Holds bytes, which need not be UTF-8.
+    /// A sequence of bytes, which need not be UTF-8.
     String(Vec<u8>),
-    /// Holds pairs of key and value. A key is never `Nil` or not-a-number.
+    /// Pairs of key and value. A key is never `Nil` or not-a-number.
     Table(Vec<(Value, Value)>),
 }
 
 impl Value {
-    /// Makes a sequence: a table with the keys 1, 2, 3 and so on. A `Nil` leaves a hole.
+    /// Creates a sequence: a table with the keys 1, 2, 3 and so on. A `Nil` leaves a hole.
     pub fn sequence(values: impl IntoIterator<Item = Value>) -> Value {
         let numbered = (1..).map(Value::Integer).zip(values);
         Value::Table(numbered.filter(|(_, value)| !value.is_nil()).collect())
@@ -37,7 +37,7 @@ impl Value {
         pairs.iter().find_map(|(name, value)| (name.as_bytes()? == key.as_bytes()).then_some(value))
     }
 
-    /// Tells whether this is `Nil`.
+    /// Returns whether this is `Nil`.
     pub fn is_nil(&self) -> bool {
         matches!(self, Value::Nil)
     }
@@ -50,7 +50,7 @@ impl Value {
         }
     }
 
-    /// Returns the number, if it is an integer or a float that equals one.
+    /// Returns the number, if this is an integer or a float with an integer value.
     pub fn as_i64(&self) -> Option<i64> {
         // The upper bound is 2^63 itself, the first float that does not fit.
         const RANGE: std::ops::Range<f64> =
@@ -156,7 +156,7 @@ impl<T: Into<Value>> From<Option<T>> for Value {
     }
 }
 
-/// A list becomes a sequence; a list of pairs is made a table with `Value::Table`.
+/// A list becomes a sequence. For a table with other keys, use `Value::Table`.
 impl<T: Into<Value>> From<Vec<T>> for Value {
     fn from(values: Vec<T>) -> Value {
         Value::sequence(values.into_iter().map(Into::into))

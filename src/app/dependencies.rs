@@ -1,4 +1,5 @@
-//! Dependencies between entries: an order that respects them, and the spread of errors along them.
+//! Dependencies between entries: an order that respects them, and the propagation of errors along
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,20 +9,20 @@ use super::problem::{Problem, Severity};
 use crate::nearest::{list, nearest};
 
 pub(super) type Entries = BTreeMap<EntryId, Entry>;
-/// What each entry depends on directly.
+/// The direct dependencies of each entry.
 pub(super) type Edges = BTreeMap<EntryId, Vec<EntryId>>;
 
-/// One step of an order in which everything comes after what it depends on.
+/// One step of an order in which every entry comes after its dependencies.
 #[derive(Debug, PartialEq)]
 pub(super) enum Step {
     Single(EntryId),
-    /// Entries that depend on each other in a ring, each on the next and the last on the first.
+    /// Entries that form a cycle: each depends on the next, and the last on the first.
     Cycle(Vec<EntryId>),
 }
 
-/// Sorts entries so that dependencies come first. Dependencies that have no edges of their own
-/// are taken to be satisfied. Where a ring blocks the way it becomes one step, and what depends
-/// on it follows.
+/// Sorts entries so that dependencies come first. Dependencies that have no edges of their own are
+/// taken to be satisfied. If a cycle blocks the order, it becomes one step, and the entries that
+/// depend on it follow.
 pub(super) fn sort(edges: &Edges) -> Vec<Step> {
     let mut dependents: BTreeMap<&EntryId, Vec<&EntryId>> = BTreeMap::new();
     let mut open: BTreeMap<&EntryId, usize> = BTreeMap::new();
@@ -59,8 +60,8 @@ pub(super) fn sort(edges: &Edges) -> Vec<Step> {
     steps
 }
 
-/// Finds a ring among entries that all wait for another of them: following the first such
-/// dependency again and again must come back to a place it has been at.
+/// Finds a cycle among entries that all wait for another of them: following the first such
+/// dependency repeatedly must return to an entry that was visited before.
 fn find_cycle<'a>(edges: &'a Edges, open: &BTreeMap<&'a EntryId, usize>) -> Vec<&'a EntryId> {
     let mut path: Vec<&EntryId> = Vec::new();
     let mut places: BTreeMap<&EntryId, usize> = BTreeMap::new();
@@ -72,22 +73,22 @@ fn find_cycle<'a>(edges: &'a Edges, open: &BTreeMap<&'a EntryId, usize>) -> Vec<
         path.push(id);
         next = edges[id].iter().find(|target| open.contains_key(target));
     }
-    // Not reached while every open entry waits for an open one. One step of its own keeps `sort`
+    // Not reached while every open entry waits for an open one. A step of one entry keeps `sort`
     // finite in any case.
     path.truncate(1);
     path
 }
 
-/// Puts everything in error that depends on itself or on an entry in error. `noun` says what the
-/// dependencies are, in the plural.
+/// Puts in error every entry that depends on itself or on an entry in error. `noun` names the
+/// dependencies in messages, in the plural.
 pub(super) fn spread_errors(
     entries: &mut Entries,
     edges: &Edges,
     noun: &str,
     problems: &mut Vec<Problem>,
 ) {
-    // Whose own problem made an entry unusable. Naming that one keeps messages short and useful
-    // at the end of a long chain.
+    // For each entry in error through a dependency, the entry whose own problem is the cause.
+    // Naming that entry keeps messages short and useful at the end of a long chain.
     let mut roots: BTreeMap<EntryId, EntryId> = BTreeMap::new();
     for step in sort(edges) {
         match step {
@@ -102,7 +103,7 @@ pub(super) fn spread_errors(
                 let cause = &entries[&root];
                 let reason = cause.problem.as_deref().unwrap_or_default();
                 let reason = format!("needs {root}, which is in error: {reason}");
-                // The cause has its own line.
+                // The message points to the line of the cause.
                 let (file, line) = match &cause.problem_at {
                     Some((file, line)) => (file, *line),
                     None => (&cause.file, cause.line),
@@ -129,8 +130,8 @@ pub(super) fn spread_errors(
     }
 }
 
-/// What to say of an entry that is referred to and does not exist: which is near, else which there
-/// are of the kind.
+/// Returns the message about an entry that is referred to and does not exist: it suggests a similar
+/// id, or lists the entries of the kind.
 pub(super) fn missing(
     entries: &Entries,
     noun: &str,
@@ -149,7 +150,7 @@ pub(super) fn missing(
     format!("{noun} {id} does not exist{advice}")
 }
 
-/// Reports an error of an entry; the first one of the entry is why it cannot be used.
+/// Reports an error of an entry; its first error is the reason why it cannot be used.
 pub(super) fn add_error(
     entries: &mut Entries,
     id: &EntryId,

@@ -1,7 +1,7 @@
 //! `Entry`: one item of an application, typed and checked.
 //!
-//! An entry in error stays in the application together with the reason, so that whoever wants to
-//! use it can be told why it cannot be used.
+//! An entry in error stays in the application together with the reason, so that a caller that wants
+//! to use it can report why it cannot be used.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,41 +28,41 @@ pub(crate) struct Entry {
     /// File and line where the entry begins, for messages.
     pub(crate) file: PathBuf,
     pub(crate) line: u32,
-    /// A table: the entry's own metadata over that of its file.
+    /// A table: the entry's own metadata, merged over the metadata of its file.
     #[cfg_attr(not(test), expect(dead_code, reason = "described to people, not to processes"))]
     pub(crate) meta: Value,
     /// Why the entry cannot be used, if it cannot.
     pub(crate) problem: Option<String>,
-    /// Where that is, for messages about what depends on the entry.
+    /// The position of that problem, for messages about entries that depend on this one.
     pub(super) problem_at: Option<(PathBuf, u32)>,
     /// Lines of the references to other entries, for problems found when they are resolved.
     pub(super) references: Vec<(EntryId, u32)>,
 }
 
-/// What an entry is.
+/// The kind of an entry, with its data.
 #[derive(Clone, Debug)]
 pub(crate) enum EntryKind {
-    /// `process.lua`: what `spawn` and `exec` start.
+    /// `process.lua`: the code of processes that `spawn` and `exec` start.
     Process(Code),
-    /// `library.lua`: what other code imports.
+    /// `library.lua`: code that other code imports.
     Library(Code),
     /// `function.lua`: loaded and checked, but nothing calls it.
     Function(Code),
-    /// `process.host`: where processes run.
+    /// `process.host`: a group of processes with limits.
     Host(HostConfig),
     /// `process.service`: a process kept alive by the supervisor.
     Service(ServiceConfig),
     /// `security.policy`: a rule and its groups.
     Policy(PolicyConfig),
-    /// A service or a policy that lacks a part of it, and when a service should have started.
-    /// Always in error.
+    /// A service or a policy that lacks a required part; for a service, with its lifecycle. Always
+    /// in error.
     Broken(Option<Box<Lifecycle>>),
-    /// A kind this runtime does not know: inert.
+    /// A kind that this runtime does not know; such an entry has no effect.
     Other,
 }
 
 impl EntryKind {
-    /// What it is called in application files.
+    /// Returns the name of the kind in application files.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             EntryKind::Process(_) => "process.lua",
@@ -77,15 +77,15 @@ impl EntryKind {
     }
 }
 
-/// Lua code of an entry and what it may reach.
+/// Lua code of an entry, and the modules and libraries that it may use.
 #[derive(Clone, Debug)]
 pub(crate) struct Code {
-    /// The text, empty if it could not be read.
+    /// The source text, empty if it could not be read.
     pub(crate) source: Arc<[u8]>,
     /// The file it was read from; `None` for a text inside the application file.
     #[cfg_attr(not(test), expect(dead_code, reason = "only its bytecode runs"))]
     pub(crate) source_file: Option<PathBuf>,
-    /// Name of main in a table that the chunk returns.
+    /// The name of the main function in a table that the chunk returns.
     pub(crate) method: String,
     /// Runtime modules that `require` finds.
     pub(crate) modules: Vec<String>,
@@ -95,10 +95,10 @@ pub(crate) struct Code {
     pub(crate) bytecode: Option<Arc<Bytecode>>,
 }
 
-/// Limits of a host. Zero means no limit where the name begins with `max`.
+/// The limits of a host. Zero means no limit for the fields whose name begins with `max`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct HostConfig {
-    /// How many of its processes may run at once; `None` is one per usable core.
+    /// The number of its processes that may run at once; `None` means one per usable core.
     pub(crate) workers: Option<usize>,
     pub(crate) max_processes: usize,
     pub(crate) max_mailbox: usize,
@@ -124,13 +124,13 @@ impl Default for HostConfig {
 pub(crate) struct ServiceConfig {
     pub(crate) process: EntryId,
     pub(crate) host: EntryId,
-    /// Arguments of main.
+    /// The arguments of main.
     pub(crate) input: Vec<Value>,
     pub(crate) lifecycle: Lifecycle,
 }
 
 impl Entry {
-    /// Returns the code, if the kind has some.
+    /// Returns the code, if the entry's kind has code.
     pub(crate) fn code(&self) -> Option<&Code> {
         match &self.kind {
             EntryKind::Process(code) | EntryKind::Library(code) | EntryKind::Function(code) => {
@@ -140,7 +140,7 @@ impl Entry {
         }
     }
 
-    /// Returns the lifecycle, if the kind can be started.
+    /// Returns the lifecycle, if entries of this kind can be started.
     pub(crate) fn lifecycle(&self) -> Option<&Lifecycle> {
         match &self.kind {
             EntryKind::Host(host) => Some(&host.lifecycle),
@@ -150,15 +150,16 @@ impl Entry {
         }
     }
 
-    /// Returns the line where another entry is referred to, or that of the entry.
+    /// Returns the line of the reference to another entry, or the line of this entry if there is
+    /// none.
     pub(super) fn line_of(&self, reference: &EntryId) -> u32 {
         let found = self.references.iter().find(|(id, _)| id == reference);
         found.map_or(self.line, |(_, line)| *line)
     }
 }
 
-/// Turns a draft into an entry. Problems go to the report, the first one into the entry as well. The
-/// number differs from that of every other entry.
+/// Turns a draft into an entry. All problems go to the report, the first one also into the entry.
+/// `number` differs from that of every other entry.
 pub(super) fn read(
     draft: &Draft,
     number: u32,
@@ -197,7 +198,8 @@ pub(super) fn read(
         }
         unknown => {
             let known = || keys::KINDS.iter().map(|(kind, _)| *kind);
-            // A part of a kind is nearer to the whole one than letters say.
+            // A kind of which `unknown` is one part is a better suggestion than the one nearest by
+            // letters.
             let whole = known().find(|kind| kind.split('.').any(|part| part == unknown));
             let advice = match whole {
                 Some(kind) => format!("; did you mean {kind}?"),
@@ -227,7 +229,7 @@ fn is_module(name: &str) -> bool {
     module::names().any(|known| known == name)
 }
 
-/// What to say of a module that there is not.
+/// Returns the message about a module that does not exist.
 fn unknown_module(name: &str) -> String {
     let advice = match hint(name, module::names()) {
         none if none.is_empty() => format!("; there are {}", list(Module::names())),
@@ -263,7 +265,7 @@ impl Reader<'_, '_> {
         };
         let (source, source_file, bytecode) = match loaded {
             Some(loaded) => {
-                // What is wrong with the lists themselves has been told.
+                // Problems of the lists themselves have been reported already.
                 if !self.report.has_errors() {
                     self.check_requires(&loaded, &modules, &imports);
                 }
@@ -274,7 +276,7 @@ impl Reader<'_, '_> {
         Code { source, source_file, method, modules, imports, bytecode }
     }
 
-    /// Warns of what the code requires and will not find.
+    /// Warns about names that the code requires and will not find.
     fn check_requires(
         &mut self,
         loaded: &source::Loaded,

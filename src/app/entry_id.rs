@@ -1,7 +1,7 @@
 //! `EntryId`: the address of an entry, `namespace:name`.
 //!
-//! An id is checked when it is made, so that everything built from it holds without another look:
-//! it splits at its only colon, it can stand inside a PID, and it can name a Lua chunk.
+//! An id is checked when it is created, so code that uses one need not check it again: it splits at
+//! its only colon, it can be part of a PID, and it can name a Lua chunk.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use std::sync::Arc;
 pub struct EntryId(Arc<str>);
 
 impl EntryId {
-    /// Reads a full id. `None` if the namespace is missing or a part has a character that it must
-    /// not have.
+    /// Parses a full id. Returns `None` if the namespace is missing or a part has a character that
+    /// is not allowed in it.
     pub fn parse(text: &str) -> Option<EntryId> {
         let (namespace, name) = text.split_once(':')?;
         EntryId::new(namespace, name)
     }
 
-    /// Reads a reference of an application file: a full id, or a name that is completed with the
-    /// namespace of the file it stands in.
+    /// Parses a reference of an application file: a full id, or a name that is completed with the
+    /// namespace of the file that contains it.
     pub(crate) fn complete(reference: &str, namespace: &str) -> Option<EntryId> {
         if reference.contains(':') {
             EntryId::parse(reference)
@@ -34,12 +34,12 @@ impl EntryId {
         valid.then(|| EntryId(format!("{namespace}:{name}").into()))
     }
 
-    /// Returns the part in front of the colon.
+    /// Returns the part before the colon.
     pub fn namespace(&self) -> &str {
         self.split().0
     }
 
-    /// Returns the part behind the colon.
+    /// Returns the part after the colon.
     pub fn name(&self) -> &str {
         self.split().1
     }
@@ -66,14 +66,14 @@ impl fmt::Debug for EntryId {
     }
 }
 
-/// Tells whether a text is a namespace: words of letters, digits, `_` and `-` joined by dots.
+/// Returns whether a text is a namespace: words of letters, digits, `_` and `-` joined by dots.
 pub(super) fn is_namespace(text: &str) -> bool {
     let is_word_byte = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     text.split('.').all(|word| !word.is_empty() && word.bytes().all(is_word_byte))
 }
 
-/// Tells whether a text can be the name of an entry. Excluded is only what would make an id or a
-/// PID ambiguous: spaces, control characters and the punctuation of both.
+/// Returns whether a text can be the name of an entry. Only characters that would make an id or a
+/// PID ambiguous are excluded: whitespace, control characters and the punctuation of both.
 pub(super) fn is_name(text: &str) -> bool {
     let is_excluded = |c: char| c.is_whitespace() || c.is_control() || ":|@{}".contains(c);
     !text.is_empty() && !text.contains(is_excluded)
@@ -121,7 +121,7 @@ mod tests {
         let complete = |text| EntryId::complete(text, "app.mail").map(|id| id.to_string());
         assert_eq!(complete("sender"), Some("app.mail:sender".into()));
         assert_eq!(complete("app.lib:template"), Some("app.lib:template".into()));
-        // A dot does not make a namespace, only the colon does.
+        // Only a colon separates a namespace; a dot does not.
         assert_eq!(complete("lib.template"), Some("app.mail:lib.template".into()));
         assert_eq!(complete(":sender"), None);
         assert_eq!(complete(""), None);

@@ -1,9 +1,10 @@
-//! `Files`: the tree of files an application is read from, on disk or in memory.
+//! `Files`: the tree of files that an application is read from, on disk or in memory.
 //!
-//! Everywhere else in this folder a file is named by its path relative to the root, with no `..`
-//! in it. On disk that is not enough to stay inside: a symbolic link can lead anywhere. So every
-//! path is made canonical before it is opened, and what is not below the canonical root does not
-//! exist for the application. Only regular files are opened; a pipe would block the loader.
+//! Everywhere else in this folder a file is named by its path relative to the root, with no `..` in
+//! it. On disk that is not enough to stay inside the root, because a symbolic link can lead
+//! anywhere. So every path is made canonical before it is opened, and a path that is not below the
+//! canonical root does not exist for the application. Only regular files are opened; a pipe would
+//! block the loader.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -11,25 +12,25 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
-/// Largest file that is read. Picked, unmeasured: far above any source, far below a machine's
-/// memory.
+/// The size of the largest file that is read, in bytes. Chosen without measurement: far above any
+/// source, far below a machine's memory.
 pub(super) const FILE_BYTES_MAX: u64 = 16 << 20;
 
-/// Most files and folders that are looked at, so that a slip such as `/` is an error and no long
-/// wait. Picked, unmeasured: far above any application.
+/// The maximum number of files and folders that are visited, so that a mistaken root such as `/`
+/// causes an error instead of a long wait. Chosen without measurement: far above any application.
 const VISITED_MAX: usize = 100_000;
 
-/// Where the files of an application are.
+/// The location of an application's files.
 pub(super) enum Files {
-    /// Below a directory; the path is kept as it was given, for messages.
+    /// Below a directory. The path is kept as it was passed, for messages.
     Disk { root: PathBuf },
     /// In memory, by relative path.
     Memory(BTreeMap<PathBuf, Vec<u8>>),
 }
 
 impl Files {
-    /// Takes files from memory. A path that leaves the root is kept out like any unreadable one,
-    /// by never being found.
+    /// Takes files from memory. A path that leaves the root is dropped, so it is never found, as
+    /// for an unreadable file on disk.
     pub(super) fn from_memory(files: impl IntoIterator<Item = (PathBuf, Vec<u8>)>) -> Files {
         let normal = |(path, content): (PathBuf, _)| Some((normalize(&path)?, content));
         Files::Memory(files.into_iter().filter_map(normal).collect())
@@ -38,14 +39,15 @@ impl Files {
     /// Returns the path of a file for messages.
     pub(super) fn display_path(&self, relative: &Path) -> PathBuf {
         match self {
-            // Joining an empty path would add a slash.
+            // Joining an empty path would append a slash.
             Files::Disk { root } if relative.as_os_str().is_empty() => root.clone(),
             Files::Disk { root } => root.join(relative),
             Files::Memory(_) => relative.to_owned(),
         }
     }
 
-    /// Lists the files that may describe entries, in path order, and what could not be listed.
+    /// Lists the files that may describe entries, in path order, and the paths that could not be
+    /// listed.
     pub(super) fn candidates(&self) -> (Vec<PathBuf>, Vec<(PathBuf, io::Error)>) {
         let root = match self {
             Files::Disk { root } => root,
@@ -63,7 +65,7 @@ impl Files {
         (walk.found, walk.failed)
     }
 
-    /// Lists the files of a folder by name; nothing if there is no such folder.
+    /// Lists the names of the files in a folder; `None` if there is no such folder.
     pub(super) fn names_in(&self, folder: &Path) -> Option<Vec<String>> {
         let mut names: Vec<String> = match self {
             Files::Disk { root } => {
@@ -90,7 +92,8 @@ impl Files {
     }
 }
 
-/// Resolves the dots of a path by text alone. `None` if it leaves the place it is relative to.
+/// Resolves the dots of a path lexically. Returns `None` if the path leaves the folder that it is
+/// relative to.
 pub(super) fn normalize(path: &Path) -> Option<PathBuf> {
     let mut normal = PathBuf::new();
     for component in path.components() {
@@ -113,7 +116,7 @@ fn read_below(root: &Path, relative: &Path) -> io::Result<Vec<u8>> {
     if !path.starts_with(root.canonicalize()?) {
         return Err(io::Error::other("a symbolic link leads out of the application's root"));
     }
-    // Looked at before it is opened, because opening a pipe waits for its other end.
+    // Checked before the file is opened, because opening a pipe waits for its other end.
     let known = fs::metadata(&path)?;
     if known.is_dir() {
         return Err(io::Error::other("that is a folder, not a file"));
@@ -129,7 +132,7 @@ fn read_below(root: &Path, relative: &Path) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
-/// Tells whether a path, relative to the root, is one of an application file.
+/// Returns whether a path, relative to the root, is that of a possible application file.
 fn is_candidate(relative: &Path) -> bool {
     let directories = relative.parent().into_iter().flat_map(Path::components);
     let extension = relative.extension().and_then(OsStr::to_str);
@@ -141,15 +144,15 @@ fn is_skipped_directory(name: &OsStr) -> bool {
     name == "node_modules" || name.as_encoded_bytes().starts_with(b".")
 }
 
-/// State of a walk over the directories.
+/// State of a walk through the directories.
 #[derive(Default)]
 struct Walk {
     found: Vec<PathBuf>,
     failed: Vec<(PathBuf, io::Error)>,
-    /// Canonical paths of everything visited. Links inside the root are followed, so this is what
-    /// ends a cycle and keeps a file with two names from being loaded twice.
+    /// Canonical paths of everything visited. Links inside the root are followed; this set ends
+    /// cycles and prevents a file with two names from being loaded twice.
     visited: BTreeSet<PathBuf>,
-    /// How many more files and folders are looked at.
+    /// The number of files and folders that may still be visited.
     may_visit: usize,
     is_full: bool,
 }
@@ -175,7 +178,8 @@ impl Walk {
         }
     }
 
-    /// Counts one more; that there is one too many is reported once, with the folder that it is in.
+    /// Counts one more file or folder. Reports once if there are too many, with the folder in which
+    /// the limit was reached.
     fn is_full(&mut self, relative: &Path) -> bool {
         if self.may_visit == 0 {
             let message = format!("more than {VISITED_MAX} files and folders below the root");
@@ -187,7 +191,7 @@ impl Walk {
     }
 
     fn visit(&mut self, root: &Path, path: &Path, relative: &Path) {
-        // What cannot be resolved, such as a link to nothing, is no file.
+        // A name that cannot be resolved, such as a dangling link, is not a file.
         let Ok(canonical) = path.canonicalize() else {
             return;
         };
@@ -216,7 +220,7 @@ mod tests {
         fs::write(path, relative).expect("writable");
     }
 
-    /// A slip such as `/` ends soon.
+    /// A mistaken root such as `/` ends soon.
     #[test]
     fn a_tree_that_is_too_large_is_left() {
         let folder = tempfile::tempdir().expect("temporary directory");

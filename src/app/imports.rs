@@ -1,4 +1,4 @@
-//! Imports: which libraries code uses, and the order in which their chunks run.
+//! Imports: the libraries that code uses, and the order in which their chunks run.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use super::dependencies::{self, Edges, Entries};
 use super::entry::{Entry, EntryKind};
 use super::problem::Problem;
 
-/// Reports imports that lead nowhere, to something that is no library, or back to where they
-/// started, and puts in error what imports something in error.
+/// Reports imports of entries that do not exist or are not libraries, and import cycles, and puts
+/// in error every entry that imports one in error.
 pub(super) fn check(entries: &mut Entries, problems: &mut Vec<Problem>) {
     let mut wrong = Vec::new();
     for entry in entries.values() {
@@ -39,8 +39,8 @@ pub(super) fn check(entries: &mut Entries, problems: &mut Vec<Problem>) {
 pub(super) fn load_order(entries: &Entries, id: &EntryId) -> Vec<EntryId> {
     let mut order = Vec::new();
     let mut seen = BTreeSet::from([id]);
-    // Entries on the way down with what is left of their imports. A stack of its own, because
-    // the length of a chain is up to the application.
+    // The entries on the current path, each with an iterator over its remaining imports. An
+    // explicit stack, because the application determines the length of a chain.
     let mut open: Vec<_> = entries.get(id).map(|entry| (id, imported(entry))).into_iter().collect();
     while let Some((current, rest)) = open.last_mut() {
         match rest.next() {

@@ -1,8 +1,8 @@
-//! One application file: from its text to drafts of entries.
+//! Splits one application file into drafts of entries.
 //!
-//! A file is an application file if it has a namespace. Others are skipped without a word, as the
-//! tree may hold any YAML and JSON. What does not parse at all is reported, since nobody can tell
-//! what it was meant to be.
+//! A file is an application file if it has a namespace. Other files are skipped silently, as the
+//! tree may hold any YAML and JSON. A file that does not parse at all is reported, since its
+//! purpose is unknown.
 
 use std::path::{Path, PathBuf};
 
@@ -20,26 +20,28 @@ pub(super) struct Index {
     pub(super) path: PathBuf,
     /// Path for messages.
     pub(super) file: PathBuf,
-    /// The whole text. It is looked at again to find the lines of Lua code inside it.
+    /// The whole text. It is searched again for the lines of Lua code inside it.
     pub(super) text: String,
     pub(super) drafts: Vec<Draft>,
 }
 
-/// An entry of which only the address is checked.
+/// An entry of which only the name and the kind have been checked.
 pub(super) struct Draft {
     pub(super) id: EntryId,
     pub(super) kind: String,
     pub(super) line: u32,
     pub(super) kind_line: u32,
-    /// Own metadata over that of the file; `None` if it is no mapping or no plain data.
+    /// The entry's own metadata merged over that of the file; `None` if it is not a mapping or not
+    /// plain data.
     pub(super) meta: Option<Value>,
-    /// What is to be said about how its values are written, with their lines.
+    /// Remarks about how the values are written, with their lines.
     pub(super) remarks: Vec<(u32, Remark)>,
-    /// The fields of the entry, then those under its key `data`; the first of a name counts.
+    /// The fields of the entry, then those under its key `data`. If a name occurs twice, the first
+    /// field counts.
     pub(super) fields: Vec<(YamlNode, YamlNode)>,
 }
 
-/// Reads a file. `None` if it is none of an application or cannot be used.
+/// Reads a file. Returns `None` if it is not an application file or cannot be used.
 pub(super) fn read(files: &Files, path: &Path, problems: &mut Vec<Problem>) -> Option<Index> {
     let file = files.display_path(path);
     let mut problem = |severity, line: Option<u32>, message: String| {
@@ -71,7 +73,8 @@ pub(super) fn read(files: &Files, path: &Path, problems: &mut Vec<Problem>) -> O
     };
     let Some(document) = documents.iter().find(|document| document.get("namespace").is_some())
     else {
-        // Most such files are none of an application. One that has all but the namespace is.
+        // Most such files do not belong to an application. A file that has everything except the
+        // namespace does.
         let has_entries =
             |document: &&YamlNode| document.get("entries").or(document.get("kind")).is_some();
         let meant = documents.iter().filter(has_entries);
@@ -91,7 +94,7 @@ pub(super) fn read(files: &Files, path: &Path, problems: &mut Vec<Problem>) -> O
     Some(Index { path: path.to_owned(), file, text, drafts })
 }
 
-/// Takes what is wrong with a file besides its entries: how bad, where, what.
+/// Receives the problems of a file that are outside its entries: severity, line and message.
 type Problems<'a> = dyn FnMut(Severity, Option<u32>, String) + 'a;
 
 fn read_document(document: &YamlNode, problem: &mut Problems<'_>) -> Option<Vec<Draft>> {
@@ -180,7 +183,7 @@ fn read_draft(
     })
 }
 
-/// Finds a key that is none and may be meant to be this one: its line and what it is.
+/// Finds an unknown key that may be a misspelling of `meant`; returns its line and name.
 fn misspelled<'a>(node: &'a YamlNode, meant: &str) -> Option<(u32, &'a str)> {
     let YamlData::Mapping(pairs) = &node.data else {
         return None;
@@ -191,7 +194,7 @@ fn misspelled<'a>(node: &'a YamlNode, meant: &str) -> Option<(u32, &'a str)> {
     unknown.find(|(_, name)| nearest(name, [meant]).is_some())
 }
 
-/// Looks at what stands beside the entries of a file.
+/// Checks the keys of a file beside its entries.
 fn check_file(document: &YamlNode, problem: &mut Problems<'_>) {
     let YamlData::Mapping(pairs) = &document.data else {
         return;
@@ -215,7 +218,7 @@ fn check_file(document: &YamlNode, problem: &mut Problems<'_>) {
     }
 }
 
-/// Puts the metadata of an entry over that of its file, key by key.
+/// Merges the metadata of an entry over that of its file, key by key.
 fn merge_meta(file: Option<&YamlNode>, own: Option<&YamlNode>) -> Option<Value> {
     let mut merged: Vec<(Value, Value)> = Vec::new();
     for node in [own, file].into_iter().flatten() {

@@ -1,7 +1,7 @@
-//! The keys that application files may have, kind by kind: one table for the readers of fields,
-//! which may ask for no other, and for finding keys that nobody asks for.
+//! The keys that application files may have, for each kind. The same table serves the readers of
+//! fields, which may read no other key, and the search for keys that no reader uses.
 //!
-//! What stands below `meta` and `input` belongs to the application, and so do entries of kinds that
+//! The data below `meta` and `input` belongs to the application, and so do entries of kinds that
 //! this runtime does not know.
 
 use super::problem::Report;
@@ -14,10 +14,10 @@ pub(super) struct Key {
     pub(super) inside: Nested,
 }
 
-/// What may stand below a key.
+/// The structure allowed below a key.
 #[derive(Clone, Copy)]
 pub(super) enum Nested {
-    /// A value, or data that nobody looks into.
+    /// A value, or data that is not checked.
     Anything,
     /// A mapping with these keys.
     Block(&'static [Key]),
@@ -27,13 +27,13 @@ pub(super) enum Nested {
     Names,
 }
 
-/// What a file may have besides the keys of an only entry.
+/// The keys of a file, besides the keys of an entry if the file holds a single entry.
 pub(super) const FILE: &[&str] = &["version", "namespace", "meta", "entries"];
 
-/// What a key of a file begins with that is the application's own, such as one that holds anchors.
+/// The prefix of file keys that belong to the application, such as one that holds anchors.
 pub(super) const OWN: &str = "x-";
 
-/// What every entry may have.
+/// The keys that every entry may have.
 pub(super) const ENTRY: &[&str] = &["name", "kind", "meta", "data"];
 
 /// Every kind of entry with its keys.
@@ -114,12 +114,12 @@ const fn block(name: &'static str, keys: &'static [Key]) -> Key {
     Key { name, inside: Nested::Block(keys) }
 }
 
-/// The keys of a kind, if this runtime knows it.
+/// Returns the keys of a kind, if this runtime knows it.
 pub(super) fn of_kind(kind: &str) -> Option<&'static [Key]> {
     KINDS.iter().find(|(name, _)| *name == kind).map(|(_, keys)| *keys)
 }
 
-/// Warns of the keys of an entry that mean nothing.
+/// Warns about the unknown keys of an entry.
 pub(super) fn check(kind: &str, fields: &[(YamlNode, YamlNode)], report: &mut Report<'_>) {
     if let Some(keys) = of_kind(kind) {
         check_block(kind, "", keys, fields, report);
@@ -159,8 +159,8 @@ fn check_block(
     }
 }
 
-/// `unknown key lifecycle.autostart; did you mean auto_start?`, or where it belongs, or what there
-/// is.
+/// Returns a message such as `unknown key lifecycle.autostart; did you mean auto_start?`, or one
+/// that says where the key belongs, or which keys there are.
 fn unknown(kind: &str, prefix: &str, name: &str, keys: &'static [Key]) -> String {
     format!("unknown key {prefix}{name}{}", advice(kind, prefix, name, keys))
 }
@@ -186,7 +186,7 @@ fn advice(kind: &str, prefix: &str, name: &str, keys: &'static [Key]) -> String 
     }
 }
 
-/// The first block for whose keys the claim holds, looking into all.
+/// Returns the path of the first block for whose keys `holds` is true, searching all levels.
 fn find_below(keys: &'static [Key], holds: &dyn Fn(&'static [Key]) -> bool) -> Option<String> {
     keys.iter().find_map(|key| {
         let Nested::Block(inner) = key.inside else {
@@ -210,7 +210,7 @@ fn place(kind: &str, prefix: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Every key with the blocks that it stands in, as `lifecycle.restart.jitter`.
+    /// Collects every key with the blocks that contain it, such as `lifecycle.restart.jitter`.
     fn paths(prefix: &str, keys: &[Key], found: &mut Vec<String>) {
         for key in keys {
             let path = format!("{prefix}{}", key.name);

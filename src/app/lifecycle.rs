@@ -1,4 +1,4 @@
-//! `Lifecycle`: how an entry that can be started is started, stopped and restarted.
+//! `Lifecycle`: how an entry is started, stopped and restarted.
 
 use std::time::Duration;
 
@@ -10,30 +10,30 @@ use super::security::SecurityConfig;
 /// When and how the supervisor runs an entry.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Lifecycle {
-    /// Whether it starts with the application.
+    /// Whether the entry starts with the application.
     pub(crate) auto_start: bool,
-    /// Longest time for a start.
+    /// The time limit for a start.
     pub(crate) start_timeout: Duration,
-    /// Time for an orderly stop.
+    /// The time allowed for an orderly stop.
     pub(crate) stop_timeout: Duration,
-    /// A run that lasts this long counts as healthy.
+    /// The duration after which a run counts as healthy.
     pub(crate) stable_threshold: Duration,
-    /// What must run before.
+    /// The entries that must run before this one starts.
     pub(crate) requires: Vec<EntryId>,
     pub(crate) restart: Restart,
-    /// Who the process of a service acts as.
+    /// The identity of a service's process.
     pub(crate) security: SecurityConfig,
 }
 
-/// How long to wait before a restart, and how often to try.
+/// How long to wait before a restart, and how many starts to try.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Restart {
     pub(crate) initial_delay: Duration,
     pub(crate) max_delay: Duration,
     pub(crate) backoff_factor: f64,
-    /// Random part of the wait, as a share of it.
+    /// The random part of the delay, as a fraction of it.
     pub(crate) jitter: f64,
-    /// Most starts in a row without a healthy run; zero means no limit.
+    /// The maximum number of starts in a row without a healthy run; zero means no limit.
     pub(crate) max_attempts: usize,
 }
 
@@ -64,7 +64,8 @@ impl Default for Restart {
 }
 
 impl Lifecycle {
-    /// Reads the block `lifecycle` of an entry; `references` gets the lines of what it refers to.
+    /// Reads the block `lifecycle` of an entry; appends the entries that it refers to, with their
+    /// lines, to `references`.
     pub(super) fn read(
         entry: &Section<'_>,
         report: &mut Report<'_>,
@@ -76,7 +77,8 @@ impl Lifecycle {
         let start_timeout = length("start_timeout", default.start_timeout);
         let stop_timeout = length("stop_timeout", default.stop_timeout);
         let stable_threshold = length("stable_threshold", default.stable_threshold);
-        // What is no flag was hardly meant as "no", and the entry is in error anyway.
+        // A value that is not a boolean was hardly meant as `false`, so it counts as `true`; the
+        // entry is in error anyway.
         let if_wrong = section.get("auto_start").map_or(default.auto_start, |_| true);
         Lifecycle {
             auto_start: section.flag("auto_start", if_wrong, report),
@@ -105,7 +107,7 @@ impl Restart {
     }
 }
 
-/// Joins both spellings of the list of requirements, each entry once.
+/// Merges the lists under both spellings of the key, each entry once.
 fn read_requires(
     section: &Section<'_>,
     report: &mut Report<'_>,

@@ -1,19 +1,18 @@
-//! Applications: a tree of files becomes entries that can be run, and problems that can be read.
+//! Applications: a tree of files is turned into entries that can run, and problems to report.
 //!
-//! Loading goes through these steps, each in the file of its name:
+//! Loading goes through these steps, each in the file of that name:
 //!
 //! 1. `files` lists the application files below the root, on disk or in memory, and reads them.
-//! 2. `index` splits each file, parsed by `node`, into drafts: an id, a kind and raw fields.
+//! 2. `index` splits each file, parsed by `yaml`, into drafts: an id, a kind and raw fields.
 //! 3. `entry` turns a draft into a typed [`Entry`] with the readers of `section`, by the table of
-//!    `keys`; `lifecycle`
-//!    reads one block of it, `security` the rules and whom they bind, `source` finds and compiles
-//!    its Lua code.
-//! 4. `imports` and `requirements` resolve what entries say about each other and, with
-//!    `dependencies`, put in error what needs something in error.
+//!    `keys`. `lifecycle` reads one block of it, `security` reads the policies and the identities
+//!    of services, and `source` finds and compiles its Lua code.
+//! 4. `imports` and `requirements` resolve the references between entries and, with `dependencies`,
+//!    put in error every entry that needs one in error.
 //!
-//! Loading never fails as a whole. Every finding is a [`Problem`] with file and line, and an entry
-//! in error keeps the reason, because asking for it at run time must be answered with that reason.
-//! An application is immutable once it is loaded. This folder runs no Lua and knows nothing of
+//! Loading never fails as a whole. Every finding is a [`Problem`] with file and line. An entry in
+//! error keeps the reason, because a request for it at run time must be answered with that reason.
+//! An application is immutable once it is loaded. This folder runs no Lua and does not depend on
 //! processes.
 
 mod dependencies;
@@ -62,7 +61,7 @@ pub use problem::{Problem, Severity};
 #[derive(Debug)]
 pub struct Application {
     entries: Entries,
-    /// How many entries the files define; the implicit host is not one of them.
+    /// The number of entries that the files define; the implicit host is not counted.
     defined_count: usize,
     problems: Vec<Problem>,
 }
@@ -70,7 +69,7 @@ pub struct Application {
 impl Application {
     /// Loads the application below a directory.
     ///
-    /// What is wrong is listed by [`problems`](Self::problems), a missing directory included.
+    /// All problems are listed by [`problems`](Self::problems), a missing directory included.
     pub fn load(root: impl AsRef<Path>) -> Application {
         let root = root.as_ref();
         assemble(&Files::Disk { root: root.to_owned() }, root)
@@ -82,12 +81,12 @@ impl Application {
         assemble(&Files::from_memory(files), Path::new("."))
     }
 
-    /// Lists everything that is wrong, sorted by file and line.
+    /// Lists all problems, sorted by file and line.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
-    /// Returns an entry, whether or not it is in error.
+    /// Returns an entry, also if it is in error.
     pub(crate) fn entry(&self, id: &EntryId) -> Option<&Entry> {
         self.entries.get(id)
     }
@@ -97,19 +96,20 @@ impl Application {
         self.entries.values()
     }
 
-    /// Returns how many entries the files define.
+    /// Returns the number of entries that the files define.
     #[cfg_attr(not(any(test, feature = "cli")), expect(dead_code, reason = "the command asks"))]
     pub(crate) fn defined_count(&self) -> usize {
         self.defined_count
     }
 
-    /// Lists the libraries whose chunks run before the one of an entry, in that order.
+    /// Lists the libraries whose chunks run before the chunk of an entry, in that order.
     pub(crate) fn load_order(&self, id: &EntryId) -> Vec<EntryId> {
         imports::load_order(&self.entries, id)
     }
 
     /// Lists the hosts and services that start with the application, in levels. Each level needs
-    /// only earlier ones, so its entries may start in parallel; stopping goes backwards.
+    /// only earlier levels, so the entries of a level may start in parallel; stopping uses the
+    /// reverse order.
     pub(crate) fn start_order(&self) -> Vec<Vec<EntryId>> {
         requirements::start_order(&self.entries)
     }
@@ -144,8 +144,8 @@ fn assemble(files: &Files, root: &Path) -> Application {
     Application { entries, defined_count, problems }
 }
 
-/// Adds the entries of one file. Files come in path order, so an id that is taken stays with the
-/// first of them.
+/// Adds the entries of one file. Files are added in path order, so if an id occurs twice, the entry
+/// of the first file keeps it.
 fn add_entries(
     index: &index::Index,
     files: &Files,
@@ -169,8 +169,8 @@ fn add_entries(
     }
 }
 
-/// Says why a directory cannot be read. For the root the commonest reasons are that the path is a slip
-/// or leads to a file in the application.
+/// Returns why a directory cannot be read. For the root, the most common reasons are a mistyped
+/// path and a path that leads to a file in the application.
 fn unreadable(path: &Path, root: &Path, error: &io::Error) -> String {
     let is_root = path.as_os_str().is_empty();
     match error.kind() {

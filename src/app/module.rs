@@ -1,4 +1,4 @@
-//! The tables that the runtime gives to scripts, by name.
+//! The tables that the runtime provides to scripts, by name.
 
 /// A module that an entry must list under `modules` to use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Module {
     }
 }
 
-/// A table that every process has; listing it is allowed and changes nothing.
+/// A table that every process has. An entry may list it under `modules`, which changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Builtin {
     Process,
@@ -82,7 +82,7 @@ impl Builtin {
     }
 }
 
-/// The names of all of them, modules first.
+/// Returns the names of all modules and builtin tables, modules first.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> + Clone {
     Module::names().chain(Builtin::names())
 }

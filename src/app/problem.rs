@@ -9,7 +9,7 @@ use super::source::Loaded;
 use crate::escape;
 use crate::vm::lua::bytecode::SyntaxError;
 
-/// Says whether a problem makes something unusable.
+/// The severity of a problem: whether it makes something unusable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// Something cannot be used as it is written.
@@ -18,26 +18,26 @@ pub enum Severity {
     Warning,
 }
 
-/// Reports one thing that is wrong with an application and where.
+/// One problem of an application, with its place.
 ///
-/// Its text is `file:line: message`, or `file: message` without a line, with `warning: ` in front of
-/// the message of a warning.
+/// Its text is `file:line: message`, or `file: message` without a line. The message of a warning
+/// has the prefix `warning: `.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Says whether something is unusable because of it.
+    /// Whether the problem makes something unusable.
     pub severity: Severity,
-    /// Names the file, beginning with the root as it was given to the loader.
+    /// The file, as a path that begins with the root as it was passed to the loader.
     pub file: PathBuf,
-    /// Counts lines from 1; `None` where no line is to blame.
+    /// The line, counted from 1; `None` if the problem is not at a particular line.
     pub line: Option<u32>,
-    /// Describes the problem in one line.
+    /// The problem, described in one line.
     pub message: String,
-    /// Names the entry it belongs to, if it belongs to one that has an id.
+    /// The entry that has the problem, if it is an entry with an id.
     pub entry: Option<EntryId>,
 }
 
 impl Problem {
-    /// The order in which problems are listed: as a reader of the files meets them.
+    /// Returns the sort key of a problem: problems are listed in the order of files and lines.
     pub(super) fn position(&self) -> (&PathBuf, Option<u32>, Severity, &str) {
         (&self.file, self.line, self.severity, &self.message)
     }
@@ -49,7 +49,7 @@ impl fmt::Display for Problem {
             Severity::Error => "",
             Severity::Warning => "warning: ",
         };
-        // In one line, whatever files and entries are called.
+        // The text stays on one line, whatever characters the names of files and entries contain.
         write!(f, "{}", escape::one_line(self.file.as_os_str().as_encoded_bytes()))?;
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
@@ -78,9 +78,9 @@ impl<'a> Report<'a> {
         self.push(Severity::Error, self.file, line, message);
     }
 
-    /// Reports an error in the entry's Lua code, which may be in another file. The reason carries the
-    /// position as Lua gives it. Where the lines of the source are none of the file, `line` is that
-    /// of the whole source.
+    /// Reports an error in the entry's Lua code, which may be in another file. The reason carries
+    /// the position in the form that Lua uses. If the lines of the source are not lines of the
+    /// file, `line` is the line of the whole source.
     pub(super) fn syntax_error(
         &mut self,
         file: &Path,
@@ -99,7 +99,7 @@ impl<'a> Report<'a> {
         self.push(Severity::Error, file, line.unwrap_or(error.line), message);
     }
 
-    /// Reports what is to be said about how values are written.
+    /// Reports a remark about how a value is written.
     pub(super) fn remark(&mut self, line: u32, remark: Remark) {
         match remark.severity {
             Severity::Error => self.error(line, remark.message),
@@ -111,19 +111,19 @@ impl<'a> Report<'a> {
         self.push(Severity::Warning, self.file, line, message.into());
     }
 
-    /// Warns of a line of an entry's Lua code, counted from 1.
+    /// Reports a warning about a line of an entry's Lua code, counted from 1.
     pub(super) fn warning_in(&mut self, code: &Loaded, line: u32, message: String) {
         let file = code.file.as_deref().unwrap_or(self.file);
         let line = code.first_line.map_or(code.line, |first| first.saturating_add(line - 1));
         self.push(Severity::Warning, file, line, message);
     }
 
-    /// Tells whether there was an error so far.
+    /// Returns whether an error has been reported.
     pub(super) fn has_errors(&self) -> bool {
         self.reason.is_some()
     }
 
-    /// Returns the reason of the first error and where it is, if there was one.
+    /// Returns the reason and the position of the first error, if there was one.
     pub(super) fn into_reason(self) -> Option<(String, (PathBuf, u32))> {
         self.reason
     }

@@ -1,8 +1,8 @@
-//! Requirements: what must run before what.
+//! Requirements: which entries must run before which.
 //!
-//! A host or service requires what its lifecycle lists; a service also requires its host. Only
-//! hosts and services are started. Requiring anything else is allowed and satisfied from the
-//! beginning, as long as it exists and is not in error.
+//! A host or service requires the entries that its lifecycle lists; a service also requires its
+//! host. Only hosts and services are started. Requiring any other entry is allowed; the requirement
+//! is satisfied from the beginning if the entry exists and is not in error.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::entry::{Entry, EntryKind, HostConfig};
 use super::problem::Problem;
 use crate::value::Value;
 
-/// The host of an application that defines none.
+/// The namespace and name of the host that is added to an application without hosts.
 const IMPLICIT_HOST: (&str, &str) = ("app", "processes");
 
 /// Adds the implicit host if there is no host at all. It starts with the application.
@@ -40,7 +40,8 @@ pub(super) fn add_implicit_host(entries: &mut Entries, root: &Path) {
     entries.insert(id, host);
 }
 
-/// Reports references that cannot be satisfied, and puts in error what needs something in error.
+/// Reports references that cannot be satisfied, and puts in error every entry that needs one in
+/// error.
 pub(super) fn check(entries: &mut Entries, problems: &mut Vec<Problem>) {
     let mut wrong = Vec::new();
     for entry in entries.values() {
@@ -90,8 +91,8 @@ pub(super) fn check(entries: &mut Entries, problems: &mut Vec<Problem>) {
     dependencies::spread_errors(entries, &edges, "requirements", problems);
 }
 
-/// Returns what is started with the application, in levels: each level needs only earlier ones, so
-/// its entries may start in parallel. Entries in error are left out.
+/// Returns the entries that start with the application, in levels: each level needs only earlier
+/// levels, so the entries of a level may start in parallel. Entries in error are left out.
 pub(super) fn start_order(entries: &Entries) -> Vec<Vec<EntryId>> {
     let edges = edges(entries, |_| None);
     let starts = |entry: &&Entry| {
@@ -110,7 +111,7 @@ pub(super) fn start_order(entries: &Entries) -> Vec<Vec<EntryId>> {
     let mut depths: BTreeMap<EntryId, usize> = BTreeMap::new();
     let mut levels: Vec<Vec<EntryId>> = Vec::new();
     for step in dependencies::sort(&wanted) {
-        // A ring cannot be started; its members are in error and nothing wanted needs them.
+        // A cycle cannot be started; its members are in error, and no wanted entry needs them.
         let Step::Single(id) = step else { continue };
         let below = wanted[&id].iter().filter_map(|target| depths.get(target)).max();
         let depth = below.map_or(0, |depth| depth + 1);
@@ -123,8 +124,8 @@ pub(super) fn start_order(entries: &Entries) -> Vec<Vec<EntryId>> {
     levels
 }
 
-/// Collects what everything that can be started requires, with one more dependency if `extra`
-/// names one.
+/// Collects the requirements of every entry that can be started, with one more dependency if
+/// `extra` returns one.
 fn edges(entries: &Entries, extra: impl Fn(&Entry) -> Option<&EntryId>) -> Edges {
     let mut edges = Edges::new();
     for entry in entries.values() {

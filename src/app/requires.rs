@@ -1,7 +1,7 @@
-//! What Lua code asks for by `require("name")`, found without running it.
+//! Finds the names that Lua code requires with `require("name")`, without running the code.
 //!
-//! Only calls with a name that stands there are seen, which are nearly all. The reader knows no more
-//! of Lua than where texts and comments end; the compiler has accepted the code before.
+//! Only calls with a literal name are found, which are nearly all. The reader only recognises where
+//! strings and comments end in Lua; the compiler has already accepted the code.
 
 /// Lists the names that code requires, each with its line in the code, from 1.
 pub(super) fn find(code: &str) -> Vec<(u32, &str)> {
@@ -9,7 +9,8 @@ pub(super) fn find(code: &str) -> Vec<(u32, &str)> {
     let (mut found, mut before) = (Vec::new(), Token::Other);
     while let Some(token) = reader.next() {
         if token == Token::Name("require") {
-            // A field or a method of that name is another function, and so is one that is declared.
+            // A field or method named `require` is another function. If the code declares its own
+            // `require`, no name is reported.
             match before {
                 Token::Mark(b'.' | b':') => {}
                 Token::Name("function" | "local") => return Vec::new(),
@@ -24,7 +25,7 @@ pub(super) fn find(code: &str) -> Vec<(u32, &str)> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Token<'a> {
     Name(&'a str),
-    /// What stands between the quotes or brackets.
+    /// The text between the quotes or brackets.
     Text(&'a str),
     Mark(u8),
     Other,
@@ -38,7 +39,8 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// The name in the call that follows, with its line; nothing if it is put together there.
+    /// Reads the argument of the call that follows and returns the name with its line; `None` if
+    /// the argument is not a single literal.
     fn argument(mut self) -> Option<(u32, &'a str)> {
         let mut token = self.next()?;
         let is_in_brackets = token == Token::Mark(b'(');
@@ -55,7 +57,7 @@ impl<'a> Reader<'a> {
         &self.code[self.position..]
     }
 
-    /// Goes on by so many bytes and returns them.
+    /// Advances by `count` bytes and returns them.
     fn take(&mut self, count: usize) -> &'a str {
         let taken = &self.rest()[..count];
         let lines = taken.bytes().filter(|byte| *byte == b'\n').count();
@@ -86,7 +88,7 @@ impl<'a> Reader<'a> {
                 let length = self.rest().bytes().take_while(is_of_name).count();
                 Token::Name(self.take(length))
             }
-            // Concatenation and labels, not the marks in front of a field or a method.
+            // Concatenation (`..`) and labels (`::`), not the mark before a field or a method.
             b'.' | b':' if self.rest().as_bytes().get(1) == Some(&first) => {
                 let length = self.rest().bytes().take_while(|byte| *byte == first).count();
                 self.take(length);
@@ -118,7 +120,7 @@ impl<'a> Reader<'a> {
         Token::Text(text)
     }
 
-    /// A text or comment in long brackets, `[[ ]]` or `[==[ ]==]`, if one begins here.
+    /// Reads a string or comment in long brackets, `[[ ]]` or `[==[ ]==]`, if one begins here.
     fn bracketed(&mut self) -> Option<&'a str> {
         let level = self.rest().strip_prefix('[')?.bytes().take_while(|b| *b == b'=').count();
         if !self.rest()[level + 1..].starts_with('[') {
@@ -174,7 +176,7 @@ mod tests {
         }
     }
 
-    /// It sees only code that compiles, but must end on any.
+    /// The reader sees only code that compiles, but must terminate on any text.
     #[test]
     fn any_text_has_an_end() {
         for code in ["\"", "'\\", "[[", "--[[", "[=", "[", "require(", "require('", "--", "\\"] {

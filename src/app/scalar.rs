@@ -1,21 +1,22 @@
-//! What a plain scalar of a document means: the core schema of YAML 1.2 (section 10.3.2 of its
-//! specification), without the surprises of its readers and of YAML 1.1.
+//! The meaning of a plain scalar of a document: the core schema of YAML 1.2 (section 10.3.2 of its
+//! specification), without the peculiarities of YAML libraries and of YAML 1.1.
 //!
-//! A number that cannot be what it says, or that two versions of YAML read differently, is not
-//! turned into another one in silence: it gets a remark, which becomes a problem of its entry.
+//! A number that cannot be represented, or that two versions of YAML read differently, is not
+//! silently changed to another number: it gets a remark, which becomes a problem of its entry.
 
 use super::problem::Severity;
 use super::yaml::YamlData;
 
-/// What is to be said about a value, at its line.
+/// A message about a value, reported at its line.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Remark {
     pub(super) severity: Severity,
     pub(super) message: String,
 }
 
-/// Reads the text of a plain scalar, which is not empty. What is no number, boolean or null is text,
-/// and so is a number with an error, which the remark tells.
+/// Reads the text of a plain scalar, which is not empty. A text that is not a number, boolean or
+/// null is a string. A number with an error is also read as a string, and the remark states the
+/// error.
 pub(super) fn read(text: &str) -> (YamlData, Option<Remark>) {
     match text {
         "~" | "null" | "Null" | "NULL" => return (YamlData::Null, None),
@@ -30,7 +31,7 @@ pub(super) fn read(text: &str) -> (YamlData, Option<Remark>) {
 
 type Read = (YamlData, Option<Remark>);
 
-/// `-12`, `+7`, `007`: decimal, whatever it begins with.
+/// Reads `-12`, `+7`, `007`: always decimal, also with leading zeros.
 fn integer(text: &str) -> Option<Read> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if !is_digits(digits) {
@@ -50,7 +51,7 @@ fn integer(text: &str) -> Option<Read> {
     Some((YamlData::Integer(number), remark))
 }
 
-/// `0o17`, `0xff`.
+/// Reads `0o17`, `0xff`.
 fn prefixed(text: &str) -> Option<Read> {
     let (digits, radix) = match text.get(..2)? {
         "0o" => (&text[2..], 8),
@@ -66,7 +67,7 @@ fn prefixed(text: &str) -> Option<Read> {
     })
 }
 
-/// `1.5`, `.5`, `5.`, `1e3`, `-.inf`.
+/// Reads `1.5`, `.5`, `5.`, `1e3`, `-.inf`.
 fn float(text: &str) -> Option<Read> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     if let ".inf" | ".Inf" | ".INF" = unsigned {
@@ -90,7 +91,8 @@ fn float(text: &str) -> Option<Read> {
     })
 }
 
-/// `1_000`, `0x_ff`: a number in other formats, and in YAML 1.1.
+/// Reads `1_000`, `0x_ff`, which are numbers in other formats and in YAML 1.1, and reports an error
+/// for them.
 fn separated(text: &str) -> Option<Read> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let begins_as_number = unsigned.starts_with(|first: char| first.is_ascii_digit());

@@ -1,7 +1,8 @@
 //! `Section`: typed reading of the fields of an entry.
 //!
-//! Each reader returns the default when the field is absent or null, and also when it is wrong,
-//! after reporting it. So an entry is read to its end and shows all of its problems at once.
+//! Each reader returns the default if the field is absent or null. If the field is wrong, the
+//! reader reports it and also returns the default. An entry is therefore read to its end and shows
+//! all of its problems at once.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -14,16 +15,17 @@ use crate::calendar::duration;
 use crate::nearest::list;
 use crate::value::Value;
 
-/// A whole number of nanoseconds below that is hardly what was meant: a millisecond.
+/// A duration given as fewer nanoseconds than this (one millisecond) was probably meant in another
+/// unit.
 const SHORTEST_MEANT: i64 = 1_000_000;
 
 /// A group of named fields: the data of an entry or a mapping inside it.
 pub(super) struct Section<'a> {
-    /// What stands in front of the field names in messages, such as `lifecycle.`.
+    /// The prefix of the field names in messages, such as `lifecycle.`.
     prefix: String,
-    /// Namespace that completes references.
+    /// The namespace that completes references.
     namespace: &'a str,
-    /// The keys that it may have; none of a mapping whose keys are names.
+    /// The keys that the section may have; empty for a mapping whose keys are names.
     keys: &'static [Key],
     fields: Vec<(&'a YamlNode, &'a YamlNode)>,
 }
@@ -37,8 +39,8 @@ impl<'a> Section<'a> {
         Section { prefix: String::new(), namespace, keys, fields }
     }
 
-    /// Returns what may stand below a key. A key that is not in the table would be read, and yet
-    /// warned of.
+    /// Returns the structure allowed below a key. A key that is missing in the table would be read
+    /// here, yet reported as unknown.
     fn inside(&self, key: &str) -> Nested {
         let known = self.keys.iter().find(|known| known.name == key);
         debug_assert!(known.is_some(), "{}{key} is missing in the table of keys", self.prefix);
@@ -58,7 +60,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Returns a field that is present and not null.
+    /// Returns the value of a field that is present and not null.
     pub(super) fn get(&self, key: &str) -> Option<&'a YamlNode> {
         self.inside(key);
         let (_, value) = self.fields.iter().find(|(name, _)| name.as_str() == Some(key))?;
@@ -86,7 +88,8 @@ impl<'a> Section<'a> {
         self.below(key, fields.collect())
     }
 
-    /// Returns the mappings in a list, each with its line; an item that is none is reported.
+    /// Returns the mappings in a list, each with its line; an item that is not a mapping is
+    /// reported.
     pub(super) fn sections(&self, key: &str, report: &mut Report<'_>) -> Vec<(u32, Section<'a>)> {
         let mut sections = Vec::new();
         for item in self.list(key, report) {
@@ -102,12 +105,12 @@ impl<'a> Section<'a> {
         sections
     }
 
-    /// Returns what messages call a field.
+    /// Returns the name of a field in messages.
     pub(super) fn name(&self, key: &str) -> String {
         format!("{}{key}", self.prefix)
     }
 
-    /// Lists the fields with their names; a name that is no text is reported.
+    /// Lists the fields with their names; a name that is not text is reported.
     pub(super) fn named(&self, report: &mut Report<'_>) -> Vec<(&'a str, &'a YamlNode)> {
         let mut named = Vec::new();
         for (key, value) in &self.fields {
@@ -137,7 +140,7 @@ impl<'a> Section<'a> {
         self.expect(flag, key, node, "true or false", report).unwrap_or(default)
     }
 
-    /// Returns a whole number that is at least `least`.
+    /// Returns a whole number of at least `least`.
     pub(super) fn count(&self, key: &str, least: usize, report: &mut Report<'_>) -> Option<usize> {
         let node = self.get(key)?;
         let count = match node.data {
@@ -224,12 +227,12 @@ impl<'a> Section<'a> {
         Some((self.expect(id, key, node, "the id of an entry", report)?, node.line))
     }
 
-    /// Reads a reference; the namespace of the entry completes it.
+    /// Reads a reference to an entry, completed with the namespace if it has none.
     pub(super) fn read_reference(&self, node: &YamlNode) -> Option<EntryId> {
         EntryId::complete(node.as_str()?, self.namespace)
     }
 
-    /// Returns the items of a list, none if there is no list.
+    /// Returns the items of a list; empty if there is no list.
     pub(super) fn list(&self, key: &str, report: &mut Report<'_>) -> &'a [YamlNode] {
         let Some(node) = self.get(key) else {
             return &[];
@@ -241,7 +244,7 @@ impl<'a> Section<'a> {
         self.expect(items, key, node, "a list", report).unwrap_or_default()
     }
 
-    /// Passes on what was read from a field, or reports what should have been there.
+    /// Returns the value that was read from a field, or reports what the field should hold.
     fn expect<T>(
         &self,
         read: Option<T>,
@@ -256,7 +259,7 @@ impl<'a> Section<'a> {
         read
     }
 
-    /// Reports a value that is not what is expected of a field.
+    /// Reports a value that is not what a field should hold.
     pub(super) fn refuse(
         &self,
         key: &str,
@@ -267,7 +270,7 @@ impl<'a> Section<'a> {
         self.refuse_for(key, node, expected, None, report);
     }
 
-    /// As [`Section::refuse`], with what may have been meant.
+    /// Does the same as [`Section::refuse`], with a suggestion of what may have been meant.
     fn refuse_for(
         &self,
         key: &str,
@@ -276,7 +279,7 @@ impl<'a> Section<'a> {
         meant: Option<&str>,
         report: &mut Report<'_>,
     ) {
-        // A number that is none has been reported as such.
+        // A malformed number has already been reported as such.
         let is_told = node.remark.as_ref().is_some_and(|one| one.severity == Severity::Error);
         if !is_told {
             let hint = meant.map_or(String::new(), |meant| format!("; did you mean {meant}?"));
@@ -293,7 +296,8 @@ impl<'a> Section<'a> {
     }
 }
 
-/// `64MB`: bytes as people write them elsewhere. Units are powers of 1024, as of memory.
+/// Parses a number of bytes with a unit, such as `64MB`, which other programs accept. Units are
+/// powers of 1024, as for memory.
 fn bytes_meant(text: &str) -> Option<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
@@ -309,7 +313,7 @@ fn bytes_meant(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(1024_u64.pow(power))
 }
 
-/// Converts a node to plain data; what cannot be converted is reported and becomes `Nil`.
+/// Converts a node to plain data; a node that cannot be converted is reported and becomes `Nil`.
 pub(super) fn plain_data(node: &YamlNode, report: &mut Report<'_>) -> Value {
     node.to_value().unwrap_or_else(|key| {
         report.error(key.line, "a key must not be null or not-a-number");

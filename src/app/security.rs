@@ -1,4 +1,4 @@
-//! Security as it is written in application files: policies, and who a service acts as.
+//! Security as written in application files: policies, and the identities of services.
 //!
 //! A reference to a policy or a group that does not exist is an error that leaves its entry usable:
 //! the service has a scope all the same, so it may do less than was meant, never more.
@@ -23,7 +23,7 @@ pub(crate) struct PolicyConfig {
     pub(crate) groups: Vec<EntryId>,
 }
 
-/// The block `lifecycle.security`: what the process of a service acts as.
+/// The block `lifecycle.security`: the actor and the scope of a service's process.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct SecurityConfig {
     pub(crate) actor: Option<Arc<Actor>>,
@@ -32,8 +32,8 @@ pub(crate) struct SecurityConfig {
 }
 
 impl PolicyConfig {
-    /// Reads an entry of the kind `security.policy`. `None` if the rule lacks a part, which the
-    /// report says.
+    /// Reads an entry of the kind `security.policy`. Returns `None` if the rule lacks a part, which
+    /// is reported.
     pub(super) fn read(
         draft: &Draft,
         entry: &Section<'_>,
@@ -62,7 +62,8 @@ impl PolicyConfig {
 }
 
 impl SecurityConfig {
-    /// Reads the block `security` of a lifecycle; `lines` gets the lines of what it refers to.
+    /// Reads the block `security` of a lifecycle; appends the policies and groups that it refers
+    /// to, with their lines, to `lines`.
     pub(super) fn read(
         lifecycle: &Section<'_>,
         report: &mut Report<'_>,
@@ -82,8 +83,8 @@ impl SecurityConfig {
     }
 }
 
-/// Reports what services refer to and does not exist. A policy in error does not exist, nor does a
-/// group that lists nothing else.
+/// Reports references of services to policies and groups that do not exist. A policy in error does
+/// not exist, nor does a group whose policies are all in error.
 pub(super) fn check(entries: &Entries, problems: &mut Vec<Problem>) {
     let usable = entries.values().filter(|entry| entry.problem.is_none());
     let policies = usable.filter_map(|entry| match &entry.kind {
@@ -125,7 +126,7 @@ fn problem(entry: &Entry, reference: &EntryId, message: String) -> Problem {
     }
 }
 
-/// The entries or groups that a list names, each once, with the lines.
+/// Returns the entries or groups that a list names, each once, with their lines.
 fn references(section: &Section<'_>, key: &str, report: &mut Report<'_>) -> Vec<(EntryId, u32)> {
     let mut references: Vec<(EntryId, u32)> = Vec::new();
     for item in section.list(key, report) {
@@ -145,7 +146,7 @@ fn references(section: &Section<'_>, key: &str, report: &mut Report<'_>) -> Vec<
 fn actor(security: &Section<'_>, report: &mut Report<'_>) -> Option<Arc<Actor>> {
     let line = security.get("actor")?.line;
     let actor = security.section("actor", report);
-    // An empty id is legal, so this is not the reader of texts that must say something.
+    // An empty id is legal, so `Section::text` is not used: it requires non-empty text.
     let id = actor.get("id").and_then(YamlNode::as_str);
     match actor.get("id") {
         Some(node) if id.is_none() => actor.refuse("id", node, "text", report),
@@ -165,7 +166,7 @@ fn actor(security: &Section<'_>, report: &mut Report<'_>) -> Option<Arc<Actor>> 
     Some(Arc::new(Actor { id: id?.as_bytes().to_vec(), meta }))
 }
 
-/// One pattern or a list of them.
+/// Reads one pattern or a list of patterns.
 fn patterns(
     policy: &Section<'_>,
     key: &str,
@@ -192,7 +193,7 @@ fn patterns(
         }
         text.map(Pattern::new)
     };
-    // All are looked at, so that every bad one is reported.
+    // All items are read before the result is built, so that every bad one is reported.
     let read: Vec<Option<Pattern>> = items.iter().map(pattern).collect();
     read.into_iter().collect()
 }

@@ -1,8 +1,9 @@
-//! The source of an entry: where the Lua text is, and its bytecode.
+//! The source of an entry: the location of the Lua text, and its bytecode.
 //!
-//! A source names a file of the application or is the text itself. It is read and compiled when
-//! the application is loaded, under the path of its file, so that error positions can be opened. An
-//! inline source with lines that are none of the file goes by the id of its entry.
+//! A source names a file of the application, or is the text itself. It is read and compiled when
+//! the application is loaded. Its chunk is named by the path of its file, so that error positions
+//! can be opened in an editor. An inline source whose lines are not lines of the file is named by
+//! the id of its entry.
 
 use std::ffi::OsStr;
 use std::io;
@@ -21,36 +22,36 @@ const FILE_PREFIX: &str = "file://";
 /// The application file whose entries are being read.
 pub(super) struct Origin<'a> {
     pub(super) files: &'a Files,
-    /// Its path relative to the root.
+    /// The path relative to the root.
     pub(super) path: &'a Path,
-    /// Its path for messages.
+    /// The path for messages.
     pub(super) file: &'a Path,
     pub(super) text: &'a str,
 }
 
-/// Which entry a source belongs to.
+/// The entry that a source belongs to.
 pub(super) struct Owner<'a> {
     pub(super) id: &'a EntryId,
-    /// Differs from that of every other entry of the application.
+    /// A number that differs from that of every other entry of the application.
     pub(super) number: u32,
 }
 
 /// A source that could be read.
 pub(super) struct Loaded {
     pub(super) text: Arc<[u8]>,
-    /// For messages; `None` if the text stands in the application file.
+    /// The file, for messages; `None` if the text is in the application file.
     pub(super) file: Option<PathBuf>,
-    /// The line of its file, or else of the application file, on which the text begins; `None` if its
-    /// lines are none of a file.
+    /// The line of `file`, or otherwise of the application file, on which the text begins; `None`
+    /// if the source's lines are not lines of a file.
     pub(super) first_line: Option<u32>,
     /// The line of the field in the application file.
     pub(super) line: u32,
-    /// `None` if it does not compile, which has been reported.
+    /// `None` if the source does not compile, which has been reported.
     pub(super) bytecode: Option<Arc<Bytecode>>,
 }
 
-/// Finds, reads and compiles the source that `node` gives. `None` if there is nothing to compile;
-/// the report says why.
+/// Finds, reads and compiles the source that `node` specifies. Returns `None` if there is nothing
+/// to compile; the reason is reported.
 pub(super) fn load(
     node: &YamlNode,
     origin: &Origin<'_>,
@@ -111,8 +112,8 @@ pub(super) fn load(
     Some(Loaded { text: text.into(), file, first_line, line: node.line, bytecode })
 }
 
-/// Returns the path in a source that is meant to name a file and says so in another way than it
-/// must: `main.lua`, `./main.lua`, `file:main.lua`, `File://main.lua`.
+/// Returns the path in a source that is meant to name a file but does not have the required form:
+/// `main.lua`, `./main.lua`, `file:main.lua`, `File://main.lua`.
 fn path_without_prefix(given: &str) -> Option<&str> {
     let is_file = given.ends_with(".lua") && !given.contains(char::is_whitespace);
     let scheme =
@@ -125,7 +126,7 @@ fn path_without_prefix(given: &str) -> Option<&str> {
     }
 }
 
-/// What to say of a file that is not there: which one is near.
+/// Returns the message about a file that does not exist: it suggests a file with a similar name.
 fn missing(path: &Path, files: &Files) -> String {
     let folder = path.parent().unwrap_or(Path::new(""));
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
@@ -140,8 +141,8 @@ fn missing(path: &Path, files: &Files) -> String {
     }
 }
 
-/// Resolves what stands behind `file://` to a path relative to the root. A leading slash means the
-/// root, anything else the directory of the application file.
+/// Resolves the part after `file://` to a path relative to the root. A leading slash means the
+/// root; any other path is relative to the directory of the application file.
 fn resolve(name: &str, application_file: &Path) -> Result<PathBuf, &'static str> {
     let path = match name.strip_prefix('/') {
         Some(from_root) => PathBuf::from(from_root),
@@ -153,11 +154,11 @@ fn resolve(name: &str, application_file: &Path) -> Result<PathBuf, &'static str>
     files::normalize(&path).ok_or("leaves the application's directory")
 }
 
-/// Returns the line of the application file that is the first of an inline source, if the lines of
-/// the source are lines of the file: in a literal block (`|`), or where there is only one.
+/// Returns the line of the application file on which an inline source begins, if the lines of the
+/// source are lines of the file: in a literal block (`|`), or if the source has only one line.
 ///
-/// The node of a block is at its first line that is not blank, so the header is above the blank lines
-/// in front.
+/// The node of a block is at its first line that is not blank, so the block's header is above the
+/// leading blank lines.
 fn first_line(node: &YamlNode, source: &str, text: &str) -> Option<u32> {
     let blank = source.bytes().take_while(|byte| *byte == b'\n').count();
     let header = (node.line as usize).checked_sub(blank + 1).filter(|header| *header > 0);
@@ -168,7 +169,7 @@ fn first_line(node: &YamlNode, source: &str, text: &str) -> Option<u32> {
     }
 }
 
-/// Tells whether a line ends with the header of a literal block, such as `|`, `|-` or `|2+`.
+/// Returns whether a line ends with the header of a literal block, such as `|`, `|-` or `|2+`.
 fn opens_literal_block(line: &str) -> bool {
     let line = line.split_once(" #").map_or(line, |(line, _)| line).trim_end();
     let header = line.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-' || c == '+');

@@ -1,11 +1,11 @@
-//! `YamlNode`: a YAML document as a tree in which every value knows its place.
+//! `YamlNode`: a YAML document as a tree in which every value has its line.
 //!
-//! Entries are read from this tree instead of straight into structs, because one bad field must
-//! cost its entry only and be reported with its line, and unknown fields must not matter. JSON
-//! needs no second parser: it is read as the YAML that it is.
+//! Entries are read from this tree instead of being deserialised into structs directly, because one
+//! bad field must affect its entry only and be reported with its line, and unknown fields must be
+//! tolerated. JSON needs no second parser: JSON is valid YAML and is read as such.
 //!
 //! Documents come from outside. Nesting, number of nodes and the expansion of aliases have limits,
-//! so a hostile file is an error after bounded work, never an overflow of the stack.
+//! so a hostile file causes an error after bounded work, never a stack overflow.
 
 use std::fmt;
 
@@ -19,21 +19,22 @@ use serde_saphyr::{
 use super::scalar::{self, Remark};
 use crate::value::Value;
 
-/// Deepest nesting of a document. Picked, unmeasured; a test at this depth shows that the stack of
-/// an ordinary thread is enough.
+/// The maximum nesting of a document. Chosen without measurement; a test at this depth shows that
+/// the stack of an ordinary thread is enough.
 const DEPTH_MAX: usize = 64;
-/// Most values of a document, those that come out of aliases included. Picked, unmeasured.
+/// The maximum number of values in a document, including those that aliases expand to. Chosen
+/// without measurement.
 const NODES_MAX: usize = 250_000;
 
-/// A value of a document with the line where it is written, counted from 1. A block of text is at
-/// the first of its lines that is not blank, below the line of its key.
+/// A value of a document with the line on which it is written, counted from 1. A block of text is
+/// at its first line that is not blank, below the line of its key.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct YamlNode {
     pub(super) line: u32,
     pub(super) data: YamlData,
-    /// What is to be said about how it is written.
+    /// A remark about how the value is written.
     pub(super) remark: Option<Remark>,
-    /// Where in the text it is written.
+    /// The byte range of the value in the text.
     span: Option<Range<usize>>,
 }
 
@@ -48,7 +49,7 @@ pub(super) enum YamlData {
     Mapping(Vec<(YamlNode, YamlNode)>),
 }
 
-/// Why a text is no document.
+/// The reason why a text is not a document.
 #[derive(Debug)]
 pub(super) struct ParseError {
     pub(super) line: u32,
@@ -66,7 +67,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<YamlNode>, ParseError> {
         alias_limits: serde_saphyr::alias_limits! {
             max_total_replayed_events: NODES_MAX,
         },
-        // `yes` and `off` are text, as in JSON and in YAML since 1.2.
+        // `yes` and `off` are strings, as in JSON and in YAML since 1.2.
         strict_booleans: true,
         non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
     };
@@ -77,7 +78,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<YamlNode>, ParseError> {
         rendering.snippets = SnippetMode::Off;
         let message = error.render_with_options(rendering);
         let message = message.lines().next().unwrap_or_default();
-        // The parser repeats the position, which every problem shows in front.
+        // The parser appends the position, which every problem already shows at the front.
         let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
         ParseError { line, message: message.to_owned() }
     })?;
@@ -85,15 +86,15 @@ pub(super) fn parse(text: &str) -> Result<Vec<YamlNode>, ParseError> {
     Ok(documents)
 }
 
-/// Narrows a line number. Zero means that the parser does not know, which the first line stands
-/// for; more lines than fit do not occur in a file of limited size.
+/// Narrows a line number. Zero means that the parser does not know the line, and becomes the first
+/// line. More lines than fit do not occur in a file of limited size.
 fn line_number(line: u64) -> u32 {
     u32::try_from(line).unwrap_or(u32::MAX).max(1)
 }
 
 impl YamlNode {
-    /// Reads plain scalars again, from the text itself: the parser knows more kinds of numbers than
-    /// the core schema, and turns some that it does not know into others.
+    /// Reads plain scalars again from the text itself: the parser accepts more forms of numbers
+    /// than the core schema, and converts some that it does not know to other numbers.
     fn reread(&mut self, text: &str) {
         match &mut self.data {
             YamlData::Sequence(items) => items.iter_mut().for_each(|item| item.reread(text)),
@@ -107,7 +108,8 @@ impl YamlNode {
                 };
                 let (read, remark) = scalar::read(plain);
                 let is_text = |data: &YamlData| matches!(data, YamlData::String(_));
-                // What the parser knows as a number and took for text is not plain after all.
+                // If the parser took a text for a string although it knows it as a number, the
+                // scalar is not plain after all.
                 if !is_text(data) || is_text(&read) {
                     (self.data, self.remark) = (read, remark);
                 }
@@ -115,7 +117,7 @@ impl YamlNode {
         }
     }
 
-    /// Everything that is to be said about how values are written, with their lines.
+    /// Returns all remarks about how values are written, with their lines.
     pub(super) fn remarks(&self) -> Vec<(u32, Remark)> {
         let own = self.remark.iter().map(|remark| (self.line, remark.clone()));
         let inner: Vec<_> = match &self.data {
@@ -144,9 +146,10 @@ impl YamlNode {
         }
     }
 
-    /// What messages show of it, so that a slip can be seen without the file.
+    /// Returns a short form of the value for messages, so that a mistake is visible without opening
+    /// the file.
     pub(super) fn shown(&self) -> String {
-        /// Longer texts are cut off.
+        /// The number of characters after which a text is cut off.
         const SHOWN_MAX: usize = 40;
         match &self.data {
             YamlData::Null => "null".to_owned(),
@@ -164,7 +167,7 @@ impl YamlNode {
         }
     }
 
-    /// Converts to plain data. Fails with the node that no Lua table can have as a key. A null in
+    /// Converts to plain data. Fails with the node of a key that a Lua table cannot have. A null in
     /// a list or mapping leaves its place empty, as `nil` does in Lua.
     pub(super) fn to_value(&self) -> Result<Value, &YamlNode> {
         Ok(match &self.data {
@@ -197,7 +200,7 @@ impl YamlNode {
 impl<'de> Deserialize<'de> for YamlNode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<YamlNode, D::Error> {
         let spanned = Spanned::<YamlData>::deserialize(deserializer)?;
-        // Where an alias stands for the value, this is where the value itself is written.
+        // For an alias, this is the place where the aliased value is written.
         let place = spanned.defined;
         let span = place.span();
         let range = |(start, length): (u64, u64)| {
@@ -215,8 +218,8 @@ impl<'de> Deserialize<'de> for YamlData {
     }
 }
 
-/// Returns the text of a scalar if it is a plain one without a tag. What the parser takes for text may
-/// be quoted or a block, which only the text tells.
+/// Returns the text of a scalar if it is a plain one without a tag. A value that the parser took
+/// for a string may be quoted or a block, which only the text shows.
 fn plain<'a>(text: &'a str, span: Range<usize>, data: &YamlData) -> Option<&'a str> {
     let (written, before) = (text.get(span.clone())?, text.get(..span.start)?);
     let written = written.trim_end_matches([' ', '\t', '\r', '\n']);
@@ -226,7 +229,8 @@ fn plain<'a>(text: &'a str, span: Range<usize>, data: &YamlData) -> Option<&'a s
     if matches!(data, YamlData::String(value) if value != written) {
         return None;
     }
-    // In front of it may stand an anchor and a tag, in either order, or the header of a block.
+    // The scalar may be preceded by an anchor and a tag, in either order, or by the header of a
+    // block.
     let mut words = before.split_whitespace().rev();
     let word = words.find(|word| !word.starts_with('&')).unwrap_or_default();
     let is_header = word.starts_with(['|', '>'])
@@ -259,7 +263,7 @@ impl<'de> Visitor<'de> for DataVisitor {
         Ok(YamlData::Integer(number))
     }
 
-    /// Read again from the text, as all plain scalars are.
+    /// The value is read again from the text, as all plain scalars are.
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<YamlData, E> {
         Ok(i64::try_from(number).map_or(YamlData::Float(number as f64), YamlData::Integer))
     }
@@ -313,7 +317,7 @@ mod tests {
         assert_eq!(line_of(&node, &["a"]), 2);
         assert_eq!(line_of(&node, &["b"]), 4);
         assert_eq!(line_of(&node, &["b", "c"]), 4);
-        // A block of text is where its first line that is not blank is.
+        // A block of text is at its first line that is not blank.
         assert_eq!(line_of(&node, &["b", "d"]), 6);
         assert_eq!(line_of(&node, &["e"]), 9);
         let YamlData::Mapping(pairs) = &node.data else { panic!("a mapping") };

@@ -1,9 +1,9 @@
-//! Durations as text: the one grammar of scripts, application files and deadlines.
+//! Durations as text: the grammar of scripts, application files and deadlines.
 //!
-//! A duration is a signed count of nanoseconds in 64 bits. Text is a run of parts such as
-//! `1h30m` or `1.5s`, with one optional sign in front of all of them; a bare `0` is the only
-//! number that needs no unit. Everything here is integer arithmetic: a fraction never passes
-//! through a float, so what is representable is read exactly and the rest is cut off.
+//! A duration is a signed count of nanoseconds in 64 bits. Its text is a sequence of parts such as
+//! `1h30m` or `1.5s`, with one optional sign before all of them; a bare `0` is the only number that
+//! needs no unit. All computations use integers: a fraction is never converted to a float, so it is
+//! read exactly as far as it can be represented, and the rest is truncated.
 
 const NANOS_PER_MICRO: i64 = 1_000;
 const NANOS_PER_MILLI: i64 = 1_000_000;
@@ -11,8 +11,8 @@ const NANOS_PER_SECOND: i64 = 1_000_000_000;
 const NANOS_PER_MINUTE: i64 = 60 * NANOS_PER_SECOND;
 const NANOS_PER_HOUR: i64 = 60 * NANOS_PER_MINUTE;
 
-/// Units with their spelling. A unit that begins like another one stands before it, because the
-/// first that fits is taken: `ms` must be tried before `m`.
+/// Units with their spelling. A unit that begins like another one comes before it, because the
+/// first match is taken: `ms` must be tried before `m`.
 const UNITS: [(&str, i64); 8] = [
     ("ns", 1),
     ("us", NANOS_PER_MICRO),
@@ -24,8 +24,8 @@ const UNITS: [(&str, i64); 8] = [
     ("h", NANOS_PER_HOUR),
 ];
 
-/// Reads a duration and returns its nanoseconds, or `None` if the text is not in the grammar or
-/// lies outside the range of 64 bits.
+/// Parses a duration and returns its nanoseconds, or `None` if the text is not in the grammar or
+/// outside the range of 64 bits.
 pub(crate) fn parse(text: &str) -> Option<i64> {
     let (negative, mut rest) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
@@ -42,7 +42,7 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
     while !rest.is_empty() {
         let (nanos, after) = parse_part(rest)?;
         total += nanos;
-        // One past the largest positive value is still a valid negative one.
+        // The largest positive value plus one is still valid as a negative value.
         if total > i128::from(i64::MAX) + 1 {
             return None;
         }
@@ -51,8 +51,8 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
     i64::try_from(if negative { -total } else { total }).ok()
 }
 
-/// `90 sec`, `5`: what may have been meant by a text that is no duration, in the grammar. A bare
-/// number is taken for seconds.
+/// Returns the duration, in the grammar, that was probably meant by a text such as `90 sec` or `5`,
+/// which is not in the grammar. A bare number is taken as seconds.
 pub(crate) fn meant(text: &str) -> Option<String> {
     const SPELLINGS: [(&str, &[&str]); 6] = [
         ("ns", &["ns", "nsec", "nanosecond", "nanoseconds", "nanos"]),
@@ -84,7 +84,7 @@ pub(crate) fn meant(text: &str) -> Option<String> {
     parse(&meant).map(|_| meant)
 }
 
-/// Reads one part, such as `1.5h`, and returns its nanoseconds and the text behind it.
+/// Parses one part, such as `1.5h`, and returns its nanoseconds and the text after it.
 fn parse_part(text: &str) -> Option<(i128, &str)> {
     let (whole, rest) = split_digits(text);
     let (fraction, rest) = match rest.strip_prefix('.') {
@@ -100,13 +100,13 @@ fn parse_part(text: &str) -> Option<(i128, &str)> {
     let mut nanos: i128 = 0;
     for digit in whole.bytes() {
         nanos = nanos * 10 + i128::from(digit - b'0');
-        // Leaving early keeps a long run of digits from overflowing the product below.
+        // Returning early prevents an overflow of the product below for a long sequence of digits.
         if nanos > i128::from(u64::MAX) {
             return None;
         }
     }
-    // From the last digit to the first, cutting at each step, gives exactly the cut-off of the
-    // whole fraction, however many digits it has.
+    // Processing the digits from last to first, truncating at each step, gives exactly the
+    // truncation of the whole fraction, however many digits it has.
     let below_one = fraction
         .bytes()
         .rev()
@@ -119,9 +119,9 @@ fn split_digits(text: &str) -> (&str, &str) {
     text.split_at(end)
 }
 
-/// Writes a duration in its shortest usual shape: `1h30m0s`, `1.5s`, `250ms`, `0s`.
+/// Formats a duration in its shortest usual form: `1h30m0s`, `1.5s`, `250ms`, `0s`.
 ///
-/// From one second on the units are hours, minutes and seconds, below it the largest unit that
+/// From one second on, the units are hours, minutes and seconds; below it, the largest unit that
 /// gives at least one. `parse` reads every result back to the same number.
 pub(crate) fn format(nanos: i64) -> String {
     let sign = if nanos < 0 { "-" } else { "" };
@@ -145,7 +145,7 @@ pub(crate) fn format(nanos: i64) -> String {
     }
 }
 
-/// Writes `nanos / unit` as a decimal number without trailing zeros; `unit` is a power of ten.
+/// Formats `nanos / unit` as a decimal number without trailing zeros; `unit` is a power of ten.
 fn decimal(nanos: u64, unit: u64) -> String {
     let (whole, fraction) = (nanos / unit, nanos % unit);
     if fraction == 0 {
@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(parse("1.9ns"), Some(1));
         assert_eq!(parse("-1.9ns"), Some(-1));
         assert_eq!(parse("0.000000001s"), Some(1));
-        // Long enough to lose digits in a float or in a fixed number of fraction digits.
+        // Long enough to lose digits in a float or with a fixed number of fraction digits.
         assert_eq!(parse("9007199254.740993001s"), Some(9_007_199_254_740_993_001));
         assert_eq!(parse(&format!("0.{}s", "9".repeat(400))), Some(999_999_999));
     }

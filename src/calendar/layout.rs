@@ -1,7 +1,7 @@
 //! Layouts of points in time, written with the reference moment *Monday 2 January 2006, 15:04:05,
-//! zone -07:00*: formatting by a layout and parsing by one.
+//! zone -07:00*: formatting and parsing by a layout.
 //!
-//! A layout is taken apart into items once per call; everything that is no item is literal text.
+//! A layout is split into items once per call; all text that is not an item is literal.
 
 use jiff::civil::{Date, DateTime, Time};
 
@@ -21,7 +21,7 @@ const MONTHS: [&str; 12] = [
 ];
 const WEEKDAYS: [&str; 7] =
     ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
-/// Letters of an abbreviated name.
+/// The number of letters of an abbreviated name.
 const SHORT: usize = 3;
 const DIGITS_MAX: usize = 9;
 
@@ -43,7 +43,8 @@ enum Item<'a> {
     },
     Minute(Width),
     Second(Width),
-    /// A fraction with its separator: always so many digits, or at most and none in vain.
+    /// A fraction with its separator: exactly `digits` digits, or if `trims`, at most that many and
+    /// no trailing zeros.
     Fraction {
         separator: char,
         digits: usize,
@@ -67,7 +68,7 @@ enum Width {
     Spaced,
 }
 
-/// Items by how they are written; a longer one stands before its own beginning.
+/// Items by their spelling; an item that begins like another one comes before it.
 const ITEMS: [(&str, Item<'static>); 28] = [
     ("2006", Item::Year),
     ("January", Item::MonthName),
@@ -99,7 +100,7 @@ const ITEMS: [(&str, Item<'static>); 28] = [
     ("Z07", Item::Offset { is_z_for_utc: true, has_colon: false, has_minutes: false }),
 ];
 
-/// Takes a layout apart.
+/// Splits a layout into items.
 fn items(layout: &str) -> Vec<Item<'_>> {
     let mut items = Vec::new();
     let (mut literal, mut at) = (0, 0);
@@ -121,7 +122,7 @@ fn items(layout: &str) -> Vec<Item<'_>> {
     items
 }
 
-/// The item that a text begins with, and its length.
+/// Returns the item at the beginning of a text, and its length.
 fn item_at(text: &str) -> Option<(Item<'_>, usize)> {
     let known = ITEMS.iter().find(|(written, _)| text.starts_with(written));
     if let Some((written, item)) = known {
@@ -135,7 +136,7 @@ fn item_at(text: &str) -> Option<(Item<'_>, usize)> {
     (digits <= DIGITS_MAX && !is_followed).then_some((item, 1 + digits))
 }
 
-/// A point in time as a place on earth shows it.
+/// A point in time as shown at a location.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Local<'a> {
     pub(crate) civil: DateTime,
@@ -143,7 +144,7 @@ pub(crate) struct Local<'a> {
     pub(crate) zone_name: &'a str,
 }
 
-/// Writes a point in time as the layout says.
+/// Formats a point in time by the layout.
 pub(crate) fn format(layout: &str, local: &Local<'_>) -> String {
     let mut out = String::new();
     for item in items(layout) {
@@ -217,21 +218,21 @@ fn offset(seconds: i32, has_colon: bool, has_minutes: bool) -> String {
     }
 }
 
-/// What a text said.
+/// The result of parsing a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Parsed {
     pub(crate) civil: DateTime,
-    /// Seconds east, if the text has an offset.
+    /// The offset in seconds east of Greenwich, if the text has one.
     pub(crate) offset_seconds: Option<i32>,
     /// The abbreviated name of the zone, if the text has one.
     pub(crate) zone_name: Option<String>,
 }
 
-/// Reads a text that was written by the layout; what the layout lacks is as in the year 0, on
-/// 1 January, at midnight.
+/// Parses a text by the layout. Fields that the layout lacks are those of 1 January of the year 0
+/// at midnight.
 ///
 /// # Errors
-/// What was expected where, for people.
+/// A message for people that says what was expected and where.
 pub(crate) fn parse(layout: &str, text: &str) -> Result<Parsed, String> {
     let items = items(layout);
     let mut fields = Fields { rest: text, ..Fields::default() };
@@ -249,7 +250,7 @@ pub(crate) fn parse(layout: &str, text: &str) -> Result<Parsed, String> {
     fields.finish()
 }
 
-/// What was read so far, and what is left of the text.
+/// The fields read so far, and the rest of the text.
 #[derive(Default)]
 struct Fields<'a> {
     rest: &'a str,
@@ -313,7 +314,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A number of at least and at most so many digits.
+    /// Reads a number of at least `least` and at most `most` digits.
     fn digits(&mut self, least: usize, most: usize, what: &str) -> Result<u32, String> {
         let digits = self.rest.bytes().take(most).take_while(u8::is_ascii_digit).count();
         if digits < least {
@@ -345,7 +346,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The index of the name that the text begins with, in whatever case.
+    /// Reads a name at the beginning of the text, ignoring case, and returns its index.
     fn name(&mut self, names: &[&str], is_short: bool, what: &str) -> Result<i8, String> {
         for (index, name) in (0..).zip(names) {
             let name = if is_short { &name[..SHORT] } else { name };
@@ -368,7 +369,7 @@ impl<'a> Fields<'a> {
         self.fail(if upper { "AM or PM" } else { "am or pm" })
     }
 
-    /// Reads a fraction if there is one.
+    /// Reads a fraction if there is one; returns its number of digits.
     fn read_fraction(&mut self) -> usize {
         let Some(digits) = self.rest.strip_prefix(['.', ',']) else { return 0 };
         let count = digits.bytes().take_while(u8::is_ascii_digit).count();
@@ -452,7 +453,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The day of the year, which month and day must not contradict.
+/// Returns the date of a day of the year; month and day must not contradict it.
 fn day_of_year(
     date: Date,
     number: i16,

@@ -1,4 +1,4 @@
-//! Layouts of times and lengths of time, as texts.
+//! Text forms of points in time (layouts) and of durations.
 
 pub(crate) mod duration;
 pub(crate) mod layout;

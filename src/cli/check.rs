@@ -1,4 +1,4 @@
-//! `moonlet check`: load an application, print what is wrong with it, start nothing.
+//! `moonlet check`: loads an application and prints its problems; starts nothing.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -7,7 +7,7 @@ use super::plan::{STATUS_ABSENT, STATUS_FAILED, is_absent};
 use crate::app::{Application, Severity};
 use crate::escape;
 
-/// What warnings count as.
+/// Whether warnings count as errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Strictness {
     Warnings,
@@ -15,7 +15,7 @@ pub(crate) enum Strictness {
 }
 
 /// Prints every problem of an application and a closing line. Returns the exit status: warnings
-/// alone are no failure unless they count as errors.
+/// alone are not a failure unless they count as errors.
 pub(crate) fn check(
     directory: &Path,
     strictness: Strictness,
@@ -63,7 +63,8 @@ mod tests {
 
     use super::*;
 
-    /// Checks an application with one file and returns status and output, the directory cut off.
+    /// Checks an application with one file; returns the status and the output, in which the
+    /// directory is replaced by `APP`.
     fn checked(index: &str) -> (u8, String) {
         let directory = tempfile::tempdir().expect("temporary directory");
         fs::write(directory.path().join("_index.yaml"), index).expect("writable");

@@ -50,7 +50,7 @@ const CHECK_STATUS: &str = "Exit status:
   1    there are some
   2    there is no application in that folder";
 
-/// Runs the command that the arguments ask for.
+/// Runs the command that the arguments specify.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.command {
@@ -60,7 +60,8 @@ pub fn main() -> ExitCode {
             match check::check(&app, strictness, &mut io::stdout()) {
                 Ok(status) => status.into(),
                 Err(error) => {
-                    // If the reader of the report went away, nobody is left to tell.
+                    // If the reader of the report has closed the pipe, there is no reader for the
+                    // error either.
                     if error.kind() != io::ErrorKind::BrokenPipe {
                         let text = format!("moonlet: cannot write the report: {error}");
                         let _ = writeln!(io::stderr(), "{text}");

@@ -1,4 +1,4 @@
-//! What a command line asks to be run, and whether that is there.
+//! Determines what a command line asks to run, and whether it exists.
 
 use std::path::Path;
 
@@ -9,35 +9,36 @@ use crate::nearest;
 
 /// Exit status when something that should have started did not, or failed.
 pub(super) const STATUS_FAILED: u8 = 1;
-/// Exit status when the command line asks for what is not there.
+/// Exit status when the command line asks for something that does not exist.
 pub(super) const STATUS_ABSENT: u8 = 2;
 /// The host of an application that defines none.
 const IMPLICIT_HOST: &str = "app:processes";
 
-/// What to do.
+/// The action that a command line asks for.
 pub(super) enum Plan {
     /// Run this definition on this host.
     Entry { id: String, host: String },
-    /// Run the services, until they have ended. Some files may not have been read.
+    /// Run the services until they have ended. `is_whole` is false if the application has errors
+    /// outside its entries, such as a file that could not be read.
     Services { is_whole: bool },
 }
 
-/// Why nothing is run.
+/// The reason why nothing is run.
 pub(super) struct Refusal {
     pub(super) status: u8,
-    /// Empty if the problems of the application say it all.
+    /// The message; empty if the problems of the application already explain the refusal.
     pub(super) text: String,
 }
 
 impl Plan {
-    /// Finds what the arguments ask for.
+    /// Determines the action that the arguments ask for.
     pub(super) fn new(
         application: &Application,
         arguments: &RunArguments,
     ) -> Result<Plan, Refusal> {
         let problems = application.problems();
         if application.defined_count() == 0 && !problems.is_empty() {
-            // What the problems say is why.
+            // The listed problems are the reason.
             let status =
                 if is_absent(application, &arguments.app) { STATUS_ABSENT } else { STATUS_FAILED };
             return Err(Refusal { status, text: String::new() });
@@ -59,7 +60,8 @@ impl Plan {
     }
 }
 
-/// Whether there is no application at all: the folder is missing, or no file in it is of one.
+/// Returns whether there is no application at all: the folder is missing, or no file in it belongs
+/// to an application.
 pub(super) fn is_absent(application: &Application, folder: &Path) -> bool {
     let problems = application.problems();
     application.defined_count() == 0
@@ -118,7 +120,7 @@ fn services(application: &Application, folder: &Path) -> Result<Plan, Refusal> {
         .problems()
         .iter()
         .any(|problem| problem.severity == Severity::Error && problem.entry.is_none());
-    // A host alone does nothing, but one that should have started and cannot is to be told.
+    // A host alone does nothing, but a host that should have started and cannot must be reported.
     let is_to_run = |entry: &Entry| {
         let starts = entry.lifecycle().is_some_and(|lifecycle| lifecycle.auto_start);
         starts && (entry.problem.is_some() || !matches!(entry.kind, EntryKind::Host(_)))
@@ -139,10 +141,10 @@ fn services(application: &Application, folder: &Path) -> Result<Plan, Refusal> {
     Err(absent(text))
 }
 
-/// What was meant, perhaps, and what there is.
+/// Returns a suggestion of what was meant, if there is one, and the existing ids.
 fn known(application: &Application, asked: &str, is_meant: impl Fn(&Entry) -> bool) -> String {
     let ids: Vec<&str> = ids(application, is_meant);
-    // Half an id is nearer to the whole one than letters say.
+    // An id whose name part is `asked` is a better suggestion than the one nearest by letters.
     let whole = ids.iter().copied().find(|id| {
         !asked.contains(':') && id.rsplit_once(':').is_some_and(|(_, name)| name == asked)
     });
@@ -156,7 +158,7 @@ fn known(application: &Application, asked: &str, is_meant: impl Fn(&Entry) -> bo
     }
 }
 
-/// The ids of some entries, as people read lists.
+/// Returns the ids of some entries as a list for people.
 fn listed(application: &Application, is_meant: impl Fn(&Entry) -> bool) -> String {
     nearest::list(ids(application, is_meant).into_iter())
 }

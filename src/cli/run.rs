@@ -1,7 +1,8 @@
-//! `moonlet run`: an application with its services, or one of its entries.
+//! `moonlet run`: runs an application with its services, or one of its entries.
 //!
-//! All that is said goes through the runtime's own output, which waits for slow readers and counts
-//! what they do not take; so a run ends with its last byte read, or says how many were not.
+//! All messages go through the runtime's own output, which waits for slow readers and counts the
+//! bytes that they do not read. A run therefore ends after its last byte was read, or reports how
+//! many were not.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ use crate::node::output::{Complaint, Field, Level, LogFormat, Output, Settings};
 use crate::runtime::{Builder, Runtime};
 use crate::value::Value;
 
-/// Exit status of a program that a closed pipe ended.
+/// Exit status of a program that ended because of a closed pipe.
 const STATUS_UNREAD: u8 = 128 + SIGPIPE as u8;
 
 const LEVELS: [(&str, Level); 5] = [
@@ -69,7 +70,7 @@ pub(crate) struct RunArguments {
     arguments: Vec<String>,
 }
 
-/// Accepts the names of these values.
+/// Returns a parser that accepts the names of these values.
 fn one_of<T: Copy + Send + Sync>(
     values: &'static [(&'static str, T)],
 ) -> impl TypedValueParser<Value = T> {
@@ -80,16 +81,16 @@ fn one_of<T: Copy + Send + Sync>(
     })
 }
 
-/// How a run came to its end.
+/// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Done,
     Failed,
-    /// It was told to stop.
+    /// The run was told to stop.
     Stopped,
 }
 
-/// Runs the application and answers with the exit status.
+/// Runs the application and returns the exit status.
 pub(crate) fn run(arguments: RunArguments) -> ExitCode {
     let application = Application::load(&arguments.app);
     let log_level = if arguments.verbose { Level::Debug } else { arguments.log_level };
@@ -97,7 +98,8 @@ pub(crate) fn run(arguments: RunArguments) -> ExitCode {
     for problem in application.problems() {
         let level = match problem.severity {
             Severity::Error => Level::Error,
-            // What keeps something from running is told in any case.
+            // Problems that prevent the run are reported at any log level: errors, and with
+            // `--strict` also warnings.
             Severity::Warning if log_level > Level::Warn && !arguments.strict => continue,
             Severity::Warning => Level::Warn,
         };
@@ -146,7 +148,7 @@ pub(crate) fn run(arguments: RunArguments) -> ExitCode {
     conclude(&runtime, &stops, end)
 }
 
-/// Where a problem was found, for programs that read the log.
+/// Returns the position of a problem as log fields, for programs that read the log.
 fn place_of(problem: &Problem) -> Vec<(&'static str, Field)> {
     let file = problem.file.as_os_str().as_encoded_bytes().to_vec();
     let mut place = Vec::new();
@@ -158,7 +160,7 @@ fn place_of(problem: &Problem) -> Vec<(&'static str, Field)> {
     place
 }
 
-/// Says why nothing is run.
+/// Reports why nothing is run.
 fn give_up(arguments: &RunArguments, complaints: &[Complaint], status: u8) -> ExitCode {
     let settings = Settings { format: arguments.log_format, ..Settings::default() };
     let output = Output::new(settings);
@@ -193,8 +195,8 @@ fn run_entry(
             End::Failed
         }
     };
-    // The services beside it are asked to stop as ever. The first signal ends that if it was not the
-    // reason.
+    // The services that run beside the entry are asked to stop as usual. If the entry was not told
+    // to stop, the first signal hurries this stop; otherwise `stops.hurry` does.
     let hurry = if end == End::Stopped { &stops.hurry } else { &stops.stop };
     runtime.stop_units(false, hurry, stops.hint());
     runtime.halt_processes();
@@ -219,8 +221,8 @@ fn run_services(runtime: &Runtime, stops: &Stops) -> End {
     }
 }
 
-/// Waits for the readers of what is not written yet, says what they did not take, and answers with
-/// the exit status.
+/// Waits until the remaining output is read, reports how many bytes were not, and returns the exit
+/// status.
 fn conclude(runtime: &Runtime, stops: &Stops, end: End) -> ExitCode {
     let output = runtime.output();
     output.finish(&stops.stop, &stops.hurry);
@@ -233,7 +235,7 @@ fn conclude(runtime: &Runtime, stops: &Stops, end: End) -> ExitCode {
         let reason = reason.unwrap_or_default();
         let text = format!("moonlet: {lost} bytes not written to standard output{reason}");
         output.complain(Level::Error, &text, None);
-        // Unless nobody reads that either.
+        // Waits until the message is written; a signal ends the wait if the log is not read.
         output.finish(&stops.stop, &stops.hurry);
     }
     let is_log_broken = log.is_some_and(|broken| !is_closed_pipe(broken.kind));

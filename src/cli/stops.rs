@@ -1,4 +1,4 @@
-//! What ends a run before it is over: signals, or that its output cannot be written.
+//! Events that end a run early: signals, or output that cannot be written.
 
 use std::io;
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use signal_hook::iterator::Signals;
 use crate::node::interrupt::Interrupt;
 use crate::sync::signal::{AtomicI32, Ordering};
 
-/// Exit status after a signal, as shells count it: this and the signal's number.
+/// Exit status after a signal, as shells define it: this value plus the signal's number.
 const STATUS_SIGNALLED: u8 = 128;
 
-/// The first signal asks everything to stop, the second ends what was asked, the third the program
-/// where it stands.
+/// The interrupts of a run. The first signal asks everything to stop, the second terminates what
+/// was asked to stop, and the third exits the program immediately.
 pub(super) struct Stops {
     pub(super) stop: Interrupt,
     pub(super) hurry: Interrupt,
@@ -22,11 +22,11 @@ pub(super) struct Stops {
 }
 
 impl Stops {
-    /// Watches signals from now on.
+    /// Watches for signals from now on.
     pub(super) fn watch() -> io::Result<Stops> {
         let stops =
             Stops { stop: Interrupt::new(), hurry: Interrupt::new(), signal: Arc::default() };
-        // Who was started with `nohup` is to outlive its terminal.
+        // A program that was started with `nohup` must outlive its terminal.
         let watched = [SIGINT, SIGTERM, SIGHUP];
         let watched = watched.iter().filter(|signal| **signal != SIGHUP || !is_ignored(SIGHUP));
         let mut signals = Signals::new(watched)?;
@@ -36,7 +36,7 @@ impl Stops {
                 match count {
                     1 => {
                         first.store(signal, Ordering::Relaxed);
-                        // What stops already, because its output broke, is hurried.
+                        // A run that already stops because its output broke is hurried.
                         if stop.is_raised() {
                             hurry.raise();
                         }
@@ -50,7 +50,7 @@ impl Stops {
         Ok(stops)
     }
 
-    /// The exit status of a run that a signal ended; `None` if there was no signal.
+    /// Returns the exit status of a run that a signal ended; `None` if there was no signal.
     pub(super) fn status(&self) -> Option<u8> {
         match self.signal.load(Ordering::Relaxed) {
             0 => None,
@@ -58,7 +58,7 @@ impl Stops {
         }
     }
 
-    /// How to end at once what is being stopped.
+    /// Returns the message about how to end a running stop at once.
     pub(super) fn hint(&self) -> &'static str {
         match self.signal.load(Ordering::Relaxed) {
             0 => "Ctrl-C ends it now",
@@ -68,7 +68,7 @@ impl Stops {
     }
 }
 
-/// Whether the program was started with a signal ignored, where the system tells.
+/// Returns whether the program was started with a signal ignored, if the system reports it.
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -98,7 +98,7 @@ impl Scheduler {
     }
 
     /// Interrupts a worker that has run spent work for [`PATIENCE_NS`], because fresh work waits
-    /// and no worker is idle or searching.
+    /// and no worker was woken for it.
     fn preempt_spent(&self, clock: &Clock) {
         let now = clock.now();
         if let Some(worker) = self.workers.iter().find(|worker| worker.should_make_room(|| now)) {

@@ -23,7 +23,7 @@ pub(crate) const SPENT_SHARE: u32 = 8;
 /// While both spent and other work wait, spent work gets at least one part in `SPENT_TIME_SHARE` of
 /// the time.
 const SPENT_TIME_SHARE: u64 = 8;
-/// While fresh work waits, one pick in `YOUNG_SHARE` takes the oldest young process.
+/// One pick in `YOUNG_SHARE` takes the oldest young process, even if fresh work waits.
 const YOUNG_SHARE: u32 = 8;
 /// How many more spent processes may wait for one worker than for another.
 pub(crate) const UNFAIR: usize = 2;

@@ -1,4 +1,4 @@
-//! The actions that the runtime itself asks about.
+//! The actions for which the runtime itself checks permissions.
 
 /// One row of the table of permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    /// As policies name it.
+    /// Returns the name of the action in policies.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Action::Spawn => "process.spawn",
@@ -53,7 +53,7 @@ impl Action {
         }
     }
 
-    /// Its place in the bit sets of the cache.
+    /// Returns the action's bit in the bit sets of the cache.
     pub(super) fn bit(self) -> u32 {
         1 << self as u8
     }

@@ -1,18 +1,18 @@
-//! Decisions that one process has got before.
+//! Cache of the policy decisions for one process.
 
 use std::collections::HashMap;
 
 use super::Action;
 
-/// Resources that are remembered; beyond that the cache starts anew.
+/// The maximum number of resources in the cache; when it is reached, the cache is cleared.
 const RESOURCES_MAX: usize = 1024;
 
-/// Longer resources are not remembered: no PID and hardly an id is that long, and what a script
-/// makes up must not fill memory that its host's limit does not count.
+/// The maximum length of a resource that is cached, in bytes. No PID and hardly any id is longer,
+/// and texts that a script makes up must not fill memory that its host's limit does not count.
 const RESOURCE_BYTES_MAX: usize = 256;
 
-/// Answers by resource, a bit an action. The policies of a process never change, so an entry is
-/// right for as long as the process lives.
+/// Cached decisions by resource, with one bit per action. The policies of a process never change,
+/// so an entry is valid for the lifetime of the process.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     answers: HashMap<Box<[u8]>, Answers>,
@@ -25,7 +25,7 @@ struct Answers {
 }
 
 impl Cache {
-    /// The answer for an action on a resource; `decide` is asked once.
+    /// Returns the decision for an action on a resource; calls `decide` only if it is not cached.
     pub(crate) fn get(
         &mut self,
         action: Action,

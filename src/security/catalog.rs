@@ -13,7 +13,7 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
-    /// Makes a catalog from policies, each with its id and its groups.
+    /// Creates a catalog from policies, each with its id and its groups.
     pub(crate) fn new<'a, G>(policies: impl IntoIterator<Item = (&'a str, Arc<Policy>, G)>) -> Self
     where
         G: IntoIterator<Item = &'a str>,
@@ -36,13 +36,13 @@ impl Catalog {
         self.policies.get(id)
     }
 
-    /// The scope with all policies of a group.
+    /// Returns the scope with all policies of a group.
     pub(crate) fn group(&self, id: &str) -> Option<&Arc<Scope>> {
         self.groups.get(id)
     }
 
-    /// The scope of whoever lists these groups and policies; `None` if nothing is listed. What
-    /// does not exist contributes nothing, but it was listed.
+    /// Returns the scope of a service that lists these groups and policies; `None` if it lists
+    /// none. A group or policy that does not exist contributes no policy, but counts as listed.
     pub(crate) fn scope<'a>(
         &self,
         groups: impl IntoIterator<Item = &'a str>,

@@ -1,7 +1,7 @@
-//! Conditions of a policy: a field of the request compared with a value or another field.
+//! Conditions of a policy: a field of the request is compared with a value or another field.
 //!
-//! Three answers are folded into two: a condition that cannot be evaluated (an absent field, a
-//! comparison of what is not comparable) does not hold, also where its operator is a negated one.
+//! A condition that cannot be evaluated (an absent field, or values that cannot be compared) does
+//! not hold, also if its operator is a negated one.
 
 use std::borrow::Cow;
 
@@ -10,10 +10,10 @@ use regex::bytes::{Regex, RegexBuilder};
 use super::Request;
 use crate::value::Value;
 
-/// Memory of a compiled pattern.
+/// The maximum memory of a compiled pattern, in bytes.
 const PATTERN_BYTES_MAX: usize = 256 * 1024;
 
-/// Why a condition cannot be used, for the report of its entry.
+/// The reason why a condition cannot be used, for the report of its entry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ConditionError {
     #[error("a condition needs a field")]
@@ -40,7 +40,7 @@ pub(crate) enum ConditionError {
 pub(crate) struct Condition {
     field: String,
     test: Test,
-    /// Whether the outcome of the test is turned round.
+    /// Whether the result of the test is negated.
     is_negated: bool,
 }
 
@@ -48,7 +48,8 @@ pub(crate) struct Condition {
 enum Test {
     Exists,
     Equal(Operand),
-    /// Numeric: whether the field may be less, equal, or greater.
+    /// A numeric comparison: whether the field may be less than, equal to, or greater than the
+    /// operand.
     Order {
         operand: Operand,
         less: bool,
@@ -57,13 +58,13 @@ enum Test {
     },
     In(Operand),
     Contains(Operand),
-    /// A pattern known from the start.
+    /// A pattern given in the condition.
     Matches(Regex),
-    /// A pattern that another field holds.
+    /// A pattern that another field of the request holds.
     MatchesField(String),
 }
 
-/// What a field is compared with.
+/// The value that a field is compared with.
 #[derive(Clone, Debug)]
 enum Operand {
     Value(Value),
@@ -80,7 +81,8 @@ impl Operand {
 }
 
 impl Condition {
-    /// Reads a condition from its parts; `value` and `value_from` are what the file says.
+    /// Creates a condition from its parts; `value` and `value_from` are the fields of the
+    /// application file.
     pub(crate) fn new(
         field: &str,
         operator: &str,
@@ -109,7 +111,7 @@ impl Condition {
         Ok(Condition { field: field.to_owned(), test, is_negated })
     }
 
-    /// Whether the condition holds; false if it cannot be evaluated.
+    /// Returns whether the condition holds; false if it cannot be evaluated.
     pub(crate) fn holds(&self, request: &Request<'_>) -> bool {
         let field = resolve(&self.field, request);
         let outcome = match (&self.test, field) {
@@ -121,7 +123,7 @@ impl Condition {
     }
 }
 
-/// The operator without negation, and whether it is negated.
+/// Returns the operator without its negation, and whether it is negated.
 fn base_operator(operator: &str) -> Option<(&'static str, bool)> {
     Some(match operator {
         "eq" => ("eq", false),
@@ -169,19 +171,20 @@ fn test(name: &'static str, operand: Operand) -> Result<Test, ConditionError> {
     })
 }
 
-/// Keeps the last line of a report that also draws the pattern.
+/// Keeps only the last line of the error report; the lines before it show the pattern.
 fn pattern_error(error: &regex::Error) -> ConditionError {
     let report = error.to_string();
     let last = report.lines().last().unwrap_or_default();
     ConditionError::Pattern(last.strip_prefix("error: ").unwrap_or(last).to_owned())
 }
 
-/// Compiles a pattern; one that would need much memory is refused, since a script may make one up.
+/// Compiles a pattern. A pattern that would need too much memory is refused, since scripts can
+/// supply patterns.
 fn compile(pattern: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build()
 }
 
-/// The items of a literal list.
+/// Returns the items of a literal list.
 fn list(operand: &Operand) -> Option<Vec<&Value>> {
     match operand {
         Operand::Value(value) => items(value),
@@ -190,7 +193,7 @@ fn list(operand: &Operand) -> Option<Vec<&Value>> {
 }
 
 impl Test {
-    /// `None` if it cannot be evaluated.
+    /// Evaluates the test; `None` if it cannot be evaluated.
     fn outcome(&self, field: &Value, request: &Request<'_>) -> Option<bool> {
         match self {
             Test::Exists => Some(true),
@@ -220,7 +223,7 @@ impl Test {
     }
 }
 
-/// The value of a field; `None` if it is absent.
+/// Returns the value of a field; `None` if it is absent.
 fn resolve<'a>(field: &str, request: &'a Request<'_>) -> Option<Cow<'a, Value>> {
     let text = |bytes: &[u8]| Some(Cow::Owned(Value::String(bytes.to_vec())));
     match field {
@@ -237,7 +240,7 @@ fn resolve<'a>(field: &str, request: &'a Request<'_>) -> Option<Cow<'a, Value>> 
     descend(root, path).filter(|value| !value.is_nil()).map(Cow::Borrowed)
 }
 
-/// Follows dots into tables; a part that is a number finds an item of a list, too.
+/// Follows a dotted path into tables; a part that is a number also finds an item of a list.
 fn descend<'a>(root: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('.').try_fold(root, |table, part| {
         let by_number = || {
@@ -249,14 +252,14 @@ fn descend<'a>(root: &'a Value, path: &str) -> Option<&'a Value> {
     })
 }
 
-/// The items of a list (an empty table is an empty list); `None` for anything else.
+/// Returns the items of a list (an empty table is an empty list); `None` for any other value.
 fn items(value: &Value) -> Option<Vec<&Value>> {
     let pairs = value.as_table()?;
     let is_index = |key: &Value| matches!(key, Value::Integer(1..));
     pairs.iter().map(|(key, item)| is_index(key).then_some(item)).collect()
 }
 
-/// The number that a value is or that its text spells.
+/// Returns the value as a number; a string counts if its text is a number.
 fn number(value: &Value) -> Option<f64> {
     match value {
         Value::String(_) => value.as_str()?.trim().parse().ok(),
@@ -264,7 +267,7 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// How a scalar reads as text.
+/// Returns a scalar as text; `None` for nil and tables.
 fn text(value: &Value) -> Option<Cow<'_, [u8]>> {
     Some(match value {
         Value::String(bytes) => Cow::Borrowed(bytes),
@@ -275,7 +278,8 @@ fn text(value: &Value) -> Option<Cow<'_, [u8]>> {
     })
 }
 
-/// Numbers by value, also with texts that spell one; everything else as text.
+/// Compares two values for equality. If one is a number, a numeric string counts as a number; all
+/// other values are compared as text.
 fn equal(a: &Value, b: &Value) -> Option<bool> {
     if let (Value::Integer(a), Value::Integer(b)) = (a, b) {
         return Some(a == b);
@@ -289,7 +293,7 @@ fn equal(a: &Value, b: &Value) -> Option<bool> {
     Some(text(a)? == text(b)?)
 }
 
-/// A text contains a text, a list a member.
+/// Returns whether a string contains a text, or a list contains a value.
 fn contains(field: &Value, part: &Value) -> Option<bool> {
     if let Some(items) = items(field) {
         return Some(items.iter().any(|item| equal(item, part) == Some(true)));

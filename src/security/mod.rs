@@ -1,9 +1,10 @@
-//! Who may do what: actors, scopes of policies, and decisions that are remembered.
+//! Permissions: actors, scopes of policies, and cached decisions.
 //!
-//! It knows nothing of Lua and of processes. `policy.rs` has one rule, `pattern.rs` and
-//! `condition.rs` its parts, `catalog.rs` all rules of a node, `cache.rs` what one process has
-//! asked before. Everything here is immutable once it is made and shared by reference; a process
-//! never changes its own identity, so an answer stays right for as long as the process lives.
+//! This folder does not depend on Lua or on processes. `policy.rs` defines one rule, `pattern.rs`
+//! and `condition.rs` its parts, `catalog.rs` holds all rules of a node, and `cache.rs` the
+//! decisions for one process. Everything except the cache is immutable once created, and shared by
+//! reference. A process never changes its own identity, so a decision is valid for the lifetime of
+//! the process.
 
 mod action;
 mod cache;
@@ -22,7 +23,7 @@ pub(crate) use policy::{Effect, Policy};
 use crate::sync::Arc;
 use crate::value::Value;
 
-/// Who acts.
+/// The actor of a request: the identity on whose behalf a process acts.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Actor {
     pub(crate) id: Vec<u8>,
@@ -36,17 +37,17 @@ pub(crate) struct Scope {
     policies: Vec<Arc<Policy>>,
 }
 
-/// What a policy, a scope, or a check comes to.
+/// The result of evaluating a policy, a scope, or a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
     Allow,
     Deny,
-    /// No policy has a say.
+    /// No policy applies.
     Undefined,
 }
 
 impl Decision {
-    /// As scripts see it.
+    /// Returns the name of the decision in scripts.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Decision::Allow => "allow",
@@ -56,7 +57,7 @@ impl Decision {
     }
 }
 
-/// One question: may `actor` do this.
+/// One request: whether `actor` may perform `action` on `resource`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request<'a> {
     pub(crate) actor: &'a Actor,
@@ -67,7 +68,7 @@ pub(crate) struct Request<'a> {
 }
 
 impl Scope {
-    /// Bytes of the set, without the policies, which scopes share.
+    /// Returns the size of the set in bytes, without the policies, which scopes share.
     pub(crate) fn size(&self) -> usize {
         size_of_val(self.policies.as_slice())
     }
@@ -80,21 +81,21 @@ impl Scope {
         scope
     }
 
-    /// Adds a policy unless one with its id is there.
+    /// Adds a policy unless the scope has one with the same id.
     fn add(&mut self, policy: Arc<Policy>) {
         if !self.contains(&policy.id) {
             self.policies.push(policy);
         }
     }
 
-    /// Makes a scope with one policy more.
+    /// Returns a scope with one more policy.
     pub(crate) fn with(&self, policy: Arc<Policy>) -> Self {
         let mut scope = self.clone();
         scope.add(policy);
         scope
     }
 
-    /// Makes a scope without the policy of this id.
+    /// Returns a scope without the policy of this id.
     pub(crate) fn without(&self, id: &[u8]) -> Self {
         let stays = |policy: &&Arc<Policy>| policy.id != id;
         Scope { policies: self.policies.iter().filter(stays).cloned().collect() }
@@ -108,7 +109,7 @@ impl Scope {
         &self.policies
     }
 
-    /// Any *deny* denies; else any *allow* allows.
+    /// Evaluates all policies: any *deny* denies; otherwise any *allow* allows.
     pub(crate) fn evaluate(&self, request: &Request<'_>) -> Decision {
         let mut result = Decision::Undefined;
         for policy in &self.policies {
@@ -130,7 +131,7 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Actor and scope, if both are there.
+    /// Returns the actor and the scope, if the identity has both.
     pub(crate) fn complete(&self) -> Option<(&Actor, &Scope)> {
         Some((self.actor.as_deref()?, self.scope.as_deref()?))
     }

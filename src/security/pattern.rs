@@ -1,4 +1,4 @@
-//! Patterns of actions and resources: `*` stands for any run of characters.
+//! Patterns of actions and resources: `*` matches any sequence of characters.
 
 /// A pattern that a whole text must match.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,14 +9,15 @@ impl Pattern {
         Pattern(text.into())
     }
 
-    /// Whether the text matches. A pattern that ends in `.*` also matches what stands before that.
+    /// Returns whether the text matches. A pattern that ends in `.*` also matches the text before
+    /// the `.*` alone.
     pub(crate) fn matches(&self, text: &[u8]) -> bool {
         glob(&self.0, text) || self.0.strip_suffix(b".*").is_some_and(|stem| glob(stem, text))
     }
 }
 
-/// Greedy matching with one point to go back to: after the last star seen. Linear in the product
-/// of the lengths at worst, which configured patterns and ids keep small.
+/// Matches greedily with one backtracking point, after the last star seen. The worst case is linear
+/// in the product of the lengths, which configured patterns and ids keep small.
 fn glob(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut position) = (0, 0);
     let mut back: Option<(usize, usize)> = None;

@@ -2,7 +2,7 @@
 
 use super::{Condition, Decision, Pattern, Request};
 
-/// What a policy says when it applies.
+/// The decision of a policy that applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     Allow,
@@ -17,13 +17,13 @@ pub(crate) struct Policy {
     pub(crate) actions: Vec<Pattern>,
     pub(crate) resources: Vec<Pattern>,
     pub(crate) effect: Effect,
-    /// All must hold.
+    /// The conditions, all of which must hold.
     pub(crate) conditions: Vec<Condition>,
 }
 
 impl Policy {
-    /// The effect if the policy applies. A condition that cannot be evaluated grants nothing and
-    /// denies nothing.
+    /// Returns the effect if the policy applies. A condition that cannot be evaluated grants
+    /// nothing and denies nothing.
     pub(crate) fn evaluate(&self, request: &Request<'_>) -> Decision {
         let applies = self.actions.iter().any(|pattern| pattern.matches(request.action))
             && self.resources.iter().any(|pattern| pattern.matches(request.resource))

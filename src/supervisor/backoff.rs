@@ -1,42 +1,43 @@
-//! How long to wait before the next start of a service.
+//! The delay before the next start of a service.
 
 use std::time::Duration;
 
 use crate::app::Restart;
 use crate::clock::Random;
 
-/// The starts in a row without a stable run between.
+/// The number of starts in a row without a healthy run between them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Attempts {
     starts: usize,
 }
 
 impl Attempts {
-    /// Notes a start.
+    /// Counts a start.
     pub(super) fn started(&mut self) {
         self.starts = self.starts.saturating_add(1);
     }
 
-    /// Notes a run that lasted long enough to count as healthy: its failure is the first again.
+    /// Records that a run lasted long enough to count as healthy: its failure counts as the first
+    /// again.
     pub(super) fn was_stable(&mut self) {
         self.starts = 1;
     }
 
-    /// How many there were.
+    /// Returns the number of starts.
     pub(super) fn starts(self) -> usize {
         self.starts
     }
 
-    /// The wait before the next start; `None` if there were enough.
+    /// Returns the delay before the next start; `None` if no attempt is left.
     pub(super) fn next_delay(self, restart: &Restart, random: &mut Random) -> Option<Duration> {
         if restart.max_attempts > 0 && self.starts >= restart.max_attempts {
             return None;
         }
         let exponent = i32::try_from(self.starts.saturating_sub(1)).unwrap_or(i32::MAX);
         let grown = restart.initial_delay.as_secs_f64() * restart.backoff_factor.powi(exponent);
-        // A minimum with NaN or infinity is the other side.
+        // `min` returns `max_delay` also if `grown` is NaN or infinite.
         let capped = grown.min(restart.max_delay.as_secs_f64());
-        // A share from -1 to 1 with 53 random bits.
+        // A random factor from -1 to 1 with 53 random bits.
         let share = (random.next() >> 11) as f64 / (1_u64 << 52) as f64 - 1.0;
         Some(Duration::from_secs_f64((capped * (1.0 + restart.jitter * share)).max(0.0)))
     }

@@ -1,9 +1,9 @@
 //! The supervisor: starts, watches, restarts and stops the hosts and services of an application.
 //!
-//! One thread owns all units (`unit.rs`) and does one thing at a time: it takes an event, a notice
-//! about a service's process or a request, and acts on it; between events it sleeps until the next
-//! thing is due. How long a failed service waits is in `backoff.rs`, what stopping takes in
-//! `stop.rs`. Others see copies of the states, under one lock.
+//! One thread owns all units (`unit.rs`). It takes events one at a time (a notice about a service's
+//! process, or a request), acts on each, and sleeps between events until the next time limit.
+//! `backoff.rs` computes how long a failed service waits, `stop.rs` handles stopping. Other threads
+//! see copies of the states, under one lock.
 
 mod backoff;
 mod stop;
@@ -29,26 +29,27 @@ pub(crate) use stop::Stop;
 pub use unit::ServiceState;
 use unit::{Phase, Unit, UnitKind};
 
-/// What the thread is told.
+/// A message to the supervisor's thread.
 pub(crate) enum Event {
-    /// Starts what starts with the application; `done` is told when nothing is on its way up.
+    /// Starts the units that start with the application; `done` is notified once no unit is
+    /// starting.
     Start {
         done: mpsc::Sender<()>,
     },
-    /// About the process of a unit, by the ticket of that process.
+    /// A notice about the process of a unit, identified by the ticket of that process.
     Notice {
         unit: usize,
         ticket: u64,
         notice: Notice,
     },
     Stop(Stop),
-    /// Ends what a stop is still waiting for.
+    /// Terminates the processes that a stop is still waiting for.
     Hurry,
-    /// The runtime goes.
+    /// The runtime shuts down.
     Quit,
 }
 
-/// What others see.
+/// The state that other threads see.
 #[derive(Default)]
 struct Board {
     states: BTreeMap<String, ServiceState>,
@@ -58,7 +59,7 @@ struct Board {
     waiting: Vec<mpsc::Sender<Notice>>,
 }
 
-/// The handle of the thread.
+/// A handle of the supervisor's thread.
 #[derive(Clone)]
 pub(crate) struct Supervisor {
     events: mpsc::Sender<Event>,
@@ -66,7 +67,7 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Makes a supervisor and the thing that its thread has to run.
+    /// Creates a supervisor and the function that its thread has to run.
     pub(crate) fn new(node: Arc<Node>) -> (Supervisor, impl FnOnce() + Send + 'static) {
         let (events, inbox) = mpsc::channel();
         let board = Arc::new(Mutex::new(Board { are_all_ended: true, ..Board::default() }));
@@ -76,7 +77,7 @@ impl Supervisor {
     }
 
     pub(crate) fn tell(&self, event: Event) {
-        // A thread that is gone has nothing left to do.
+        // A thread that has ended has no work left, so the error is ignored.
         let _ = self.events.send(event);
     }
 
@@ -99,18 +100,18 @@ impl Supervisor {
     }
 }
 
-/// What the thread owns.
+/// The state that the supervisor's thread owns.
 struct Thread {
     node: Arc<Node>,
     handle: Supervisor,
     units: Vec<Unit>,
     random: Random,
-    /// Who waits for the end of the first starts.
+    /// The sender to notify at the end of the first starts.
     starting: Option<mpsc::Sender<()>>,
-    /// Hosts and services that should start and are in error.
+    /// Hosts and services that should start with the application and are in error.
     broken: Vec<EntryId>,
     stop: Option<Stop>,
-    /// Whether whoever asked for the stop will not wait for it.
+    /// Whether the requester of the stop no longer waits for processes to end by themselves.
     is_hurried: bool,
 }
 
@@ -134,7 +135,7 @@ impl Thread {
                 Ok(event) => self.handle(event),
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            // All that has happened by now, before a look at every unit.
+            // Handles all events that have arrived by now, before it looks at every unit.
             for event in inbox.try_iter() {
                 if let Event::Quit = event {
                     return;
@@ -161,15 +162,15 @@ impl Thread {
                     | Notice::Written => {}
                 }
             }
-            // Of an earlier process; or the end of the thread, which `run` sees.
+            // A notice about an earlier process, or the end of the thread, which `run` handles.
             Event::Notice { .. } | Event::Quit => {}
             Event::Stop(stop) => self.begin_stop(stop),
             Event::Hurry => self.hurry(),
         }
     }
 
-    /// Starts every unit whose requirements run. One pass will do: a unit stands behind all that
-    /// it requires.
+    /// Starts every unit whose requirements run. One pass is enough: a unit comes after all units
+    /// that it requires.
     fn start_ready(&mut self) {
         if self.stop.is_some() {
             return;
@@ -208,7 +209,7 @@ impl Thread {
         }
     }
 
-    /// Starts the process of a service; the notices about it come as events.
+    /// Spawns the process of a service; the notices about it arrive as events.
     fn spawn(&mut self, index: usize, config: &ServiceConfig) -> Result<u64, ApiError> {
         let events = self.handle.events.clone();
         let ticket = self.node.tickets.open(|ticket| {
@@ -237,14 +238,14 @@ impl Thread {
                 self.units[index].has_run = true;
                 self.units[index].phase = Phase::Running;
             }
-            // The chunk was over before it could be stopped; the end will be told.
+            // The chunk ended before the process could be stopped; a notice about its end follows.
             (Ok(_), _) => {}
             (Err(_), Phase::Stopping { .. }) => self.settle(index, Phase::Stopped),
             (Err(error), _) => self.not_started(index, &error),
         }
     }
 
-    /// The process could not be started: only an error that may pass is tried again.
+    /// Handles a failed start: only a retryable error leads to another attempt.
     fn not_started(&mut self, index: usize, error: &ApiError) {
         let text = format!("not started: {}", error.message);
         if error.retryable {
@@ -287,7 +288,7 @@ impl Thread {
         }
     }
 
-    /// Puts the next attempt of a service off, unless there were enough; `text` says what failed.
+    /// Schedules the next attempt of a service, unless no attempt is left; `text` says what failed.
     fn wait_or_fail(&mut self, index: usize, text: &str, traceback: Option<&str>) {
         let unit = &self.units[index];
         if self.stop.is_some() {
@@ -305,7 +306,7 @@ impl Thread {
                     most => format!(" of {most}"),
                 };
                 let (next, wait) = (starts + 1, seconds(delay));
-                // Whoever restarts it handles the failure: no traceback.
+                // The restart handles the failure, so the log line has no traceback.
                 let text = format!("{text}; attempt {next}{of} in {wait}");
                 self.say(index, Level::Warn, &text, None);
                 let until = self.node.clock.now().saturating_add(nanos(delay));
@@ -321,13 +322,13 @@ impl Thread {
         self.settle(index, phase);
     }
 
-    /// Ends the care for the present process of a unit.
+    /// Closes the ticket of a unit's present process and sets the unit's phase.
     fn settle(&mut self, index: usize, phase: Phase) {
         self.node.tickets.close(self.units[index].ticket);
         self.units[index].phase = phase;
     }
 
-    /// Does what is due: further attempts, starts that take too long.
+    /// Acts on expired times: starts further attempts, and ends starts that take too long.
     fn act_on_time(&mut self) {
         let now = self.node.clock.now();
         for index in 0..self.units.len() {
@@ -336,7 +337,7 @@ impl Thread {
                     self.start(index);
                 }
                 Phase::Starting { deadline } if deadline <= now => {
-                    // Its ticket is closed: what comes of the chunk is nobody's concern.
+                    // `settle` closes the ticket, so later notices about this process are ignored.
                     self.node.kill(self.units[index].uniq, KILL_TERMINATED);
                     self.say(index, Level::Error, "not started: start timeout", None);
                     self.settle(index, Phase::Failed);
@@ -347,13 +348,13 @@ impl Thread {
         }
     }
 
-    /// Tells people about a unit.
+    /// Logs a text about a unit.
     fn say(&self, index: usize, level: Level, text: &str, traceback: Option<&str>) {
         let text = format!("{} {text}", self.units[index].name());
         self.node.output.log(&Record { traceback, ..Record::of_runtime(level, &text) });
     }
 
-    /// Says what will not start because something that it requires does not run, once.
+    /// Logs once for each unit that it will not start because a unit that it requires does not run.
     fn say_what_is_blocked(&mut self) {
         for (index, is_blocked) in self.blocked().into_iter().enumerate() {
             if is_blocked && !std::mem::replace(&mut self.units[index].is_told_blocked, true) {
@@ -363,7 +364,7 @@ impl Thread {
         }
     }
 
-    /// Says how many services did not start, when nothing is on its way up for the first time.
+    /// Logs how many services did not start, once no unit is starting for the first time.
     fn say_what_is_missing(&self) {
         let services = self.units.iter().filter(|unit| unit.is_service());
         let is_missing =
@@ -377,7 +378,7 @@ impl Thread {
         }
     }
 
-    /// Which units wait for something that will not run.
+    /// Returns for each unit whether it waits for a unit that will not run.
     fn blocked(&self) -> Vec<bool> {
         let mut blocked = Vec::new();
         for unit in &self.units {
@@ -387,7 +388,7 @@ impl Thread {
         blocked
     }
 
-    /// Shows the states to others.
+    /// Publishes the states to other threads.
     fn publish(&mut self) {
         self.update_board();
         self.say_what_is_blocked();
@@ -425,7 +426,7 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A span of time for people: `0.4 s`, `10 s`.
+/// Formats a duration for people: `0.4 s`, `10 s`.
 fn seconds(duration: Duration) -> String {
     let millis = (duration.as_micros() + 500) / 1000;
     match (millis, millis % 1000) {
@@ -439,7 +440,7 @@ fn is_host(node: &Node, id: &EntryId) -> bool {
     node.application.entry(id).is_some_and(|entry| matches!(entry.kind, app::EntryKind::Host(_)))
 }
 
-/// What should start with the application and is in error, after a word about each.
+/// Returns the entries that should start with the application and are in error, and logs each.
 fn broken(node: &Node) -> Vec<EntryId> {
     let mut broken = Vec::new();
     for entry in node.application.entries() {
@@ -454,7 +455,7 @@ fn broken(node: &Node) -> Vec<EntryId> {
     broken
 }
 
-/// What starts with the application and what that requires, each after what it requires.
+/// Returns the units that start with the application, and their requirements, in dependency order.
 fn units(node: &Node) -> Vec<Unit> {
     let mut units: Vec<Unit> = Vec::new();
     for id in node.application.start_order().into_iter().flatten() {
@@ -475,7 +476,7 @@ fn unit(node: &Node, id: &EntryId, before: &[Unit]) -> Option<Unit> {
         }
         _ => return None,
     };
-    // What is no unit needs no start.
+    // A required entry that is not a unit needs no start.
     let requires = lifecycle.requires.iter().chain(host);
     let requires = requires.filter_map(|other| before.iter().position(|unit| unit.id == *other));
     let requires = requires.collect();

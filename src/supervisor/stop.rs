@@ -1,8 +1,8 @@
-//! Stopping, in the reverse of the start order: a unit is stopped after all that require it have.
+//! Stopping, in the reverse of the start order: a unit is stopped after all units that require it.
 //!
-//! A service is asked with CANCEL and its deadline, which the runtime enforces. A host refuses new
-//! processes; if the stop is for all of the application its processes are asked, too, and it is
-//! stopped when none is left. Units that do not depend on each other stop at the same time.
+//! A service receives CANCEL with its deadline, which the runtime enforces. A host refuses new
+//! processes. If the whole application is stopped, the host's processes receive CANCEL too, and the
+//! host is stopped when none is left. Units that do not depend on each other stop at the same time.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -16,27 +16,27 @@ use crate::vm::lua::control::KILL_TERMINATED;
 
 /// A request to stop.
 pub(crate) struct Stop {
-    /// Whether the processes of hosts are asked to stop as well, or only services.
+    /// Whether the processes of hosts are asked to stop as well, or only the services.
     pub(crate) with_hosts: bool,
-    /// How people hurry it; empty if nobody can.
+    /// How a person can hurry the stop; empty if that is not possible.
     pub(crate) hint: &'static str,
-    /// Who is told when everything has stopped.
+    /// The senders to notify when everything has stopped.
     pub(crate) done: Vec<mpsc::Sender<()>>,
 }
 
-/// How often a stopping host counts its processes.
+/// The interval at which a stopping host counts its processes.
 const HOST_TICK: Duration = Duration::from_millis(2);
-/// How long after its deadline a unit that is still there counts as stuck.
+/// The time after its deadline at which a unit that still runs counts as stuck.
 const STUCK_LIMIT: Duration = Duration::from_secs(2);
 
 impl Thread {
     pub(super) fn begin_stop(&mut self, stop: Stop) {
         for unit in &mut self.units {
-            // Nothing of it runs: it takes effect at once.
+            // The unit has no process, so the stop takes effect at once.
             if let Phase::Waiting { .. } = unit.phase {
                 unit.phase = Phase::Stopped;
             }
-            // A stop of the services left its processes alone.
+            // An earlier stop of only the services left the processes of the host running.
             if let (UnitKind::Host(host), Phase::Stopped) = (&unit.kind, unit.phase)
                 && stop.with_hosts
                 && self.node.host(*host).state() == HostState::Stopping
@@ -51,7 +51,7 @@ impl Thread {
         self.stop = Some(Stop { with_hosts, hint, done });
     }
 
-    /// Stops what nothing needs any more.
+    /// Asks every unit to stop that no active unit requires any more.
     pub(super) fn go_on_stopping(&mut self) {
         let Some(with_hosts) = self.stop.as_ref().map(|stop| stop.with_hosts) else { return };
         let mut is_needed = vec![false; self.units.len()];
@@ -65,7 +65,8 @@ impl Thread {
                     self.ask_to_stop(index, with_hosts);
                 }
                 Phase::Stopping { .. } => {
-                    // Not at the first look, when what has just ended may still be counted.
+                    // Not logged at the first look, when processes that have just ended may still
+                    // be counted.
                     if let UnitKind::Host(host) = self.units[index].kind
                         && self.node.host(host).processes() > 0
                     {
@@ -79,14 +80,14 @@ impl Thread {
         }
     }
 
-    /// Whom to tell that everything has stopped, once it has.
+    /// Returns the senders to notify, once everything has stopped.
     pub(super) fn take_stopped(&mut self) -> Vec<mpsc::Sender<()>> {
         let are_all_stopped = !self.units.iter().any(Unit::is_active);
         let stop = self.stop.as_mut().filter(|_| are_all_stopped);
         stop.map(|stop| std::mem::take(&mut stop.done)).unwrap_or_default()
     }
 
-    /// Marks what a unit requires, which stands before it, as long as the unit is active.
+    /// Marks the units that an active unit requires; they come before it.
     fn need_requirements(&self, index: usize, is_needed: &mut [bool]) {
         let unit = &self.units[index];
         if unit.is_active() {
@@ -122,7 +123,7 @@ impl Thread {
         }
     }
 
-    /// Says once that a unit is waited for.
+    /// Logs once that the stop waits for a unit.
     fn say_stopping(&mut self, index: usize) {
         let unit = &mut self.units[index];
         if std::mem::replace(&mut unit.is_told_stopping, true) {
@@ -148,7 +149,8 @@ impl Thread {
         self.node.cancel(uniq, Some(deadline), event);
     }
 
-    /// A host is stopped when its last process has ended; those that were not asked yet are.
+    /// Stops a host whose last process has ended; otherwise sends CANCEL to the host's processes that
+    /// have not received it yet.
     fn look_at_host(&mut self, index: usize) {
         let unit = &mut self.units[index];
         let (Phase::Stopping { deadline, give_up, next_look }, UnitKind::Host(host)) =
@@ -177,7 +179,7 @@ impl Thread {
         }
     }
 
-    /// A service that was asked to stop has ended, or a unit is given up.
+    /// Handles the end of a service that was asked to stop, or gives up on a unit.
     pub(super) fn stopped(&mut self, index: usize, is_in_time: bool) {
         if is_in_time {
             self.say(index, Level::Info, "stopped", None);
@@ -194,7 +196,8 @@ impl Thread {
         }
     }
 
-    /// Ends at once whatever a stop is waiting for.
+    /// Hurries a stop: moves the deadlines of stopping units to now, and terminates all active
+    /// services.
     pub(super) fn hurry(&mut self) {
         self.is_hurried = true;
         let now = self.node.clock.now();

@@ -1,50 +1,51 @@
-//! One supervised entry, a host or a service, and what is known of it.
+//! One supervised entry, a host or a service, and its state.
 
 use super::backoff::Attempts;
 use crate::app::{EntryId, Lifecycle, ServiceConfig};
 
-/// What becomes of a supervised entry, for host programs.
+/// The state of a supervised entry, for embedding programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ServiceState {
-    /// Was never started.
+    /// The entry was never started.
     Inactive,
-    /// Is being started, or waits for the next attempt after a failure.
+    /// The entry is being started, or waits for the next attempt after a failure.
     Starting,
-    /// Its process lives.
+    /// The service's process is alive, or the host runs.
     Running,
-    /// Was asked to stop.
+    /// The entry was asked to stop.
     Stopping,
-    /// Stopped on request.
+    /// The entry stopped on request.
     Stopped,
-    /// Ended by itself and is not restarted: normally, or with an error that forbids retrying.
+    /// The process ended by itself and is not restarted: it returned, or failed with an error that
+    /// is not retryable.
     Exited,
-    /// The last run failed and no attempt is left, or it did not stop in time.
+    /// The last run failed and no attempt is left, or the entry did not stop in time.
     Failed,
 }
 
-/// The state with what it needs.
+/// The state of a unit, with the times that belong to it, in nanoseconds of the runtime's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Inactive,
-    /// The chunk of its process runs, until `deadline` at the latest.
+    /// The chunk of the unit's process runs, until `deadline` at the latest.
     Starting {
         deadline: u64,
     },
-    /// Waits for the next attempt.
+    /// The unit waits until `until` for the next attempt.
     Waiting {
         until: u64,
     },
     Running,
-    /// Was asked to stop until `deadline`; what is still there at `give_up` is stuck. At
-    /// `next_look` the processes of a host are counted again.
+    /// The unit was asked to stop until `deadline`; a unit that still runs at `give_up` is stuck.
+    /// At `next_look` the processes of a host are counted again.
     Stopping {
         deadline: u64,
         give_up: u64,
         next_look: u64,
     },
     Stopped,
-    /// `is_clean`: with a value, not with an error.
+    /// The process ended; `is_clean` if it returned a value, not an error.
     Exited {
         is_clean: bool,
     },
@@ -52,7 +53,7 @@ pub(super) enum Phase {
 }
 
 pub(super) enum UnitKind {
-    /// By its index in the node.
+    /// A host, by its index in the node.
     Host(u32),
     Service(Box<ServiceConfig>),
 }
@@ -61,19 +62,21 @@ pub(super) struct Unit {
     pub(super) id: EntryId,
     pub(super) kind: UnitKind,
     pub(super) lifecycle: Lifecycle,
-    /// Units that must run before.
+    /// The indices of the units that must run before this one.
     pub(super) requires: Vec<usize>,
     pub(super) phase: Phase,
     pub(super) attempts: Attempts,
-    /// Whether its process ever ran.
+    /// Whether the unit's process ever ran.
     pub(super) has_run: bool,
-    /// Whether people know that it waits for something that will not run.
+    /// Whether the log says that the unit waits for one that will not run.
     pub(super) is_told_blocked: bool,
-    /// Whether people know that it is waited for.
+    /// Whether the log says that the stop waits for the unit.
     pub(super) is_told_stopping: bool,
-    /// When its present or last process was spawned: a run counts from there.
+    /// The time when the present or last process was spawned; the length of a run counts from
+    /// there.
     pub(super) spawned_at: u64,
-    /// The present or last process of a service, and the ticket for its notices.
+    /// The number of the PID of the service's present or last process, and the ticket for its
+    /// notices.
     pub(super) uniq: u64,
     pub(super) ticket: u64,
 }
@@ -91,12 +94,13 @@ impl Unit {
         }
     }
 
-    /// Whether what requires it may start. A service that has done its work counts.
+    /// Returns whether units that require this one may start. A service that returned without an
+    /// error counts as satisfied.
     pub(super) fn satisfies(&self) -> bool {
         matches!(self.phase, Phase::Running | Phase::Exited { is_clean: true })
     }
 
-    /// Whether it runs or may run again by itself.
+    /// Returns whether the unit runs or may run again without a request.
     pub(super) fn is_active(&self) -> bool {
         matches!(
             self.phase,
@@ -111,17 +115,18 @@ impl Unit {
         matches!(self.kind, UnitKind::Service(_))
     }
 
-    /// Whether it ended in a way that an exit status should tell.
+    /// Returns whether the unit ended in a way that the exit status must report.
     pub(super) fn has_failed(&self) -> bool {
         matches!(self.phase, Phase::Failed | Phase::Exited { is_clean: false })
     }
 
-    /// What people call it.
+    /// Returns the name of the unit in messages.
     pub(super) fn name(&self) -> String {
         unit_name(&self.id, self.is_service())
     }
 
-    /// When something is to be done for it, in nanoseconds of the runtime's clock.
+    /// Returns the next time at which the unit needs attention, in nanoseconds of the runtime's
+    /// clock.
     pub(super) fn next_due(&self) -> Option<u64> {
         match self.phase {
             Phase::Starting { deadline } => Some(deadline),
@@ -132,7 +137,7 @@ impl Unit {
     }
 }
 
-/// What people call a service or a host.
+/// Returns the name of a service or a host in messages.
 pub(super) fn unit_name(id: &EntryId, is_service: bool) -> String {
     format!("{} {id}", if is_service { "service" } else { "host" })
 }

@@ -1,4 +1,4 @@
-//! Sources, methods, modules and imports as they are written.
+//! Sources, methods, modules and imports in application files.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -90,7 +90,8 @@ fn a_syntax_error_of_an_inline_block_is_placed_in_the_application_file() {
     }
 }
 
-/// Its lines are none of the file, so no line of the file is made up for them.
+/// The lines of such a source are not lines of the file, so no line of the file is reported for
+/// them.
 #[test]
 fn an_inline_source_with_lines_of_its_own_is_called_by_its_entry() {
     let application =

@@ -252,7 +252,7 @@ fn anchors_and_merges_are_resolved() {
         "namespace: app\nx-base: &base\n  kind: process.host\n  host: &limits\n    workers: 0\n\
          entries:\n- <<: *base\n  name: a\n- name: b\n  kind: process.host\n  host: *limits\n",
     )]);
-    // A value behind an alias is reported where it is written.
+    // A value behind an alias is reported at the place where it is written.
     let message = "x.yaml:5: host.workers must be a whole number of at least 1, not 0";
     assert_eq!(problems(&application), [message, message]);
 }

@@ -1,4 +1,4 @@
-//! Hosts, services and their lifecycle as they are written.
+//! Hosts, services and their lifecycle in application files.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The rules of application files, a file of tests per group of rules. Most applications here are
-//! built in memory; what depends on the disk uses temporary directories.
+//! The rules of application files, with one file of tests per group of rules. Most applications
+//! here are built in memory; tests that depend on the disk use temporary directories.
 
 mod code;
 mod format;

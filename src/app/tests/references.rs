@@ -1,4 +1,4 @@
-//! What entries say about each other: imports, services, requirements, and errors that spread.
+//! References between entries: imports, services, requirements, and the propagation of errors.
 
 use super::*;
 
@@ -81,7 +81,7 @@ fn an_import_cycle_is_an_error_of_its_members_and_of_who_needs_them() {
         ]
     );
     assert_eq!(reason(&application, "app:fine"), "");
-    // Asking for the order of a cycle ends all the same.
+    // Computing the load order of a cycle terminates all the same.
     assert_eq!(names(&application.load_order(&id("app:p"))), ["b", "a"]);
 }
 

@@ -1,4 +1,4 @@
-//! Policies and the security of services as they are written.
+//! Policies and the security of services in application files.
 
 use super::*;
 use crate::app::lifecycle::Lifecycle;
@@ -13,7 +13,7 @@ fn policy(lines: &[&str]) -> Application {
     one_file(&format!("- name: p\n  kind: security.policy\n  policy:\n{lines}"))
 }
 
-/// A policy that is complete but for what the lines add.
+/// Loads a policy that is complete, with these lines added.
 fn complete(lines: &[&str]) -> Application {
     policy(&[&["actions: a", "resources: r", "effect: allow"], lines].concat())
 }
@@ -37,7 +37,7 @@ fn decision(application: &Application, action: &str, resource: &str) -> Decision
     config(application).policy.evaluate(&request)
 }
 
-/// Asserts the problems, and that the entry cannot be used because of the first.
+/// Asserts the problems, and that the first one is the reason why the entry cannot be used.
 #[track_caller]
 fn assert_refused(application: &Application, expected: &[(u32, &str)]) {
     let expected: Vec<String> =
@@ -231,7 +231,7 @@ fn service(lines: &[&str]) -> Application {
     ))
 }
 
-/// What was read, and the problems besides the one of the broken policy.
+/// Returns the security block that was read, and the problems except that of the broken policy.
 fn security(lines: &[&str]) -> (SecurityConfig, Vec<String>) {
     let application = service(lines);
     let mut problems = problems(&application);

@@ -1,4 +1,4 @@
-//! Layouts item by item.
+//! Tests of layouts, item by item.
 
 use super::*;
 

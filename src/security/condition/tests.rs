@@ -1,4 +1,4 @@
-//! The table of operators, row by row.
+//! Tests of the table of operators, row by row.
 
 use super::*;
 use crate::security::Actor;
@@ -11,7 +11,7 @@ fn list(items: &[&str]) -> Value {
     Value::sequence(items.iter().map(|item| Value::from(*item)))
 }
 
-/// Whether a condition holds for one fixed request.
+/// Returns whether a condition holds for one fixed request.
 fn holds(field: &str, operator: &str, value: impl Into<Value>) -> bool {
     check(Condition::new(field, operator, Some(value.into()), None).unwrap())
 }
