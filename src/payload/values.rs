@@ -1,11 +1,11 @@
-//! Converts between a [`Payload`] and the plain [`Value`]s of the host program.
+//! Converts between a [`Payload`] and the plain [`Value`]s of the embedding program.
 
 use super::{Number, Payload, Reader, SHARE_BYTES, tag};
 use crate::depth::DEPTH_MAX;
 use crate::shared_bytes::SharedBytes;
 use crate::value::Value;
 
-/// Encodes the values of a host program. Tables nested deeper than [`DEPTH_MAX`] are replaced by
+/// Encodes the values of an embedding program. Tables nested deeper than [`DEPTH_MAX`] are replaced by
 /// nil. Host values cannot be cyclic, so this affects only absurd depths.
 pub(crate) fn from_values(values: &[Value]) -> Payload {
     let mut payload = Payload::default();
@@ -58,7 +58,7 @@ fn push_table(payload: &mut Payload, pairs: &[(Value, Value)], depth: usize) {
     payload.patch_counts(counts, elements as u32, others);
 }
 
-/// Decodes a payload for a host program. A table that contains itself, or that occurs several
+/// Decodes a payload for an embedding program. A table that contains itself, or that occurs several
 /// times, appears once; its other occurrences become `Nil`, because host values are trees.
 pub(crate) fn to_values(payload: &Payload) -> Vec<Value> {
     match payload.number() {
