@@ -49,7 +49,8 @@ impl Deref for Caller<'_> {
     }
 }
 
-/// Runs `inner` for the process that the VM belongs to. Only for functions that [`boundary::call`]
+/// Runs `inner` for the process that the VM belongs to, which is marked as individual; in a trial run
+/// (`process/spawn/ready.rs`) the process leaves its VM instead. Only for functions that [`boundary::call`]
 /// runs, which are API functions and their continuations: there must be no other [`Caller`] of the
 /// process.
 ///
@@ -178,15 +179,15 @@ impl Caller<'_> {
     }
 
     /// Fails if the coroutine cannot wait here, in the way of the functions of `process`.
-    pub(crate) fn wait_or_invalid(&self) -> Result<(), ApiFailure> {
+    pub(crate) fn require_can_wait(&self) -> Result<(), ApiFailure> {
         if self.can_wait() {
             return Ok(());
         }
         Err(ApiError::invalid("cannot wait here").into())
     }
 
-    /// Like [`Caller::wait_or_invalid`], in the way of channels and `time`, which raise.
-    pub(crate) fn wait_or_raise(&self) -> Result<(), ApiFailure> {
+    /// Like [`Caller::require_can_wait`], in the way of channels and `time`, which raise.
+    pub(crate) fn require_can_wait_raised(&self) -> Result<(), ApiFailure> {
         if self.can_wait() {
             return Ok(());
         }

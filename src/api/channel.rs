@@ -267,7 +267,7 @@ fn send_inner(caller: &mut Caller<'_>) -> ApiResult {
         caller.push_boolean(true);
         return Ok(Reply::Return(1));
     }
-    caller.wait_or_raise()?;
+    caller.require_can_wait_raised()?;
     let ticket = caller.process.inside.coroutines.wait();
     let waiter = Waiter { ticket, case: NO_CASE };
     let state = caller.process.inside.channels.get(id);
@@ -302,7 +302,7 @@ fn receive_inner(caller: &mut Caller<'_>) -> ApiResult {
         }
         Received::Nothing => {}
     }
-    caller.wait_or_raise()?;
+    caller.require_can_wait_raised()?;
     let ticket = caller.process.inside.coroutines.wait();
     if let Some(channel) = caller.process.inside.channels.get(id) {
         channel.wait_to_receive(Waiter { ticket, case: NO_CASE });

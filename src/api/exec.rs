@@ -27,7 +27,7 @@ fn exec_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require(Action::Host, host, "exec on host")?;
     let arguments =
         payload::encode(caller.stack, 3).map_err(|error| ApiError::invalid(error.message()))?;
-    caller.wait_or_invalid()?;
+    caller.require_can_wait()?;
     // One wait serves both answers: that the child started, if that comes separately, and the
     // outcome.
     let token = caller.process.inside.coroutines.next_token();

@@ -188,7 +188,7 @@ fn read_line_inner(caller: &mut Caller<'_>) -> ApiResult {
         true => None,
         false => Some(time::duration_argument(caller, 1)?),
     };
-    caller.wait_or_raise()?;
+    caller.require_can_wait_raised()?;
     let asker = caller.process.asker();
     caller.process.has_asked_for_input = true;
     caller.process.node.output.read_line(asker).map_err(|error| {

@@ -90,7 +90,7 @@ fn select_inner(caller: &mut Caller<'_>) -> ApiResult {
     if count == 0 {
         return Err(ApiFailure::Text("select with no cases".to_owned()));
     }
-    caller.wait_or_raise()?;
+    caller.require_can_wait_raised()?;
     wait_on_all(caller, count);
     caller.wait(selected)
 }

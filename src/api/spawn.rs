@@ -76,7 +76,7 @@ fn run(caller: &mut Caller<'_>, variant: Variant, first: i32, plan: Option<&Plan
     check_permissions(caller, variant, definition, host)?;
     let arguments = payload::encode(caller.stack, first + 2)
         .map_err(|error| ApiError::invalid(error.message()))?;
-    caller.wait_or_invalid()?;
+    caller.require_can_wait()?;
     let mut setup = setup(caller, variant);
     let mut context = caller.process.context.clone();
     if let Some(plan) = plan {

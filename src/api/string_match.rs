@@ -46,7 +46,7 @@ pub(crate) unsafe extern "C-unwind" fn find(lua: *mut lua_State) -> c_int {
     if !is_plain || start > subject.len() {
         // SAFETY: Lua passes the running state and takes the result (S3), this frame is plain (S1),
         // and `text_arguments` took the slices of slots 1 and 2, which stay as they are (S2).
-        return unsafe { search(lua, subject, pattern, start, Answer::Positions) };
+        return unsafe { search(lua, subject, pattern, start, SearchResult::Positions) };
     }
     // SAFETY: Lua passes the running state of one of our VMs (S3).
     let mut poll = || unsafe { preempt::should_abandon(lua) };
@@ -76,7 +76,7 @@ pub(crate) unsafe extern "C-unwind" fn match_(lua: *mut lua_State) -> c_int {
     unsafe {
         let (subject, pattern) = text_arguments(lua);
         let start = start_argument(lua, subject.len());
-        search(lua, subject, pattern, start, Answer::Captures)
+        search(lua, subject, pattern, start, SearchResult::Captures)
     }
 }
 
@@ -145,7 +145,7 @@ unsafe extern "C-unwind" fn gmatch_next(lua: *mut lua_State) -> c_int {
 
 /// What [`search`] pushes for a match.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Answer {
+enum SearchResult {
     Positions,
     Captures,
 }
@@ -160,7 +160,7 @@ unsafe fn search(
     subject: &[u8],
     pattern: &[u8],
     start: usize,
-    answer: Answer,
+    answer: SearchResult,
 ) -> c_int {
     let (is_anchored, pattern) = matcher::split_anchor(pattern);
     // SAFETY: the caller passes the running state of one of our VMs (S3).
@@ -174,14 +174,14 @@ unsafe fn search(
     match (found, answer) {
         // SAFETY: the caller passes the running state with free slots (S3), all frames are plain
         // (S1), and `matcher` has just matched in `subject`, which obeys S2.
-        (Ok(Some((at, end))), Answer::Positions) => unsafe {
+        (Ok(Some((at, end))), SearchResult::Positions) => unsafe {
             ffi::lua_pushinteger(lua, at as lua_Integer + 1);
             ffi::lua_pushinteger(lua, end as lua_Integer);
             2 + push_captures(lua, &matcher, subject, None)
         },
         // SAFETY: the caller passes the running state (S3), all frames are plain (S1), and
         // `matcher` has just matched in `subject`, which obeys S2.
-        (Ok(Some(whole)), Answer::Captures) => unsafe {
+        (Ok(Some(whole)), SearchResult::Captures) => unsafe {
             push_captures(lua, &matcher, subject, Some(whole))
         },
         // SAFETY: the caller passes the running state with free slots (S3).

@@ -72,7 +72,7 @@ impl Scheduler {
         let rest = with_current(self, |local| {
             let shared = self.shared(local);
             shared.set_has_lifo(true);
-            if shared.should_make_room(|| clock.now()) {
+            if shared.should_yield_to_fresh(|| clock.now()) {
                 preempt::request_here();
             }
             local.queue.push_woken(runnable)
@@ -101,7 +101,9 @@ impl Scheduler {
     /// and no worker was woken for it.
     fn preempt_spent(&self, clock: &Clock) {
         let now = clock.now();
-        if let Some(worker) = self.workers.iter().find(|worker| worker.should_make_room(|| now)) {
+        if let Some(worker) =
+            self.workers.iter().find(|worker| worker.should_yield_to_fresh(|| now))
+        {
             worker.thread.signal();
         }
     }

@@ -107,7 +107,7 @@ impl WorkerShared {
 
     /// Whether the worker runs spent work and has done so for [`PATIENCE_NS`], so that fresh work
     /// should get its turn.
-    pub(crate) fn should_make_room(&self, now: impl FnOnce() -> u64) -> bool {
+    pub(crate) fn should_yield_to_fresh(&self, now: impl FnOnce() -> u64) -> bool {
         self.spent_since().is_some_and(|since| now() >= since.saturating_add(PATIENCE_NS))
     }
 

@@ -89,7 +89,7 @@ fn tell_watcher(around: &impl Surroundings, watcher: Watcher, ended: &Ended) -> 
 fn tell_peer(around: &impl Surroundings, peer: u64, ended: &Ended) -> bool {
     let Ended { process: from, at, outcome } = ended.clone();
     if matches!(*outcome, Outcome::Value(_)) {
-        links::vanish(around.slots(), peer, from.uniq);
+        links::forget_link(around.slots(), peer, from.uniq);
         return false;
     }
     let content = Content::LinkDown { from, at, outcome };

@@ -12,8 +12,8 @@ use crate::sync::{AtomicUsize, Ordering};
 /// A sender has no room for a message.
 const ASKED: usize = 1;
 /// The VM may hold garbage that is worth a collection.
-const UNTIDY: usize = 2;
-const BITS: usize = ASKED | UNTIDY;
+const MAY_COLLECT: usize = 2;
+const BITS: usize = ASKED | MAY_COLLECT;
 
 /// Bytes in use, rounded down to leave room for the flags.
 pub(super) struct HeapReport(AtomicUsize);
@@ -36,7 +36,7 @@ impl HeapReport {
     /// already. After true, the caller must notify the process.
     #[must_use]
     pub(super) fn ask(&self) -> bool {
-        if self.0.load(Ordering::Relaxed) & BITS != UNTIDY {
+        if self.0.load(Ordering::Relaxed) & BITS != MAY_COLLECT {
             return false;
         }
         self.0.fetch_or(ASKED, Ordering::Relaxed) & ASKED == 0
@@ -45,7 +45,7 @@ impl HeapReport {
     /// Called for the process at the end of a step. True if a sender asked since the last report.
     #[must_use]
     pub(super) fn publish(&self, used: usize, is_untidy: bool) -> bool {
-        let report = used & !BITS | if is_untidy { UNTIDY } else { 0 };
+        let report = used & !BITS | if is_untidy { MAY_COLLECT } else { 0 };
         self.0.swap(report, Ordering::Relaxed) & ASKED != 0
     }
 }

@@ -8,7 +8,7 @@
 //!   alive, and no process can link with it. Each peer is then told under its own lock alone, if
 //!   its entry is still there.
 //! - **L3** The thread that removes the peer's entry decides the outcome: `unlink` (nothing happens
-//!   to the peer), or the end of the process (`fail`: one LINK_DOWN or a kill; `vanish`: nothing).
+//!   to the peer), or the end of the process (`fail`: one LINK_DOWN or a kill; `forget_link`: nothing).
 //!   If a LINK_DOWN was queued before `unlink`, the receiver drops it
 //!   (`Subscriptions::drop_link_downs`).
 //!
@@ -55,8 +55,8 @@ pub(crate) fn link(slots: &ProcessTable, a: u64, b: u64) -> Result<(), Gone> {
 /// Removes the link of two processes on both sides, if there is one (L3).
 pub(crate) fn unlink(slots: &ProcessTable, a: u64, b: u64) {
     if slot_of(a) == slot_of(b) {
-        vanish(slots, a, b);
-        vanish(slots, b, a);
+        forget_link(slots, a, b);
+        forget_link(slots, b, a);
         return;
     }
     let (low, high) = if slot_of(a) < slot_of(b) { (a, b) } else { (b, a) };
@@ -71,7 +71,7 @@ pub(crate) fn unlink(slots: &ProcessTable, a: u64, b: u64) {
 }
 
 /// Removes the entry in `peer` for a process that ended normally.
-pub(crate) fn vanish(slots: &ProcessTable, peer: u64, ended: u64) {
+pub(crate) fn forget_link(slots: &ProcessTable, peer: u64, ended: u64) {
     with_living(slots, peer, |_, own| own.links.remove(&ended));
 }
 

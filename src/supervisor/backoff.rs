@@ -19,7 +19,7 @@ impl Attempts {
 
     /// Records that a run lasted long enough to count as healthy: its failure counts as the first
     /// again.
-    pub(super) fn was_stable(&mut self) {
+    pub(super) fn reset_after_stable_run(&mut self) {
         self.starts = 1;
     }
 
@@ -89,7 +89,7 @@ mod tests {
         }
         let mut random = Random::from_system();
         assert_eq!(attempts.next_delay(&three, &mut random), None);
-        attempts.was_stable();
+        attempts.reset_after_stable_run();
         let first = Some(Duration::from_secs(1));
         assert_eq!(attempts.next_delay(&three, &mut random), first);
     }

@@ -51,7 +51,7 @@ pub(crate) enum Event {
 
 /// The state that other threads see.
 #[derive(Default)]
-struct Board {
+struct PublishedStates {
     states: BTreeMap<String, ServiceState>,
     has_failed: bool,
     /// Whether no service runs or will run again.
@@ -63,14 +63,17 @@ struct Board {
 #[derive(Clone)]
 pub(crate) struct Supervisor {
     events: mpsc::Sender<Event>,
-    board: Arc<Mutex<Board>>,
+    board: Arc<Mutex<PublishedStates>>,
 }
 
 impl Supervisor {
     /// Creates a supervisor and the function that its thread has to run.
     pub(crate) fn new(node: Arc<Node>) -> (Supervisor, impl FnOnce() + Send + 'static) {
         let (events, inbox) = mpsc::channel();
-        let board = Arc::new(Mutex::new(Board { are_all_ended: true, ..Board::default() }));
+        let board = Arc::new(Mutex::new(PublishedStates {
+            are_all_ended: true,
+            ..PublishedStates::default()
+        }));
         let handle = Supervisor { events, board };
         let thread = Thread::new(node, handle.clone());
         (handle, move || thread.run(&inbox))
@@ -281,7 +284,7 @@ impl Thread {
                 let unit = &mut self.units[index];
                 let stable = nanos(unit.lifecycle.stable_threshold);
                 if phase == Phase::Running && now.saturating_sub(unit.spawned_at) >= stable {
-                    unit.attempts.was_stable();
+                    unit.attempts.reset_after_stable_run();
                 }
                 self.wait_or_fail(index, &text, traceback);
             }
@@ -355,9 +358,9 @@ impl Thread {
     }
 
     /// Logs once for each unit that it will not start because a unit that it requires does not run.
-    fn say_what_is_blocked(&mut self) {
+    fn log_blocked_units(&mut self) {
         for (index, is_blocked) in self.blocked().into_iter().enumerate() {
-            if is_blocked && !std::mem::replace(&mut self.units[index].is_told_blocked, true) {
+            if is_blocked && !std::mem::replace(&mut self.units[index].is_blocked_logged, true) {
                 let text = "not started: what it requires does not run";
                 self.say(index, Level::Error, text, None);
             }
@@ -365,10 +368,10 @@ impl Thread {
     }
 
     /// Logs how many services did not start, once no unit is starting for the first time.
-    fn say_what_is_missing(&self) {
+    fn log_missing_services(&self) {
         let services = self.units.iter().filter(|unit| unit.is_service());
         let is_missing =
-            |unit: &&Unit| unit.is_told_blocked || unit.phase == Phase::Failed && !unit.has_run;
+            |unit: &&Unit| unit.is_blocked_logged || unit.phase == Phase::Failed && !unit.has_run;
         let missing = services.clone().filter(is_missing).count();
         let broken = self.broken.iter().filter(|id| !is_host(&self.node, id)).count();
         let (missing, all) = (missing + broken, services.count() + broken);
@@ -391,12 +394,12 @@ impl Thread {
     /// Publishes the states to other threads.
     fn publish(&mut self) {
         self.update_board();
-        self.say_what_is_blocked();
+        self.log_blocked_units();
         let is_on_its_way = |unit: &Unit| matches!(unit.phase, Phase::Starting { .. });
         if !self.units.iter().any(is_on_its_way)
             && let Some(done) = self.starting.take()
         {
-            self.say_what_is_missing();
+            self.log_missing_services();
             let _ = done.send(());
         }
         for done in self.take_stopped() {
@@ -488,8 +491,8 @@ fn unit(node: &Node, id: &EntryId, before: &[Unit]) -> Option<Unit> {
         phase: Phase::Inactive,
         attempts: Default::default(),
         has_run: false,
-        is_told_blocked: false,
-        is_told_stopping: false,
+        is_blocked_logged: false,
+        is_stopping_logged: false,
         spawned_at: 0,
         uniq: 0,
         ticket: 0,

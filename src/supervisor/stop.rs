@@ -70,7 +70,7 @@ impl Thread {
                     if let UnitKind::Host(host) = self.units[index].kind
                         && self.node.host(host).processes() > 0
                     {
-                        self.say_stopping(index);
+                        self.log_stopping(index);
                     }
                     self.look_at_host(index);
                 }
@@ -108,7 +108,7 @@ impl Thread {
             UnitKind::Service(_) => {
                 unit.phase = Phase::Stopping { deadline, give_up, next_look: give_up };
                 let uniq = unit.uniq;
-                self.say_stopping(index);
+                self.log_stopping(index);
                 self.cancel(uniq, deadline);
                 return;
             }
@@ -124,9 +124,9 @@ impl Thread {
     }
 
     /// Logs once that the stop waits for a unit.
-    fn say_stopping(&mut self, index: usize) {
+    fn log_stopping(&mut self, index: usize) {
         let unit = &mut self.units[index];
-        if std::mem::replace(&mut unit.is_told_stopping, true) {
+        if std::mem::replace(&mut unit.is_stopping_logged, true) {
             return;
         }
         let unit = &self.units[index];

@@ -69,9 +69,9 @@ pub(super) struct Unit {
     /// Whether the unit's process ever ran.
     pub(super) has_run: bool,
     /// Whether the log says that the unit waits for one that will not run.
-    pub(super) is_told_blocked: bool,
+    pub(super) is_blocked_logged: bool,
     /// Whether the log says that the stop waits for the unit.
-    pub(super) is_told_stopping: bool,
+    pub(super) is_stopping_logged: bool,
     /// The time when the present or last process was spawned; the length of a run counts from
     /// there.
     pub(super) spawned_at: u64,

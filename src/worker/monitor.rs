@@ -59,7 +59,7 @@ impl Seen {
 /// The function of the monitor's thread.
 pub(crate) fn run(node: &Node, preempts: bool) {
     wake_in_time();
-    come_first();
+    request_short_slices();
     let scheduler = &node.scheduler;
     let mut seen = vec![Seen::default(); scheduler.workers.len()];
     while !scheduler.is_stopping() {
@@ -96,7 +96,7 @@ fn must_end(node: &Node, worker: &WorkerShared, seen: &Seen, is_unfair: bool, no
         && (is_unfair || others_wait(node, worker, now) || is_killed(node, worker, now));
     is_over
         || seen.pause == SLICE_NS
-            && worker.should_make_room(|| now)
+            && worker.should_yield_to_fresh(|| now)
             && fresh_waits(&node.scheduler, worker, now)
 }
 
@@ -154,7 +154,7 @@ pub(crate) fn wake_in_time() {
 
 /// Asks for short time slices from the kernel: when such a thread wakes, Linux runs it before a
 /// thread that computes, which would otherwise keep the core for milliseconds.
-fn come_first() {
+fn request_short_slices() {
     #[cfg(target_os = "linux")]
     {
         // SAFETY: the attributes are numbers, for which zeroes are valid.

@@ -5,7 +5,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 use super::civil::{self, DAY_NS, time_of_day};
-use super::location::{self, fixed, show_in, shown_in};
+use super::location::{self, fixed, location_of, set_location};
 use super::point::{NANOS, Time, push_in_zone_of, push_time, time_at};
 use super::span::raised_duration;
 use crate::api::caller::{ApiFailure, ApiResult, Caller};
@@ -72,7 +72,7 @@ fn out_of_range() -> ApiFailure {
 /// Returns what the Time at `index` shows.
 pub(super) fn local(caller: &Caller<'_>, index: i32) -> Result<Shown, ApiFailure> {
     let nanos = time_at(caller, index)?.unix_nanos();
-    let location = shown_in(caller, index);
+    let location = location_of(caller, index);
     let zone = zone_of(location.as_deref());
     let info = zone.to_offset_info(civil::nearest(nanos));
     let zone_name = match &location {
@@ -127,7 +127,7 @@ fn date_inner(caller: &mut Caller<'_>) -> ApiResult {
     let civil = DateTime::from_parts(date, time_of_day(nanos.rem_euclid(DAY_NS)));
     let zone = zone_of(location.as_deref());
     push_time(caller, resolve(&zone, civil)?);
-    show_in(caller, location.map(|location| Location::clone(&location)));
+    set_location(caller, location.map(|location| Location::clone(&location)));
     Ok(Reply::Return(1))
 }
 
@@ -140,7 +140,7 @@ fn add_date_inner(caller: &mut Caller<'_>) -> ApiResult {
     let year = sum(civil.year().into(), 2)?;
     let (month, day) = (sum(civil.month().into(), 3)?, sum(civil.day().into(), 4)?);
     let date = carried(year, month, day).ok_or_else(out_of_range)?;
-    let location = shown_in(caller, 1);
+    let location = location_of(caller, 1);
     let zone = zone_of(location.as_deref());
     let time = resolve(&zone, DateTime::from_parts(date, civil.time()))?;
     push_in_zone_of(caller, 1, time);
@@ -163,7 +163,7 @@ fn parse_inner(caller: &mut Caller<'_>) -> ApiResult {
     let zone = zone_of(location.as_ref());
     let time = resolve(&zone, civil).map_err(|_| cannot("beyond the calendar"))?;
     push_time(caller, time);
-    show_in(caller, location);
+    set_location(caller, location);
     caller.push_nil();
     Ok(Reply::Return(2))
 }

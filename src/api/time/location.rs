@@ -67,7 +67,7 @@ pub(super) fn argument(caller: &Caller<'_>, index: i32) -> Result<Option<Arc<Loc
 }
 
 /// Returns where the Time at `index` is shown; `None` for UTC.
-pub(super) fn shown_in(caller: &Caller<'_>, index: i32) -> Option<Arc<Location>> {
+pub(super) fn location_of(caller: &Caller<'_>, index: i32) -> Option<Arc<Location>> {
     caller.push_user_value(index, LOCATION);
     let location = at(caller, -1);
     caller.pop(1);
@@ -75,7 +75,7 @@ pub(super) fn shown_in(caller: &Caller<'_>, index: i32) -> Option<Arc<Location>>
 }
 
 /// Sets where the Time on top of the stack is shown; `None` for UTC.
-pub(super) fn show_in(caller: &mut Caller<'_>, location: Option<Location>) {
+pub(super) fn set_location(caller: &mut Caller<'_>, location: Option<Location>) {
     match location {
         Some(location) => push(caller, location),
         None => caller.push_nil(),
@@ -132,7 +132,7 @@ fn to_utc_inner(caller: &mut Caller<'_>) -> ApiResult {
 /// `t:in_local()`.
 fn to_local_inner(caller: &mut Caller<'_>) -> ApiResult {
     push_time(caller, time_at(caller, 1)?);
-    show_in(caller, Some(Location::local()));
+    set_location(caller, Some(Location::local()));
     Ok(Reply::Return(1))
 }
 

@@ -58,7 +58,7 @@ fn sleep_inner(caller: &mut Caller<'_>) -> ApiResult {
     if nanos <= 0 {
         return Ok(Reply::Return(0));
     }
-    caller.wait_or_raise()?;
+    caller.require_can_wait_raised()?;
     let due = due_in(caller, nanos);
     let ticket = caller.process.inside.coroutines.wait();
     caller.process.timers.get_mut().add(due, TimerAction::Wake(ticket));

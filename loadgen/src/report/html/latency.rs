@@ -139,8 +139,7 @@ fn chart(id: &str, scenario: &str, lines: Vec<(Line, u64)>) -> LineChart {
 fn percent(quantile: f64) -> String {
     let text = format!("{:.8}", quantile * 100.0);
     let text = text.trim_end_matches('0').trim_end_matches('.');
-    // Trimming zeros has removed the only digit of zero.
-    format!("{} %", if text.is_empty() { "0" } else { text })
+    format!("{text} %")
 }
 
 #[cfg(test)]
