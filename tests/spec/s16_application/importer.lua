@@ -9,7 +9,8 @@ local checks = {}
 
 function checks.require()
   for _, name in ipairs({ "nothing", "time", "ctx", "security", "counter", "counting", "importer",
-    "spec:counting", "./importer", "importer.lua", "file://importer.lua", "", "package" }) do
+    "spec:counting", "./importer", "importer.lua", "file://importer.lua", "", "package", "io",
+    "os.path" }) do
     refused(name)
   end
   for _, name in ipairs({ "process", "channel", "errors", "string", "table", "math", "os", "utf8",
@@ -43,6 +44,10 @@ end
 
 function checks.modules_of_a_library()
   refused("time")
+  refused("counter")
+  assert(sleeps.are_preset, "what it lists is a global while its chunk runs")
+  lib.count = 5
+  assert(sleeps.count() == 5, "and for its functions")
   sleeps.sleep()
   return "fine"
 end
