@@ -41,7 +41,20 @@ function cases.s14_7_the_scope_is_the_union_of_groups_and_policies()
   equal(got.team, "blue")
   equal(got.policies, 2)
   equal(got.may_link, true)
-  equal(got.child, "svc", "its children inherit")
+  equal(got.child.id, "svc", "its children inherit")
+  equal(got.child.policies, 2)
+  got = identity("svc_listed_twice")
+  equal(got.policies, 2, "each policy counts once")
+  equal(got.may_link, true)
+end
+
+function cases.s14_7_in_the_union_a_deny_wins_over_an_allow()
+  for _, name in ipairs({ "svc_denied", "svc_denied_by_group" }) do
+    local got = identity(name)
+    equal(got.policies, 3, name)
+    equal(got.may_link, false, name)
+    equal(got.denied, errors.PERMISSION_DENIED, name)
+  end
 end
 
 function cases.s14_7_references_are_completed_with_the_namespace()
@@ -57,22 +70,26 @@ function cases.s14_7_no_security_block()
     equal(got.id, nil, name)
     equal(got.policies, nil, name)
     equal(got.may_link, true, name)
+    equal(got.child.id, nil, name)
+    equal(got.child.policies, nil, name)
   end
 end
 
 function cases.s14_7_an_actor_without_group_or_policy()
-  local got = identity("svc_only_actor")
-  equal(got.id, "svc")
-  equal(got.policies, nil, "the scope is missing")
-  equal(got.may_link, true)
-  got = identity("svc_empty_lists")
-  equal(got.id, "svc")
-  equal(got.policies, nil)
-  equal(got.may_link, true)
-  got = identity("svc_only_scope")
+  for _, name in ipairs({ "svc_only_actor", "svc_empty_lists" }) do
+    local got = identity(name)
+    equal(got.id, "svc", name)
+    equal(got.policies, nil, "the scope is missing")
+    equal(got.may_link, true, name)
+    equal(got.child.id, "svc", "its children are as incomplete")
+    equal(got.child.policies, nil, name)
+  end
+  local got = identity("svc_only_scope")
   equal(got.id, nil)
   equal(got.policies, 1)
   equal(got.may_link, true, "incomplete, too")
+  equal(got.child.id, nil)
+  equal(got.child.policies, 1)
 end
 
 function cases.s14_7_what_does_not_exist_contributes_nothing()
@@ -191,6 +208,19 @@ function cases.s14_8_permissions()
     resources = { "spec:send", "spec:tower", "spec:workers", "with", "robot" } }, "permissions")
   limited({ "listed" }, { actions = { "security.policy.get", "security.scope.create" },
     resources = { "spec:send", "custom", "without" } }, "scope_functions")
+end
+
+function cases.s14_8_one_permission_suffices_for_each_function()
+  for _, row in ipairs({
+    { "policy", "security.policy.get", "spec:send" },
+    { "named_scope", "security.policy_group.get", "spec:workers" },
+    { "new_scope", "security.scope.create", "custom" },
+    { "new_actor", "security.actor.create", "robot" },
+    { "with", "security.scope.create", "with" },
+    { "without", "security.scope.create", "without" },
+  }) do
+    limited({ "listed" }, { actions = { row[2] }, resources = { row[3] } }, "makes", row[1])
+  end
 end
 
 function cases.s14_8_with_and_without()

@@ -11,6 +11,6 @@ return function(name)
     process.send(asker, "identity", { name = name, id = actor and actor:id(),
       team = actor and actor:meta().team, policies = scope and #scope:policies(),
       may_link = link == true, denied = err and err:kind(),
-      child = process.exec("spec:subject", "spec:processes", "actor_id") })
+      child = process.exec("spec:subject", "spec:processes", "identity") })
   end
 end

@@ -17,6 +17,15 @@ function subjects.actor_id()
   return security.actor() and security.actor():id()
 end
 
+function subjects.first_event()
+  return process.events():receive().kind
+end
+
+function subjects.identity()
+  local actor, scope = security.actor(), security.scope()
+  return { id = actor and actor:id(), policies = scope and #scope:policies() }
+end
+
 function subjects.sends(target)
   local ok, err = process.send(target, "x")
   return { ok = ok, kind = err and err:kind() }
@@ -247,6 +256,19 @@ function subjects.permissions()
   equal(#scope:policies(), 1)
   equal(scope:evaluate(actor, "x", "y"), "undefined")
   equal(send:evaluate(actor, "process.send", "y"), "allow")
+end
+
+local MAKE <const> = {
+  policy = function() return security.policy("spec:send") end,
+  named_scope = function() return security.named_scope("spec:workers") end,
+  new_scope = security.new_scope,
+  new_actor = function() return security.new_actor("robot") end,
+  with = function(scope) return scope:with(scope:policies()[1]) end,
+  without = function(scope) return scope:without("spec:listed") end,
+}
+
+function subjects.makes(what)
+  assert(MAKE[what](what ~= "new_scope" and security.scope() or nil))
 end
 
 function subjects.scope_functions()
