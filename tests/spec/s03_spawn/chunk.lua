@@ -29,6 +29,7 @@ no("ch:case_receive", ch.case_receive, ch)
 no("ch:case_send", ch.case_send, ch, 1)
 no("channel.select", channel.select, { default = true })
 for _, name in ipairs({ "sleep", "after", "timer", "ticker" }) do no(name, time[name], "1ms") end
+for _, d in ipairs({ 0, "-1h" }) do no("sleep, though it would not wait", time.sleep, d) end
 no("coroutine.spawn", coroutine.spawn, function() end)
 
 assert(process.id():find("spec:while_the_chunk_runs#", 1, true))

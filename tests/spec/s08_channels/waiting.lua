@@ -84,6 +84,10 @@ function cases.s8_1_where_lua_cannot_yield_nothing_can_wait()
   assert(not failure, failure)
   equal(count, 5)
   for _ = 1, 5 do process.inbox():receive() end
+  local text, empty = "cannot wait here", channel.new()
+  raises(text, table.sort, { 2, 1 }, function() time.sleep("1ms") end)
+  raises(text, table.sort, { 2, 1 }, function() return empty:receive() end)
+  raises(text, string.gsub, "x", "x", function() time.sleep("1ms") end)
 end
 
 function cases.s8_1_close_while_an_error_unwinds()

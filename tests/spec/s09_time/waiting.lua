@@ -126,6 +126,30 @@ function cases.s9_2_the_range_is_that_of_64_bit_nanoseconds()
   end
 end
 
+function cases.s9_2_all_of_the_range_can_be_waited_for()
+  local waits, awake = {}, {}
+  for _, text in ipairs({ "9223372036854775807ns", "2562047h", "9000000m", "1000000m" }) do
+    local timer = assert(time.timer("1h"))
+    equal(timer:reset(text), true, text)
+    waits[text] = { assert(time.timer(text)), assert(time.ticker(text)), timer,
+      after = assert(time.after(text)) }
+    coroutine.spawn(function()
+      time.sleep(text)
+      awake[#awake + 1] = text
+    end)
+  end
+  -- One whose due time had wrapped around would be over by now.
+  time.sleep("5ms")
+  for text, long in pairs(waits) do
+    assert(spec.is_empty(long.after), text)
+    for i, t in ipairs(long) do
+      assert(spec.is_empty(t:channel()), text)
+      equal(t:stop(), true, text .. ", " .. i)
+    end
+  end
+  equal(#awake, 0)
+end
+
 function cases.s9_2_the_grammar_is_that_of_cancel()
   for _, text in ipairs({ "1h30m", ".5h", "1.h", "2h500ms", "+3h", "1000000000µs" }) do
     assert(process.cancel(process.pid(), text), text)
@@ -141,7 +165,8 @@ function cases.s9_3_sleep()
     equal(select("#", time.sleep(d)), 0, "returns nothing")
     assert(time.monotonic() - begin >= wanted, "after at least d")
   end
-  for _, d in ipairs({ 0, -1, -1.5, "0", "-1h", "-0" }) do
+  for _, d in ipairs({ 0, -1, -1.5, "0", "-1h", "-0", "-9000000m", "-2562047h",
+    math.mininteger }) do
     equal(select("#", time.sleep(d)), 0)
     assert(took(time.sleep, d) < time.SECOND, "returns at once")
   end
