@@ -98,6 +98,7 @@ local places = {
 local acts = {
   terminates_itself = function() process.terminate(process.pid()) end,
   upgrades = function() process.upgrade(nil, "after_upgrade") end,
+  upgrades_to_another = function() process.upgrade("spec:another") end,
   -- In small steps: one single large allocation would fail in Lua.
   grows = function()
     local t

@@ -107,6 +107,7 @@ function cases.s4_4_unmonitor_of_something_not_monitored()
   spec.gone(pid)
   equal(process.unmonitor(pid), true, "dead")
   equal(process.unmonitor("{spec:processes|0xfffff}"), true, "never existed")
+  no_more_events()
 end
 
 -- The number is that of a monitored process; node or host are not.

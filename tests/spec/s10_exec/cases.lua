@@ -71,6 +71,20 @@ function cases.s10_1_the_rest_is_as_for_spawn()
   refused("NOT_FOUND", 'method "main" not found in module', process.exec("spec:no_main", host))
 end
 
+function cases.s10_1_an_unknown_definition_is_reported_before_the_limit()
+  local inbox, pids = process.inbox(), {}
+  for i = 1, 2 do
+    pids[i] = assert(process.spawn_monitored("spec:subject", "spec:two", "waits", process.pid()))
+    inbox:receive()
+  end
+  refused("RATE_LIMITED", "max processes limit exceeded", process.exec("spec:subject", "spec:two"))
+  refused("NOT_FOUND", "process definition not found", process.exec("spec:none", "spec:two"))
+  for _, pid in ipairs(pids) do
+    assert(process.send(pid, "end"))
+    spec.result(pid)
+  end
+end
+
 function cases.s10_2_normal_end()
   local r = table.pack(exec("sum", 2, 3))
   equal(r.n, 2)

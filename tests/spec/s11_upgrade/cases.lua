@@ -51,6 +51,7 @@ end
 
 function cases.s11_1_wherever_it_is_called()
   end_everywhere("upgrades", false, "upgraded")
+  end_everywhere("upgrades_to_another", false, "upgraded to another")
 end
 
 function cases.s11_1_no_handler_runs()

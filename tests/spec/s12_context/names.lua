@@ -40,6 +40,7 @@ function cases.s12_5_a_taken_name_starts_nothing()
   equal(answers:receive().payload, "first")
   equal(answers:receive().payload, "second")
   equal(desk:spawn("spec:broken_chunk", host), pid, "its chunk is not run")
+  equal(desk:spawn("spec:none", host), pid, "its definition is not looked up")
   equal(answers:receive().from, process.pid())
   assert(process.send(pid, "end"))
 end
