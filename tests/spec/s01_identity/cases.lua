@@ -131,10 +131,12 @@ end
 
 function cases.s1_2_a_uniq_whose_host_does_not_match()
   local hex = digits()
-  for _, host in ipairs({ "spec:other", "spec:nowhere", "spec:process", "" }) do
+  for host, text in pairs({ ["spec:other"] = "process not found",
+    ["spec:nowhere"] = "host not found", ["spec:process"] = "host not found",
+    [""] = "host not found" }) do
     local pid = "{" .. host .. "|0x" .. hex .. "}"
-    refused("NOT_FOUND", "not found", process.send(pid, "t"))
-    refused("NOT_FOUND", "not found", process.monitor(pid))
+    refused("NOT_FOUND", text, process.send(pid, "t"))
+    refused("NOT_FOUND", text, process.monitor(pid))
     refused("NOT_FOUND", "", process.registry.register("name", pid))
   end
   assert(spec.is_empty(process.inbox()))

@@ -336,7 +336,7 @@ function cases.s7_6_a_second_unlisten()
     refused("INVALID", "channel expected", process.unlisten(wrong))
   end
   equal((process.unlisten()), false)
-  refused("INVALID", "", process.unlisten())
+  refused("INVALID", "channel expected", process.unlisten())
 end
 
 function cases.s7_6_unlisten_of_inbox_and_events()

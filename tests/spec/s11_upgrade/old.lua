@@ -29,7 +29,8 @@ end
 
 function old.uncopied(boss)
   local inbox = process.inbox()
-  refused("INVALID", "cannot send a function", process.upgrade("spec:new", { f = print }))
+  refused("INVALID", "cannot send a function (at .f)",
+    process.upgrade("spec:new", { f = print }))
   for _, wrong in ipairs({ {}, true, print }) do
     refused("INVALID", "bad argument #1", process.upgrade(wrong))
   end

@@ -34,13 +34,13 @@ function cases.s12_4_without_permission_it_raises()
 end
 
 function cases.s12_4_the_argument_must_be_a_table()
-  raised("INVALID", "", process.with_context)
-  raised("INVALID", "", process.with_context, nil)
+  raised("INVALID", "table", process.with_context)
+  raised("INVALID", "table", process.with_context, nil)
   for _, wrong in ipairs({ 1, "x", true, print }) do
     raised("INVALID", "table", process.with_context, wrong)
   end
   local plan = process.with_context({})
-  raised("INVALID", "", plan.with_context, plan)
+  raised("INVALID", "table", plan.with_context, plan)
   raised("INVALID", "table", plan.with_context, plan, 5)
 end
 
@@ -60,6 +60,9 @@ end
 function cases.s12_4_a_value_that_is_no_plain_data()
   for _, wrong in ipairs({ print, channel.new(), errors.new("x"), { deep = { print } } }) do
     raised("INVALID", "cannot send", process.with_context, { key = wrong })
+  end
+  for _, wrong in ipairs({ errors.new("x"), { errors.new("x") } }) do
+    raised("INVALID", "cannot send an error", process.with_context, { key = wrong })
   end
   local plan = process.with_context({})
   raised("INVALID", "cannot send a function", plan.with_context, plan, { key = print })
