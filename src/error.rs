@@ -1,7 +1,4 @@
-//! Errors: those that API functions return to scripts, and those that the crate returns to
-//! embedding programs.
-
-use std::io;
+//! Errors of API functions, as scripts get them.
 
 /// Kinds of error objects, as scripts compare them.
 pub(crate) mod kind {
@@ -48,47 +45,5 @@ impl ApiError {
     pub(crate) fn with_detail(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.detail = Some((name, value.into()));
         self
-    }
-}
-
-/// The reason why an operation of the crate failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The process API refused the operation, with a kind (such as `NotFound`) and a message.
-    #[error("{message}")]
-    Refused {
-        /// The kind, as scripts see it.
-        kind: String,
-        /// The message.
-        message: String,
-    },
-    /// A process ended abnormally.
-    #[error("{message}")]
-    Failed {
-        /// The kind of the process's error.
-        kind: String,
-        /// The message of the process's error.
-        message: String,
-        /// The traceback of a raised error, if known.
-        traceback: Option<String>,
-    },
-    /// The runtime is shutting down.
-    #[error("the runtime is shutting down")]
-    Stopped,
-    /// The wait was interrupted.
-    #[error("interrupted")]
-    Interrupted,
-    /// The node's id cannot be part of a PID; the text says why.
-    #[error("{0}")]
-    NodeId(String),
-    /// The operating system refused to start a thread.
-    #[error("cannot start a worker thread: {0}")]
-    Thread(#[source] io::Error),
-}
-
-impl From<ApiError> for Error {
-    fn from(error: ApiError) -> Self {
-        Error::Refused { kind: error.kind.to_owned(), message: error.message }
     }
 }

@@ -41,7 +41,9 @@
 //! | `vm/lua` | a VM: its stack, calls into it, preemption, its control block |
 //! | `vm/memory` | the memory of VMs |
 //! | `calendar` `metrics` | layouts of times, durations; counters |
-//! | `build_info` `clock` `depth` `error` `escape` `nearest` `pid` `prefetch` `shared_bytes` `value` | the ground |
+//! | `error` | errors of API functions |
+//! | `value` | values and errors as Rust programs see them |
+//! | `build_info` `clock` `depth` `escape` `nearest` `pid` `prefetch` `shared_bytes` | the ground |
 //! | `sync` | the one door to atomics and locks, std's or a model checker's |
 //!
 //! # The way of one message
@@ -143,14 +145,14 @@ mod worker;
 
 pub use app::{Application, EntryId, Problem, Severity};
 pub use build_info::{BuildInfo, VERSION, build};
-pub use error::Error;
 pub use metrics::Metrics;
 pub use node::interrupt::Interrupt;
 pub use node::output::{Level, LogFormat};
+pub use payload::{DecodeError, EncodeError, FromPayload, IntoPayload, Payload};
 pub use pid::Pid;
-pub use runtime::{Builder, Runtime};
+pub use runtime::{Builder, Error, Runtime};
 pub use supervisor::ServiceState;
-pub use value::Value;
+pub use value::{Bytes, Failure, Kind, Table, Value};
 
 // The example of a Rust program in the README compiles.
 #[cfg(doctest)]

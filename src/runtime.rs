@@ -15,12 +15,13 @@
 #![allow(unsafe_code)]
 
 mod builder;
+mod error;
 
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::error::{ApiError, Error};
+use crate::error::ApiError;
 use crate::message::context::Inherited;
 use crate::message::exit::{Outcome, Watcher};
 use crate::message::{Answer, Content, Message, Topic};
@@ -39,6 +40,7 @@ use crate::sync::{Arc, Mutex, lock};
 use crate::value::Value;
 use crate::vm::lua::control::KILL_TERMINATED;
 pub use builder::Builder;
+pub use error::Error;
 
 /// How long a stopping runtime waits for its workers before it leaves stuck ones behind.
 const WORKER_STOP_LIMIT: Duration = Duration::from_secs(2);
@@ -58,7 +60,7 @@ impl Call<'_> {
         let request = SpawnArguments {
             definition: id.as_bytes(),
             host: host.as_bytes(),
-            arguments: payload::from_values(arguments),
+            arguments: payload::from_values(arguments)?,
             setup: Setup { watcher, ..Setup::default() },
             chain: None,
             context: Inherited::default(),
@@ -202,7 +204,7 @@ impl Runtime {
             Err(_) => node.names.lookup(&node.slots, destination.as_bytes()).ok_or_else(gone)?,
         };
         let topic = Topic::from_slice(topic.as_bytes());
-        let content = Content::User { from: None, topic, payload: payload::from_values(values) };
+        let content = Content::User { from: None, topic, payload: payload::from_values(values)? };
         node.send(target, Message::new(target.uniq, content))?;
         Ok(())
     }
@@ -354,13 +356,7 @@ impl Drop for Runtime {
 
 fn value_of(outcome: &Outcome) -> Result<Value, Error> {
     match outcome {
-        Outcome::Value(value) => {
-            Ok(payload::to_values(value).into_iter().next().unwrap_or_default())
-        }
-        Outcome::Failure(failure) => Err(Error::Failed {
-            kind: String::from_utf8_lossy(&failure.kind).into_owned(),
-            message: failure.message(),
-            traceback: failure.traceback.clone(),
-        }),
+        Outcome::Value(value) => Ok(value.value()?),
+        Outcome::Failure(failure) => Err(Error::from(&**failure)),
     }
 }

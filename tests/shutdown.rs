@@ -82,7 +82,7 @@ fn prompt<T: Send + 'static>(what: &str, end: impl FnOnce() -> T + Send + 'stati
 
 fn refused<T: std::fmt::Debug>(result: Result<T, Error>) -> (String, String) {
     match result {
-        Err(Error::Refused { kind, message }) => (kind, message),
+        Err(Error::Refused(failure)) => (failure.kind().to_string(), failure.to_string()),
         other => panic!("not refused: {other:?}"),
     }
 }

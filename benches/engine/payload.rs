@@ -28,12 +28,12 @@ fn small_table() -> Value {
         ("x", Value::from(1)),
         ("y", Value::from(2)),
     ];
-    Value::Table(fields.map(|(key, value)| (Value::from(key), value)).into())
+    Value::table(fields)
 }
 
 /// Returns tables nested `depth` levels deep.
 fn nested(depth: usize) -> Value {
-    (0..depth).fold(Value::from(1), |inner, _| Value::Table([(Value::from("in"), inner)].into()))
+    (0..depth).fold(Value::from(1), |inner, _| Value::table([("in", inner)]))
 }
 
 fn payload(criterion: &mut Criterion) {

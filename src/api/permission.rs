@@ -18,7 +18,7 @@ impl Caller<'_> {
             return !node.is_strict;
         }
         permissions.get_or_insert_default().get(action, resource, || {
-            let own = Value::String(node.pid_text(*id).as_bytes().to_vec());
+            let own = Value::from(node.pid_text(*id).as_bytes());
             decide(context, action, resource, vec![(Value::from("pid"), own)])
         })
     }
@@ -34,8 +34,8 @@ impl Caller<'_> {
         if context.identity.complete().is_none() {
             return !node.is_strict;
         }
-        let own = Value::String(node.pid_text(*id).as_bytes().to_vec());
-        let more = (Value::from(attribute.0), Value::String(attribute.1.to_vec()));
+        let own = Value::from(node.pid_text(*id).as_bytes());
+        let more = (Value::from(attribute.0), Value::from(attribute.1));
         decide(context, action, resource, vec![(Value::from("pid"), own), more])
     }
 
@@ -81,7 +81,7 @@ fn decide(
         actor,
         action: action.name().as_bytes(),
         resource,
-        attributes: &Value::Table(attributes),
+        attributes: &Value::table(attributes),
     };
     // Only an explicit permission allows.
     scope.evaluate(&request) == Decision::Allow

@@ -101,7 +101,7 @@ fn can_inner(caller: &mut Caller<'_>) -> ApiResult {
     let mut attributes = table(caller, 3, "meta")?;
     let own = caller.process.node.pid_text(caller.process.id);
     attributes.push((Value::from("pid"), Value::from(own.as_bytes())));
-    let attributes = Value::Table(attributes);
+    let attributes = Value::table(attributes);
     let is_allowed = match caller.process.context.identity.complete() {
         Some((actor, scope)) => {
             let request = Request { actor, action, resource, attributes: &attributes };
@@ -179,7 +179,7 @@ fn new_actor_inner(caller: &mut Caller<'_>) -> ApiResult {
     }
     check_table(caller, 2)?;
     require_raised(caller, Action::ActorCreate, id, "create actor")?;
-    let meta = Value::Table(table(caller, 2, "meta")?);
+    let meta = Value::table(table(caller, 2, "meta")?);
     let actor = Actor { id: id.to_vec(), meta };
     object::push(caller, &ACTOR, Object::Actor(Arc::new(actor)));
     Ok(Reply::Return(1))
@@ -195,7 +195,8 @@ fn actor_id_inner(caller: &mut Caller<'_>) -> ApiResult {
 /// `actor:meta()`: a new table each time.
 fn actor_meta_inner(caller: &mut Caller<'_>) -> ApiResult {
     let actor = actor_at(caller, 1).ok_or_else(|| object::wrong_receiver(caller, "actor"))?;
-    let meta = payload::from_values(std::slice::from_ref(&actor.meta));
+    // It was copied out of a payload, or read from a file: it fits into one.
+    let meta = payload::from_values(std::slice::from_ref(&actor.meta)).unwrap_or_default();
     let top = caller.top();
     if payload::push_one(caller.stack, &meta).is_none() {
         caller.set_top(top);
@@ -264,7 +265,7 @@ fn policy_evaluate_inner(caller: &mut Caller<'_>) -> ApiResult {
 fn evaluate(caller: &Caller<'_>, decide: impl FnOnce(&Request<'_>) -> Decision) -> ApiResult {
     let actor = actor_at(caller, 2).ok_or_else(|| wrong_argument(2, "actor", caller.kind(2)))?;
     let (action, resource) = (required(caller, 3, "action")?, required(caller, 4, "resource")?);
-    let attributes = Value::Table(table(caller, 5, "meta")?);
+    let attributes = Value::table(table(caller, 5, "meta")?);
     let decision = decide(&Request { actor: &actor, action, resource, attributes: &attributes });
     caller.push_string(decision.name());
     Ok(Reply::Return(1))
@@ -356,8 +357,8 @@ fn table(caller: &Caller<'_>, index: i32, what: &str) -> Result<Vec<(Value, Valu
     if !copy.is_tree() {
         return Err(invalid(format!("{what}: a table must not be in it twice")));
     }
-    match payload::to_values(&copy).pop() {
-        Some(Value::Table(pairs)) => Ok(pairs),
+    match copy.value() {
+        Ok(Value::Table(table)) => Ok(table.to_vec()),
         _ => Ok(Vec::new()),
     }
 }

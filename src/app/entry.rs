@@ -15,7 +15,7 @@ use super::security::PolicyConfig;
 use super::source::{self, Origin, Owner};
 use super::{EntryId, keys, requires};
 use crate::nearest::{hint, list};
-use crate::value::Value;
+use crate::value::{Table, Value};
 use crate::vm::lua::bytecode::Bytecode;
 
 const DEFAULT_MAX_MAILBOX: usize = 1_000_000;
@@ -218,7 +218,7 @@ pub(super) fn read(
         kind,
         file: origin.file.to_owned(),
         line: draft.line,
-        meta: draft.meta.clone().unwrap_or(Value::Table(Vec::new())),
+        meta: draft.meta.clone().unwrap_or(Table::default().into()),
         problem,
         problem_at,
         references,

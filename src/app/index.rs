@@ -227,11 +227,11 @@ fn merge_meta(file: Option<&YamlNode>, own: Option<&YamlNode>) -> Option<Value> 
             Value::Nil => continue,
             _ => return None,
         };
-        for (key, value) in pairs {
-            if merged.iter().all(|(existing, _)| *existing != key) {
-                merged.push((key, value));
+        for (key, value) in pairs.iter() {
+            if merged.iter().all(|(existing, _)| existing != key) {
+                merged.push((key.clone(), value.clone()));
             }
         }
     }
-    Some(Value::Table(merged))
+    Some(Value::table(merged))
 }

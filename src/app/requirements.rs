@@ -11,7 +11,7 @@ use super::EntryId;
 use super::dependencies::{self, Edges, Entries, Step};
 use super::entry::{Entry, EntryKind, HostConfig};
 use super::problem::Problem;
-use crate::value::Value;
+use crate::value::Table;
 
 /// The namespace and name of the host that is added to an application without hosts.
 const IMPLICIT_HOST: (&str, &str) = ("app", "processes");
@@ -32,7 +32,7 @@ pub(super) fn add_implicit_host(entries: &mut Entries, root: &Path) {
         kind: EntryKind::Host(config),
         file: root.to_owned(),
         line: 1,
-        meta: Value::Table(Vec::new()),
+        meta: Table::default().into(),
         problem: None,
         problem_at: None,
         references: Vec::new(),

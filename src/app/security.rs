@@ -14,7 +14,7 @@ use super::problem::{Problem, Report, Severity};
 use super::section::{self, Section};
 use super::yaml::{YamlData, YamlNode};
 use crate::security::{Actor, Condition, ConditionError, Effect, Pattern, Policy};
-use crate::value::Value;
+use crate::value::Table;
 
 /// A policy and the groups that collect it.
 #[derive(Clone, Debug)]
@@ -154,7 +154,7 @@ fn actor(security: &Section<'_>, report: &mut Report<'_>) -> Option<Arc<Actor>> 
         Some(_) => {}
     }
     let meta = match actor.get("meta") {
-        None => Value::Table(Vec::new()),
+        None => Table::default().into(),
         Some(node) if matches!(node.data, YamlData::Mapping(_)) => {
             section::plain_data(node, report)
         }

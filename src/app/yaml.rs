@@ -191,7 +191,7 @@ impl YamlNode {
                         converted => table.push((converted, value)),
                     }
                 }
-                Value::Table(table)
+                Value::table(table)
             }
         })
     }

@@ -15,7 +15,10 @@ impl Codec {
     pub fn new(value: &Value) -> Option<Codec> {
         let vm = Vm::new(0, 0)?;
         vm.collect();
-        payload::push_one(vm.stack(), &payload::from_values(std::slice::from_ref(value)))?;
+        payload::push_one(
+            vm.stack(),
+            &payload::from_values(std::slice::from_ref(value)).expect("plain data"),
+        )?;
         Some(Codec(vm))
     }
 

@@ -90,7 +90,7 @@ impl Waiting {
         let request = SpawnArguments {
             definition: definition.as_bytes(),
             host: HOST.as_bytes(),
-            arguments: payload::from_values(arguments),
+            arguments: payload::from_values(arguments).expect("plain data"),
             setup: Setup::default(),
             chain: None,
             context: Inherited::default(),
@@ -103,7 +103,7 @@ impl Waiting {
 
     /// Returns the text of a process's PID.
     pub fn pid(&self, sleeper: Sleeper) -> Value {
-        Value::String(self.node.pid_text(sleeper.0).as_bytes().to_vec())
+        Value::from(self.node.pid_text(sleeper.0).as_bytes())
     }
 
     /// Returns whether a process is alive.
@@ -117,7 +117,7 @@ impl Waiting {
         let content = Content::User {
             from: Some(from.0),
             topic: Topic::from_slice(topic.as_bytes()),
-            payload: payload::from_values(values),
+            payload: payload::from_values(values).expect("plain data"),
         };
         let is_sent = self.node.send(to.0, Message::new(to.0.uniq, content)).is_ok();
         self.run();

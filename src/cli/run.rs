@@ -16,10 +16,9 @@ use signal_hook::consts::SIGPIPE;
 use super::plan::{Plan, STATUS_FAILED};
 use super::stops::Stops;
 use crate::app::{Application, Problem, Severity};
-use crate::error::Error;
 use crate::node::interrupt::Interrupt;
 use crate::node::output::{Complaint, Field, Level, LogFormat, Output, Settings};
-use crate::runtime::{Builder, Runtime};
+use crate::runtime::{Builder, Error, Runtime};
 use crate::value::Value;
 
 /// Exit status of a program that ended because of a closed pipe.
@@ -185,8 +184,14 @@ fn run_entry(
     let end = match &result {
         Ok(_) => End::Done,
         Err(Error::Interrupted) => End::Stopped,
-        Err(Error::Failed { message, traceback, .. }) => {
-            let text = format!("moonlet: {entry} failed: {message}");
+        Err(
+            error @ (Error::Failed(_) | Error::Terminated | Error::Linked | Error::MemoryLimit(_)),
+        ) => {
+            let traceback = match error {
+                Error::Failed(failure) => failure.traceback(),
+                _ => None,
+            };
+            let text = format!("moonlet: {entry} failed: {error}");
             output.complain(Level::Error, &text, traceback.as_deref());
             End::Failed
         }

@@ -12,7 +12,7 @@ use crate::node::definition::Definition;
 use crate::node::host::HostState;
 use crate::node::output::{Level, Output, PrintMode, Settings};
 use crate::node::{Node, Parts, REDUCTIONS};
-use crate::payload::{self, Payload};
+use crate::payload::Payload;
 use crate::process::spawn::{Setup, SpawnArguments, build, deferred, place, ready};
 use crate::process::tenant::{process_in, take_deferred, take_process};
 use crate::process::{self, Step, death};
@@ -235,8 +235,12 @@ fn text_of(outcome: &Outcome) -> String {
         Some(bytes) => bytes.escape_ascii().to_string(),
         None => format!("{value:?}"),
     };
-    let values =
-        |payload: &Payload| -> String { payload::to_values(payload).iter().map(text).collect() };
+    let values = |payload: &Payload| -> String {
+        match payload.values() {
+            Ok(values) => values.iter().map(text).collect(),
+            Err(error) => error.to_string(),
+        }
+    };
     match outcome {
         Outcome::Value(payload) => values(payload),
         Outcome::Failure(failure) => format!(

@@ -4,6 +4,7 @@ use std::ops::Deref;
 
 use crate::payload::Payload;
 use crate::sync::Arc;
+use crate::value::{self, Bytes, Value};
 
 /// The outcome of a process.
 #[derive(Clone, Debug)]
@@ -50,9 +51,23 @@ impl Deref for SharedOutcome {
     }
 }
 
+/// Why a process ended abnormally.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Its main or a chunk returned or raised an error, or could not run.
+    Error,
+    /// It was killed by `terminate`, by the deadline of a cancel, or by a stop.
+    Terminated,
+    /// It was killed because a linked process failed.
+    Linked,
+    /// It exceeded the memory limit of its host.
+    MemoryLimit,
+}
+
 /// An abnormal end, as text and as an error object.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
+    pub(crate) cause: Cause,
     pub(crate) message: Vec<u8>,
     /// Kind of the error object, or `Internal` if there is no object.
     pub(crate) kind: Vec<u8>,
@@ -63,13 +78,11 @@ pub(crate) struct Failure {
     pub(crate) traceback: Option<String>,
 }
 
-pub(crate) const TERMINATED: &str = "process terminated";
-pub(crate) const LINKED: &str = "linked process failed";
-
 impl Failure {
     /// A failure with a plain text.
     pub(crate) fn text(message: impl Into<Vec<u8>>) -> Self {
         Failure {
+            cause: Cause::Error,
             message: message.into(),
             kind: crate::error::kind::INTERNAL.as_bytes().to_vec(),
             retryable: None,
@@ -78,8 +91,34 @@ impl Failure {
         }
     }
 
+    /// The end of a process that was terminated.
+    pub(crate) fn terminated() -> Self {
+        Failure { cause: Cause::Terminated, ..Failure::text("process terminated") }
+    }
+
+    /// The end of a process that did not trap a failing link.
+    pub(crate) fn linked() -> Self {
+        Failure { cause: Cause::Linked, ..Failure::text("linked process failed") }
+    }
+
     pub(crate) fn message(&self) -> String {
         String::from_utf8_lossy(&self.message).into_owned()
+    }
+
+    /// The error for Rust programs: the object if there is one, with the traceback.
+    pub(crate) fn to_value(&self) -> value::Failure {
+        let object = self.object.as_ref().and_then(|object| object.value().ok());
+        let mut failure = match object {
+            Some(Value::Error(failure)) => (*failure).clone(),
+            _ => {
+                let kind = &*String::from_utf8_lossy(&self.kind);
+                let failure = value::Failure::new(kind, &self.message[..]);
+                value::Failure { retryable: self.retryable, ..failure }
+            }
+        };
+        // Only a raised error has frames that say more than where its object was created.
+        failure.traceback = self.traceback.as_deref().map(Bytes::from);
+        failure
     }
 }
 

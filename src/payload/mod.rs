@@ -11,14 +11,22 @@
 //! reference to its number, so shared tables and cycles are preserved. Strings of at least
 //! [`SHARE_BYTES`] bytes are stored outside of the payload's bytes and are reference-counted.
 
+mod coding_error;
+mod convert;
+mod de;
 mod decode;
 mod encode;
+mod encoder;
+mod ser;
 mod values;
 
 use smallvec::SmallVec;
 
 use crate::shared_bytes::SharedBytes;
 
+pub use coding_error::{DecodeError, EncodeError};
+use convert::PAYLOAD;
+pub use convert::{FromPayload, IntoPayload};
 pub(crate) use decode::{push_all, push_one};
 pub(crate) use encode::{encode, encode_into};
 pub(crate) use values::{from_values, to_values};
@@ -46,9 +54,14 @@ enum NumberKind {
     Float,
 }
 
-/// A list of encoded values.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Payload {
+/// A list of encoded values: what a process is given, sends and returns, as it travels.
+///
+/// It belongs to no VM, so that any thread may keep, clone, send on or drop it. Long strings are
+/// shared between clones. Nothing of what Lua sent is lost: a table that occurs twice, or that
+/// contains itself, arrives so. [`IntoPayload`] makes payloads of Rust values, [`Payload::decode`] and
+/// [`Payload::values`] read them.
+#[derive(Clone, Default)]
+pub struct Payload {
     /// The bits of the value if the payload is one number, which is then not among `bytes`. Most
     /// messages of busy processes are one number.
     number: u64,
@@ -92,7 +105,7 @@ impl Payload {
     }
 
     /// Returns the number of values, including trailing nils.
-    pub(crate) fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.count as usize
     }
 
@@ -103,6 +116,17 @@ impl Payload {
             NumberKind::Integer => Number::Integer(self.number as i64),
             NumberKind::Float => Number::Float(f64::from_bits(self.number)),
         }
+    }
+
+    /// Returns the payload with a single number in the format of all others.
+    fn spelled_out(&self) -> Payload {
+        let mut payload = Payload { count: self.count, ..Payload::default() };
+        match self.number() {
+            Number::None => return self.clone(),
+            Number::Integer(value) => payload.push_long(tag::INTEGER, value as u64),
+            Number::Float(value) => payload.push_long(tag::FLOAT, value.to_bits()),
+        }
+        payload
     }
 
     /// Makes an empty payload consist of one integer.
@@ -166,6 +190,24 @@ impl<'a> Reader<'a> {
         let (first, rest) = self.bytes.split_first_chunk::<8>()?;
         self.bytes = rest;
         Some(u64::from_ne_bytes(*first))
+    }
+
+    /// Passes over a value. `note` gets how many bytes are left where each of its tables begins.
+    fn skip(&mut self, note: &mut dyn FnMut(usize)) -> Option<()> {
+        let left = self.bytes.len();
+        let values = match self.byte()? {
+            tag::NIL | tag::FALSE | tag::TRUE => 0,
+            tag::INTEGER | tag::FLOAT => self.long().map(|_| 0)?,
+            tag::STRING => self.string().map(|_| 0)?,
+            tag::SHARED | tag::REFERENCE => self.word().map(|_| 0)?,
+            tag::TABLE => {
+                note(left);
+                u64::from(self.word()?) + 2 * u64::from(self.word()?)
+            }
+            tag::ERROR => self.byte().map(|_| 5)?,
+            _ => return None,
+        };
+        (0..values).try_for_each(|_| self.skip(note))
     }
 
     fn string(&mut self) -> Option<&'a [u8]> {

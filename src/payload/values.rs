@@ -1,108 +1,161 @@
-//! Converts between a [`Payload`] and the plain [`Value`]s of the embedding program.
+//! Reads a [`Payload`] as [`Value`]s.
 
-use super::{Number, Payload, Reader, SHARE_BYTES, tag};
-use crate::depth::DEPTH_MAX;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::coding_error::{DecodeError, field, index};
+use super::encoder::Encoder;
+use super::{Number, Payload, Reader, tag};
 use crate::shared_bytes::SharedBytes;
-use crate::value::Value;
+use crate::value::{Bytes, Failure, Kind, Table, Value};
 
-/// Encodes the values of an embedding program. Tables nested deeper than [`DEPTH_MAX`] are replaced by
-/// nil. Host values cannot be cyclic, so this affects only absurd depths.
-pub(crate) fn from_values(values: &[Value]) -> Payload {
+/// Encodes values.
+///
+/// # Errors
+/// A table is nested too deeply, or has a key that no table of Lua has.
+pub(crate) fn from_values(values: &[Value]) -> Result<Payload, super::EncodeError> {
     let mut payload = Payload::default();
+    let mut encoder = Encoder::new(&mut payload);
     for value in values {
-        push(&mut payload, value, 0);
-        payload.count += 1;
+        encoder.value(value, 0)?;
+        encoder.end_value();
     }
-    payload
+    Ok(payload)
 }
 
-fn push(payload: &mut Payload, value: &Value, depth: usize) {
-    match value {
-        Value::Nil => payload.push_byte(tag::NIL),
-        Value::Boolean(true) => payload.push_byte(tag::TRUE),
-        Value::Boolean(false) => payload.push_byte(tag::FALSE),
-        Value::Integer(value) => payload.push_long(tag::INTEGER, *value as u64),
-        Value::Float(value) => payload.push_long(tag::FLOAT, value.to_bits()),
-        Value::String(bytes) if bytes.len() >= SHARE_BYTES => {
-            payload.push_shared(SharedBytes::new(bytes));
-        }
-        Value::String(bytes) => payload.push_bytes(bytes),
-        Value::Table(_) if depth >= DEPTH_MAX => payload.push_byte(tag::NIL),
-        Value::Table(pairs) => push_table(payload, pairs, depth),
-    }
-}
-
-fn push_table(payload: &mut Payload, pairs: &[(Value, Value)], depth: usize) {
-    let counts = payload.push_table();
-    let elements = pairs
-        .iter()
-        .zip(1_i64..)
-        .take_while(|((key, _), index)| *key == Value::Integer(*index))
-        .count();
-    for (_, value) in &pairs[..elements] {
-        push(payload, value, depth + 1);
-    }
-    // A nil or NaN key cannot be in a Lua table.
-    let is_key = |key: &Value| match key {
-        Value::Nil => false,
-        Value::Float(value) => !value.is_nan(),
-        _ => true,
-    };
-    let rest = pairs[elements..].iter().filter(|(key, _)| is_key(key));
-    let mut others = 0;
-    for (key, value) in rest {
-        push(payload, key, depth + 1);
-        push(payload, value, depth + 1);
-        others += 1;
-    }
-    payload.patch_counts(counts, elements as u32, others);
-}
-
-/// Decodes a payload for an embedding program. A table that contains itself, or that occurs several
-/// times, appears once; its other occurrences become `Nil`, because host values are trees.
-pub(crate) fn to_values(payload: &Payload) -> Vec<Value> {
+/// Decodes all values. Tables that occur several times are shared.
+///
+/// # Errors
+/// A table contains itself, which values cannot.
+pub(crate) fn to_values(payload: &Payload) -> Result<Vec<Value>, DecodeError> {
     match payload.number() {
         Number::None => {}
-        Number::Integer(value) => return vec![Value::Integer(value)],
-        Number::Float(value) => return vec![Value::Float(value)],
+        Number::Integer(value) => return Ok(vec![Value::Integer(value)]),
+        Number::Float(value) => return Ok(vec![Value::Float(value)]),
     }
+    let mut values = Values::new(payload);
     let mut reader = payload.reader();
-    (0..payload.count()).map_while(|_| read(payload, &mut reader)).collect()
+    let read = |_| {
+        values.begin(&reader);
+        values.value(&mut reader)
+    };
+    (0..payload.count()).map(read).collect()
 }
 
-fn read(payload: &Payload, reader: &mut Reader<'_>) -> Option<Value> {
-    Some(match reader.byte()? {
-        tag::NIL => Value::Nil,
-        tag::FALSE => Value::Boolean(false),
-        tag::TRUE => Value::Boolean(true),
-        tag::INTEGER => Value::Integer(reader.long()? as i64),
-        tag::FLOAT => Value::Float(f64::from_bits(reader.long()?)),
-        tag::STRING => Value::String(reader.string()?.to_vec()),
-        tag::SHARED => Value::String(payload.shared_at(reader.word()?)?.as_slice().to_vec()),
-        tag::REFERENCE => {
-            reader.word()?;
-            Value::Nil
+/// The format ended too early or has an unknown tag, which only a bug can cause.
+pub(super) fn damaged() -> DecodeError {
+    DecodeError::new("the payload is damaged")
+}
+
+/// Reads values; knows the tables of one value at the top, which may refer to each other.
+pub(super) struct Values<'p> {
+    payload: &'p Payload,
+    /// Where the tables begin, by number; none if there are no references.
+    offsets: Vec<usize>,
+    /// The tables that were read, by where they begin; `None` while one is being read.
+    tables: HashMap<usize, Option<Arc<Table>>>,
+}
+
+impl<'p> Values<'p> {
+    pub(super) fn new(payload: &'p Payload) -> Values<'p> {
+        Values { payload, offsets: Vec::new(), tables: HashMap::new() }
+    }
+
+    /// Prepares for the next value at the top, in front of which the reader is.
+    pub(super) fn begin(&mut self, reader: &Reader<'_>) {
+        self.offsets.clear();
+        self.tables.clear();
+        if self.payload.has_references {
+            let (total, offsets) = (self.payload.bytes.len(), &mut self.offsets);
+            // What is damaged is found when it is read.
+            let _ = Reader { bytes: reader.bytes }.skip(&mut |left| offsets.push(total - left));
         }
-        tag::TABLE => {
-            let (elements, pairs) = (reader.word()?, reader.word()?);
-            let mut table = Vec::new();
-            for index in 1..=i64::from(elements) {
-                table.push((Value::Integer(index), read(payload, reader)?));
-            }
-            for _ in 0..pairs {
-                table.push((read(payload, reader)?, read(payload, reader)?));
-            }
-            Value::Table(table)
+    }
+
+    /// Where a table begins.
+    pub(super) fn offset(&self, number: u32) -> Result<usize, DecodeError> {
+        self.offsets.get(number as usize).copied().ok_or_else(damaged)
+    }
+
+    pub(super) fn value(&mut self, reader: &mut Reader<'_>) -> Result<Value, DecodeError> {
+        Ok(match reader.byte().ok_or_else(damaged)? {
+            tag::NIL => Value::Nil,
+            tag::FALSE => Value::Boolean(false),
+            tag::TRUE => Value::Boolean(true),
+            tag::INTEGER => Value::Integer(reader.long().ok_or_else(damaged)? as i64),
+            tag::FLOAT => Value::Float(f64::from_bits(reader.long().ok_or_else(damaged)?)),
+            tag::STRING => Value::from(reader.string().ok_or_else(damaged)?),
+            tag::SHARED => Value::String(Bytes::of_shared(self.shared(reader)?)),
+            tag::REFERENCE => Value::Table(self.referred(reader)?),
+            tag::TABLE => Value::Table(self.table(reader)?),
+            tag::ERROR => Value::Error(Arc::new(self.failure(reader)?)),
+            _ => return Err(damaged()),
+        })
+    }
+
+    fn shared(&self, reader: &mut Reader<'_>) -> Result<SharedBytes, DecodeError> {
+        let number = reader.word().ok_or_else(damaged)?;
+        self.payload.shared_at(number).cloned().ok_or_else(damaged)
+    }
+
+    /// A table that occurred before, in this value or outside of it.
+    fn referred(&mut self, reader: &mut Reader<'_>) -> Result<Arc<Table>, DecodeError> {
+        let offset = self.offset(reader.word().ok_or_else(damaged)?)?;
+        match self.tables.get(&offset) {
+            Some(Some(table)) => Ok(table.clone()),
+            Some(None) => Err(DecodeError::new("a table contains itself")),
+            None => self.table(&mut Reader { bytes: &self.payload.bytes[offset + 1..] }),
         }
-        tag::ERROR => {
-            reader.byte()?;
-            // The message represents the error; its other fields are skipped.
-            let message = read(payload, reader)?;
-            for _ in 0..4 {
-                read(payload, reader)?;
-            }
-            message
+    }
+
+    /// Reads a table, whose tag was read.
+    fn table(&mut self, reader: &mut Reader<'_>) -> Result<Arc<Table>, DecodeError> {
+        let offset = (self.payload.bytes.len() - reader.bytes.len()).wrapping_sub(1);
+        if self.payload.has_references {
+            self.tables.insert(offset, None);
         }
-        _ => return None,
-    })
+        let elements = i64::from(reader.word().ok_or_else(damaged)?);
+        let others = reader.word().ok_or_else(damaged)?;
+        let mut pairs = Vec::new();
+        for position in 1..=elements {
+            let value = self.value(reader).map_err(|error| error.at(index(position)))?;
+            pairs.push((Value::Integer(position), value));
+        }
+        for _ in 0..others {
+            let key = self.value(reader).map_err(|error| error.at(index("key")))?;
+            let value = self.value(reader).map_err(|error| match key.as_str() {
+                Some(name) => error.at(field(name)),
+                None => error.at(index(&key)),
+            })?;
+            pairs.push((key, value));
+        }
+        // An element or a value that is nil leaves its place empty.
+        pairs.retain(|(_, value)| !value.is_nil());
+        let table = Arc::new(Table::from(pairs));
+        if self.payload.has_references {
+            self.tables.insert(offset, Some(table.clone()));
+        }
+        Ok(table)
+    }
+
+    fn failure(&mut self, reader: &mut Reader<'_>) -> Result<Failure, DecodeError> {
+        let retryable = match reader.byte().ok_or_else(damaged)? {
+            1 => Some(false),
+            2 => Some(true),
+            _ => None,
+        };
+        let message = self.text(reader)?.unwrap_or_default();
+        let kind = self.text(reader)?.unwrap_or_default();
+        let kind = Kind::from(&*String::from_utf8_lossy(&kind));
+        let details = self.value(reader).map_err(|error| error.at(".details"))?;
+        let (contexts, traceback) = (self.text(reader)?, self.text(reader)?);
+        Ok(Failure { kind, message, retryable, details, contexts, traceback })
+    }
+
+    fn text(&mut self, reader: &mut Reader<'_>) -> Result<Option<Bytes>, DecodeError> {
+        match self.value(reader)? {
+            Value::String(bytes) => Ok(Some(bytes)),
+            _ => Ok(None),
+        }
+    }
 }

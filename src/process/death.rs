@@ -7,7 +7,7 @@
 
 use super::Process;
 use super::tenant::take_process;
-use crate::message::exit::{self, Failure, Outcome, SharedOutcome};
+use crate::message::exit::{Failure, Outcome, SharedOutcome};
 use crate::node::Node;
 use crate::node::output::{Level, Origin, Record};
 use crate::pid::ProcessId;
@@ -92,12 +92,12 @@ pub(crate) fn release(node: &Node, slot: &Slot) {
 /// The outcome of a kill that was accepted while the process was alive: the kill wins, even if main
 /// returned meanwhile.
 fn overruled(slot: &Slot) -> Option<Outcome> {
-    let text = match slot.kill_reason() {
+    let failure = match slot.kill_reason() {
         KILL_NONE => return None,
-        KILL_LINKED => exit::LINKED,
-        _ => exit::TERMINATED,
+        KILL_LINKED => Failure::linked(),
+        _ => Failure::terminated(),
     };
-    Some(Failure::text(text).into())
+    Some(failure.into())
 }
 
 /// Describes a failed process for the log, if the log may need it.

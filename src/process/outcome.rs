@@ -6,7 +6,7 @@ use super::near_miss;
 use super::shown::View;
 use super::traceback::{self, Wrapped};
 use crate::error::{ApiError, kind};
-use crate::message::exit::{Failure, Outcome};
+use crate::message::exit::{Cause, Failure, Outcome};
 use crate::node::definition::{Chunk, Definition};
 use crate::node::output::LogFormat;
 use crate::vm::lua::error_object::{self, KIND, MESSAGE};
@@ -44,6 +44,7 @@ unsafe fn failure_at(stack: Stack, index: i32) -> Failure {
         let object = payload::encode(stack, stack.top()).ok();
         stack.pop(1);
         return Failure {
+            cause: Cause::Error,
             message: error_object::text(stack, index, MESSAGE).to_vec(),
             kind: error_object::text(stack, index, KIND).to_vec(),
             retryable: flags.retryable,
@@ -133,7 +134,8 @@ pub(crate) unsafe fn of_failure(
 
 /// The failure of a process that exceeded its memory limit.
 pub(crate) fn memory_limit(limit: usize) -> Failure {
-    Failure::text(format!("memory limit exceeded ({limit} bytes)"))
+    let failure = Failure::text(format!("memory limit exceeded ({limit} bytes)"));
+    Failure { cause: Cause::MemoryLimit, ..failure }
 }
 
 /// The failure of a chunk that closed its own coroutine.

@@ -5,7 +5,7 @@
 use std::ptr;
 
 use super::{Process, outcome};
-use crate::message::exit::{self, Failure, Outcome};
+use crate::message::exit::{Failure, Outcome};
 use crate::payload::Payload;
 use crate::slot::cancellation;
 use crate::slot::state::Rest;
@@ -196,8 +196,8 @@ impl Process {
     fn left(&mut self, reason: Leave) -> Outcome {
         let limit = self.memory_limit();
         let failure = match reason {
-            Leave::Terminated => Failure::text(exit::TERMINATED),
-            Leave::Linked => Failure::text(exit::LINKED),
+            Leave::Terminated => Failure::terminated(),
+            Leave::Linked => Failure::linked(),
             Leave::MemoryLimit => outcome::memory_limit(limit),
             Leave::Panic => {
                 let message = self.vm.control().take_panic().unwrap_or_default();

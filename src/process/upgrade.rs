@@ -68,9 +68,9 @@ impl Process {
     /// Returns the outcome of a failed chunk. In the chunk of an upgrade the text says so.
     pub(super) fn chunk_failed(&self, failure: Failure) -> Outcome {
         if self.is_chunk_of_upgrade() {
-            let traceback = failure.traceback.clone();
+            let (cause, traceback) = (failure.cause, failure.traceback.clone());
             let explained = outcome::upgrade_failure(&outcome::of_chunk(&failure));
-            return Failure { traceback, ..explained }.into();
+            return Failure { cause, traceback, ..explained }.into();
         }
         failure.into()
     }

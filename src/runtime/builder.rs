@@ -3,9 +3,8 @@
 use std::io::Write;
 use std::sync::mpsc;
 
-use super::Runtime;
+use super::{Error, Runtime};
 use crate::app::Application;
-use crate::error::Error;
 use crate::loader;
 use crate::node::interrupt::Interrupt;
 use crate::node::output::{Complaint, Level, LogFormat, Output, PrintMode, Settings};

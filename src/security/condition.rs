@@ -225,7 +225,7 @@ impl Test {
 
 /// Returns the value of a field; `None` if it is absent.
 fn resolve<'a>(field: &str, request: &'a Request<'_>) -> Option<Cow<'a, Value>> {
-    let text = |bytes: &[u8]| Some(Cow::Owned(Value::String(bytes.to_vec())));
+    let text = |bytes: &[u8]| Some(Cow::Owned(Value::from(bytes)));
     match field {
         "action" => return text(request.action),
         "resource" => return text(request.resource),
@@ -267,14 +267,14 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// Returns a scalar as text; `None` for nil and tables.
+/// Returns a scalar as text; `None` for nil, tables and errors.
 fn text(value: &Value) -> Option<Cow<'_, [u8]>> {
     Some(match value {
         Value::String(bytes) => Cow::Borrowed(bytes),
         Value::Boolean(flag) => Cow::Owned(flag.to_string().into_bytes()),
         Value::Integer(number) => Cow::Owned(number.to_string().into_bytes()),
         Value::Float(number) => Cow::Owned(number.to_string().into_bytes()),
-        Value::Nil | Value::Table(_) => return None,
+        Value::Nil | Value::Table(_) | Value::Error(_) => return None,
     })
 }
 

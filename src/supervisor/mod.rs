@@ -221,12 +221,12 @@ impl Thread {
             }
         });
         self.units[index].ticket = ticket;
-        let watcher = Some(Watcher::Outside(ticket));
+        let arguments = payload::from_values(&config.input)?;
         let request = SpawnArguments {
             definition: config.process.as_str().as_bytes(),
             host: config.host.as_str().as_bytes(),
-            arguments: payload::from_values(&config.input),
-            setup: Setup { watcher, ..Setup::default() },
+            arguments,
+            setup: Setup { watcher: Some(Watcher::Outside(ticket)), ..Setup::default() },
             chain: None,
             context: self.node.service_context(&config.lifecycle),
         };

@@ -130,8 +130,9 @@ pub(crate) fn exec(runtime: &Runtime, id: &str, arguments: &[Value]) -> Value {
     let (namespace, _) = id.split_once(':').expect("the id of an entry");
     match runtime.exec(id, &format!("{namespace}:processes"), arguments) {
         Ok(value) => value,
-        Err(Error::Failed { kind, message, traceback }) => {
-            panic!("{id} failed: {kind}: {message}\n{}", traceback.unwrap_or_default())
+        Err(Error::Failed(failure)) => {
+            let traceback = failure.traceback().unwrap_or_default();
+            panic!("{id} failed: {}: {failure}\n{traceback}", failure.kind())
         }
         Err(error) => panic!("{id} was not run: {error:?}"),
     }

@@ -40,7 +40,7 @@ pub(super) fn run(name: &str, count: u64, ns: u64) -> Run {
 /// The same with round trips of 1 to 1000 µs.
 pub(super) fn run_with_rtt(name: &str, count: u64, ns: u64) -> Run {
     let times = (1..=1000).map(|n| (Value::Integer(n), Value::Integer(n * 1000)));
-    let histogram = scenario::histogram(&Value::Table(times.collect())).unwrap();
+    let histogram = scenario::histogram(&Value::table(times)).unwrap();
     let mut run = run(name, count, ns);
     run.outcome.as_mut().unwrap().rtt = Some(histogram);
     run

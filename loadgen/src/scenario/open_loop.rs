@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     fn step(rate: u64, seconds: f64, micros: i64) -> Step {
-        let times = Value::Table(vec![(Value::Integer(1), Value::Integer(micros * 1000))]);
+        let times = Value::from(vec![micros * 1000]);
         let nanoseconds = (seconds * 1e9) as u64;
         Step {
             offered_per_s: rate,

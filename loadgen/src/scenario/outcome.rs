@@ -38,8 +38,8 @@ impl Outcome {
         Ok(Outcome {
             nanoseconds: number(value, "ns")?,
             count: number(value, "count")?,
-            latency: field(value, "latency").map(histogram).transpose()?,
-            rtt: field(value, "samples").map(histogram).transpose()?,
+            latency: value.get("latency").map(histogram).transpose()?,
+            rtt: value.get("samples").map(histogram).transpose()?,
             ..Outcome::default()
         })
     }
@@ -56,21 +56,13 @@ impl Outcome {
 
 /// Returns a number of a table that `main` returned.
 pub(super) fn number(value: &Value, name: &str) -> Result<u64, String> {
-    let number = match field(value, name) {
+    let number = match value.get(name) {
         Some(Value::Integer(number)) => u64::try_from(*number).ok(),
         _ => None,
     };
     number.ok_or_else(|| {
-        format!("main's result has {:?} as `{name}`, not a number from 0 up", field(value, name))
+        format!("main's result has {:?} as `{name}`, not a number from 0 up", value.get(name))
     })
-}
-
-fn field<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
-    let Value::Table(fields) = value else {
-        return None;
-    };
-    let is_named = |(key, _): &&(Value, Value)| *key == Value::String(name.into());
-    fields.iter().find(is_named).map(|(_, value)| value)
 }
 
 /// Records a list of times in ns.
@@ -80,7 +72,7 @@ pub(crate) fn histogram(samples: &Value) -> Result<Histogram<u64>, String> {
     };
     let mut histogram = Histogram::new_with_bounds(1, TIME_MAX_NS, DIGITS)
         .map_err(|error| format!("histogram: {error}"))?;
-    for (_, sample) in samples {
+    for (_, sample) in samples.iter() {
         match sample {
             Value::Integer(sample) => histogram.saturating_record((*sample).max(1) as u64),
             other => return Err(format!("{other:?} among the times")),
@@ -94,17 +86,16 @@ mod tests {
     use super::*;
 
     fn table(fields: Vec<(&str, Value)>) -> Value {
-        let field = |(name, value): (&str, Value)| (Value::String(name.into()), value);
-        Value::Table(fields.into_iter().map(field).collect())
+        Value::table(fields)
     }
 
     #[test]
     fn the_result_of_main_is_read() {
-        let times = (1..=4).map(|n| (Value::Integer(n), Value::Integer(n * 1000))).collect();
+        let times = (1..=4).map(|n| Value::Integer(n * 1000));
         let outcome = Outcome::from_value(&table(vec![
             ("ns", Value::Integer(2_000_000_000)),
             ("count", Value::Integer(10)),
-            ("samples", Value::Table(times)),
+            ("samples", Value::sequence(times)),
         ]))
         .unwrap();
         assert_eq!(outcome.seconds(), 2.0);
@@ -116,7 +107,7 @@ mod tests {
     #[test]
     fn a_broken_result_is_an_error() {
         let ns = ("ns", Value::Integer(1));
-        let times = ("samples", Value::Table(vec![(Value::Integer(1), Value::Nil)]));
+        let times = ("samples", Value::table([(1, Value::Nil)]));
         for value in [
             Value::Nil,
             table(vec![ns.clone()]),

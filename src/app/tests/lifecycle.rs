@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::app::lifecycle::Lifecycle;
+use crate::value;
 use crate::value::Value;
 
 fn host(fields: &str) -> Application {
@@ -202,7 +203,7 @@ fn fields_of_a_service() {
         panic!("a service")
     };
     assert_eq!((&service.process, &service.host), (&id("app:p"), &id("app:h")));
-    let retries = Value::Table(vec![("retries".into(), 3_i64.into())]);
+    let retries = value!({ retries = 3 });
     assert_eq!(service.input, ["smtp".into(), retries, Value::Nil, Value::Float(1.0)]);
     assert_eq!(service.lifecycle, Lifecycle::default());
 }

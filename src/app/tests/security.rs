@@ -5,7 +5,7 @@ use crate::app::lifecycle::Lifecycle;
 use crate::app::security::{PolicyConfig, SecurityConfig};
 use crate::security::{Actor, Decision, Request};
 use crate::sync::Arc;
-use crate::value::Value;
+use crate::value;
 
 /// Loads one policy whose block `policy` has these lines; the first is at line 6.
 fn policy(lines: &[&str]) -> Application {
@@ -27,12 +27,12 @@ fn config(application: &Application) -> &PolicyConfig {
 }
 
 fn decision(application: &Application, action: &str, resource: &str) -> Decision {
-    let meta = Value::Table(vec![("team".into(), "blue".into())]);
+    let meta = value!({ team = "blue" });
     let request = Request {
         actor: &Actor { id: b"svc".to_vec(), meta },
         action: action.as_bytes(),
         resource: resource.as_bytes(),
-        attributes: &Value::Table(vec![("pid".into(), "{app:h|0x00001}".into())]),
+        attributes: &value!({ pid = "{app:h|0x00001}" }),
     };
     config(application).policy.evaluate(&request)
 }
@@ -250,7 +250,7 @@ fn a_service_has_an_actor_groups_and_policies() {
         "policies: [can]",
     ]);
     assert_eq!(problems, [""; 0]);
-    let meta = Value::Table(vec![("team".into(), "blue".into())]);
+    let meta = value!({ team = "blue" });
     let actor = Some(Arc::new(Actor { id: b"svc".to_vec(), meta }));
     let expected =
         SecurityConfig { actor, groups: vec![id("app:workers")], policies: vec![id("app:can")] };
@@ -263,7 +263,7 @@ fn an_actor_may_have_an_empty_id_and_no_meta() {
     let (security, problems) = security(&["actor: {id: ''}"]);
     assert_eq!(problems, [""; 0]);
     let actor = security.actor.expect("there is one");
-    assert_eq!((&actor.id[..], &actor.meta), (&b""[..], &Value::Table(Vec::new())));
+    assert_eq!((&actor.id[..], &actor.meta), (&b""[..], &value!({})));
     assert!(security.groups.is_empty() && security.policies.is_empty());
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::security::Actor;
 
 fn table(pairs: &[(&str, Value)]) -> Value {
-    Value::Table(pairs.iter().map(|(key, value)| (Value::from(*key), value.clone())).collect())
+    Value::table(pairs.iter().map(|(key, value)| (*key, value.clone())))
 }
 
 fn list(items: &[&str]) -> Value {

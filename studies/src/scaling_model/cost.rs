@@ -58,13 +58,9 @@ impl Load {
     fn run(&self, runtime: &Runtime) -> Result<i64, String> {
         let sizes: Vec<_> = self.sizes.iter().copied().map(Value::Integer).collect();
         let result = runtime.exec(self.main, HOST, &sizes).map_err(|error| error.to_string())?;
-        let Value::Table(fields) = &result else {
-            return Err(format!("{} returned {result:?}, not a table", self.main));
-        };
-        let is_count = |(key, _): &&(Value, Value)| *key == Value::String("count".into());
-        match fields.iter().find(is_count) {
-            Some((_, Value::Integer(count))) => Ok(*count),
-            other => Err(format!("{} returned {other:?}, not a count", self.main)),
+        match result.get("count") {
+            Some(Value::Integer(count)) => Ok(*count),
+            _ => Err(format!("{} returned {result}, without a count", self.main)),
         }
     }
 }

@@ -1,0 +1,69 @@
+//! Why a call of an embedding program failed.
+
+use std::io;
+
+use crate::error::ApiError;
+use crate::message::exit::{self, Cause};
+use crate::payload::{DecodeError, EncodeError};
+use crate::value::{Failure, Value};
+
+/// Why a call into the runtime failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The API refused, as it would have refused a script: no such entry, name or process, a limit is
+    /// reached, a host does not run, a policy denies it.
+    #[error("{0}")]
+    Refused(Failure),
+    /// The process failed: its main returned or raised an error.
+    #[error("{0}")]
+    Failed(Failure),
+    /// The process was terminated.
+    #[error("process terminated")]
+    Terminated,
+    /// A process that it was linked with failed, and it did not trap links.
+    #[error("linked process failed")]
+    Linked,
+    /// The process exceeded the memory limit of its host; the text says which.
+    #[error("{0}")]
+    MemoryLimit(String),
+    /// The runtime is shutting down.
+    #[error("the runtime is shutting down")]
+    Stopped,
+    /// The wait was given up.
+    #[error("interrupted")]
+    Interrupted,
+    /// A value cannot be sent to a process.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// What a process returned is not what was expected.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The node's id cannot be part of a PID; the text says why.
+    #[error("{0}")]
+    NodeId(String),
+    /// The operating system refused a thread or the signal handler.
+    #[error("cannot start a worker thread: {0}")]
+    Thread(#[source] io::Error),
+}
+
+impl From<ApiError> for Error {
+    fn from(error: ApiError) -> Error {
+        let mut failure = Failure::new(error.kind, error.message).with_retryable(error.retryable);
+        if let Some((name, text)) = error.detail {
+            failure = failure.with_details(Value::table([(name, text)]));
+        }
+        Error::Refused(failure)
+    }
+}
+
+impl From<&exit::Failure> for Error {
+    fn from(failure: &exit::Failure) -> Error {
+        match failure.cause {
+            Cause::Terminated => Error::Terminated,
+            Cause::Linked => Error::Linked,
+            Cause::MemoryLimit => Error::MemoryLimit(failure.message()),
+            Cause::Error => Error::Failed(failure.to_value()),
+        }
+    }
+}
