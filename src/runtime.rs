@@ -15,7 +15,10 @@
 #![allow(unsafe_code)]
 
 mod builder;
+mod call;
 mod error;
+mod exec;
+mod process;
 
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -31,7 +34,7 @@ use crate::node::interrupt::Interrupt;
 #[cfg(feature = "cli")]
 use crate::node::output::Output;
 use crate::node::tickets::Notice;
-use crate::payload;
+use crate::payload::{self, Payload};
 use crate::pid::{self, Pid, ProcessId};
 use crate::process::spawn::{self, Setup, SpawnArguments};
 use crate::process::tenant::{Occupant, take_occupant};
@@ -41,6 +44,8 @@ use crate::value::Value;
 use crate::vm::lua::control::KILL_TERMINATED;
 pub use builder::Builder;
 pub use error::Error;
+pub use exec::{Exec, OnDrop, Spawn};
+pub use process::Process;
 
 /// How long a stopping runtime waits for its workers before it leaves stuck ones behind.
 const WORKER_STOP_LIMIT: Duration = Duration::from_secs(2);
@@ -173,7 +178,7 @@ impl Runtime {
         let _listening = interrupt.listen(call.sender.clone());
         call.start(id, host, arguments)?;
         match call.next()? {
-            Notice::Ended(outcome) => value_of(&outcome),
+            Notice::Ended(outcome) => Ok(outcome_of(&outcome)?.value()?),
             _ => Err(Error::Stopped),
         }
     }
@@ -290,6 +295,7 @@ impl Runtime {
         if std::mem::replace(&mut *lock(&self.is_halted), true) {
             return;
         }
+        self.node.close_outside();
         self.supervisor.tell(Event::Quit);
         for host in self.node.hosts() {
             host.set_state(crate::node::host::HostState::Stopping);
@@ -311,11 +317,13 @@ impl Runtime {
             }
         }
         if all_ended {
-            // SAFETY: the threads in `threads` were joined: workers, monitor and supervisor.
+            // SAFETY: the threads in `threads` were joined: workers, monitor and supervisor. Futures on
+            // other threads claim slots within `while_open` only, which is closed.
             // `shutdown` and `drop` have exclusive access to the runtime, and the command, the only
             // other caller, has one thread that calls this.
             unsafe { self.drop_processes() };
         }
+        self.node.timeouts.stop();
         self.node.tickets.close_all();
     }
 
@@ -354,9 +362,9 @@ impl Drop for Runtime {
     }
 }
 
-fn value_of(outcome: &Outcome) -> Result<Value, Error> {
+fn outcome_of(outcome: &Outcome) -> Result<Payload, Error> {
     match outcome {
-        Outcome::Value(value) => Ok(value.value()?),
+        Outcome::Value(value) => Ok(value.clone()),
         Outcome::Failure(failure) => Err(Error::from(&**failure)),
     }
 }

@@ -8,6 +8,9 @@ pub(crate) mod interrupt;
 pub(crate) mod name;
 pub(crate) mod output;
 pub(crate) mod tickets;
+pub(crate) mod timeouts;
+
+use std::sync::PoisonError;
 
 use crossbeam_utils::CachePadded;
 use rustc_hash::FxHashMap;
@@ -22,12 +25,13 @@ use crate::security::{Catalog, Identity};
 use crate::slot::Slot;
 use crate::slot::names::Names;
 use crate::slot::table::ProcessTable;
-use crate::sync::{Arc, AtomicU64};
+use crate::sync::{Arc, AtomicU64, RwLock};
 use definition::Definition;
 use host::Host;
 use name::NodeName;
 use output::Output;
 use tickets::Tickets;
+use timeouts::Timeouts;
 
 /// Default number of API calls per time slice.
 pub(crate) const REDUCTIONS: u32 = 2000;
@@ -49,6 +53,9 @@ pub(crate) struct Node {
     pub(crate) output: Output,
     pub(crate) metrics: SharedCounters,
     pub(crate) tickets: Tickets,
+    pub(crate) timeouts: Timeouts,
+    /// Whether threads outside are refused; see [`Node::while_open`].
+    is_closed: RwLock<bool>,
     pub(crate) hash_seed: u32,
     pub(crate) script_arguments: Vec<String>,
     pub(crate) policies: Catalog,
@@ -118,6 +125,8 @@ impl Node {
             output: parts.output,
             metrics: SharedCounters::default(),
             tickets: Tickets::default(),
+            timeouts: Timeouts::default(),
+            is_closed: RwLock::new(false),
             hash_seed: random.next() as u32,
             script_arguments: parts.script_arguments,
             is_strict: parts.is_strict,
@@ -168,6 +177,27 @@ impl Node {
 
     pub(crate) fn hosts(&self) -> &[Host] {
         &self.hosts
+    }
+
+    /// Calls `act`, which may claim a slot, on a thread that is no worker's. `None` if the runtime has
+    /// begun to stop. It drops its last processes only when all these calls are over.
+    pub(crate) fn while_open<T>(&self, act: impl FnOnce() -> T) -> Option<T> {
+        let is_closed = self.is_closed.read().unwrap_or_else(PoisonError::into_inner);
+        (!*is_closed).then(act)
+    }
+
+    /// Refuses threads outside from now on, when those that are at it are done.
+    pub(crate) fn close_outside(&self) {
+        *self.is_closed.write().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    /// Returns the host on which processes start that are given none: the only one, or the one that an
+    /// application without hosts has.
+    pub(crate) fn default_host(&self) -> &str {
+        match &self.hosts[..] {
+            [only] => only.id.as_str(),
+            _ => "app:processes",
+        }
     }
 
     pub(crate) fn host_index(&self, id: &[u8]) -> Option<u32> {

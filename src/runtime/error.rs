@@ -27,6 +27,13 @@ pub enum Error {
     /// The process exceeded the memory limit of its host; the text says which.
     #[error("{0}")]
     MemoryLimit(String),
+    /// The time for the call is over.
+    #[error("the time is over")]
+    Timeout,
+    /// A call that blocks its thread was made on a worker of the same runtime, which may be needed for
+    /// it.
+    #[error("a worker of the runtime cannot wait for a process: await the call instead")]
+    OnWorker,
     /// The runtime is shutting down.
     #[error("the runtime is shutting down")]
     Stopped,

@@ -19,6 +19,7 @@ const ORDERINGS: &[(&str, &str)] = &[
     ("src/slot/", "state word, names, heap report, tenant"),
     ("src/scheduler/", "park and notify, what workers see of each other"),
     ("src/node/host.rs", "counts of processes by worker, the state of a host"),
+    ("src/node/tickets.rs", "the numbers of tickets"),
     ("src/cli/stops.rs", "a number that a signal leaves for the command"),
 ];
 

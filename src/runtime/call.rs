@@ -1,0 +1,154 @@
+//! What the futures of calls have in common: a ticket, the notices for it, a limit of time.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Weak;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use super::Error;
+use crate::node::Node;
+use crate::node::tickets::Notice;
+use crate::node::timeouts::Expiry;
+use crate::sync::{Arc, Mutex, lock};
+
+/// The notices of one call, and the task that waits for them. Filled by any thread.
+#[derive(Default)]
+pub(super) struct Inbox(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    notices: VecDeque<Notice>,
+    is_expired: bool,
+    waker: Option<Waker>,
+}
+
+impl Inbox {
+    fn push(&self, notice: Notice) {
+        let waker = {
+            let mut waiting = lock(&self.0);
+            waiting.notices.push_back(notice);
+            waiting.waker.take()
+        };
+        wake(waker);
+    }
+
+    /// Returns the next notice, or has the task woken when there is one.
+    fn poll(&self, context: &Context<'_>) -> Poll<Result<Notice, Error>> {
+        let mut waiting = lock(&self.0);
+        match waiting.notices.pop_front() {
+            Some(Notice::Stopped) => Poll::Ready(Err(Error::Stopped)),
+            Some(notice) => Poll::Ready(Ok(notice)),
+            None if waiting.is_expired => Poll::Ready(Err(Error::Timeout)),
+            None => {
+                let is_known =
+                    waiting.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker()));
+                if !is_known {
+                    let before = waiting.waker.replace(context.waker().clone());
+                    drop(waiting);
+                    drop(before);
+                }
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Expiry for Inbox {
+    fn expire(&self) {
+        let waker = {
+            let mut waiting = lock(&self.0);
+            waiting.is_expired = true;
+            waiting.waker.take()
+        };
+        wake(waker);
+    }
+}
+
+/// Wakes a task, without a lock: a waker is code of the program, on a thread of the runtime. A panic
+/// in it was told by the panic hook and is nobody else's.
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+    }
+}
+
+/// An open ticket. Closed when it is dropped.
+pub(super) struct Pending {
+    node: Weak<Node>,
+    pub(super) ticket: u64,
+    inbox: Arc<Inbox>,
+    timeout: Option<u64>,
+}
+
+impl Pending {
+    /// Opens a ticket for a call that ends at `deadline` at the latest.
+    pub(super) fn open(node: &Arc<Node>, deadline: Option<Instant>) -> Result<Pending, Error> {
+        let inbox = Arc::new(Inbox::default());
+        let listener = inbox.clone();
+        let ticket = node.tickets.open(|_| move |notice| listener.push(notice));
+        let mut pending = Pending { node: Arc::downgrade(node), ticket, inbox, timeout: None };
+        if let Some(deadline) = deadline {
+            let expiry = pending.inbox.clone();
+            pending.timeout = Some(node.timeouts.add(deadline, expiry).map_err(Error::Thread)?);
+        }
+        Ok(pending)
+    }
+
+    pub(super) fn poll(&mut self, context: &Context<'_>) -> Poll<Result<Notice, Error>> {
+        self.inbox.poll(context)
+    }
+
+    pub(super) fn node(&self) -> Option<Arc<Node>> {
+        self.node.upgrade()
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if let Some(node) = self.node.upgrade() {
+            node.tickets.close(self.ticket);
+            if let Some(timeout) = self.timeout {
+                node.timeouts.remove(timeout);
+            }
+        }
+    }
+}
+
+/// When a call that begins now must be over; `None` for a limit beyond all times.
+pub(super) fn deadline_of(limit: Option<Duration>) -> Option<Instant> {
+    Instant::now().checked_add(limit?)
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Blocks the calling thread until a call is over.
+///
+/// # Errors
+/// The thread is a worker of the runtime, which the call may need.
+pub(super) fn block<T>(
+    node: &Weak<Node>,
+    call: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    if node.upgrade().is_some_and(|node| node.scheduler.current_worker().is_some()) {
+        return Err(Error::OnWorker);
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let (mut context, mut call) = (Context::from_waker(&waker), pin!(call));
+    loop {
+        match call.as_mut().poll(&mut context) {
+            Poll::Ready(result) => return result,
+            // A wake in between is kept as a permit.
+            Poll::Pending => thread::park(),
+        }
+    }
+}

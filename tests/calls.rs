@@ -1,0 +1,215 @@
+//! Calls of a Rust program as futures: on any executor, within a limit of time, and with an end for
+//! what they have started.
+
+mod support;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use moonlet::{Error, Kind, OnDrop, Runtime, value};
+use support::{App, PATIENCE, within};
+
+/// Counts how often a task is woken.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn poll<F: Future + Unpin>(future: &mut F, wakes: &Arc<Wakes>) -> Poll<F::Output> {
+    let waker = Waker::from(wakes.clone());
+    Pin::new(future).poll(&mut Context::from_waker(&waker))
+}
+
+fn until(holds: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < PATIENCE, "it never holds");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Entries that end, wait and compute.
+fn runtime() -> Runtime {
+    App::new()
+        .process("add", "local a, b = ... return a + b")
+        .process("fails", "return nil, errors.new({ message = 'full', kind = errors.CONFLICT })")
+        .process("waits", "process.inbox():receive()")
+        .process("computes", "while true do end")
+        .process("asked", "local e = process.events():receive() return e.kind")
+        .start()
+}
+
+#[test]
+fn an_exec_is_a_future_that_starts_when_it_is_polled() {
+    within(PATIENCE, || {
+        let runtime = runtime();
+        let mut exec = runtime.process("app:add").args((20, 22)).exec();
+        assert_eq!(runtime.metrics().spawned, 0, "not before it is polled");
+        let wakes = Arc::new(Wakes::default());
+        let payload = loop {
+            match poll(&mut exec, &wakes) {
+                Poll::Ready(result) => break result.expect("it ends"),
+                Poll::Pending => until(|| wakes.0.swap(0, Ordering::SeqCst) > 0),
+            }
+        };
+        assert_eq!(payload.decode::<i64>(), Ok(42));
+        assert_eq!(runtime.process_count(), 0);
+    });
+}
+
+#[test]
+fn errors_say_how_it_ended() {
+    within(PATIENCE, || {
+        let runtime = runtime();
+        let exec = |id: &str| runtime.process(id).exec().block();
+        let Err(Error::Failed(failure)) = exec("app:fails") else { panic!("it fails") };
+        assert_eq!((failure.kind(), &*failure.message()), (&Kind::Conflict, "full"));
+        let Err(Error::Refused(failure)) = exec("app:absent") else { panic!("it is refused") };
+        assert_eq!(failure.details(), &value!({ entry_id = "app:absent" }));
+        let error = runtime.process("app:add").args(u64::MAX).exec().block().unwrap_err();
+        assert!(matches!(error, Error::Encode(_)), "{error:?}");
+        let error = runtime.process("app:add").host("app:nowhere").spawn().block().unwrap_err();
+        assert_eq!(error.to_string(), "host not found");
+        let error = runtime.process("app:add").scope(["app:nothing"]).exec().block().unwrap_err();
+        assert_eq!(error.to_string(), "policy not found");
+    });
+}
+
+#[test]
+fn a_spawned_process_goes_on_and_can_be_sent_to() {
+    within(PATIENCE, || {
+        let runtime = runtime();
+        let pid = runtime.process("app:waits").spawn().block().expect("it starts");
+        assert_eq!(runtime.process_count(), 1);
+        runtime.send(pid.as_str(), "go", &[]).expect("it lives");
+        until(|| runtime.process_count() == 0);
+    });
+}
+
+#[test]
+fn a_call_that_gives_up_ends_what_it_started() {
+    within(PATIENCE, || {
+        let runtime = runtime();
+        for id in ["app:waits", "app:computes"] {
+            let limit = Duration::from_millis(20);
+            let error = runtime.process(id).exec().timeout(limit).block().unwrap_err();
+            assert!(matches!(error, Error::Timeout), "{error:?}");
+            until(|| runtime.process_count() == 0);
+            let mut exec = runtime.process(id).exec();
+            assert!(poll(&mut exec, &Arc::default()).is_pending());
+            assert_eq!(runtime.process_count(), 1);
+            drop(exec);
+            until(|| runtime.process_count() == 0);
+        }
+    });
+}
+
+#[test]
+fn what_a_dropped_call_leaves_is_the_programs_choice() {
+    within(PATIENCE, || {
+        let runtime = runtime();
+        let started = |on_drop| {
+            let mut exec = runtime.process("app:waits").exec().on_drop(on_drop);
+            assert!(poll(&mut exec, &Arc::default()).is_pending());
+        };
+        started(OnDrop::Leave);
+        assert_eq!(runtime.process_count(), 1);
+        started(OnDrop::Cancel(Duration::ZERO));
+        until(|| runtime.process_count() == 1);
+        let mut exec = runtime.process("app:asked").exec().on_drop(OnDrop::Cancel(PATIENCE));
+        assert!(poll(&mut exec, &Arc::default()).is_pending());
+        drop(exec);
+        until(|| runtime.process_count() == 1);
+    });
+}
+
+#[test]
+fn the_context_of_a_process_is_the_programs_to_give() {
+    within(PATIENCE, || {
+        let runtime = App::new()
+            .process_using(
+                "ctx, security",
+                "main",
+                "return { tenant = ctx.get('tenant').id, actor = security.actor():id() }",
+            )
+            .start();
+        let exec = runtime
+            .process("app:main")
+            .actor("ada", value!({ team = "blue" }))
+            .context("tenant", value!({ id = 7 }))
+            .exec();
+        let value = exec.block().and_then(|payload| Ok(payload.value()?)).expect("it ends");
+        assert_eq!(value.get("tenant"), Some(&value!(7)));
+        assert_eq!(value.get("actor"), Some(&value!("ada")));
+    });
+}
+
+#[test]
+fn a_stop_ends_every_call() {
+    within(PATIENCE, || {
+        let runtime = runtime();
+        let calls: Vec<_> = (0..20)
+            .map(|number| {
+                let id = if number % 2 == 0 { "app:waits" } else { "app:computes" };
+                let exec = runtime.process(id).exec();
+                std::thread::spawn(move || exec.block())
+            })
+            .collect();
+        until(|| runtime.process_count() == 20);
+        let late = runtime.process("app:add").args((1, 2)).exec();
+        drop(runtime);
+        for call in calls {
+            let error = call.join().expect("it does not panic").unwrap_err();
+            assert!(matches!(error, Error::Terminated | Error::Stopped), "{error:?}");
+        }
+        assert!(matches!(late.block(), Err(Error::Stopped)));
+    });
+}
+
+#[test]
+fn calls_and_a_stop_may_meet_anywhere() {
+    within(PATIENCE, || {
+        for round in 0..30_u64 {
+            let runtime = runtime();
+            let threads: Vec<_> = (0..4)
+                .map(|_| {
+                    let process = runtime.process("app:add").args((1, 2));
+                    std::thread::spawn(move || while process.clone().exec().block().is_ok() {})
+                })
+                .collect();
+            std::thread::sleep(Duration::from_micros(round * 100));
+            drop(runtime);
+            for thread in threads {
+                thread.join().expect("it sees the stop");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_waker_that_panics_hurts_nobody() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker of the program");
+        }
+    }
+    within(PATIENCE, || {
+        let runtime = runtime();
+        let mut exec = runtime.process("app:add").args((1, 2)).exec();
+        let waker = Waker::from(Arc::new(Panics));
+        while Pin::new(&mut exec).poll(&mut Context::from_waker(&waker)).is_pending() {
+            std::thread::yield_now();
+        }
+        let sum = runtime.process("app:add").args((3, 4)).exec().block();
+        assert_eq!(sum.and_then(|sum| Ok(sum.decode::<i64>()?)).expect("it goes on"), 7);
+    });
+}
