@@ -13,8 +13,8 @@
 //! let files = files.map(|(path, text)| (path.into(), text.as_bytes().to_vec()));
 //! let application = moonlet::Application::from_files(files);
 //! let runtime = moonlet::Builder::new().workers(1).application(application).start()?;
-//! let value = runtime.exec("app:double", "app:processes", &[21.into()])?;
-//! assert_eq!(value.as_i64(), Some(42));
+//! let double: i64 = runtime.exec("app:double", 21).block()?.decode()?;
+//! assert_eq!(double, 42);
 //! # Ok::<(), moonlet::Error>(())
 //! ```
 //!
@@ -72,7 +72,7 @@
 //! # The way of one spawn
 //!
 //! `process/spawn/mod` says which ways there are. This is the most common one: the definition has an
-//! image. A Rust program ([`Runtime::spawn`]) calls `spawn_from_outside`, and always takes the way
+//! image. A Rust program ([`Process::spawn`]) calls `spawn_from_outside`, and always takes the way
 //! `leave_to_worker`.
 //!
 //! | file | functions | step |

@@ -1,4 +1,4 @@
-//! A runtime embedded in a Rust program: start, spawn, call, stop.
+//! A runtime embedded in a Rust program: start, call, send, stop.
 //!
 //! A stop takes these steps:
 //!
@@ -24,9 +24,9 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::api::send::check_topic;
 use crate::error::ApiError;
-use crate::message::context::Inherited;
-use crate::message::exit::{Outcome, Watcher};
+use crate::message::exit::Outcome;
 use crate::message::{Answer, Content, Message, Topic};
 use crate::metrics::Metrics;
 use crate::node::Node;
@@ -34,13 +34,11 @@ use crate::node::interrupt::Interrupt;
 #[cfg(feature = "cli")]
 use crate::node::output::Output;
 use crate::node::tickets::Notice;
-use crate::payload::{self, Payload};
-use crate::pid::{self, Pid, ProcessId};
-use crate::process::spawn::{self, Setup, SpawnArguments};
+use crate::payload::{IntoPayload, Payload};
+use crate::pid;
 use crate::process::tenant::{Occupant, take_occupant};
 use crate::supervisor::{Event, ServiceState, Stop, Supervisor};
 use crate::sync::{Arc, Mutex, lock};
-use crate::value::Value;
 use crate::vm::lua::control::KILL_TERMINATED;
 pub use builder::Builder;
 pub use error::Error;
@@ -49,48 +47,6 @@ pub use process::Process;
 
 /// How long a stopping runtime waits for its workers before it leaves stuck ones behind.
 const WORKER_STOP_LIMIT: Duration = Duration::from_secs(2);
-
-/// A call from a thread outside: the ticket of its process, and the notices about it.
-struct Call<'a> {
-    node: &'a Arc<Node>,
-    ticket: u64,
-    sender: mpsc::Sender<Notice>,
-    notices: mpsc::Receiver<Notice>,
-}
-
-impl Call<'_> {
-    /// Spawns a process and waits until its chunks are over.
-    fn start(&self, id: &str, host: &str, arguments: &[Value]) -> Result<ProcessId, Error> {
-        let watcher = Some(Watcher::Outside(self.ticket));
-        let request = SpawnArguments {
-            definition: id.as_bytes(),
-            host: host.as_bytes(),
-            arguments: payload::from_values(arguments)?,
-            setup: Setup { watcher, ..Setup::default() },
-            chain: None,
-            context: Inherited::default(),
-        };
-        spawn::spawn_from_outside(self.node, request, self.ticket)?;
-        match self.next()? {
-            Notice::Started(started) => Ok(started?),
-            _ => Err(Error::Stopped),
-        }
-    }
-
-    fn next(&self) -> Result<Notice, Error> {
-        match self.notices.recv() {
-            Ok(Notice::Interrupted) => Err(Error::Interrupted),
-            Ok(Notice::Stopped) | Err(_) => Err(Error::Stopped),
-            Ok(notice) => Ok(notice),
-        }
-    }
-}
-
-impl Drop for Call<'_> {
-    fn drop(&mut self) {
-        self.node.tickets.close(self.ticket);
-    }
-}
 
 /// A running node: its workers, hosts and processes. Dropping it stops all of them.
 pub struct Runtime {
@@ -144,72 +100,29 @@ impl Runtime {
         self.node.hosts().iter().map(crate::node::host::Host::processes).sum()
     }
 
-    /// Spawns a process and returns when its chunks are over.
+    /// Sends a message to a PID or a registered name, without a sender: the values of a tuple, or one
+    /// value; see [`IntoPayload`].
     ///
     /// # Errors
-    /// [`Error::Refused`] when the Lua API would refuse the spawn, [`Error::Stopped`] when the
-    /// runtime stops meanwhile. Must not be called on a worker.
-    pub fn spawn(&self, id: &str, host: &str, arguments: &[Value]) -> Result<Pid, Error> {
-        let call = self.call();
-        let process = call.start(id, host, arguments)?;
-        Ok(Pid(self.node.pid_text(process).to_text().into()))
-    }
-
-    /// Runs a process to its end and returns its value.
-    ///
-    /// # Errors
-    /// As for [`Runtime::spawn`], and [`Error::Failed`] if the process ends abnormally.
-    pub fn exec(&self, id: &str, host: &str, arguments: &[Value]) -> Result<Value, Error> {
-        self.exec_until(id, host, arguments, &Interrupt::new())
-    }
-
-    /// Like [`Runtime::exec`], but stops waiting when `interrupt` is raised; the process continues.
-    ///
-    /// # Errors
-    /// As for [`Runtime::exec`], and [`Error::Interrupted`].
-    pub fn exec_until(
+    /// [`Error::Encode`] if a value cannot be sent. [`Error::Refused`] if the topic is empty or begins
+    /// with `@`, if there is no such process, if its mailbox is full, or if the message does not fit
+    /// into the memory that its host's `max_memory` leaves.
+    pub fn send(
         &self,
-        id: &str,
-        host: &str,
-        arguments: &[Value],
-        interrupt: &Interrupt,
-    ) -> Result<Value, Error> {
-        let call = self.call();
-        let _listening = interrupt.listen(call.sender.clone());
-        call.start(id, host, arguments)?;
-        match call.next()? {
-            Notice::Ended(outcome) => Ok(outcome_of(&outcome)?.value()?),
-            _ => Err(Error::Stopped),
-        }
-    }
-
-    /// Opens a call of this thread: notices about one process arrive in its channel.
-    fn call(&self) -> Call<'_> {
-        let (sender, notices) = mpsc::channel();
-        let listener = sender.clone();
-        let ticket = self.node.tickets.open(|_| {
-            move |notice| {
-                // The caller may have stopped waiting.
-                let _ = listener.send(notice);
-            }
-        });
-        Call { node: &self.node, ticket, sender, notices }
-    }
-
-    /// Sends a message to a PID or a registered name, without a sender.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] if there is no such process, if its mailbox is full, or if the message
-    /// does not fit into the memory that its host's `max_memory` leaves.
-    pub fn send(&self, destination: &str, topic: &str, values: &[Value]) -> Result<(), Error> {
+        destination: &str,
+        topic: &str,
+        values: impl IntoPayload,
+    ) -> Result<(), Error> {
+        check_topic(topic.as_bytes(), "send")?;
+        let payload = values.into_payload()?;
         let gone = || ApiError::not_found("process not found");
         let node = &self.node;
         let target = match pid::parse(destination.as_bytes()) {
             Ok(pid) => node.resolve_pid(pid).map_err(|_| gone())?,
             Err(_) => node.names.lookup(&node.slots, destination.as_bytes()).ok_or_else(gone)?,
         };
-        let topic = Topic::from_slice(topic.as_bytes());
-        let content = Content::User { from: None, topic, payload: payload::from_values(values)? };
+        let content =
+            Content::User { from: None, topic: Topic::from_slice(topic.as_bytes()), payload };
         node.send(target, Message::new(target.uniq, content))?;
         Ok(())
     }
@@ -220,7 +133,7 @@ impl Runtime {
         let (sender, notices) = mpsc::channel();
         // This comes first, so that ended services count even if the interrupt is raised already.
         self.supervisor.when_ended(sender.clone());
-        let _listening = interrupt.listen(sender);
+        let _listening = interrupt.notify(sender);
         matches!(notices.recv(), Ok(Notice::ServicesEnded))
     }
 
@@ -256,7 +169,7 @@ impl Runtime {
         let supervisor = &self.supervisor;
         supervisor.tell(Event::Stop(Stop { with_hosts, hint, done: vec![done] }));
         std::thread::scope(|scope| {
-            let listening = hurry.listen(sender.clone());
+            let listening = hurry.notify(sender.clone());
             scope.spawn(move || {
                 if let Ok(Notice::Interrupted) = notices.recv() {
                     supervisor.tell(Event::Hurry);

@@ -8,9 +8,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use moonlet::{Error, Kind, OnDrop, Runtime, value};
+use moonlet::{Error, Interrupt, Kind, OnDrop, Runtime, value};
 use support::{App, PATIENCE, within};
 
 /// Counts how often a task is woken.
@@ -32,7 +33,7 @@ fn until(holds: impl Fn() -> bool) {
     let begin = Instant::now();
     while !holds() {
         assert!(begin.elapsed() < PATIENCE, "it never holds");
-        std::thread::sleep(Duration::from_millis(1));
+        thread::sleep(Duration::from_millis(1));
     }
 }
 
@@ -89,7 +90,7 @@ fn a_spawned_process_goes_on_and_can_be_sent_to() {
         let runtime = runtime();
         let pid = runtime.process("app:waits").spawn().block().expect("it starts");
         assert_eq!(runtime.process_count(), 1);
-        runtime.send(pid.as_str(), "go", &[]).expect("it lives");
+        runtime.send(pid.as_str(), "go", ()).expect("it lives");
         until(|| runtime.process_count() == 0);
     });
 }
@@ -132,6 +133,46 @@ fn what_a_dropped_call_leaves_is_the_programs_choice() {
 }
 
 #[test]
+fn an_interrupt_ends_a_wait() {
+    within(PATIENCE, || {
+        let runtime = runtime();
+        let interrupt = Interrupt::new();
+        thread::scope(|scope| {
+            let exec = runtime.process("app:waits").exec();
+            let waits = scope.spawn(|| exec.block_until(&interrupt));
+            until(|| runtime.process_count() == 1);
+            interrupt.raise();
+            let error = waits.join().expect("it returns").unwrap_err();
+            assert!(matches!(error, Error::Interrupted), "{error:?}");
+        });
+        until(|| runtime.process_count() == 0);
+        let error = runtime.exec("app:waits", ()).block_until(&interrupt).unwrap_err();
+        assert!(matches!(error, Error::Interrupted), "raised before: {error:?}");
+        let sum = runtime.exec("app:add", (1, 2)).block_until(&Interrupt::new());
+        assert_eq!(sum.expect("nothing is raised").decode::<i64>(), Ok(3));
+    });
+}
+
+#[test]
+fn a_program_sends_to_the_topics_that_scripts_send_to() {
+    within(PATIENCE, || {
+        let runtime = runtime();
+        let pid = runtime.process("app:waits").spawn().block().expect("it starts");
+        for (topic, text) in [("", "topic cannot be empty"), ("@stop", "cannot send to @ topics")] {
+            let Err(Error::Refused(failure)) = runtime.send(pid.as_str(), topic, 1) else {
+                panic!("{topic:?} is refused")
+            };
+            assert_eq!((failure.kind(), &*failure.message()), (&Kind::Invalid, text));
+        }
+        let error = runtime.send(pid.as_str(), "go", u64::MAX).unwrap_err();
+        assert!(matches!(error, Error::Encode(_)), "{error:?}");
+        let error = runtime.send("nobody", "go", 1).unwrap_err();
+        assert_eq!(error.to_string(), "process not found");
+        assert_eq!(runtime.process_count(), 1, "nothing has arrived");
+    });
+}
+
+#[test]
 fn the_context_of_a_process_is_the_programs_to_give() {
     within(PATIENCE, || {
         let runtime = App::new()
@@ -160,7 +201,7 @@ fn a_stop_ends_every_call() {
             .map(|number| {
                 let id = if number % 2 == 0 { "app:waits" } else { "app:computes" };
                 let exec = runtime.process(id).exec();
-                std::thread::spawn(move || exec.block())
+                thread::spawn(move || exec.block())
             })
             .collect();
         until(|| runtime.process_count() == 20);
@@ -182,10 +223,10 @@ fn calls_and_a_stop_may_meet_anywhere() {
             let threads: Vec<_> = (0..4)
                 .map(|_| {
                     let process = runtime.process("app:add").args((1, 2));
-                    std::thread::spawn(move || while process.clone().exec().block().is_ok() {})
+                    thread::spawn(move || while process.clone().exec().block().is_ok() {})
                 })
                 .collect();
-            std::thread::sleep(Duration::from_micros(round * 100));
+            thread::sleep(Duration::from_micros(round * 100));
             drop(runtime);
             for thread in threads {
                 thread.join().expect("it sees the stop");
@@ -207,7 +248,7 @@ fn a_waker_that_panics_hurts_nobody() {
         let mut exec = runtime.process("app:add").args((1, 2)).exec();
         let waker = Waker::from(Arc::new(Panics));
         while Pin::new(&mut exec).poll(&mut Context::from_waker(&waker)).is_pending() {
-            std::thread::yield_now();
+            thread::yield_now();
         }
         let sum = runtime.process("app:add").args((3, 4)).exec().block();
         assert_eq!(sum.and_then(|sum| Ok(sum.decode::<i64>()?)).expect("it goes on"), 7);

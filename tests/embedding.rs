@@ -18,7 +18,7 @@ fn ends_of_processes_are_values_and_errors() {
         .process("main", "return nil, errors.new('Own', 'the message')")
         .process("raising", "local function deep() error('raised', 0) end deep()")
         .start();
-    let failure = |id| match runtime.exec(id, "app:processes", &[]) {
+    let failure = |id| match runtime.exec(id, ()).block() {
         Err(Error::Failed(failure)) => failure,
         other => panic!("not a failure: {other:?}"),
     };
@@ -27,7 +27,7 @@ fn ends_of_processes_are_values_and_errors() {
     let raised = failure("app:raising");
     assert_eq!((raised.kind(), &*raised.message()), (&Kind::Internal, "raised"));
     assert!(raised.traceback().is_some_and(|text| text.contains("deep")));
-    match runtime.exec("app:unknown", "app:processes", &[]) {
+    match runtime.exec("app:unknown", ()).block() {
         Err(Error::Refused(failure)) => assert_eq!(failure.kind(), &Kind::NotFound),
         other => panic!("not refused: {other:?}"),
     }
@@ -43,7 +43,7 @@ fn messages_of_the_program_have_no_sender() {
     let runtime = Arc::new(App::new().process("main", main).start());
     let sender = runtime.clone();
     let sending = thread::spawn(move || {
-        while let Err(error) = sender.send("main", "topic", &[1.into(), "two".into()]) {
+        while let Err(error) = sender.send("main", "topic", (1, "two")) {
             assert!(matches!(error, Error::Refused(_)), "{error:?}");
             thread::yield_now();
         }

@@ -27,7 +27,7 @@ fn s1_1_pids_of_another_run_name_nobody() {
     assert_eq!(ask(&second, &later), later);
     for (node, pid) in [(&first, &later), (&second, &earlier)] {
         assert_eq!(ask(node, pid), "NotFound node not found");
-        assert!(node.send(pid, "t", &[]).is_err(), "nor by the host program");
+        assert!(node.send(pid, "t", ()).is_err(), "nor by the host program");
     }
     let (name, rest) = earlier.split_once('@').expect("a node part");
     let (id, incarnation) = name.split_once('!').expect("an incarnation");

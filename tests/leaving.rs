@@ -14,7 +14,7 @@ fn s17_7_a_chunk_that_never_ends_is_left_at_shutdown() {
         .chunk("endless", "while true do pcall(string.rep, 'x', 10) end");
     within(PATIENCE, || {
         let runtime = app.start();
-        runtime.spawn("app:main", "app:processes", &[]).expect("main starts");
+        runtime.process("app:main").spawn().block().expect("main starts");
         while runtime.process_count() < 2 {
             thread::yield_now();
         }

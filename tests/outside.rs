@@ -26,8 +26,8 @@ fn main() {
     )];
     let application = moonlet::Application::from_files(files);
     let runtime = moonlet::Builder::new().workers(1).application(application).start().unwrap();
-    let two = runtime.exec("app:two", "app:processes", &[]).unwrap();
-    println!("{}", two.as_i64().unwrap());
+    let two: i64 = runtime.exec("app:two", ()).block().unwrap().decode().unwrap();
+    println!("{two}");
 }
 "#;
 

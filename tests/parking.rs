@@ -80,7 +80,7 @@ fn drive(runtime: &Runtime, counter: &str, mut random: Random, end: Instant) -> 
     while Instant::now() < end {
         random.pause();
         if random.below(4) > 0 {
-            runtime.send(counter, "t", &[]).expect("it takes messages");
+            runtime.send(counter, "t", ()).expect("it takes messages");
             sent += 1;
             continue;
         }

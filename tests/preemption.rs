@@ -127,7 +127,7 @@ fn s18_6_results_do_not_change() {
         let sum = |name: &str| exec(&runtime, "app:compute", &[Value::from(name)]);
         let alone: Vec<Value> = COMPUTATIONS.iter().map(|(name, _)| sum(name)).collect();
         for _ in 0..BUSY {
-            runtime.spawn("app:busy", "app:processes", &[]).expect("a busy process starts");
+            runtime.process("app:busy").spawn().block().expect("a busy process starts");
         }
         for ((name, _), alone) in COMPUTATIONS.iter().zip(alone) {
             let before = runtime.metrics().preemptions;

@@ -138,7 +138,7 @@ fn every_example_runs() {
             let name = format!("{}, example {}", page.name, number + 1);
             within(support::PATIENCE, move || {
                 let runtime = app(&source).start();
-                let result = runtime.exec("app:example", "app:processes", &[]);
+                let result = runtime.exec("app:example", ()).block();
                 assert!(result.is_ok(), "{name}: {result:?}");
             });
             count += 1;

@@ -5,7 +5,7 @@ mod support;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use moonlet::{Builder, Error, Interrupt, Level, Runtime, Value};
+use moonlet::{Builder, Error, Interrupt, Level, OnDrop, Runtime, Value};
 
 use support::{App, PATIENCE, builder, exec, start, within};
 
@@ -108,12 +108,12 @@ fn shutdown_ends_library_calls_that_keep_their_worker() {
         let app = app.process("look", "return process.registry.lookup('stuck') ~= nil");
         let runtime = within(PATIENCE, move || {
             let runtime = app.start();
-            runtime.spawn("app:stuck", "app:processes", &[]).expect("it starts");
+            runtime.process("app:stuck").spawn().block().expect("it starts");
             loop {
                 // A look that got behind the stuck process is given up for the next one.
                 let late = raised_after(Duration::from_millis(100));
-                let seen = runtime.exec_until("app:look", "app:processes", &[], &late);
-                if matches!(seen, Ok(Value::Boolean(true))) {
+                let seen = runtime.exec("app:look", ()).on_drop(OnDrop::Leave).block_until(&late);
+                if seen.is_ok_and(|seen| seen.decode() == Ok(true)) {
                     return runtime;
                 }
             }
@@ -195,7 +195,7 @@ fn stop(app: App, names: &[&str], hurry: bool) -> (Runtime, String, Duration) {
         let begin = Instant::now();
         runtime.stop_services(&if hurry { raised() } else { Interrupt::new() });
         let taken = begin.elapsed();
-        runtime.send("recorder", "finish", &[]).expect("the recorder is no service");
+        runtime.send("recorder", "finish", ()).expect("the recorder is no service");
         (recorder.join().expect("the recorder ends"), taken)
     });
     let heard = heard.as_str().expect("a text").to_owned();
@@ -296,9 +296,9 @@ fn s17_6_a_stopping_host_refuses_new_processes() {
             exec(&runtime, "app:wait", &[]);
             runtime.stop_services(&Interrupt::new());
             let expected = ("Unavailable".to_owned(), "host is shutting down".to_owned());
-            assert_eq!(refused(runtime.spawn("app:child", "app:processes", &[])), expected);
-            assert_eq!(refused(runtime.exec("app:child", "app:processes", &[])), expected);
-            runtime.send("main", "go on", &[]).expect("what runs goes on");
+            assert_eq!(refused(runtime.process("app:child").spawn().block()), expected);
+            assert_eq!(refused(runtime.exec("app:child", ()).block()), expected);
+            runtime.send("main", "go on", ()).expect("what runs goes on");
             assert_eq!(main.join().expect("main ends").as_str(), Some("refused"));
         });
         runtime.shutdown();
@@ -355,8 +355,8 @@ fn several_runtimes_live_in_one_program() {
             }
         });
         let [first, second, third, fourth] = runtimes;
-        let foreign = first.spawn("app:echo", "app:processes", &[]).expect("it starts");
-        assert_eq!(refused(second.send(foreign.as_str(), "t", &[])).0, "NotFound");
+        let foreign = first.process("app:echo").spawn().block().expect("it starts");
+        assert_eq!(refused(second.send(foreign.as_str(), "t", ())).0, "NotFound");
         thread::scope(|scope| {
             scope.spawn(|| count(&third, 2000));
             scope.spawn(move || first.shutdown());
@@ -458,7 +458,7 @@ fn an_application_with_problems_starts_what_it_can() {
     within(PATIENCE, move || {
         let runtime = start(app.load());
         assert_eq!(exec(&runtime, "app:main", &[]).as_str(), Some("fine"));
-        let (kind, message) = refused(runtime.spawn("app:broken", "app:processes", &[]));
+        let (kind, message) = refused(runtime.process("app:broken").spawn().block());
         assert_eq!(kind, "Internal");
         assert!(message.contains("broken.lua:1: "), "{message}");
         runtime.shutdown();

@@ -226,7 +226,7 @@ fn s17_7_a_hurried_stop() {
         let app = service(app(), "deaf", "process.inbox():receive()", "stop_timeout: 1h");
         let app = app.process("stays", "while true do process.inbox():receive() end");
         let runtime = app.start();
-        runtime.spawn("app:stays", "app:processes", &[]).expect("it starts");
+        runtime.process("app:stays").spawn().block().expect("it starts");
         let interrupt = Interrupt::new();
         interrupt.raise();
         runtime.stop(&interrupt);
@@ -242,7 +242,7 @@ fn s17_7_a_stop_after_one_of_the_services() {
         );
         let app = app.process("stays", "return process.events():receive().kind");
         let runtime = app.start();
-        runtime.spawn("app:stays", "app:second", &[]).expect("it starts");
+        runtime.process("app:stays").host("app:second").spawn().block().expect("it starts");
         runtime.stop_services(&Interrupt::new());
         assert_eq!(runtime.process_count(), 1, "it is no service");
         runtime.stop(&Interrupt::new());

@@ -87,7 +87,7 @@ fn a_table_met_twice_is_one_table_on_the_other_side() {
 fn a_table_that_contains_itself_is_no_value() {
     let main = "local t = { list = {} } t.list[1] = t return t";
     let runtime = App::new().process("main", main).start();
-    let error = runtime.exec("app:main", "app:processes", &[]).unwrap_err();
+    let error = runtime.exec("app:main", ()).block().unwrap().value().unwrap_err();
     assert_eq!(error.to_string(), "a table contains itself (at .list[1])");
 }
 
@@ -97,10 +97,8 @@ fn an_error_arrives_with_all_that_lua_has_of_it() {
             retryable = true, details = { seat = 12 } })
         return nil, errors.wrap(inner, 'booking')";
     let runtime = App::new().process("main", main).start();
-    let Err(moonlet::Error::Failed(failure)) = runtime.exec("app:main", "app:processes", &[])
-    else {
-        panic!("it fails")
-    };
+    let result = runtime.exec("app:main", ()).block();
+    let Err(moonlet::Error::Failed(failure)) = result else { panic!("it fails") };
     assert_eq!((failure.kind(), failure.retryable()), (&Kind::Conflict, Some(true)));
     assert_eq!(failure.message(), "no seat");
     assert_eq!(failure.details(), &value!({ seat = 12 }));

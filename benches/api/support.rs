@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use criterion::{Bencher, Criterion, Throughput};
-use moonlet::{Application, Builder, Level, Runtime, Value};
-
-const HOST: &str = "app:processes";
+use moonlet::{Application, Builder, Level, Runtime};
 
 /// Starts a runtime with these definitions (their names and sources) and with one worker, so that
 /// nothing depends on which core is woken when.
@@ -57,9 +55,7 @@ pub(crate) fn bench(criterion: &mut Criterion, layer: &str, acts: &[(&str, &str,
 /// they took by its own clock: starting the process and returning the result are not counted.
 pub(crate) fn measure(bencher: &mut Bencher<'_>, runtime: &Runtime) {
     bencher.iter_custom(|repetitions| {
-        let repetitions = i64::try_from(repetitions).expect("a reasonable number");
-        let taken = runtime.exec("app:main", HOST, &[Value::from(repetitions)]);
-        let ns = taken.expect("main succeeds").as_i64().expect("main returns nanoseconds");
-        Duration::from_nanos(ns.unsigned_abs())
+        let taken = runtime.exec("app:main", repetitions).block().expect("main succeeds");
+        Duration::from_nanos(taken.decode().expect("main returns nanoseconds"))
     });
 }

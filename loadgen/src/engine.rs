@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use moonlet::{Application, Builder, Level, Runtime};
+use moonlet::{Application, Builder, Error, Level, OnDrop, Payload, Runtime};
 
 pub(crate) use moonlet::{Interrupt, Value};
 
@@ -49,7 +49,11 @@ impl Engine {
     /// main's result.
     pub(crate) fn exec(&self, id: &str, host: &str, arguments: &[Value]) -> Result<Value, String> {
         let Engine { runtime, interrupt } = self;
-        runtime.exec_until(id, host, arguments, interrupt).map_err(|error| error.to_string())
+        let result = Payload::from_values(arguments).map_err(Error::from).and_then(|arguments| {
+            let exec = runtime.process(id).host(host).args(arguments).exec();
+            exec.on_drop(OnDrop::Leave).block_until(interrupt)?.value().map_err(Error::from)
+        });
+        result.map_err(|error| error.to_string())
     }
 
     /// Returns the number of worker threads.

@@ -18,7 +18,8 @@ use super::stops::Stops;
 use crate::app::{Application, Problem, Severity};
 use crate::node::interrupt::Interrupt;
 use crate::node::output::{Complaint, Field, Level, LogFormat, Output, Settings};
-use crate::runtime::{Builder, Error, Runtime};
+use crate::payload::Payload;
+use crate::runtime::{Builder, Error, OnDrop, Runtime};
 use crate::value::Value;
 
 /// Exit status of a program that ended because of a closed pipe.
@@ -179,7 +180,11 @@ fn run_entry(
     stops: &Stops,
 ) -> End {
     let arguments: Vec<Value> = arguments.iter().map(|text| Value::from(text.as_str())).collect();
-    let result = runtime.exec_until(entry, host, &arguments, &stops.stop);
+    // The entry is no service: if the wait is given up, the halt below ends it.
+    let result = Payload::from_values(&arguments).map_err(Error::from).and_then(|arguments| {
+        let exec = runtime.process(entry).host(host).args(arguments).exec();
+        exec.on_drop(OnDrop::Leave).block_until(&stops.stop)
+    });
     let output = runtime.output();
     let end = match &result {
         Ok(_) => End::Done,

@@ -20,11 +20,17 @@ pub struct Interrupt {
     shared: Arc<Mutex<Shared>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Shared {
     is_raised: bool,
     last: u64,
-    listeners: Vec<(u64, mpsc::Sender<Notice>)>,
+    listeners: Vec<(u64, Box<dyn FnOnce() + Send>)>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("is_raised", &self.is_raised).finish_non_exhaustive()
+    }
 }
 
 /// A registered listener of an interrupt; dropping this unregisters it.
@@ -41,12 +47,12 @@ impl Interrupt {
 
     /// Raises the interrupt; every thread that waits with it stops waiting.
     pub fn raise(&self) {
-        let mut shared = lock(&self.shared);
-        shared.is_raised = true;
-        for (_, listener) in shared.listeners.drain(..) {
-            // A listener that is gone needs no notice.
-            let _ = listener.send(Notice::Interrupted);
-        }
+        let listeners = {
+            let mut shared = lock(&self.shared);
+            shared.is_raised = true;
+            std::mem::take(&mut shared.listeners)
+        };
+        listeners.into_iter().for_each(|(_, listener)| listener());
     }
 
     /// Tells whether the interrupt was raised.
@@ -54,18 +60,25 @@ impl Interrupt {
         lock(&self.shared).is_raised
     }
 
-    /// Sends [`Notice::Interrupted`] to `listener` when the interrupt is raised, or at once if it
-    /// was.
-    pub(crate) fn listen(&self, listener: mpsc::Sender<Notice>) -> Listening<'_> {
+    /// Calls `listener` when the interrupt is raised, or at once if it was.
+    pub(crate) fn listen(&self, listener: impl FnOnce() + Send + 'static) -> Listening<'_> {
         let mut shared = lock(&self.shared);
         shared.last += 1;
         let number = shared.last;
         if shared.is_raised {
-            let _ = listener.send(Notice::Interrupted);
+            drop(shared);
+            listener();
         } else {
-            shared.listeners.push((number, listener));
+            shared.listeners.push((number, Box::new(listener)));
         }
         Listening { interrupt: self, number }
+    }
+
+    /// Sends [`Notice::Interrupted`] to `receiver` when the interrupt is raised, or at once if it
+    /// was.
+    pub(crate) fn notify(&self, receiver: mpsc::Sender<Notice>) -> Listening<'_> {
+        // A receiver that is gone needs no notice.
+        self.listen(move || drop(receiver.send(Notice::Interrupted)))
     }
 }
 

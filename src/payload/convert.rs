@@ -6,7 +6,7 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer, Visitor};
 use serde::ser::{self, Serialize, Serializer};
 
 use super::coding_error::{DecodeError, EncodeError};
-use super::{Payload, de, ser as encoding, to_values};
+use super::{Payload, de, from_values, ser as encoding, to_values};
 use crate::value::{Value, whole};
 
 /// The name of the newtype struct that stands for a [`Payload`].
@@ -100,6 +100,23 @@ impl Payload {
     /// The values are of other types; the error says where.
     pub fn decode<T: FromPayload>(&self) -> Result<T, DecodeError> {
         T::from_payload(self)
+    }
+
+    /// Encodes values one after the other, as the arguments of a call or the values of a message.
+    /// (A slice that is given as [`IntoPayload`] is one value, a table.)
+    ///
+    /// ```
+    /// use moonlet::{IntoPayload, Payload, Value, value};
+    /// let words: Vec<Value> = "to be or".split(' ').map(Value::from).collect();
+    /// assert_eq!(Payload::from_values(&words)?.values()?, words);
+    /// assert_eq!(words.into_payload()?.values()?, [value!(["to", "be", "or"])]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A table is nested too deeply, or has a key that no table of Lua has; the error says where.
+    pub fn from_values(values: &[Value]) -> Result<Payload, EncodeError> {
+        from_values(values)
     }
 
     /// Returns the values.

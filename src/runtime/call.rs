@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::Error;
 use crate::node::Node;
+use crate::node::interrupt::Interrupt;
 use crate::node::tickets::Notice;
 use crate::node::timeouts::Expiry;
 use crate::sync::{Arc, Mutex, lock};
@@ -131,22 +132,28 @@ impl Wake for Unpark {
     }
 }
 
-/// Blocks the calling thread until a call is over.
+/// Blocks the calling thread until a call is over, or `interrupt` is raised.
 ///
 /// # Errors
-/// The thread is a worker of the runtime, which the call may need.
+/// [`Error::OnWorker`] on a worker of the runtime, which the call may need.
 pub(super) fn block<T>(
     node: &Weak<Node>,
+    interrupt: Option<&Interrupt>,
     call: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
     if node.upgrade().is_some_and(|node| node.scheduler.current_worker().is_some()) {
         return Err(Error::OnWorker);
     }
+    let thread = thread::current();
+    let _listening = interrupt.map(|interrupt| interrupt.listen(move || thread.unpark()));
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let (mut context, mut call) = (Context::from_waker(&waker), pin!(call));
     loop {
         match call.as_mut().poll(&mut context) {
             Poll::Ready(result) => return result,
+            Poll::Pending if interrupt.is_some_and(Interrupt::is_raised) => {
+                return Err(Error::Interrupted);
+            }
             // A wake in between is kept as a permit.
             Poll::Pending => thread::park(),
         }

@@ -11,6 +11,7 @@ use super::{Error, outcome_of};
 use crate::message::Content;
 use crate::message::exit::Watcher;
 use crate::node::Node;
+use crate::node::interrupt::Interrupt;
 use crate::node::tickets::Notice;
 use crate::payload::Payload;
 use crate::pid::{Pid, ProcessId};
@@ -160,7 +161,17 @@ impl Exec {
     /// Those of the future, and [`Error::OnWorker`] on a worker of the runtime.
     pub fn block(self) -> Result<Payload, Error> {
         let node = self.0.process.node.clone();
-        block(&node, self)
+        block(&node, None, self)
+    }
+
+    /// Waits on this thread, until `interrupt` is raised at the latest. What then becomes of the
+    /// process is said by [`on_drop`](Exec::on_drop).
+    ///
+    /// # Errors
+    /// Those of [`block`](Exec::block), and [`Error::Interrupted`].
+    pub fn block_until(self, interrupt: &Interrupt) -> Result<Payload, Error> {
+        let node = self.0.process.node.clone();
+        block(&node, Some(interrupt), self)
     }
 }
 
@@ -214,7 +225,7 @@ impl Spawn {
     /// Those of the future, and [`Error::OnWorker`] on a worker of the runtime.
     pub fn block(self) -> Result<Pid, Error> {
         let node = self.0.process.node.clone();
-        block(&node, self)
+        block(&node, None, self)
     }
 }
 

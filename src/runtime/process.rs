@@ -56,6 +56,26 @@ impl Runtime {
             context: Vec::new(),
         }
     }
+
+    /// Runs a process of an entry on the default host: short for
+    /// [`process(id)`](Runtime::process)[`.args(…)`](Process::args)[`.exec()`](Process::exec).
+    ///
+    /// ```
+    /// # use moonlet::{Application, Builder};
+    /// # let index = "{namespace: app, name: add, kind: process.lua, \
+    /// #              source: return function(a, b) return a + b end}";
+    /// # let application = Application::from_files([("app.yaml".into(), index.into())]);
+    /// # let runtime = Builder::new().workers(1).application(application).start()?;
+    /// # async fn sum(runtime: &moonlet::Runtime) -> Result<i64, moonlet::Error> {
+    /// let sum = runtime.exec("app:add", (20, 22)).await?.decode()?;
+    /// # Ok(sum)
+    /// # }
+    /// # assert_eq!(runtime.exec("app:add", (20, 22)).block()?.decode::<i64>()?, 42);
+    /// # Ok::<(), moonlet::Error>(())
+    /// ```
+    pub fn exec(&self, id: &str, arguments: impl IntoPayload) -> Exec {
+        self.process(id).args(arguments).exec()
+    }
 }
 
 impl Process {

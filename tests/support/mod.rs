@@ -12,7 +12,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use moonlet::{Application, Builder, Error, Level, Runtime, Value};
+use moonlet::{Application, Builder, Error, Level, Payload, Runtime, Value};
 
 /// No test takes that long unless something hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -128,7 +128,9 @@ impl Write for Shown {
 #[track_caller]
 pub(crate) fn exec(runtime: &Runtime, id: &str, arguments: &[Value]) -> Value {
     let (namespace, _) = id.split_once(':').expect("the id of an entry");
-    match runtime.exec(id, &format!("{namespace}:processes"), arguments) {
+    let arguments = Payload::from_values(arguments).expect("arguments that can be sent");
+    let process = runtime.process(id).host(&format!("{namespace}:processes")).args(arguments);
+    match process.exec().block().and_then(|result| Ok(result.value()?)) {
         Ok(value) => value,
         Err(Error::Failed(failure)) => {
             let traceback = failure.traceback().unwrap_or_default();

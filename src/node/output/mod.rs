@@ -323,7 +323,7 @@ impl Output {
         let listener = || Some(Listener::Thread(sender.clone()));
         let streams: [&Stream; 2] = [&self.out, &self.log];
         let mut open = streams.iter().filter(|stream| !stream.is_over(listener())).count();
-        let _stopping = stop.listen(sender.clone());
+        let _stopping = stop.notify(sender.clone());
         let (mut deadline, mut hurrying) = (None, None);
         while open > 0 {
             let notice = match deadline {
@@ -337,7 +337,7 @@ impl Output {
                 Some(Notice::Written) => open -= 1,
                 Some(Notice::Interrupted) if hurrying.is_none() => {
                     deadline = Some(Instant::now() + STOP_LIMIT);
-                    hurrying = Some(hurry.listen(sender.clone()));
+                    hurrying = Some(hurry.notify(sender.clone()));
                 }
                 // The time is over, or `hurry` was raised.
                 _ => return,

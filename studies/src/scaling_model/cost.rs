@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use loadgen_shared::program::{FILES, HOST};
-use moonlet::{Application, Builder, Level, Runtime, Value};
+use moonlet::{Application, Builder, Level, Payload, Runtime, Value};
 
 use crate::measure::cores;
 
@@ -57,7 +57,10 @@ impl Load {
     /// Runs the scenario once, which checks every message; returns the number of units.
     fn run(&self, runtime: &Runtime) -> Result<i64, String> {
         let sizes: Vec<_> = self.sizes.iter().copied().map(Value::Integer).collect();
-        let result = runtime.exec(self.main, HOST, &sizes).map_err(|error| error.to_string())?;
+        let sizes = Payload::from_values(&sizes).map_err(|error| error.to_string())?;
+        let exec = runtime.process(self.main).host(HOST).args(sizes).exec();
+        let result = exec.block().and_then(|result| Ok(result.value()?));
+        let result = result.map_err(|error| error.to_string())?;
         match result.get("count") {
             Some(Value::Integer(count)) => Ok(*count),
             _ => Err(format!("{} returned {result}, without a count", self.main)),
