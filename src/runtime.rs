@@ -10,121 +10,68 @@
 //! 5. Threads outside that still wait are told. Unwritten output is written if somebody reads it
 //!    within two seconds; the command waits longer for its readers (`cli/run.rs`).
 //!
-//! A worker that is stuck in a long library call is left behind, not joined.
-
-#![allow(unsafe_code)]
+//! `Runtime` owns the node and stops it; `handle` is for everybody else. `running` does the steps from
+//! the second on.
 
 mod builder;
 mod call;
 mod error;
 mod exec;
+mod handle;
 mod process;
+mod running;
 
 use std::sync::mpsc;
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
-use crate::api::send::check_topic;
-use crate::error::ApiError;
 use crate::message::exit::Outcome;
-use crate::message::{Answer, Content, Message, Topic};
 use crate::metrics::Metrics;
-use crate::node::Node;
 use crate::node::interrupt::Interrupt;
 #[cfg(feature = "cli")]
 use crate::node::output::Output;
 use crate::node::tickets::Notice;
-use crate::payload::{IntoPayload, Payload};
-use crate::pid;
-use crate::process::tenant::{Occupant, take_occupant};
-use crate::supervisor::{Event, ServiceState, Stop, Supervisor};
-use crate::sync::{Arc, Mutex, lock};
-use crate::vm::lua::control::KILL_TERMINATED;
+use crate::payload::Payload;
+use crate::supervisor::{Event, ServiceState, Stop};
+use crate::sync::Arc;
 pub use builder::Builder;
 pub use error::Error;
 pub use exec::{Exec, OnDrop, Spawn};
+pub use handle::Handle;
 pub use process::Process;
-
-/// How long a stopping runtime waits for its workers before it leaves stuck ones behind.
-const WORKER_STOP_LIMIT: Duration = Duration::from_secs(2);
+use running::Running;
 
 /// A running node: its workers, hosts and processes. Dropping it stops all of them.
+///
+/// It may be dropped on any thread, its own workers included. There, another thread does what the drop
+/// would have done.
 pub struct Runtime {
-    node: Arc<Node>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
-    supervisor: Supervisor,
-    workers: usize,
-    is_halted: Mutex<bool>,
+    running: Arc<Running>,
 }
 
 impl std::fmt::Debug for Runtime {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Runtime").field("workers", &self.workers).finish_non_exhaustive()
+        f.debug_struct("Runtime").field("workers", &self.running.workers).finish_non_exhaustive()
     }
 }
 
 impl Runtime {
-    fn start_output(&self) -> Result<(), Error> {
-        let node = Arc::downgrade(&self.node);
-        let tell = move |asker: crate::node::output::Asker, line| {
-            if let Some(node) = node.upgrade() {
-                let answer = Answer::Output(line);
-                node.deliver_event(asker.uniq, Content::Answer { token: asker.token, answer });
-            }
-        };
-        self.node.output.start(Arc::new(tell)).map_err(Error::Thread)
-    }
-
-    fn start_thread(
-        &self,
-        name: String,
-        life: impl FnOnce() + Send + 'static,
-    ) -> Result<(), Error> {
-        let thread = std::thread::Builder::new().name(name).spawn(life).map_err(Error::Thread)?;
-        lock(&self.threads).push(thread);
-        Ok(())
+    /// Returns a handle for other threads and tasks, which keeps nothing alive.
+    pub fn handle(&self) -> Handle {
+        Handle::new(&self.running.node)
     }
 
     /// Returns the number of workers.
     pub fn workers(&self) -> usize {
-        self.workers
+        self.running.workers
     }
 
     /// Returns the sums of the scheduler's counters.
     pub fn metrics(&self) -> Metrics {
-        self.node.metrics()
+        self.running.node.metrics()
     }
 
     /// Returns the number of living processes on all hosts.
     pub fn process_count(&self) -> usize {
-        self.node.hosts().iter().map(crate::node::host::Host::processes).sum()
-    }
-
-    /// Sends a message to a PID or a registered name, without a sender: the values of a tuple, or one
-    /// value; see [`IntoPayload`].
-    ///
-    /// # Errors
-    /// [`Error::Encode`] if a value cannot be sent. [`Error::Refused`] if the topic is empty or begins
-    /// with `@`, if there is no such process, if its mailbox is full, or if the message does not fit
-    /// into the memory that its host's `max_memory` leaves.
-    pub fn send(
-        &self,
-        destination: &str,
-        topic: &str,
-        values: impl IntoPayload,
-    ) -> Result<(), Error> {
-        check_topic(topic.as_bytes(), "send")?;
-        let payload = values.into_payload()?;
-        let gone = || ApiError::not_found("process not found");
-        let node = &self.node;
-        let target = match pid::parse(destination.as_bytes()) {
-            Ok(pid) => node.resolve_pid(pid).map_err(|_| gone())?,
-            Err(_) => node.names.lookup(&node.slots, destination.as_bytes()).ok_or_else(gone)?,
-        };
-        let content =
-            Content::User { from: None, topic: Topic::from_slice(topic.as_bytes()), payload };
-        node.send(target, Message::new(target.uniq, content))?;
-        Ok(())
+        self.running.node.hosts().iter().map(crate::node::host::Host::processes).sum()
     }
 
     /// Waits until no service runs or will run again. Returns false if `interrupt` is raised
@@ -132,7 +79,7 @@ impl Runtime {
     pub fn wait_for_services(&self, interrupt: &Interrupt) -> bool {
         let (sender, notices) = mpsc::channel();
         // This comes first, so that ended services count even if the interrupt is raised already.
-        self.supervisor.when_ended(sender.clone());
+        self.running.supervisor.when_ended(sender.clone());
         let _listening = interrupt.notify(sender);
         matches!(notices.recv(), Ok(Notice::ServicesEnded))
     }
@@ -140,12 +87,12 @@ impl Runtime {
     /// Tells whether a service ended badly: it did not start, failed for good, or did not stop in
     /// time.
     pub fn has_failed_services(&self) -> bool {
-        self.supervisor.has_failed()
+        self.running.supervisor.has_failed()
     }
 
     /// Returns the state of a host or service that starts with the application, by its id.
     pub fn service_state(&self, id: &str) -> Option<ServiceState> {
-        self.supervisor.state(id)
+        self.running.supervisor.state(id)
     }
 
     /// Asks the services to stop, in the reverse of their start order, and terminates those that
@@ -166,7 +113,7 @@ impl Runtime {
     pub(crate) fn stop_units(&self, with_hosts: bool, hurry: &Interrupt, hint: &'static str) {
         let (done, stopped) = mpsc::channel();
         let (sender, notices) = mpsc::channel();
-        let supervisor = &self.supervisor;
+        let supervisor = &self.running.supervisor;
         supervisor.tell(Event::Stop(Stop { with_hosts, hint, done: vec![done] }));
         std::thread::scope(|scope| {
             let listening = hurry.notify(sender.clone());
@@ -184,88 +131,36 @@ impl Runtime {
 
     /// Stops everything at once: running processes are terminated, and readers get two seconds to
     /// take unwritten output. Returns the counters, which say what was lost.
+    ///
+    /// On a worker of this runtime it does not wait: another thread stops the runtime, and the counters
+    /// are those of now.
     pub fn shutdown(self) -> Metrics {
         self.halt();
         self.metrics()
     }
 
     fn halt(&self) {
-        self.halt_processes();
-        let no_time = Interrupt::new();
-        no_time.raise();
-        self.node.output.finish(&no_time, &Interrupt::new());
-        self.node.output.close();
+        if self.running.node.scheduler.current_worker().is_none() {
+            return self.running.halt();
+        }
+        let running = self.running.clone();
+        let stop = move || running.halt();
+        if std::thread::Builder::new().name("moonlet-stop".to_owned()).spawn(stop).is_err() {
+            // The workers end, but nobody waits for them and drops what they leave.
+            self.running.halt();
+        }
+    }
+
+    /// Stops everything except for the writing of output. Does nothing the second time.
+    #[cfg(feature = "cli")]
+    pub(crate) fn halt_processes(&self) {
+        self.running.halt_processes();
     }
 
     /// The standard streams, for the command.
     #[cfg(feature = "cli")]
     pub(crate) fn output(&self) -> &Output {
-        &self.node.output
-    }
-
-    /// Stops everything except for the writing of output. Does nothing the second time.
-    pub(crate) fn halt_processes(&self) {
-        if std::mem::replace(&mut *lock(&self.is_halted), true) {
-            return;
-        }
-        self.node.close_outside();
-        self.supervisor.tell(Event::Quit);
-        for host in self.node.hosts() {
-            host.set_state(crate::node::host::HostState::Stopping);
-        }
-        self.kill_all();
-        self.node.scheduler.stop();
-        let is_worker = self.node.scheduler.current_worker().is_some();
-        let deadline = Instant::now() + WORKER_STOP_LIMIT;
-        let mut all_ended = !is_worker;
-        for thread in std::mem::take(&mut *lock(&self.threads)) {
-            while !thread.is_finished() && Instant::now() < deadline && !is_worker {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            if thread.is_finished() {
-                // A worker that panics aborts the program, so there is no error to handle.
-                let _ = thread.join();
-            } else {
-                all_ended = false;
-            }
-        }
-        if all_ended {
-            // SAFETY: the threads in `threads` were joined: workers, monitor and supervisor. Futures on
-            // other threads claim slots within `while_open` only, which is closed.
-            // `shutdown` and `drop` have exclusive access to the runtime, and the command, the only
-            // other caller, has one thread that calls this.
-            unsafe { self.drop_processes() };
-        }
-        self.node.timeouts.stop();
-        self.node.tickets.close_all();
-    }
-
-    fn kill_all(&self) {
-        for slot in self.node.slots.used() {
-            let uniq = slot.uniq();
-            if self.node.slots.find(uniq).is_some() {
-                self.node.kill(uniq, KILL_TERMINATED);
-            }
-        }
-    }
-
-    /// Drops processes that no worker ended.
-    ///
-    /// # Safety
-    /// No other thread holds a slot of the node or will: its workers and its supervisor have ended,
-    /// and no other thread calls this runtime. (The threads of its streams only put events into
-    /// mailboxes.)
-    unsafe fn drop_processes(&self) {
-        for slot in self.node.slots.used() {
-            // SAFETY: the caller vouches that no other thread holds the slot or will, so none runs a
-            // process in it.
-            let unread = match unsafe { take_occupant(slot) } {
-                None => continue,
-                Some(Occupant::Process(process)) => process.unread(),
-                Some(Occupant::Deferred) => 0,
-            };
-            self.node.metrics.count_dead_letters(unread + slot.stop_resolving());
-        }
+        &self.running.node.output
     }
 }
 

@@ -5,8 +5,8 @@ mod support;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -44,6 +44,7 @@ fn runtime() -> Runtime {
         .process("fails", "return nil, errors.new({ message = 'full', kind = errors.CONFLICT })")
         .process("waits", "process.inbox():receive()")
         .process("computes", "while true do end")
+        .process("named", "process.registry.register('named') process.inbox():receive()")
         .process("asked", "local e = process.events():receive() return e.kind")
         .start()
 }
@@ -252,5 +253,82 @@ fn a_waker_that_panics_hurts_nobody() {
         }
         let sum = runtime.process("app:add").args((3, 4)).exec().block();
         assert_eq!(sum.and_then(|sum| Ok(sum.decode::<i64>()?)).expect("it goes on"), 7);
+    });
+}
+
+#[test]
+fn a_handle_keeps_nothing_alive() {
+    within(PATIENCE, || {
+        let runtime = runtime();
+        let handle = runtime.handle();
+        let pid = handle.process("app:waits").spawn().block().expect("it starts");
+        assert_eq!(handle.exec("app:add", (1, 2)).block().unwrap().decode::<i64>(), Ok(3));
+        handle.send(pid.as_str(), "go", ()).expect("it lives");
+        assert_eq!(handle.metrics().expect("it runs").spawned, 2);
+        drop(runtime);
+        let is_stopped = |error: Error| matches!(error, Error::Stopped);
+        assert!(is_stopped(handle.process("app:waits").spawn().block().unwrap_err()));
+        assert!(is_stopped(handle.exec("app:add", (1, 2)).block().unwrap_err()));
+        assert!(is_stopped(handle.send(pid.as_str(), "go", ()).unwrap_err()));
+        assert!(is_stopped(handle.metrics().unwrap_err()));
+    });
+}
+
+#[test]
+fn handles_may_send_while_the_runtime_stops() {
+    within(PATIENCE, || {
+        for round in 0..40 {
+            let runtime = runtime();
+            let pid = runtime.process("app:waits").host("app:processes").spawn().block().unwrap();
+            let senders = [(); 2].map(|()| {
+                let (handle, pid) = (runtime.handle(), pid.as_str().to_owned());
+                thread::spawn(move || {
+                    loop {
+                        match handle.send(&pid, "t", "a message that is read or counted") {
+                            Err(Error::Stopped) => return,
+                            Ok(()) | Err(Error::Refused(_)) => {}
+                            Err(error) => panic!("{error:?}"),
+                        }
+                    }
+                })
+            });
+            thread::sleep(Duration::from_micros(100 * round));
+            runtime.shutdown();
+            for sender in senders {
+                sender.join().expect("it ends");
+            }
+        }
+    });
+}
+
+/// Owns what it drops when it is woken, which a worker does.
+struct DropsWhenWoken(Mutex<Option<Runtime>>);
+
+impl Wake for DropsWhenWoken {
+    fn wake(self: Arc<Self>) {
+        drop(self.0.lock().unwrap().take());
+    }
+}
+
+#[test]
+fn a_runtime_may_be_dropped_on_its_own_worker() {
+    within(PATIENCE, || {
+        for _ in 0..20 {
+            let runtime = runtime();
+            let handle = runtime.handle();
+            let pid = runtime.process("app:waits").spawn().block().expect("it starts");
+            let mut exec = runtime.process("app:waits").exec();
+            runtime.process("app:computes").spawn().block().expect("it starts");
+            let mut first = runtime.process("app:named").exec();
+            let owner = Waker::from(Arc::new(DropsWhenWoken(Mutex::new(Some(runtime)))));
+            assert!(poll(&mut exec, &Arc::default()).is_pending());
+            let result = Pin::new(&mut first).poll(&mut Context::from_waker(&owner));
+            assert!(result.is_pending(), "{result:?}");
+            drop(owner);
+            until(|| !matches!(handle.send("named", "t", ()), Err(Error::Refused(_))));
+            until(|| matches!(handle.send(pid.as_str(), "t", ()), Err(Error::Stopped)));
+            until(|| handle.metrics().is_err());
+            assert!(matches!(exec.block(), Err(Error::Stopped)));
+        }
     });
 }

@@ -1,26 +1,34 @@
 //! Starting a runtime: its settings, and the threads in their order.
 
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 
+use super::running::Running;
 use super::{Error, Runtime};
 use crate::app::Application;
 use crate::loader;
 use crate::node::interrupt::Interrupt;
 use crate::node::output::{Complaint, Level, LogFormat, Output, PrintMode, Settings};
 use crate::node::{Node, Parts, REDUCTIONS, name as node_name};
-use crate::scheduler::{Scheduler, cores};
+use crate::scheduler::Scheduler;
+use crate::scheduler::cores::{self, Pins};
 use crate::supervisor::{Event, Supervisor};
 use crate::sync::{Arc, Mutex};
 #[cfg(target_os = "linux")]
 use crate::vm::lua::preempt;
 use crate::worker::{self, monitor};
 
+/// Runs around the life of a worker, which it begins by calling its argument.
+type AroundWorker = dyn Fn(&mut dyn FnMut()) + Send + Sync;
+
 /// Configures and starts a [`Runtime`].
 #[derive(Default)]
 pub struct Builder {
     workers: Option<usize>,
     unpinned: bool,
+    cores: Option<Vec<usize>>,
+    around_worker: Option<Arc<AroundWorker>>,
     no_preemption: bool,
     node_id: String,
     application: Option<Application>,
@@ -40,6 +48,49 @@ impl Builder {
     /// Sets the number of workers. The default is one per usable core.
     pub fn workers(mut self, workers: impl Into<Option<usize>>) -> Self {
         self.workers = workers.into().map(|workers| workers.max(1));
+        self
+    }
+
+    /// Sets the cores of the workers by the numbers that the system gives them: the first worker is
+    /// pinned to the first, and so on. Unless [`workers`](Builder::workers) is set, there is one worker
+    /// for each; further workers are not pinned.
+    ///
+    /// By default, workers are pinned to the cores that the fewest workers of this program use, so
+    /// two runtimes share a core only if there are more workers than cores.
+    ///
+    /// ```
+    /// let error = moonlet::Builder::new().cores([4096]).start().unwrap_err();
+    /// assert!(error.to_string().starts_with("core 4096 is not among the cores"), "{error}");
+    /// ```
+    pub fn cores(mut self, cores: impl IntoIterator<Item = usize>) -> Self {
+        self.cores = Some(cores.into_iter().collect());
+        self
+    }
+
+    /// Sets a function that runs once on the thread of each worker and calls its argument, which runs
+    /// the worker until the runtime stops. What it sets up before that call is there for everything
+    /// that runs on the worker, such as a thread-local value or the handle of another runtime; what it
+    /// tears down afterwards is gone when [`Runtime::shutdown`] returns. The name of the thread is
+    /// `moonlet-` and the worker's number, from 0.
+    ///
+    /// If it returns or panics without having called its argument, the log says so, and the worker
+    /// runs without it.
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// thread_local! { static IS_WORKER: Cell<bool> = const { Cell::new(false) }; }
+    /// let builder = moonlet::Builder::new().workers(1).around_worker(|run| {
+    ///     IS_WORKER.set(true);
+    ///     run();
+    /// });
+    /// builder.start()?.shutdown();
+    /// # Ok::<(), moonlet::Error>(())
+    /// ```
+    pub fn around_worker(
+        mut self,
+        around: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static,
+    ) -> Self {
+        self.around_worker = Some(Arc::new(around));
         self
     }
 
@@ -134,12 +185,15 @@ impl Builder {
     ///
     /// # Errors
     /// [`Error::Thread`] if the system refuses a thread or the signal handler, [`Error::NodeId`] if
-    /// the node's id cannot be part of a PID.
+    /// the node's id cannot be part of a PID, [`Error::NoSuchCore`] if a core is named that this program
+    /// may not use.
     pub fn start(self) -> Result<Runtime, Error> {
         if let Some(problem) = node_name::problem(&self.node_id) {
             return Err(Error::NodeId(problem));
         }
-        let workers = self.workers.unwrap_or_else(cores::usable);
+        let by_cores = self.cores.as_ref().map(|cores| cores.len().max(1));
+        let workers = self.workers.or(by_cores).unwrap_or_else(cores::usable);
+        let pins = pins(self.unpinned, self.cores.as_deref(), workers)?;
         let preempts = !self.no_preemption && cfg!(target_os = "linux");
         let (scheduler, queues) = Scheduler::new(workers);
         let output = Output::new(self.output);
@@ -157,42 +211,79 @@ impl Builder {
             reductions: self.reductions.unwrap_or(REDUCTIONS),
         }));
         let (supervisor, supervise) = Supervisor::new(node.clone());
-        let runtime = Runtime {
+        let running = Arc::new(Running {
             node: node.clone(),
             threads: Mutex::new(Vec::new()),
             supervisor,
             workers,
+            pins,
             is_halted: Mutex::new(false),
-        };
-        runtime.start_output()?;
+        });
+        // From here on, an error stops what has been started.
+        let runtime = Runtime { running: running.clone() };
+        running.start_output()?;
         if !self.no_preemption && !preempts {
             let text = "this system has no preemption here: a process that computes keeps its core";
-            runtime.node.output.say(Level::Warn, text);
+            running.node.output.say(Level::Warn, text);
         }
         #[cfg(target_os = "linux")]
         if preempts {
             preempt::install_handler().map_err(Error::Thread)?;
         }
-        let pins = if self.unpinned { Vec::new() } else { cores::allowed() };
         for (index, queue) in queues.into_iter().enumerate() {
-            let (node, pin) = (node.clone(), pins.get(index).copied());
-            runtime.start_thread(format!("moonlet-{index}"), move || {
+            let (node, pin) = (node.clone(), running.pins.core(index));
+            let around = self.around_worker.clone();
+            running.start_thread(format!("moonlet-{index}"), move || {
                 if let Some(core) = pin
                     && !cores::pin(core)
                 {
-                    node.output.say(Level::Warn, "cannot pin a worker to its core");
+                    let text = format!("cannot pin worker {index} to core {}", core.id);
+                    node.output.say(Level::Warn, &text);
                 }
-                worker::run(node, index, queue, preempts);
+                let output = node.clone();
+                let run = move || worker::run(node, index, queue, preempts);
+                match around {
+                    None => run(),
+                    Some(around) => run_within(&*around, run, &output.output),
+                }
             })?;
         }
-        runtime
+        running
             .start_thread("moonlet-monitor".to_owned(), move || monitor::run(&node, preempts))?;
-        runtime.start_thread("moonlet-supervisor".to_owned(), supervise)?;
+        running.start_thread("moonlet-supervisor".to_owned(), supervise)?;
         let (done, started) = mpsc::channel();
-        runtime.supervisor.tell(Event::Start { done });
+        running.supervisor.tell(Event::Start { done });
         // An error means that the supervisor is gone: the runtime is stopping already.
         let _ = started.recv();
         Ok(runtime)
+    }
+}
+
+fn pins(unpinned: bool, cores: Option<&[usize]>, workers: usize) -> Result<Pins, Error> {
+    let Some(cores) = cores else {
+        return Ok(if unpinned { Pins::default() } else { Pins::of_fewest_workers(workers) });
+    };
+    let cores = &cores[..cores.len().min(workers)];
+    Pins::chosen(cores).map_err(|core| {
+        let allowed = cores::allowed().into_iter().map(|core| core.id).collect();
+        Error::NoSuchCore { core, allowed }
+    })
+}
+
+/// Runs a worker within the program's function.
+fn run_within(around: &AroundWorker, run: impl FnOnce(), output: &Output) {
+    let mut run = Some(run);
+    let mut run_once = || {
+        if let Some(run) = run.take() {
+            run();
+        }
+    };
+    // A panic was reported by the program's panic hook, and concerns nobody else.
+    let _ = catch_unwind(AssertUnwindSafe(|| around(&mut run_once)));
+    if let Some(run) = run {
+        let text = "the function around a worker has not run the worker: it runs without it";
+        output.say(Level::Warn, text);
+        run();
     }
 }
 

@@ -49,9 +49,22 @@ pub enum Error {
     /// The node's id cannot be part of a PID; the text says why.
     #[error("{0}")]
     NodeId(String),
+    /// A core that [`Builder::cores`](super::Builder::cores) names is none that this program may use.
+    #[error("core {core} is not among the cores that this program may use: {}", list(.allowed))]
+    NoSuchCore {
+        /// The number that was named.
+        core: usize,
+        /// The numbers of the cores that may be used.
+        allowed: Vec<usize>,
+    },
     /// The operating system refused a thread or the signal handler.
     #[error("cannot start a worker thread: {0}")]
     Thread(#[source] io::Error),
+}
+
+fn list(numbers: &[usize]) -> String {
+    let numbers: Vec<_> = numbers.iter().map(usize::to_string).collect();
+    numbers.join(", ")
 }
 
 impl From<ApiError> for Error {

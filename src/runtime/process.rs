@@ -46,15 +46,7 @@ impl Runtime {
     /// # Ok::<(), moonlet::Error>(())
     /// ```
     pub fn process(&self, id: &str) -> Process {
-        Process {
-            node: Arc::downgrade(&self.node),
-            id: id.into(),
-            host: None,
-            arguments: Ok(Payload::default()),
-            actor: None,
-            scope: None,
-            context: Vec::new(),
-        }
+        self.handle().process(id)
     }
 
     /// Runs a process of an entry on the default host: short for
@@ -79,6 +71,18 @@ impl Runtime {
 }
 
 impl Process {
+    pub(super) fn new(node: Weak<Node>, id: &str) -> Process {
+        Process {
+            node,
+            id: id.into(),
+            host: None,
+            arguments: Ok(Payload::default()),
+            actor: None,
+            scope: None,
+            context: Vec::new(),
+        }
+    }
+
     /// Sets the host by its entry id. By default it is the only host of the application, or
     /// `app:processes` if there are several.
     pub fn host(mut self, id: &str) -> Process {

@@ -1,7 +1,9 @@
 //! The cores that may be used, and pinning a thread to one.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use core_affinity::CoreId;
 
@@ -20,6 +22,61 @@ pub(crate) fn usable() -> usize {
     let by_system = || std::thread::available_parallelism().map_or(1, usize::from);
     let cores = if by_mask == 0 { by_system() } else { by_mask };
     quota().map_or(cores, |quota| cores.min(quota)).max(1)
+}
+
+/// How many workers are pinned to each core, those of all runtimes of this program.
+// Of std: a `static`, and no part of any protocol.
+static PINNED: Mutex<BTreeMap<usize, usize>> = Mutex::new(BTreeMap::new());
+
+/// The cores to which a runtime pins its workers, the first worker to the first. Other runtimes of
+/// the program avoid them while this lives.
+#[derive(Default)]
+pub(crate) struct Pins(Vec<CoreId>);
+
+impl Pins {
+    /// Takes one core for each worker, those first to which the fewest workers are pinned. Workers
+    /// beyond the number of allowed cores get none.
+    pub(crate) fn of_fewest_workers(workers: usize) -> Pins {
+        let mut cores = allowed();
+        let pinned = &mut *PINNED.lock().unwrap_or_else(PoisonError::into_inner);
+        // Stable: equal ones stay in the order of their numbers.
+        cores.sort_by_key(|core| pinned.get(&core.id).copied().unwrap_or(0));
+        cores.truncate(workers);
+        Pins::take(cores, pinned)
+    }
+
+    /// Takes the cores with these numbers, for each worker its own.
+    ///
+    /// # Errors
+    /// The first number that is not among the allowed cores.
+    pub(crate) fn chosen(numbers: &[usize]) -> Result<Pins, usize> {
+        let allowed = allowed();
+        let find =
+            |number: &usize| allowed.iter().find(|core| core.id == *number).copied().ok_or(*number);
+        let cores = numbers.iter().map(find).collect::<Result<_, _>>()?;
+        Ok(Pins::take(cores, &mut PINNED.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn take(cores: Vec<CoreId>, pinned: &mut BTreeMap<usize, usize>) -> Pins {
+        cores.iter().for_each(|core| *pinned.entry(core.id).or_default() += 1);
+        Pins(cores)
+    }
+
+    /// Returns the core of a worker.
+    pub(crate) fn core(&self, worker: usize) -> Option<CoreId> {
+        self.0.get(worker).copied()
+    }
+}
+
+impl Drop for Pins {
+    fn drop(&mut self) {
+        let mut pinned = PINNED.lock().unwrap_or_else(PoisonError::into_inner);
+        for core in &self.0 {
+            if let Some(workers) = pinned.get_mut(&core.id) {
+                *workers -= 1;
+            }
+        }
+    }
 }
 
 /// Pins this thread to `core`; false if the system refuses.

@@ -33,7 +33,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("src/process/", "a process belongs to the worker that holds its state"),
     ("src/worker/", "as above; how the kernel treats the thread"),
     ("src/api/", "shells of functions that Lua calls"),
-    ("src/runtime.rs", "processes that no worker ended"),
+    ("src/runtime/running.rs", "processes that no worker ended"),
 ];
 
 /// The same for tests, models and benches.
@@ -44,6 +44,7 @@ const UNSAFE_BESIDE: &[(&str, &str)] = &[
     ("studies/src/hibernation/pages.rs", "pages of memory"),
     ("tests/stock.rs", "stock Lua beside ours"),
     ("tests/outside.rs", "Lua itself, to see how it was built"),
+    ("tests/process_wide.rs", "a signal handler that was there before"),
 ];
 
 const LIST_LINES_MAX: usize = 10;

@@ -245,38 +245,20 @@ pub(crate) unsafe fn leave(lua: *mut lua_State) -> c_int {
     unsafe { raise_leaving(lua) }
 }
 
-/// Installs the handler of SIGURG, once per program.
+/// Installs the handler of SIGURG, once per program. A handler that the program had before is called,
+/// too.
 #[cfg(target_os = "linux")]
 pub(crate) fn install_handler() -> std::io::Result<()> {
-    use std::sync::OnceLock;
-    static INSTALLED: OnceLock<i32> = OnceLock::new();
-    let error = *INSTALLED.get_or_init(|| {
-        // SAFETY: a `sigaction` consists of numbers, a bit set and optional functions, for which
-        // zeroes are valid.
-        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-        action.sa_sigaction = on_signal as *const () as usize;
-        action.sa_flags = libc::SA_RESTART;
-        // SAFETY: the set is a field of `action`, which the call fills.
-        unsafe { libc::sigemptyset(&mut action.sa_mask) };
-        // SAFETY: the action is complete, and its handler may run at any instruction: `on_signal`
-        // reads and writes cells of its thread, calls lua_sethook, and restores errno.
-        match unsafe { libc::sigaction(libc::SIGURG, &action, ptr::null_mut()) } {
-            0 => 0,
-            _ => std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EINVAL),
-        }
-    });
-    if error == 0 { Ok(()) } else { Err(std::io::Error::from_raw_os_error(error)) }
-}
-
-#[cfg(target_os = "linux")]
-extern "C" fn on_signal(_: c_int) {
-    // SAFETY: the call has no preconditions.
-    let errno = unsafe { libc::__errno_location() };
-    // SAFETY: the system returned the address of this thread's errno, which lives as long as the
-    // thread.
-    let saved = unsafe { *errno };
-    request_here();
-    // SAFETY: the same address on the same thread. The interrupted code finds its value of errno
-    // again.
-    unsafe { *errno = saved };
+    use std::sync::Mutex;
+    static IS_INSTALLED: Mutex<bool> = Mutex::new(false);
+    let mut is_installed = IS_INSTALLED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if !*is_installed {
+        // SAFETY: the action may run at any instruction of any thread: `request_here` reads and writes
+        // cells of its thread, which have no destructor and are built at compile time, and calls
+        // lua_sethook. It neither allocates, locks nor panics.
+        let registered = unsafe { signal_hook_registry::register(libc::SIGURG, request_here) };
+        registered?;
+        *is_installed = true;
+    }
+    Ok(())
 }

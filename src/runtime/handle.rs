@@ -1,0 +1,105 @@
+//! What a runtime does for the threads and tasks of a program.
+
+use std::sync::Weak;
+
+use super::process::Process;
+use super::{Error, Exec, Runtime};
+use crate::api::send::check_topic;
+use crate::error::ApiError;
+use crate::message::{Content, Message, Topic};
+use crate::metrics::Metrics;
+use crate::node::Node;
+use crate::payload::{IntoPayload, Payload};
+use crate::pid;
+use crate::sync::Arc;
+
+/// A way to a [`Runtime`], for any thread and any task. Cheap to clone.
+///
+/// It keeps nothing alive: when the runtime has stopped, everything answers [`Error::Stopped`].
+///
+/// ```
+/// use moonlet::{Application, Builder, Error};
+/// let index = "{namespace: app, name: add, kind: process.lua, \
+///              source: return function(a, b) return a + b end}";
+/// let application = Application::from_files([("app.yaml".into(), index.into())]);
+/// let runtime = Builder::new().workers(1).application(application).start()?;
+/// let handle = runtime.handle();
+/// let add = move |a: i64, b: i64| handle.exec("app:add", (a, b)).block()?.decode::<i64>().map_err(Error::from);
+/// assert_eq!(add(20, 22)?, 42);
+/// drop(runtime);
+/// assert!(matches!(add(20, 22), Err(Error::Stopped)));
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Handle {
+    node: Weak<Node>,
+}
+
+impl Handle {
+    pub(super) fn new(node: &Arc<Node>) -> Handle {
+        Handle { node: Arc::downgrade(node) }
+    }
+
+    /// Like [`Runtime::process`].
+    pub fn process(&self, id: &str) -> Process {
+        Process::new(self.node.clone(), id)
+    }
+
+    /// Like [`Runtime::exec`].
+    pub fn exec(&self, id: &str, arguments: impl IntoPayload) -> Exec {
+        self.process(id).args(arguments).exec()
+    }
+
+    /// Like [`Runtime::send`].
+    ///
+    /// # Errors
+    /// As there, and [`Error::Stopped`].
+    pub fn send(
+        &self,
+        destination: &str,
+        topic: &str,
+        values: impl IntoPayload,
+    ) -> Result<(), Error> {
+        let node = self.node.upgrade().ok_or(Error::Stopped)?;
+        check_topic(topic.as_bytes(), "send")?;
+        let payload = values.into_payload()?;
+        node.while_open(|| send(&node, destination, topic, payload)).ok_or(Error::Stopped)?
+    }
+
+    /// Returns the sums of the scheduler's counters.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub fn metrics(&self) -> Result<Metrics, Error> {
+        Ok(self.node.upgrade().ok_or(Error::Stopped)?.metrics())
+    }
+}
+
+fn send(node: &Node, destination: &str, topic: &str, payload: Payload) -> Result<(), Error> {
+    let gone = || ApiError::not_found("process not found");
+    let target = match pid::parse(destination.as_bytes()) {
+        Ok(pid) => node.resolve_pid(pid).map_err(|_| gone())?,
+        Err(_) => node.names.lookup(&node.slots, destination.as_bytes()).ok_or_else(gone)?,
+    };
+    let topic = Topic::from_slice(topic.as_bytes());
+    node.send(target, Message::new(target.uniq, Content::User { from: None, topic, payload }))?;
+    Ok(())
+}
+
+impl Runtime {
+    /// Sends a message to a PID or a registered name, without a sender: the values of a tuple, or one
+    /// value; see [`IntoPayload`].
+    ///
+    /// # Errors
+    /// [`Error::Encode`] if a value cannot be sent. [`Error::Refused`] if the topic is empty or begins
+    /// with `@`, if there is no such process, if its mailbox is full, or if the message does not fit
+    /// into the memory that its host's `max_memory` leaves.
+    pub fn send(
+        &self,
+        destination: &str,
+        topic: &str,
+        values: impl IntoPayload,
+    ) -> Result<(), Error> {
+        self.handle().send(destination, topic, values)
+    }
+}
