@@ -106,6 +106,9 @@
 //! - No Rust value with a destructor is alive where a Lua error may jump.
 //! - Every queue has a limit, or is bounded by another queue's.
 
+// The inside, which `bench` makes public, has its own rules.
+#![cfg_attr(not(feature = "bench"), deny(missing_docs))]
+
 mod api;
 mod app;
 #[cfg(feature = "bench")]
@@ -154,7 +157,10 @@ pub use runtime::{Builder, Error, Exec, Handle, OnDrop, Process, Runtime, Spawn}
 pub use supervisor::ServiceState;
 pub use value::{Bytes, Failure, Kind, Table, Value};
 
-// The example of a Rust program in the README compiles.
+// The examples of Rust programs in the documents compile.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
+#[cfg(all(doctest, feature = "cli"))] // which has the allocator that the page shows
+#[doc = include_str!("../docs/embedding.md")]
+mod embedding {}

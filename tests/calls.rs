@@ -44,6 +44,7 @@ fn runtime() -> Runtime {
         .process("fails", "return nil, errors.new({ message = 'full', kind = errors.CONFLICT })")
         .process("waits", "process.inbox():receive()")
         .process("computes", "while true do end")
+        .chunk("loads", "for _ = 1, 1e12 do end return function() end")
         .process("named", "process.registry.register('named') process.inbox():receive()")
         .process("asked", "local e = process.events():receive() return e.kind")
         .start()
@@ -200,18 +201,22 @@ fn a_stop_ends_every_call() {
         let runtime = runtime();
         let calls: Vec<_> = (0..20)
             .map(|number| {
-                let id = if number % 2 == 0 { "app:waits" } else { "app:computes" };
+                let id = ["app:waits", "app:computes", "app:loads"][number % 3];
                 let exec = runtime.process(id).exec();
                 thread::spawn(move || exec.block())
             })
             .collect();
-        until(|| runtime.process_count() == 20);
+        let spawn = runtime.process("app:loads").spawn();
+        let spawning = thread::spawn(move || spawn.block());
+        until(|| runtime.process_count() == 21);
         let late = runtime.process("app:add").args((1, 2)).exec();
         drop(runtime);
         for call in calls {
             let error = call.join().expect("it does not panic").unwrap_err();
             assert!(matches!(error, Error::Terminated | Error::Stopped), "{error:?}");
         }
+        let error = spawning.join().expect("it does not panic").unwrap_err();
+        assert!(matches!(error, Error::Stopped), "its chunk never ended: {error:?}");
         assert!(matches!(late.block(), Err(Error::Stopped)));
     });
 }

@@ -186,6 +186,11 @@ impl Node {
         (!*is_closed).then(act)
     }
 
+    /// Whether the runtime has not begun to stop.
+    pub(crate) fn is_open(&self) -> bool {
+        self.while_open(|| ()).is_some()
+    }
+
     /// Refuses threads outside from now on, when those that are at it are done.
     pub(crate) fn close_outside(&self) {
         *self.is_closed.write().unwrap_or_else(PoisonError::into_inner) = true;

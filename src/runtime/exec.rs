@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::call::{Pending, block, deadline_of};
 use super::process::Process;
 use super::{Error, outcome_of};
+use crate::error::ApiError;
 use crate::message::Content;
 use crate::message::exit::Watcher;
 use crate::node::Node;
@@ -123,6 +124,12 @@ impl Started {
     }
 }
 
+/// Why a process was not started. In a runtime that stops, whatever went wrong is its stop: chunks
+/// are terminated, and hosts refuse.
+fn not_started(error: ApiError, node: &Node) -> Error {
+    if node.is_open() { error.into() } else { Error::Stopped }
+}
+
 /// Runs a process to its end; made by [`Process::exec`].
 ///
 /// The output is what main returned, one value, which [`Payload::decode`] and [`Payload::value`]
@@ -179,8 +186,8 @@ impl Future for Exec {
     type Output = Result<Payload, Error>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll(context, true, |notice, _| match notice {
-            Notice::Started(Err(error)) => Some(Err(error.into())),
+        self.0.poll(context, true, |notice, node| match notice {
+            Notice::Started(Err(error)) => Some(Err(not_started(error, node))),
             Notice::Ended(outcome) => Some(outcome_of(&outcome)),
             _ => None,
         })
@@ -236,7 +243,7 @@ impl Future for Spawn {
         self.0.poll(context, false, |notice, node| match notice {
             Notice::Started(started) => Some(match started {
                 Ok(process) => Ok(Pid(node.pid_text(process).to_text().into())),
-                Err(error) => Err(error.into()),
+                Err(error) => Err(not_started(error, node)),
             }),
             _ => None,
         })
