@@ -20,14 +20,14 @@ use crate::sync::Arc;
 /// ```
 /// use moonlet::{Application, Builder, Error};
 /// let index = "{namespace: app, name: add, kind: process.lua, \
-///              source: return function(a, b) return a + b end}";
+///              source: 'return function(a, b) return a + b end'}";
 /// let application = Application::from_files([("app.yaml".into(), index.into())]);
 /// let runtime = Builder::new().workers(1).application(application).start()?;
 /// let handle = runtime.handle();
-/// let add = move |a: i64, b: i64| handle.exec("app:add", (a, b)).block()?.decode::<i64>().map_err(Error::from);
-/// assert_eq!(add(20, 22)?, 42);
+/// let sum: i64 = handle.exec("app:add", (20, 22)).block()?.decode()?;
+/// assert_eq!(sum, 42);
 /// drop(runtime);
-/// assert!(matches!(add(20, 22), Err(Error::Stopped)));
+/// assert!(matches!(handle.exec("app:add", (20, 22)).block(), Err(Error::Stopped)));
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Debug)]

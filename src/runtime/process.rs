@@ -55,7 +55,7 @@ impl Runtime {
     /// ```
     /// # use moonlet::{Application, Builder};
     /// # let index = "{namespace: app, name: add, kind: process.lua, \
-    /// #              source: return function(a, b) return a + b end}";
+    /// #              source: 'return function(a, b) return a + b end'}";
     /// # let application = Application::from_files([("app.yaml".into(), index.into())]);
     /// # let runtime = Builder::new().workers(1).application(application).start()?;
     /// # async fn sum(runtime: &moonlet::Runtime) -> Result<i64, moonlet::Error> {
