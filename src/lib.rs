@@ -153,7 +153,9 @@ pub use node::interrupt::Interrupt;
 pub use node::output::{Level, LogFormat};
 pub use payload::{DecodeError, EncodeError, FromPayload, IntoPayload, Payload};
 pub use pid::Pid;
-pub use runtime::{Builder, Error, Exec, Handle, OnDrop, Process, Runtime, Spawn};
+pub use runtime::{
+    Builder, Error, Exec, Handle, OnDrop, Process, Runtime, ServicesEnded, Spawn, Stopping,
+};
 pub use supervisor::ServiceState;
 pub use value::{Bytes, Failure, Kind, Table, Value};
 

@@ -20,17 +20,14 @@ mod exec;
 mod handle;
 mod process;
 mod running;
-
-use std::sync::mpsc;
+mod services;
 
 use crate::message::exit::Outcome;
 use crate::metrics::Metrics;
-use crate::node::interrupt::Interrupt;
 #[cfg(feature = "cli")]
 use crate::node::output::Output;
-use crate::node::tickets::Notice;
 use crate::payload::Payload;
-use crate::supervisor::{Event, ServiceState, Stop};
+use crate::supervisor::ServiceState;
 use crate::sync::Arc;
 pub use builder::Builder;
 pub use error::Error;
@@ -38,11 +35,12 @@ pub use exec::{Exec, OnDrop, Spawn};
 pub use handle::Handle;
 pub use process::Process;
 use running::Running;
+pub use services::{ServicesEnded, Stopping};
 
 /// A running node: its workers, hosts and processes. Dropping it stops all of them.
 ///
-/// It may be dropped on any thread, its own workers included. There, another thread does what the drop
-/// would have done.
+/// It may be dropped on any thread, its own included. There, another thread does what the drop would
+/// have done.
 pub struct Runtime {
     running: Arc<Running>,
 }
@@ -74,16 +72,6 @@ impl Runtime {
         self.running.node.hosts().iter().map(crate::node::host::Host::processes).sum()
     }
 
-    /// Waits until no service runs or will run again. Returns false if `interrupt` is raised
-    /// before.
-    pub fn wait_for_services(&self, interrupt: &Interrupt) -> bool {
-        let (sender, notices) = mpsc::channel();
-        // This comes first, so that ended services count even if the interrupt is raised already.
-        self.running.supervisor.when_ended(sender.clone());
-        let _listening = interrupt.notify(sender);
-        matches!(notices.recv(), Ok(Notice::ServicesEnded))
-    }
-
     /// Tells whether a service ended badly: it did not start, failed for good, or did not stop in
     /// time.
     pub fn has_failed_services(&self) -> bool {
@@ -95,44 +83,10 @@ impl Runtime {
         self.running.supervisor.state(id)
     }
 
-    /// Asks the services to stop, in the reverse of their start order, and terminates those that
-    /// have not ended when their time is over or `hurry` is raised. A host refuses new processes
-    /// once the services on it have ended; other processes on it continue.
-    pub fn stop_services(&self, hurry: &Interrupt) {
-        self.stop_units(false, hurry, "");
-    }
-
-    /// Stops the whole application in order: first the services, then the processes of their hosts,
-    /// which are asked to stop, and terminated when their host's time is over or `hurry` is raised.
-    pub fn stop(&self, hurry: &Interrupt) {
-        self.stop_units(true, hurry, "");
-    }
-
-    /// Like [`Runtime::stop`] or, without hosts, [`Runtime::stop_services`]. `hint` tells people
-    /// how to hurry.
-    pub(crate) fn stop_units(&self, with_hosts: bool, hurry: &Interrupt, hint: &'static str) {
-        let (done, stopped) = mpsc::channel();
-        let (sender, notices) = mpsc::channel();
-        let supervisor = &self.running.supervisor;
-        supervisor.tell(Event::Stop(Stop { with_hosts, hint, done: vec![done] }));
-        std::thread::scope(|scope| {
-            let listening = hurry.notify(sender.clone());
-            scope.spawn(move || {
-                if let Ok(Notice::Interrupted) = notices.recv() {
-                    supervisor.tell(Event::Hurry);
-                }
-            });
-            // An error means that the supervisor is gone, and then there is nothing left to stop.
-            let _ = stopped.recv();
-            drop(listening);
-            let _ = sender.send(Notice::Stopped);
-        });
-    }
-
     /// Stops everything at once: running processes are terminated, and readers get two seconds to
     /// take unwritten output. Returns the counters, which say what was lost.
     ///
-    /// On a worker of this runtime it does not wait: another thread stops the runtime, and the counters
+    /// On a thread of this runtime, such as a worker, it does not wait: another thread stops the runtime, and the counters
     /// are those of now.
     pub fn shutdown(self) -> Metrics {
         self.halt();
@@ -140,7 +94,7 @@ impl Runtime {
     }
 
     fn halt(&self) {
-        if self.running.node.scheduler.current_worker().is_none() {
+        if !self.running.is_own_thread() {
             return self.running.halt();
         }
         let running = self.running.clone();

@@ -337,3 +337,57 @@ fn a_runtime_may_be_dropped_on_its_own_worker() {
         }
     });
 }
+
+#[test]
+fn a_runtime_may_be_dropped_by_who_is_told_of_its_stop() {
+    within(PATIENCE, || {
+        for _ in 0..20 {
+            let runtime = runtime();
+            runtime.process("app:computes").spawn().block().expect("it starts");
+            let (handle, mut stopping) = (runtime.handle(), runtime.stop().timeout(Duration::ZERO));
+            let owner = Waker::from(Arc::new(DropsWhenWoken(Mutex::new(Some(runtime)))));
+            let first = Pin::new(&mut stopping).poll(&mut Context::from_waker(&owner));
+            drop(owner);
+            until(|| handle.metrics().is_err());
+            if first.is_pending() {
+                stopping.block().expect("it has stopped");
+            }
+        }
+    });
+}
+
+/// Blocks where it is woken, which is a worker.
+struct Blocks {
+    runtime: Mutex<Option<Runtime>>,
+    errors: Mutex<Vec<Error>>,
+}
+
+impl Wake for Blocks {
+    fn wake(self: Arc<Self>) {
+        let runtime = self.runtime.lock().unwrap().take().expect("it is woken once");
+        let errors = [
+            runtime.exec("app:add", (1, 2)).block().map(drop),
+            runtime.process("app:waits").spawn().block().map(drop),
+            runtime.stop().block(),
+            runtime.wait_for_services().block(),
+        ];
+        *self.errors.lock().unwrap() = errors.into_iter().filter_map(Result::err).collect();
+    }
+}
+
+#[test]
+fn a_worker_does_not_wait_for_its_own_runtime() {
+    within(PATIENCE, || {
+        let runtime = runtime();
+        let handle = runtime.handle();
+        let mut exec = runtime.process("app:named").exec();
+        let blocks = Blocks { runtime: Mutex::new(Some(runtime)), errors: Mutex::default() };
+        let blocks = Arc::new(blocks);
+        let waker = Waker::from(blocks.clone());
+        assert!(Pin::new(&mut exec).poll(&mut Context::from_waker(&waker)).is_pending());
+        until(|| !matches!(handle.send("named", "t", ()), Err(Error::Refused(_))));
+        until(|| blocks.errors.lock().unwrap().len() == 4);
+        let errors = blocks.errors.lock().unwrap();
+        assert!(errors.iter().all(|error| matches!(error, Error::OnWorker)), "{errors:?}");
+    });
+}

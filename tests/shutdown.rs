@@ -193,7 +193,8 @@ fn stop(app: App, names: &[&str], hurry: bool) -> (Runtime, String, Duration) {
         let names: Vec<Value> = names.into_iter().map(Value::from).collect();
         exec(&runtime, "app:wait", &names);
         let begin = Instant::now();
-        runtime.stop_services(&if hurry { raised() } else { Interrupt::new() });
+        let hurry = if hurry { raised() } else { Interrupt::new() };
+        runtime.stop_services().hurry_on(&hurry).block().expect("this is no worker");
         let taken = begin.elapsed();
         runtime.send("recorder", "finish", ()).expect("the recorder is no service");
         (recorder.join().expect("the recorder ends"), taken)
@@ -219,7 +220,7 @@ fn s17_5_services_are_asked_and_given_time() {
         let (runtime, heard, _) = stop(app, &["one"], false);
         assert_eq!(heard, "one asked, one ended");
         assert!(!runtime.has_failed_services());
-        assert!(runtime.wait_for_services(&raised()), "it has ended");
+        runtime.wait_for_services().block_until(&raised()).expect("it has ended");
     });
 }
 
@@ -294,7 +295,7 @@ fn s17_6_a_stopping_host_refuses_new_processes() {
         thread::scope(|scope| {
             let main = scope.spawn(|| exec(&runtime, "app:main", &[]));
             exec(&runtime, "app:wait", &[]);
-            runtime.stop_services(&Interrupt::new());
+            runtime.stop_services().block().expect("this is no worker");
             let expected = ("Unavailable".to_owned(), "host is shutting down".to_owned());
             assert_eq!(refused(runtime.process("app:child").spawn().block()), expected);
             assert_eq!(refused(runtime.exec("app:child", ()).block()), expected);

@@ -2,9 +2,12 @@
 
 mod support;
 
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use moonlet::{Interrupt, Runtime, ServiceState};
+use moonlet::{Error, Interrupt, Runtime, ServiceState};
 
 use support::{App, PATIENCE, exec, within};
 
@@ -93,7 +96,7 @@ fn s17_2_what_needs_a_failed_start_stays_inactive() {
         await_state(&runtime, "broken", ServiceState::Failed);
         assert_eq!(runtime.service_state("app:needs_service"), Some(ServiceState::Inactive));
         assert!(runtime.has_failed_services());
-        runtime.stop(&Interrupt::new());
+        runtime.stop().block().expect("this is no worker");
         assert_eq!(runtime.service_state("app:needs_service"), Some(ServiceState::Inactive));
     });
 }
@@ -153,7 +156,7 @@ fn s17_4_a_stop_takes_effect_while_it_waits() {
         let slow = "restart: { initial_delay: 1h }";
         let runtime = service(app(), "fails", "error('no', 0)", slow).start();
         await_state(&runtime, "fails", ServiceState::Starting);
-        runtime.stop(&Interrupt::new());
+        runtime.stop().block().expect("this is no worker");
         assert_eq!(runtime.service_state("app:fails_service"), Some(ServiceState::Stopped));
     });
 }
@@ -164,7 +167,7 @@ fn s17_5_stop_timeout() {
         let app = service(app(), "deaf", "process.inbox():receive()", "stop_timeout: 20ms");
         let app = service(app, "good", "process.events():receive()", "stop_timeout: 1h");
         let runtime = app.start();
-        runtime.stop_services(&Interrupt::new());
+        runtime.stop_services().block().expect("this is no worker");
         assert_eq!(runtime.service_state("app:deaf_service"), Some(ServiceState::Failed));
         assert_eq!(runtime.service_state("app:good_service"), Some(ServiceState::Stopped));
         assert!(runtime.has_failed_services());
@@ -209,7 +212,7 @@ fn s17_6_processes_of_a_host_are_cancelled() {
         exec(&runtime, "app:start", &[]);
         assert_eq!(heard(&runtime, 1), "ready");
         std::thread::scope(|scope| {
-            let stop = scope.spawn(|| runtime.stop(&Interrupt::new()));
+            let stop = scope.spawn(|| runtime.stop().block().expect("this is no worker"));
             // The recorder's host stops last of all, after `second`.
             let words = heard(&runtime, 5);
             let one = "pid.cancelniltrue";
@@ -227,11 +230,69 @@ fn s17_7_a_hurried_stop() {
         let app = app.process("stays", "while true do process.inbox():receive() end");
         let runtime = app.start();
         runtime.process("app:stays").spawn().block().expect("it starts");
-        let interrupt = Interrupt::new();
-        interrupt.raise();
-        runtime.stop(&interrupt);
+        runtime.stop().hurry_on(&raised()).block().expect("this is no worker");
         assert_eq!(runtime.process_count(), 0);
     });
+}
+
+#[test]
+fn a_stop_has_the_time_that_the_program_gives_it() {
+    within(PATIENCE, || {
+        let app = service(app(), "deaf", "process.inbox():receive()", "stop_timeout: 1h");
+        let runtime = app.start();
+        await_state(&runtime, "deaf", ServiceState::Running);
+        runtime.stop().timeout(Duration::from_millis(20)).block().expect("this is no worker");
+        assert_eq!(runtime.service_state("app:deaf_service"), Some(ServiceState::Failed));
+        assert_eq!(runtime.process_count(), 0);
+    });
+}
+
+fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn a_stop_begins_with_the_first_poll_and_goes_on_without_its_future() {
+    within(PATIENCE, || {
+        let app = service(app(), "ends", "process.events():receive()", "stop_timeout: 1h");
+        let runtime = app.start();
+        await_state(&runtime, "ends", ServiceState::Running);
+        let mut stopping = runtime.stop();
+        std::thread::sleep(Duration::from_millis(5));
+        assert_eq!(runtime.service_state("app:ends_service"), Some(ServiceState::Running));
+        // Whether it is over already does not matter.
+        let _ = poll_once(&mut stopping);
+        drop(stopping);
+        await_state(&runtime, "ends", ServiceState::Stopped);
+    });
+}
+
+#[test]
+fn who_waits_for_services_hears_of_their_end_or_of_the_stop() {
+    within(PATIENCE, || {
+        let app = service(app(), "stays", "process.inbox():receive()", "stop_timeout: 1h");
+        let runtime = app.start();
+        await_state(&runtime, "stays", ServiceState::Running);
+        let limit = Duration::from_millis(5);
+        let result = runtime.wait_for_services().timeout(limit).block();
+        assert!(matches!(result, Err(Error::Timeout)), "{result:?}");
+        let result = runtime.wait_for_services().block_until(&raised());
+        assert!(matches!(result, Err(Error::Interrupted)), "{result:?}");
+        let (mut polled, fresh) = (runtime.wait_for_services(), runtime.wait_for_services());
+        assert!(poll_once(&mut polled).is_pending());
+        let stopping = runtime.stop();
+        drop(runtime);
+        for result in [polled.block(), fresh.block()] {
+            assert!(matches!(result, Err(Error::Stopped)), "{result:?}");
+        }
+        stopping.block().expect("nothing is left to stop");
+    });
+}
+
+fn raised() -> Interrupt {
+    let interrupt = Interrupt::new();
+    interrupt.raise();
+    interrupt
 }
 
 #[test]
@@ -243,9 +304,9 @@ fn s17_7_a_stop_after_one_of_the_services() {
         let app = app.process("stays", "return process.events():receive().kind");
         let runtime = app.start();
         runtime.process("app:stays").host("app:second").spawn().block().expect("it starts");
-        runtime.stop_services(&Interrupt::new());
+        runtime.stop_services().block().expect("this is no worker");
         assert_eq!(runtime.process_count(), 1, "it is no service");
-        runtime.stop(&Interrupt::new());
+        runtime.stop().block().expect("this is no worker");
         assert_eq!(runtime.process_count(), 0);
     });
 }
@@ -258,13 +319,11 @@ fn s17_7_two_stops_wait_for_the_same_end() {
         await_state(&runtime, "slow", ServiceState::Running);
         std::thread::scope(|scope| {
             let first = scope.spawn(|| {
-                runtime.stop_services(&Interrupt::new());
+                runtime.stop_services().block().expect("this is no worker");
                 runtime.service_state("app:slow_service")
             });
             await_state(&runtime, "slow", ServiceState::Stopping);
-            let hurry = Interrupt::new();
-            hurry.raise();
-            runtime.stop_services(&hurry);
+            runtime.stop_services().hurry_on(&raised()).block().expect("this is no worker");
             let state = first.join().expect("it stops");
             assert_eq!(state, Some(ServiceState::Failed), "the first has waited, too");
         });
@@ -292,7 +351,7 @@ fn s17_open_an_upgrade_is_neither_start_nor_end() {
         let runtime = service(app(), "changes", body, "stop_timeout: 50ms").start();
         assert_eq!(heard(&runtime, 2), "old new");
         assert_eq!(runtime.service_state("app:changes_service"), Some(ServiceState::Running));
-        runtime.stop_services(&Interrupt::new());
+        runtime.stop_services().block().expect("this is no worker");
     });
 }
 
@@ -318,7 +377,7 @@ fn s17_5_thousands_of_services_stop_in_time() {
             app.entry(&service_entry(&format!("s{number}"), "one", "stop_timeout: 3s"))
         });
         let runtime = app.start();
-        runtime.stop_services(&Interrupt::new());
+        runtime.stop_services().block().expect("this is no worker");
         assert!(!runtime.has_failed_services());
     });
 }

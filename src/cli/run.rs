@@ -19,7 +19,7 @@ use crate::app::{Application, Problem, Severity};
 use crate::node::interrupt::Interrupt;
 use crate::node::output::{Complaint, Field, Level, LogFormat, Output, Settings};
 use crate::payload::Payload;
-use crate::runtime::{Builder, Error, OnDrop, Runtime};
+use crate::runtime::{Builder, Error, OnDrop, Runtime, Stopping};
 use crate::value::Value;
 
 /// Exit status of a program that ended because of a closed pipe.
@@ -208,19 +208,24 @@ fn run_entry(
     // The services that run beside the entry are asked to stop as usual. If the entry was not told
     // to stop, the first signal hurries this stop; otherwise `stops.hurry` does.
     let hurry = if end == End::Stopped { &stops.hurry } else { &stops.stop };
-    runtime.stop_units(false, hurry, stops.hint());
+    orderly(runtime.stop_units(false, stops.hint()).hurry_on(hurry));
     runtime.halt_processes();
     end
 }
 
+/// Waits for a stop in order. It cannot fail: this thread is no worker, and no timeout needs one.
+fn orderly(stopping: Stopping) {
+    let _ = stopping.block();
+}
+
 fn run_services(runtime: &Runtime, stops: &Stops) -> End {
-    let all_ended = runtime.wait_for_services(&stops.stop);
+    let all_ended = runtime.wait_for_services().block_until(&stops.stop).is_ok();
     if !all_ended {
         if stops.status().is_none() && runtime.output().broken().0.is_some() {
             let text = "moonlet: standard output cannot be written any more: stopping";
             runtime.output().complain(Level::Warn, text, None);
         }
-        runtime.stop_units(true, &stops.hurry, stops.hint());
+        orderly(runtime.stop_units(true, stops.hint()).hurry_on(&stops.hurry));
     }
     let has_failed = runtime.has_failed_services();
     runtime.halt_processes();

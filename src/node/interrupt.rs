@@ -34,8 +34,8 @@ impl std::fmt::Debug for Shared {
 }
 
 /// A registered listener of an interrupt; dropping this unregisters it.
-pub(crate) struct Listening<'a> {
-    interrupt: &'a Interrupt,
+pub(crate) struct Listening {
+    interrupt: Interrupt,
     number: u64,
 }
 
@@ -61,7 +61,7 @@ impl Interrupt {
     }
 
     /// Calls `listener` when the interrupt is raised, or at once if it was.
-    pub(crate) fn listen(&self, listener: impl FnOnce() + Send + 'static) -> Listening<'_> {
+    pub(crate) fn listen(&self, listener: impl FnOnce() + Send + 'static) -> Listening {
         let mut shared = lock(&self.shared);
         shared.last += 1;
         let number = shared.last;
@@ -71,18 +71,18 @@ impl Interrupt {
         } else {
             shared.listeners.push((number, Box::new(listener)));
         }
-        Listening { interrupt: self, number }
+        Listening { interrupt: self.clone(), number }
     }
 
     /// Sends [`Notice::Interrupted`] to `receiver` when the interrupt is raised, or at once if it
     /// was.
-    pub(crate) fn notify(&self, receiver: mpsc::Sender<Notice>) -> Listening<'_> {
+    pub(crate) fn notify(&self, receiver: mpsc::Sender<Notice>) -> Listening {
         // A receiver that is gone needs no notice.
         self.listen(move || drop(receiver.send(Notice::Interrupted)))
     }
 }
 
-impl Drop for Listening<'_> {
+impl Drop for Listening {
     fn drop(&mut self) {
         let mut shared = lock(&self.interrupt.shared);
         shared.listeners.retain(|(number, _)| *number != self.number);

@@ -19,8 +19,6 @@ pub(crate) enum Notice {
     Stopped,
     /// The wait was interrupted.
     Interrupted,
-    /// No service runs or will run again.
-    ServicesEnded,
     /// All queued output is written or lost.
     Written,
 }

@@ -28,7 +28,7 @@ struct Waiting {
 }
 
 impl Inbox {
-    fn push(&self, notice: Notice) {
+    pub(super) fn push(&self, notice: Notice) {
         let waker = {
             let mut waiting = lock(&self.0);
             waiting.notices.push_back(notice);
@@ -38,7 +38,7 @@ impl Inbox {
     }
 
     /// Returns the next notice, or has the task woken when there is one.
-    fn poll(&self, context: &Context<'_>) -> Poll<Result<Notice, Error>> {
+    pub(super) fn poll(&self, context: &Context<'_>) -> Poll<Result<Notice, Error>> {
         let mut waiting = lock(&self.0);
         match waiting.notices.pop_front() {
             Some(Notice::Stopped) => Poll::Ready(Err(Error::Stopped)),

@@ -32,6 +32,12 @@ pub(super) struct Running {
 }
 
 impl Running {
+    /// Whether the calling thread is one that the runtime waits for when it stops.
+    pub(super) fn is_own_thread(&self) -> bool {
+        let current = std::thread::current().id();
+        lock(&self.threads).iter().any(|thread| thread.thread().id() == current)
+    }
+
     pub(super) fn start_output(&self) -> Result<(), Error> {
         let node = Arc::downgrade(&self.node);
         let tell = move |asker: crate::node::output::Asker, line| {

@@ -6,10 +6,10 @@
 //! see copies of the states, under one lock.
 
 mod backoff;
+mod handle;
 mod stop;
 mod unit;
 
-use std::collections::BTreeMap;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
@@ -23,8 +23,10 @@ use crate::node::output::{Level, Record};
 use crate::node::tickets::Notice;
 use crate::payload;
 use crate::process::spawn::{self, Setup, SpawnArguments};
-use crate::sync::{Arc, Mutex, lock};
+use crate::sync::Arc;
 use crate::vm::lua::control::KILL_TERMINATED;
+use handle::PublishedStates;
+pub(crate) use handle::{Done, Supervisor};
 pub(crate) use stop::Stop;
 pub use unit::ServiceState;
 use unit::{Phase, Unit, UnitKind};
@@ -47,60 +49,6 @@ pub(crate) enum Event {
     Hurry,
     /// The runtime shuts down.
     Quit,
-}
-
-/// The state that other threads see.
-#[derive(Default)]
-struct PublishedStates {
-    states: BTreeMap<String, ServiceState>,
-    has_failed: bool,
-    /// Whether no service runs or will run again.
-    are_all_ended: bool,
-    waiting: Vec<mpsc::Sender<Notice>>,
-}
-
-/// A handle of the supervisor's thread.
-#[derive(Clone)]
-pub(crate) struct Supervisor {
-    events: mpsc::Sender<Event>,
-    board: Arc<Mutex<PublishedStates>>,
-}
-
-impl Supervisor {
-    /// Creates a supervisor and the function that its thread has to run.
-    pub(crate) fn new(node: Arc<Node>) -> (Supervisor, impl FnOnce() + Send + 'static) {
-        let (events, inbox) = mpsc::channel();
-        let board = Arc::new(Mutex::new(PublishedStates {
-            are_all_ended: true,
-            ..PublishedStates::default()
-        }));
-        let handle = Supervisor { events, board };
-        let thread = Thread::new(node, handle.clone());
-        (handle, move || thread.run(&inbox))
-    }
-
-    pub(crate) fn tell(&self, event: Event) {
-        // A thread that has ended has no work left, so the error is ignored.
-        let _ = self.events.send(event);
-    }
-
-    pub(crate) fn state(&self, id: &str) -> Option<ServiceState> {
-        lock(&self.board).states.get(id).copied()
-    }
-
-    pub(crate) fn has_failed(&self) -> bool {
-        lock(&self.board).has_failed
-    }
-
-    /// Sends [`Notice::ServicesEnded`] to `listener` once no service runs or will run again.
-    pub(crate) fn when_ended(&self, listener: mpsc::Sender<Notice>) {
-        let mut board = lock(&self.board);
-        if board.are_all_ended {
-            let _ = listener.send(Notice::ServicesEnded);
-        } else {
-            board.waiting.push(listener);
-        }
-    }
 }
 
 /// The state that the supervisor's thread owns.
@@ -159,10 +107,7 @@ impl Thread {
                 match notice {
                     Notice::Started(result) => self.started(unit, result),
                     Notice::Ended(outcome) => self.ended(unit, &outcome),
-                    Notice::Stopped
-                    | Notice::Interrupted
-                    | Notice::ServicesEnded
-                    | Notice::Written => {}
+                    Notice::Stopped | Notice::Interrupted | Notice::Written => {}
                 }
             }
             // A notice about an earlier process, or the end of the thread, which `run` handles.
@@ -402,26 +347,19 @@ impl Thread {
             self.log_missing_services();
             let _ = done.send(());
         }
-        for done in self.take_stopped() {
-            let _ = done.send(());
-        }
+        self.tell_if_stopped();
     }
 
     fn update_board(&self) {
-        let mut board = lock(&self.handle.board);
-        for unit in &self.units {
-            board.states.insert(unit.id.to_string(), unit.state());
-        }
-        board.has_failed = !self.broken.is_empty()
-            || self.units.iter().any(Unit::has_failed)
-            || self.blocked().contains(&true);
+        let states = self.units.iter().map(|unit| (unit.id.to_string(), unit.state()));
         let mut services = self.units.iter().filter(|unit| unit.is_service());
-        board.are_all_ended = !services.any(Unit::is_active);
-        if board.are_all_ended {
-            for listener in board.waiting.drain(..) {
-                let _ = listener.send(Notice::ServicesEnded);
-            }
-        }
+        self.handle.publish(PublishedStates {
+            states: states.collect(),
+            has_failed: !self.broken.is_empty()
+                || self.units.iter().any(Unit::has_failed)
+                || self.blocked().contains(&true),
+            are_all_ended: !services.any(Unit::is_active),
+        });
     }
 }
 

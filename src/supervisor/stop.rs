@@ -4,11 +4,10 @@
 //! processes. If the whole application is stopped, the host's processes receive CANCEL too, and the
 //! host is stopped when none is left. Units that do not depend on each other stop at the same time.
 
-use std::sync::mpsc;
 use std::time::Duration;
 
 use super::unit::{Phase, UnitKind};
-use super::{Thread, Unit, nanos, seconds};
+use super::{Done, Thread, Unit, nanos, seconds};
 use crate::message::{Content, UnixTime};
 use crate::node::host::HostState;
 use crate::node::output::Level;
@@ -20,8 +19,8 @@ pub(crate) struct Stop {
     pub(crate) with_hosts: bool,
     /// How a person can hurry the stop; empty if that is not possible.
     pub(crate) hint: &'static str,
-    /// The senders to notify when everything has stopped.
-    pub(crate) done: Vec<mpsc::Sender<()>>,
+    /// Dropped when everything has stopped, or when nobody is left who could stop anything.
+    pub(crate) done: Vec<Done>,
 }
 
 /// The interval at which a stopping host counts its processes.
@@ -80,11 +79,12 @@ impl Thread {
         }
     }
 
-    /// Returns the senders to notify, once everything has stopped.
-    pub(super) fn take_stopped(&mut self) -> Vec<mpsc::Sender<()>> {
+    /// Tells those who wait for the stop, once everything has stopped.
+    pub(super) fn tell_if_stopped(&mut self) {
         let are_all_stopped = !self.units.iter().any(Unit::is_active);
-        let stop = self.stop.as_mut().filter(|_| are_all_stopped);
-        stop.map(|stop| std::mem::take(&mut stop.done)).unwrap_or_default()
+        if let Some(stop) = self.stop.as_mut().filter(|_| are_all_stopped) {
+            stop.done.clear();
+        }
     }
 
     /// Marks the units that an active unit requires; they come before it.

@@ -1,7 +1,7 @@
 //! What is said of policies that are wrong or do not exist, and what services come to that name
 //! them. A service here checks itself and fails if it is not what was written.
 
-use moonlet::{Application, Interrupt};
+use moonlet::Application;
 
 use crate::guarded::{app, body};
 use crate::support::{self, App, PATIENCE, within};
@@ -62,7 +62,7 @@ fn succeeds(application: Application) {
 fn fails(application: Application) -> bool {
     within(PATIENCE, move || {
         let runtime = support::start(application);
-        assert!(runtime.wait_for_services(&Interrupt::new()));
+        runtime.wait_for_services().block().expect("they end");
         runtime.has_failed_services()
     })
 }

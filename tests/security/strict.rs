@@ -1,6 +1,6 @@
 //! Strict mode: without an actor and a scope nothing that is checked is allowed.
 
-use moonlet::{Interrupt, Value};
+use moonlet::Value;
 
 use crate::guarded::{app, body};
 use crate::support::{App, PATIENCE, builder, exec, within};
@@ -76,7 +76,7 @@ fn s14_2_an_incomplete_identity_is_none() {
         let has_failed = within(PATIENCE, move || {
             let builder = builder().workers(2).strict_security(true);
             let runtime = builder.application(application).start().expect("it starts");
-            assert!(runtime.wait_for_services(&Interrupt::new()));
+            runtime.wait_for_services().block().expect("they end");
             runtime.has_failed_services()
         });
         assert_eq!(has_failed, !succeeds, "{security}");
