@@ -80,11 +80,12 @@ impl Running {
         }
         self.kill_all();
         self.node.scheduler.stop();
-        let is_worker = self.node.scheduler.current_worker().is_some();
+        // It cannot wait for itself.
+        let is_own = self.is_own_thread();
         let deadline = Instant::now() + WORKER_STOP_LIMIT;
-        let mut all_ended = !is_worker;
+        let mut all_ended = !is_own;
         for thread in std::mem::take(&mut *lock(&self.threads)) {
-            while !thread.is_finished() && Instant::now() < deadline && !is_worker {
+            while !thread.is_finished() && Instant::now() < deadline && !is_own {
                 std::thread::sleep(Duration::from_millis(1));
             }
             if thread.is_finished() {
@@ -97,8 +98,8 @@ impl Running {
         if all_ended {
             // SAFETY: the threads in `threads` were joined: workers, monitor and supervisor. Futures on
             // other threads claim slots within `while_open` only, which is closed.
-            // `shutdown` and `drop` have exclusive access to the runtime, and the command, the only
-            // other caller, has one thread that calls this.
+            // `shutdown` and `drop` have exclusive access to the runtime, or hand it to one thread
+            // that has. The command, the only other caller, has one thread that calls this.
             unsafe { self.drop_processes() };
         }
         self.node.timeouts.stop();
