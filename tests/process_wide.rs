@@ -61,7 +61,10 @@ fn runtimes_of_one_program_avoid_the_cores_of_others() {
         assert_eq!((chosen.workers(), cores), (2, vec![vec![last]; 2]));
         let (more, cores) = started(Builder::new().cores([last]).workers(2));
         assert_eq!(cores, [vec![last], all.clone()], "the second is not pinned");
-        drop((chosen, more));
+        let (none, cores) = started(Builder::new().cores([]).workers(1));
+        assert_eq!(cores, [all.clone()]);
+        drop((chosen, more, none));
+        assert_eq!(started(Builder::new().cores([])).1.len(), started(Builder::new()).1.len());
         match Builder::new().cores([last, 4096]).start() {
             Err(Error::NoSuchCore { core, allowed }) => assert_eq!((core, allowed), (4096, all)),
             other => panic!("no such core: {other:?}"),

@@ -53,7 +53,7 @@ impl Builder {
 
     /// Sets the cores of the workers by the numbers that the system gives them: the first worker is
     /// pinned to the first, and so on. Unless [`workers`](Builder::workers) is set, there is one worker
-    /// for each; further workers are not pinned.
+    /// for each; further workers are not pinned, and an empty list pins none.
     ///
     /// By default, workers are pinned to the cores that the fewest workers of this program use, so
     /// two runtimes share a core only if there are more workers than cores.
@@ -191,7 +191,7 @@ impl Builder {
         if let Some(problem) = node_name::problem(&self.node_id) {
             return Err(Error::NodeId(problem));
         }
-        let by_cores = self.cores.as_ref().map(|cores| cores.len().max(1));
+        let by_cores = self.cores.as_ref().map(Vec::len).filter(|cores| *cores > 0);
         let workers = self.workers.or(by_cores).unwrap_or_else(cores::usable);
         let pins = pins(self.unpinned, self.cores.as_deref(), workers)?;
         let preempts = !self.no_preemption && cfg!(target_os = "linux");
