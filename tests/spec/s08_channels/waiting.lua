@@ -110,4 +110,65 @@ function parts.closes(owner, how)
   time.sleep("1h")
 end
 
+function cases.s8_2_a_receive_with_a_time_limit()
+  local ch = channel.new()
+  local function times_out(source, limit)
+    local begin = time.monotonic()
+    local n = select("#", source:receive(limit))
+    local value, ok, err = source:receive(limit)
+    equal(spec.show(n, value, ok, err:kind(), tostring(err)),
+      "3, nil, nil, Timeout, nothing received within the time")
+    return time.monotonic() - begin
+  end
+  equal(times_out(ch, "5ms") >= 10000000, true, "it waits twice 5 ms")
+  times_out(ch, time.parse_duration("1ms"))
+  for _, limit in ipairs({ "0s", "-1h", time.parse_duration("0s") }) do
+    times_out(ch, limit)
+  end
+  times_out(process.inbox(), "1ms")
+  times_out(process.events(), "1ms")
+  times_out(process.listen("quiet"), "1ms")
+  -- Who gave up takes no value away from the next.
+  coroutine.spawn(function() ch:send("late") end)
+  equal(spec.show(ch:receive("1h")), "late, true")
+  coroutine.spawn(function()
+    time.sleep("2ms")
+    ch:send("in time")
+  end)
+  equal(spec.show(ch:receive("1h")), "in time, true")
+  process.send(process.pid(), "quiet", "heard")
+  equal(spec.show(process.listen("quiet"):receive("1h")), "heard, true")
+  coroutine.spawn(function()
+    time.sleep("2ms")
+    ch:close()
+  end)
+  equal(spec.show(ch:receive("1h")), "nil, false")
+  equal(spec.show(ch:receive("1h")), "nil, false", "closed before")
+  local full = channel.new(1)
+  full:send(1)
+  equal(spec.show(full:receive("0s")), "1, true", "what is there needs no time")
+  for _, bad in ipairs({ 5, 1.5, "5", "soon", true, {} }) do
+    raises("bad argument #1 to 'receive' (duration expected, ", full.receive, full, bad)
+  end
+  raises("give a unit", full.receive, full, 5)
+  full:send(2)
+  raises("give a unit", full.receive, full, 5)
+  equal(full:receive(nil), 2, "a call that raises takes nothing")
+end
+
+function cases.s8_2_who_gave_up_is_out_of_the_queue()
+  local ch, order = channel.new(), {}
+  for i = 1, 3 do
+    coroutine.spawn(function()
+      local value = ch:receive(i == 2 and "1ms" or nil)
+      order[#order + 1] = i .. "=" .. tostring(value)
+    end)
+  end
+  time.sleep("5ms")
+  ch:send("a")
+  ch:send("b")
+  time.sleep("1ms")
+  equal(table.concat(order, " "), "2=nil 1=a 3=b", "the order of those that wait stays")
+end
+
 return cases
