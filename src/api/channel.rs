@@ -5,15 +5,12 @@
 use std::ffi::c_int;
 
 use crate::api::caller::{self, ApiFailure, ApiResult, Caller};
-use crate::api::time::duration_argument;
 use crate::api::{function, inbox, select, time};
 use crate::coroutines;
 use crate::coroutines::channel::{
     Channel, ChannelId, ChannelSource, Key, NO_CASE, Receiving, Sending, Waiter, Wake,
 };
 use crate::coroutines::inside::Inside;
-use crate::coroutines::timers::TimerAction;
-use crate::error::{ApiError, kind};
 use crate::process::Process;
 use crate::vm::lua::boundary::Reply;
 use crate::vm::lua::control::{Control, Released};
@@ -293,18 +290,16 @@ fn sent(stack: Stack) -> Reply {
     })
 }
 
-/// `ch:receive(timeout)`.
+/// `ch:receive()`.
 fn receive_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_main()?;
     let id = receiver(caller)?;
-    let limit = if caller.is_missing(2) { None } else { Some(time_limit(caller)?) };
     match try_receive(caller, 1, id) {
         Received::Value => return with_ok(caller, true),
         Received::Closed => {
             caller.push_nil();
             return with_ok(caller, false);
         }
-        Received::Nothing if limit == Some(0) => return nothing_in_time(caller),
         Received::Nothing => {}
     }
     caller.require_can_wait_raised()?;
@@ -312,56 +307,7 @@ fn receive_inner(caller: &mut Caller<'_>) -> ApiResult {
     if let Some(channel) = caller.process.inside.channels.get(id) {
         channel.wait_to_receive(Waiter { ticket, case: NO_CASE });
     }
-    let Some(limit) = limit else { return caller.wait(received) };
-    let due = caller.process.node.clock.now().saturating_add(limit);
-    let timer = caller.process.timers.get_mut().add(due, TimerAction::Wake(ticket));
-    // For the continuation.
-    caller.set_top(1);
-    caller.push_integer(timer as i64);
-    caller.wait(received_in_time)
-}
-
-/// Reads the second argument, a duration with a unit, as nanoseconds.
-fn time_limit(caller: &Caller<'_>) -> Result<u64, ApiFailure> {
-    let problem = match caller.kind(2) {
-        Type::Number => "got a number: give a unit, such as \"50ms\"".to_owned(),
-        _ => match duration_argument(caller, 2) {
-            Ok(nanos) => return Ok(nanos.max(0) as u64),
-            Err(error) => error.message,
-        },
-    };
-    Err(ApiFailure::Text(format!("bad argument #1 to 'receive' (duration expected, {problem})")))
-}
-
-fn nothing_in_time(caller: &Caller<'_>) -> ApiResult {
-    caller.push_nil();
-    caller.push_nil();
-    let error = ApiError::new(kind::TIMEOUT, "nothing received within the time");
-    caller::push_error(caller.stack, &error);
-    Ok(Reply::Return(3))
-}
-
-/// Continues a receive with a time limit, whose timer is on top of the stack.
-fn received_in_time(stack: Stack) -> Reply {
-    caller::enter(stack, |caller| {
-        let timer = caller.integer(-1).unwrap_or_default() as u64;
-        caller.process.timers.get_mut().stop(timer);
-        if let Some((channel, message)) = caller.process.inside.coroutines.take_message() {
-            inbox::push_delivery(caller, channel, &message);
-            return with_ok(caller, true);
-        }
-        match caller.process.inside.coroutines.take_wake() {
-            None | Some(Wake::Elapsed) => {
-                let id = receiver(caller)?;
-                forget(caller, 1, id);
-                nothing_in_time(caller)
-            }
-            Some(wake) => {
-                let ok = push_woken(caller, wake);
-                with_ok(caller, ok)
-            }
-        }
-    })
+    caller.wait(received)
 }
 
 fn with_ok(caller: &Caller<'_>, ok: bool) -> ApiResult {
