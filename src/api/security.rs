@@ -7,7 +7,7 @@
 use crate::api::caller::{ApiFailure, ApiResult, Caller, bad_argument};
 use crate::api::{function, library, object};
 use crate::error::ApiError;
-use crate::payload;
+use crate::payload::{self, Payload};
 use crate::process::objects::Object;
 use crate::security::{Action, Actor, Decision, Policy, Request, Scope};
 use crate::sync::Arc;
@@ -196,7 +196,7 @@ fn actor_id_inner(caller: &mut Caller<'_>) -> ApiResult {
 fn actor_meta_inner(caller: &mut Caller<'_>) -> ApiResult {
     let actor = actor_at(caller, 1).ok_or_else(|| object::wrong_receiver(caller, "actor"))?;
     // It was copied out of a payload, or read from a file: it fits into one.
-    let meta = payload::from_values(std::slice::from_ref(&actor.meta)).unwrap_or_default();
+    let meta = Payload::from_values(std::slice::from_ref(&actor.meta)).unwrap_or_default();
     let top = caller.top();
     if payload::push_one(caller.stack, &meta).is_none() {
         caller.set_top(top);

@@ -17,7 +17,7 @@ impl Codec {
         vm.collect();
         payload::push_one(
             vm.stack(),
-            &payload::from_values(std::slice::from_ref(value)).expect("plain data"),
+            &Payload::from_values(std::slice::from_ref(value)).expect("plain data"),
         )?;
         Some(Codec(vm))
     }

@@ -6,11 +6,13 @@
 use std::path::PathBuf;
 
 use crate::app::Application;
+use crate::loader;
 use crate::message::context::Inherited;
 use crate::message::{Content, Message, Topic};
 use crate::node::host::HostState;
 use crate::node::output::{Level, Output, Settings};
 use crate::node::{Node, Parts, REDUCTIONS};
+use crate::payload::Payload;
 use crate::pid::{self, ProcessId};
 use crate::process::spawn::{self, Setup, SpawnArguments, deferred, start};
 use crate::process::tenant::process_in;
@@ -23,7 +25,6 @@ use crate::value::Value;
 use crate::vm::image::difference::Difference;
 use crate::vm::image::template::Template;
 use crate::vm::lua::control::KILL_TERMINATED;
-use crate::{loader, payload};
 
 pub use crate::vm::image::difference::Figures;
 
@@ -90,7 +91,7 @@ impl Waiting {
         let request = SpawnArguments {
             definition: definition.as_bytes(),
             host: HOST.as_bytes(),
-            arguments: payload::from_values(arguments).expect("plain data"),
+            arguments: Payload::from_values(arguments).expect("plain data"),
             setup: Setup::default(),
             chain: None,
             context: Inherited::default(),
@@ -117,7 +118,7 @@ impl Waiting {
         let content = Content::User {
             from: Some(from.0),
             topic: Topic::from_slice(topic.as_bytes()),
-            payload: payload::from_values(values).expect("plain data"),
+            payload: Payload::from_values(values).expect("plain data"),
         };
         let is_sent = self.node.send(to.0, Message::new(to.0.uniq, content)).is_ok();
         self.run();

@@ -6,7 +6,9 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer, Visitor};
 use serde::ser::{self, Serialize, Serializer};
 
 use super::coding_error::{DecodeError, EncodeError};
-use super::{Payload, de, from_values, ser as encoding, to_values};
+use super::encoder::Encoder;
+use super::values::to_values;
+use super::{Payload, de, ser as encoding};
 use crate::value::{Value, whole};
 
 /// The name of the newtype struct that stands for a [`Payload`].
@@ -116,7 +118,13 @@ impl Payload {
     /// # Errors
     /// A table is nested too deeply, or has a key that no table of Lua has; the error says where.
     pub fn from_values(values: &[Value]) -> Result<Payload, EncodeError> {
-        from_values(values)
+        let mut payload = Payload::default();
+        let mut encoder = Encoder::new(&mut payload);
+        for value in values {
+            encoder.value(value, 0)?;
+            encoder.end_value();
+        }
+        Ok(payload)
     }
 
     /// Returns the values.

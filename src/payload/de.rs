@@ -152,10 +152,11 @@ impl<'p> Decoder<'p> {
 
     /// The positions behind the elements, in order, with where their values are.
     fn places(&mut self, elements: u32, pairs: u32) -> Result<Vec<(i64, &'p [u8])>> {
+        let no_list = || DecodeError::new("expected a list, got a table with other keys");
         let mut places = Vec::new();
         for _ in 0..pairs {
             if self.peek() != tag::INTEGER {
-                return Err(DecodeError::new("expected a list, got a table with other keys"));
+                return Err(no_list());
             }
             self.byte()?;
             let position = self.long()? as i64;
@@ -165,11 +166,7 @@ impl<'p> Decoder<'p> {
         places.sort_unstable_by_key(|(position, _)| *position);
         let most = (i64::from(elements) + i64::from(pairs)) * HOLES_MAX;
         let is_list = places.iter().all(|(position, _)| (1..=most).contains(position));
-        if is_list {
-            Ok(places)
-        } else {
-            Err(DecodeError::new("expected a list, got a table with other keys"))
-        }
+        if is_list { Ok(places) } else { Err(no_list()) }
     }
 }
 
@@ -464,8 +461,8 @@ impl Decoder<'_> {
             ("retryable", failure.retryable().into()),
             ("details", failure.details().clone()),
         ];
-        let payload =
-            super::from_values(&[crate::value::Value::table(fields)]).map_err(DecodeError::new)?;
+        let payload = Payload::from_values(&[crate::value::Value::table(fields)])
+            .map_err(DecodeError::new)?;
         Decoder::new(&payload).deserialize_map(visitor)
     }
 }

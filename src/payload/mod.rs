@@ -29,7 +29,6 @@ use convert::PAYLOAD;
 pub use convert::{FromPayload, IntoPayload};
 pub(crate) use decode::{push_all, push_one};
 pub(crate) use encode::{encode, encode_into};
-pub(crate) use values::{from_values, to_values};
 
 /// Strings of at least this many bytes are shared instead of copied.
 pub(crate) const SHARE_BYTES: usize = 1024;

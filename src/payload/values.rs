@@ -4,30 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::coding_error::{DecodeError, field, index};
-use super::encoder::Encoder;
 use super::{Number, Payload, Reader, tag};
 use crate::shared_bytes::SharedBytes;
 use crate::value::{Bytes, Failure, Kind, Table, Value};
-
-/// Encodes values.
-///
-/// # Errors
-/// A table is nested too deeply, or has a key that no table of Lua has.
-pub(crate) fn from_values(values: &[Value]) -> Result<Payload, super::EncodeError> {
-    let mut payload = Payload::default();
-    let mut encoder = Encoder::new(&mut payload);
-    for value in values {
-        encoder.value(value, 0)?;
-        encoder.end_value();
-    }
-    Ok(payload)
-}
 
 /// Decodes all values. Tables that occur several times are shared.
 ///
 /// # Errors
 /// A table contains itself, which values cannot.
-pub(crate) fn to_values(payload: &Payload) -> Result<Vec<Value>, DecodeError> {
+pub(super) fn to_values(payload: &Payload) -> Result<Vec<Value>, DecodeError> {
     match payload.number() {
         Number::None => {}
         Number::Integer(value) => return Ok(vec![Value::Integer(value)]),

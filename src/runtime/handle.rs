@@ -61,8 +61,7 @@ impl Handle {
         values: impl IntoPayload,
     ) -> Result<(), Error> {
         let node = self.node.upgrade().ok_or(Error::Stopped)?;
-        check_topic(topic.as_bytes(), "send")?;
-        let payload = values.into_payload()?;
+        let payload = checked(topic, values)?;
         node.while_open(|| send(&node, destination, topic, payload)).ok_or(Error::Stopped)?
     }
 
@@ -73,6 +72,12 @@ impl Handle {
     pub fn metrics(&self) -> Result<Metrics, Error> {
         Ok(self.node.upgrade().ok_or(Error::Stopped)?.metrics())
     }
+}
+
+/// Encodes the values of a message. Code of the program may run here, so no lock is held.
+fn checked(topic: &str, values: impl IntoPayload) -> Result<Payload, Error> {
+    check_topic(topic.as_bytes(), "send")?;
+    Ok(values.into_payload()?)
 }
 
 fn send(node: &Node, destination: &str, topic: &str, payload: Payload) -> Result<(), Error> {
@@ -100,6 +105,6 @@ impl Runtime {
         topic: &str,
         values: impl IntoPayload,
     ) -> Result<(), Error> {
-        self.handle().send(destination, topic, values)
+        send(&self.running.node, destination, topic, checked(topic, values)?)
     }
 }

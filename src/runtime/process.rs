@@ -1,5 +1,6 @@
 //! What to start, and as whom.
 
+use std::mem;
 use std::sync::Weak;
 
 use super::call::Pending;
@@ -124,17 +125,18 @@ impl Process {
         Exec::new(self)
     }
 
-    /// Spawns the process for a call.
+    /// Spawns the process for a call, once: the arguments are moved into it.
     pub(super) fn start(
-        &self,
+        &mut self,
         node: &Node,
         pending: &Pending,
         watcher: Option<Watcher>,
     ) -> Result<ProcessId, Error> {
+        let payload = mem::replace(&mut self.arguments, Ok(Payload::EMPTY))?;
         let arguments = SpawnArguments {
             definition: self.id.as_bytes(),
             host: self.host.as_deref().unwrap_or_else(|| node.default_host()).as_bytes(),
-            arguments: self.arguments.clone()?,
+            arguments: payload,
             setup: Setup { watcher, ..Setup::default() },
             chain: None,
             context: self.inherited(node)?,

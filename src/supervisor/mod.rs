@@ -21,7 +21,7 @@ use crate::node::Node;
 use crate::node::host::HostState;
 use crate::node::output::{Level, Record};
 use crate::node::tickets::Notice;
-use crate::payload;
+use crate::payload::Payload;
 use crate::process::spawn::{self, Setup, SpawnArguments};
 use crate::sync::Arc;
 use crate::vm::lua::control::KILL_TERMINATED;
@@ -166,7 +166,7 @@ impl Thread {
             }
         });
         self.units[index].ticket = ticket;
-        let arguments = payload::from_values(&config.input)?;
+        let arguments = Payload::from_values(&config.input)?;
         let request = SpawnArguments {
             definition: config.process.as_str().as_bytes(),
             host: config.host.as_str().as_bytes(),
