@@ -154,7 +154,7 @@ pub use node::output::{Level, LogFormat};
 pub use payload::{DecodeError, EncodeError, FromPayload, IntoPayload, Payload};
 pub use pid::Pid;
 pub use runtime::{
-    Builder, Error, Exec, Handle, OnDrop, Process, Runtime, ServicesEnded, Spawn, Stopping,
+    Builder, Error, Exec, Handle, OnDrop, Process, Request, Runtime, ServicesEnded, Spawn, Stopping,
 };
 pub use supervisor::ServiceState;
 pub use value::{Bytes, Failure, Kind, Table, Value};

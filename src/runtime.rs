@@ -19,6 +19,7 @@ mod error;
 mod exec;
 mod handle;
 mod process;
+mod request;
 mod running;
 mod services;
 
@@ -34,6 +35,7 @@ pub use error::Error;
 pub use exec::{Exec, OnDrop, Spawn};
 pub use handle::Handle;
 pub use process::Process;
+pub use request::Request;
 use running::Running;
 pub use services::{ServicesEnded, Stopping};
 

@@ -168,9 +168,84 @@ fn a_program_sends_to_the_topics_that_scripts_send_to() {
         }
         let error = runtime.send(pid.as_str(), "go", u64::MAX).unwrap_err();
         assert!(matches!(error, Error::Encode(_)), "{error:?}");
-        let error = runtime.send("nobody", "go", 1).unwrap_err();
-        assert_eq!(error.to_string(), "process not found");
+        for error in [
+            runtime.send("nobody", "go", 1).unwrap_err(),
+            runtime.request("nobody", "go", 1).block().unwrap_err(),
+        ] {
+            assert_eq!(error.to_string(), "could not resolve 'nobody' as PID or registered name");
+        }
+        let error = runtime.request(pid.as_str(), "@go", 1).block().unwrap_err();
+        assert_eq!(error.to_string(), "cannot send to @ topics");
         assert_eq!(runtime.process_count(), 1, "nothing has arrived");
+    });
+}
+
+/// Answers what it is asked, by topic.
+const ANSWERS: &str = r#"
+    local inbox, kept = process.inbox(), {}
+    while true do
+        local m = inbox:receive()
+        assert(m:from() == nil)
+        if m:topic() == "echo" then m:reply(m:payload())
+        elseif m:topic() == "keep" then kept[#kept + 1] = m
+        elseif m:topic() == "kept" then
+            local ok, err = kept[1]:reply(1)
+            m:reply({ ok = ok, kind = err and err:kind() })
+        else error("no such topic") end
+    end"#;
+
+#[test]
+fn a_program_asks_a_process() {
+    within(PATIENCE, || {
+        let runtime = App::new().process("answers", ANSWERS).start();
+        let pid = runtime.process("app:answers").spawn().block().expect("it starts");
+        let ask = |topic, values| runtime.request(pid.as_str(), topic, values);
+        let sum: Vec<i64> = ask("echo", (1, 2)).block().unwrap().decode().unwrap();
+        assert_eq!(sum, [1, 2]);
+
+        let mut request = ask("echo", (7, 8));
+        let wakes = Arc::new(Wakes::default());
+        assert!(poll(&mut request, &wakes).is_pending());
+        until(|| wakes.0.load(Ordering::SeqCst) > 0);
+        assert!(poll(&mut request, &wakes).is_ready());
+        assert!(poll(&mut request, &wakes).is_ready(), "it stays over");
+
+        let begin = Instant::now();
+        let error = ask("keep", (0, 0)).timeout(Duration::from_millis(20)).block().unwrap_err();
+        assert!(matches!(error, Error::Timeout), "{error:?}");
+        assert!(begin.elapsed() >= Duration::from_millis(20));
+        let late = ask("kept", (0, 0)).block().unwrap().value().unwrap();
+        assert_eq!(late, value!({ kind = "NotFound" }), "nobody waits any more");
+        assert_eq!(runtime.metrics().dead_letters, 1, "a late answer is counted");
+
+        let wakes = Arc::new(Wakes::default());
+        let mut kept = ask("keep", (0, 0));
+        assert!(poll(&mut kept, &wakes).is_pending());
+        let error = ask("unknown", (0, 0)).block().unwrap_err();
+        let Error::Refused(failure) = error else { panic!("{error:?}") };
+        assert_eq!(failure.kind(), &Kind::Unavailable);
+        assert_eq!(failure.retryable(), Some(true));
+        assert_eq!(failure.message(), "process ended before it answered");
+        until(|| wakes.0.load(Ordering::SeqCst) > 0);
+        assert!(matches!(poll(&mut kept, &wakes), Poll::Ready(Err(Error::Refused(_)))));
+    });
+}
+
+#[test]
+fn a_stop_ends_requests() {
+    within(PATIENCE, || {
+        let runtime = App::new().process("answers", ANSWERS).start();
+        let pid = runtime.process("app:answers").spawn().block().expect("it starts");
+        let wakes = Arc::new(Wakes::default());
+        let mut taken = runtime.request(pid.as_str(), "keep", 1);
+        assert!(poll(&mut taken, &wakes).is_pending());
+        let late = runtime.request(pid.as_str(), "keep", 1);
+        let handle = runtime.handle();
+        drop(runtime);
+        assert_eq!(wakes.0.load(Ordering::SeqCst), 1);
+        assert!(matches!(poll(&mut taken, &wakes), Poll::Ready(Err(Error::Stopped))));
+        assert!(matches!(late.block(), Err(Error::Stopped)));
+        assert!(matches!(handle.request("x", "y", 1).block(), Err(Error::Stopped)));
     });
 }
 

@@ -273,7 +273,7 @@ impl Destination {
     }
 }
 
-fn unresolved_name(destination: &[u8]) -> ApiError {
+pub(crate) fn unresolved_name(destination: &[u8]) -> ApiError {
     let name = String::from_utf8_lossy(destination);
     ApiError::not_found(format!("could not resolve '{name}' as PID or registered name"))
 }

@@ -25,7 +25,7 @@ fn cancel_inner(caller: &mut Caller<'_>) -> ApiResult {
     let text = caller.text(1)?;
     let target = caller.resolve(text)?;
     caller.require_on(Action::Cancel, &target, text, "cancel")?;
-    let time_left = time_left(caller)?;
+    let time_left = time_left(caller, 2, DEADLINE)?;
     let target = target.process(GONE)?;
     caller.process.flush_taken();
     let node = &caller.process.node;
@@ -40,28 +40,31 @@ fn cancel_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.succeed()
 }
 
-/// Reads the second argument of `cancel` in nanoseconds: the text of a duration, or a number of
-/// milliseconds.
-fn time_left(caller: &Caller<'_>) -> Result<Option<i64>, ApiError> {
-    match caller.kind(2) {
+const DEADLINE: &str = "deadline must be either a duration string or milliseconds number";
+
+/// Reads an argument in nanoseconds: the text of a duration, or a number of milliseconds. `wrong` is
+/// the text for another type.
+pub(crate) fn time_left(
+    caller: &Caller<'_>,
+    index: i32,
+    wrong: &str,
+) -> Result<Option<i64>, ApiError> {
+    match caller.kind(index) {
         Type::None | Type::Nil => Ok(None),
         Type::String => {
-            let text = String::from_utf8_lossy(caller.string(2).unwrap_or_default());
+            let text = String::from_utf8_lossy(caller.string(index).unwrap_or_default());
             let parsed = duration::parse(&text);
             parsed.map(Some).ok_or_else(|| invalid_duration(&text))
         }
         Type::Number => {
-            let milliseconds = caller.number(2).unwrap_or_default();
+            let milliseconds = caller.number(index).unwrap_or_default();
             if !milliseconds.is_finite() {
                 return Err(invalid_duration(&milliseconds.to_string()));
             }
             // Like a cast: a value beyond the range counts as the end of the range.
             Ok(Some((milliseconds.trunc() as i64).saturating_mul(NS_PER_MS)))
         }
-        _ => {
-            let text = "deadline must be either a duration string or milliseconds number";
-            Err(ApiError::invalid(text))
-        }
+        _ => Err(ApiError::invalid(wrong)),
     }
 }
 

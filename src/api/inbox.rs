@@ -4,11 +4,12 @@
 use std::ffi::CStr;
 
 use crate::api::caller::{ApiFailure, ApiResult, Caller};
-use crate::api::{channel, function, send};
+use crate::api::{channel, function, request, send};
 use crate::coroutines::channel::{ChannelId, ChannelSource};
 use crate::error::ApiError;
 use crate::message::exit::Outcome;
-use crate::message::{Arrived, Content, Passage, UnixTime};
+use crate::message::{Arrived, Content, Passage, Request, UnixTime};
+use crate::node::requests::Unanswered;
 use crate::payload::{self, Number, Payload};
 use crate::pid::ProcessId;
 use crate::slot::cancellation;
@@ -59,11 +60,18 @@ pub(crate) const LINK_DOWN: &CStr = c"pid.link.down";
 
 const PAYLOAD: i32 = 1;
 const TOPIC: i32 = 2;
+/// Of a message that waits for an answer: the userdata by which it is answered.
+pub(super) const REQUEST: i32 = 3;
 
 static CLASS: Class = Class {
     kind: UserdataKind::Message,
     name: "moonlet.message",
-    methods: &[("topic", message_topic), ("from", message_from), ("payload", message_payload)],
+    methods: &[
+        ("topic", message_topic),
+        ("from", message_from),
+        ("payload", message_payload),
+        ("reply", request::reply),
+    ],
     metamethods: &[("__tostring", message_text)],
 };
 
@@ -150,10 +158,16 @@ pub(crate) fn push_delivery(caller: &mut Caller<'_>, id: ChannelId, message: &Ar
             if is_raw {
                 push_payload(caller, payload);
             } else {
-                push_message(caller, *from, topic, payload);
+                push_message(caller, *from, topic, payload, 0);
             }
             if message.passage() == Passage::Counted {
                 caller.process.note_taken(payload.size());
+            }
+        }
+        Content::Request(request) => {
+            push_request(caller, request, is_raw);
+            if message.passage() == Passage::Counted {
+                caller.process.note_taken(request.payload.size());
             }
         }
         Content::Exit { from, at, outcome } => push_end(caller, EXIT, *from, *at, outcome),
@@ -168,17 +182,36 @@ pub(crate) fn push_delivery(caller: &mut Caller<'_>, id: ChannelId, message: &Ar
     }
 }
 
-fn push_message(caller: &Caller<'_>, from: Option<ProcessId>, topic: &[u8], payload: &Payload) {
+#[cold]
+fn push_request(caller: &mut Caller<'_>, asked: &Request, is_raw: bool) {
+    if is_raw {
+        push_payload(caller, &asked.payload);
+        caller.process.node.leave_unanswered(Some(asked.requester), Unanswered::Raw);
+    } else {
+        push_message(caller, asked.from, &asked.topic, &asked.payload, REQUEST);
+        request::attach(caller, asked.requester);
+    }
+}
+
+/// Pushes a Message with at least `user_values` user values.
+#[inline]
+fn push_message(
+    caller: &Caller<'_>,
+    from: Option<ProcessId>,
+    topic: &[u8],
+    payload: &Payload,
+    user_values: i32,
+) {
     let (uniq, host) = from.map_or((0, 0), |from| (from.uniq, from.host));
     let (is_short, number) = (topic.len() <= TOPIC_INLINE, payload.number());
     let topic_len = if is_short { topic.len() as u8 } else { TOPIC_OUTSIDE };
     let data = MessageData { from: uniq, host, topic_len, topic: [0; TOPIC_INLINE], number };
-    let user_values = match (is_short, number) {
+    let needed = match (is_short, number) {
         (true, Number::None) => PAYLOAD,
         (true, _) => 0,
         (false, _) => TOPIC,
     };
-    userdata::push_edited(caller.stack, &CLASS, data, user_values, |data| {
+    userdata::push_edited(caller.stack, &CLASS, data, needed.max(user_values), |data| {
         if let Some(place) = data.topic.get_mut(..topic.len()) {
             place.copy_from_slice(topic);
         }
@@ -202,7 +235,7 @@ fn push_topic(caller: &Caller<'_>, data: &MessageData) {
     }
 }
 
-fn push_payload(caller: &Caller<'_>, payload: &Payload) {
+pub(super) fn push_payload(caller: &Caller<'_>, payload: &Payload) {
     let top = caller.top();
     if payload::push_one(caller.stack, payload).is_none() {
         caller.set_top(top);
@@ -274,6 +307,11 @@ fn message<'a>(caller: &'a Caller<'_>) -> Result<&'a MessageData, ApiFailure> {
         let got = caller.kind(1).name();
         ApiFailure::Text(format!("bad argument #1 (message expected, got {got})"))
     })
+}
+
+/// Raises if the receiver of the method is no Message.
+pub(super) fn require_message(caller: &Caller<'_>) -> Result<(), ApiFailure> {
+    message(caller).map(|_| ())
 }
 
 /// `msg:topic()`.

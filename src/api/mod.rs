@@ -32,6 +32,7 @@ pub(crate) mod permission;
 pub(crate) mod prepare;
 pub(crate) mod process;
 pub(crate) mod registry;
+pub(crate) mod request;
 pub(crate) mod security;
 pub(crate) mod select;
 pub(crate) mod send;

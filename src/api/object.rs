@@ -1,5 +1,5 @@
 //! Userdata that refer to an [`Object`] on the Rust side: builders, actors, scopes, policies,
-//! locations.
+//! locations, requests.
 
 #![allow(unsafe_code)]
 
@@ -20,12 +20,13 @@ struct ObjectData {
     bytes: usize,
 }
 
-const KINDS: [UserdataKind; 5] = [
+const KINDS: [UserdataKind; 6] = [
     UserdataKind::Spawner,
     UserdataKind::Actor,
     UserdataKind::Scope,
     UserdataKind::Policy,
     UserdataKind::Location,
+    UserdataKind::Request,
 ];
 
 /// The finalizer. It only records the object, because the collector may have interrupted any code.
@@ -60,6 +61,16 @@ pub(crate) fn push_known(stack: Stack, class: &'static Class, id: ObjectId) {
 pub(crate) fn at(caller: &Caller<'_>, index: i32, kind: UserdataKind) -> Option<Object> {
     let data = userdata::get::<ObjectData>(caller.stack, index, kind)?;
     caller.process.objects.get(data.id).cloned()
+}
+
+/// Like [`at`], to change it in place.
+pub(crate) fn at_mut<'a>(
+    caller: &'a mut Caller<'_>,
+    index: i32,
+    kind: UserdataKind,
+) -> Option<&'a mut Object> {
+    let data = userdata::get::<ObjectData>(caller.stack, index, kind)?;
+    caller.process.objects.get_mut(data.id)
 }
 
 /// Returns the error for a method that was called on a value of another type.

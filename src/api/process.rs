@@ -4,8 +4,8 @@ use std::ffi::CStr;
 
 use crate::api::caller::{ApiResult, Caller};
 use crate::api::{
-    exec, exit, function, inbox, library, link, monitor, options, registry, send, spawn, spawner,
-    upgrade,
+    exec, exit, function, inbox, library, link, monitor, options, registry, request, send, spawn,
+    spawner, upgrade,
 };
 use crate::vm::lua::boundary::Reply;
 use crate::vm::lua::ffi::lua_CFunction;
@@ -16,6 +16,7 @@ pub(crate) const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("pid", pid),
     ("id", id),
     ("send", send::send),
+    ("request", request::request),
     ("spawn", spawn::spawn),
     ("spawn_monitored", spawn::spawn_monitored),
     ("spawn_linked", spawn::spawn_linked),

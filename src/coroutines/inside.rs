@@ -1,9 +1,9 @@
 //! The part of a process that delivers a message to a coroutine.
 
 use super::Coroutines;
-use super::channel::Channels;
+use super::channel::{Channel, Channels};
 use super::subscriptions::Subscriptions;
-use crate::message::{Message, Passage};
+use crate::message::{Content, Message, Passage, Requester};
 
 /// The first field of a process. Delivery, which does not know the type of a process, hands a
 /// message over through it. Only for the thread that holds the state of the slot.
@@ -39,6 +39,23 @@ impl Inside {
 
     /// Number of messages that Lua has not taken.
     pub(crate) fn unread(&self) -> usize {
-        self.subscriptions.unread() + self.channels.unread() + self.coroutines.unread()
+        self.subscriptions.unread() + self.channels.unread() + self.coroutines.unread().count()
+    }
+
+    /// Drops the messages that Lua has not taken. Returns who waits for an answer to one of them.
+    pub(crate) fn drop_unread(&mut self) -> Vec<Requester> {
+        let mut requesters: Vec<_> =
+            self.coroutines.unread().filter_map(Content::requester).collect();
+        let (mut pending, mut waiting) = self.subscriptions.take_unread();
+        let in_channels = self.channels.reset().filter_map(Channel::into_messages);
+        let mut in_channels: Vec<_> = in_channels.collect();
+        requesters.extend(
+            std::iter::from_fn(|| pending.pop()).filter_map(|message| message.content.requester()),
+        );
+        for queue in in_channels.iter_mut().chain([&mut waiting]) {
+            let messages = std::iter::from_fn(|| queue.pop());
+            requesters.extend(messages.filter_map(|message| message.content().requester()));
+        }
+        requesters
     }
 }

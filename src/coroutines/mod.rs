@@ -77,15 +77,14 @@ impl Coroutines {
         messages.collect()
     }
 
-    /// Number of messages that coroutines were woken with and did not take.
-    pub(crate) fn unread(&self) -> usize {
-        let has_message = |coroutine: &&Coroutine| match &coroutine.wake {
-            Some(Wake::Message { message, .. }) => {
-                matches!(message.content(), Content::User { .. })
-            }
-            _ => false,
-        };
-        self.list.iter().flatten().filter(has_message).count()
+    /// The messages that coroutines were woken with and did not take; no events.
+    pub(crate) fn unread(&self) -> impl Iterator<Item = &Content> {
+        let wakes = self.list.iter().flatten().filter_map(|coroutine| coroutine.wake.as_ref());
+        let contents = wakes.filter_map(|wake| match wake {
+            Wake::Message { message, .. } => Some(message.content()),
+            _ => None,
+        });
+        contents.filter(|content| content.topic().is_some())
     }
 
     /// Picks the index of the next coroutine, so that the caller can anchor its state under that

@@ -15,7 +15,6 @@ use crate::clock::Clock;
 use crate::message::mailbox::{Mailbox, Taken};
 use crate::message::queue::{ArrivedQueue, MessageQueue};
 use crate::message::{Answer, Arrived, Content, Message, Passage, Topic};
-use crate::payload::Payload;
 
 /// The most messages that are routed before Lua runs again.
 pub(crate) const DRAIN_MAX: usize = 1024;
@@ -53,10 +52,10 @@ fn is_link_down_of(event: &Message, peer: u64) -> bool {
 /// What draining found that is not for Lua.
 #[derive(Default)]
 pub(crate) struct Drained {
-    /// Messages for an earlier process of the slot: dead letters.
-    pub(crate) strays: u32,
-    /// Bytes of the strays, which the mailbox may have counted.
-    pub(crate) stray_bytes: usize,
+    /// Messages for an earlier process of the slot: dead letters. The mailbox may have counted them.
+    pub(crate) strays: MessageQueue,
+    /// Answers to requests that nobody waits for any more: dead letters, too.
+    pub(crate) late: usize,
 }
 
 impl Subscriptions {
@@ -80,6 +79,13 @@ impl Subscriptions {
     /// Number of unread messages that are in no channel.
     pub(crate) fn unread(&self) -> usize {
         self.pending.len() + self.others.get().map_or(0, |others| others.waiting.len())
+    }
+
+    /// Removes the unread messages that are in no channel.
+    pub(super) fn take_unread(&mut self) -> (MessageQueue, ArrivedQueue) {
+        let others = self.others.existing();
+        let waiting = others.map(|others| std::mem::take(&mut others.waiting));
+        (std::mem::take(&mut self.pending), waiting.unwrap_or_default())
     }
 
     /// Whether to route pending messages before looking into the mailbox, whose cache lines come
@@ -123,7 +129,7 @@ impl Subscriptions {
         self.route_batch(batch, uniq, channels, coroutines, &mut drained);
         while let Some(event) = events.pop() {
             if event.destination() == uniq {
-                self.take_event(event, channels, coroutines);
+                self.take_event(event, channels, coroutines, &mut drained);
             }
         }
         drained
@@ -134,13 +140,19 @@ impl Subscriptions {
         event: Box<Message>,
         channels: &mut Channels,
         coroutines: &mut Coroutines,
+        drained: &mut Drained,
     ) {
         match event.content {
             Content::Answer { token, answer } => {
-                if let Answer::Spawned { child, failure: Some(_) } = &answer {
-                    self.stop_monitoring(child.uniq);
+                let ticket = Ticket::from_token(token);
+                match &answer {
+                    Answer::Spawned { child, failure: Some(_) } => {
+                        self.stop_monitoring(child.uniq);
+                    }
+                    Answer::Reply(Ok(_)) if !coroutines.is_waiting(ticket) => drained.late += 1,
+                    _ => {}
                 }
-                coroutines.wake(Ticket::from_token(token), Wake::Answer(Box::new(answer)));
+                coroutines.wake(ticket, Wake::Answer(Box::new(answer)));
             }
             Content::Exit { from, .. } if !self.stop_monitoring(from.uniq) => {}
             _ if self.is_of_unlinked(&event) => {}
@@ -190,9 +202,9 @@ impl Subscriptions {
         }
         all.sort_by_key(Arrived::arrival);
         for message in all {
-            match message.content() {
-                Content::User { .. } => others.waiting.push(message),
-                _ => others.waiting_events.push(message),
+            match message.content().topic() {
+                Some(_) => others.waiting.push(message),
+                None => others.waiting_events.push(message),
             }
         }
         others.listeners.clear();
@@ -230,8 +242,7 @@ impl Subscriptions {
     ) -> bool {
         let Some(message) = queue.pop() else { return false };
         if message.destination() != uniq {
-            drained.strays += 1;
-            drained.stray_bytes += message.payload().map_or(0, Payload::size);
+            drained.strays.push(message);
             return true;
         }
         let message = message.arrive(self.next_arrival(), Passage::Counted);
@@ -282,7 +293,7 @@ impl Subscriptions {
         if self.others.get().is_none() {
             return self.inbox;
         }
-        if let (Some(recent), Content::User { topic, .. }) = (self.recent, content)
+        if let (Some(recent), Some(topic)) = (self.recent, content.topic())
             && channels.listens_to(recent, topic)
         {
             return Some(recent);
@@ -292,7 +303,7 @@ impl Subscriptions {
 
     #[inline(never)]
     fn find_target(&mut self, content: &Content) -> Option<ChannelId> {
-        let Content::User { topic, .. } = content else { return None };
+        let topic = content.topic()?;
         let listener = self.listener(topic);
         self.recent = listener.or(self.recent);
         listener.or(self.inbox)
@@ -348,10 +359,7 @@ impl Subscriptions {
         channels: &mut Channels,
     ) -> ChannelId {
         let topic = Topic::from_slice(topic);
-        let is_ours = |message: &Message| match &message.content {
-            Content::User { topic: other, .. } => *other == topic,
-            _ => false,
-        };
+        let is_ours = |message: &Message| message.content.topic() == Some(&topic);
         let mut moved = match self.inbox.and_then(|id| channels.get(id)) {
             Some(inbox) => inbox.messages().map(|queue| queue.extract(is_ours)),
             None => None,

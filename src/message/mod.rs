@@ -65,6 +65,8 @@ pub(crate) enum Content {
         topic: Topic,
         payload: Payload,
     },
+    /// A message whose sender waits for an answer. Boxed: it has more to say than fits.
+    Request(Box<Request>),
     /// A monitored process ended.
     Exit {
         from: ProcessId,
@@ -90,10 +92,32 @@ pub(crate) enum Content {
     },
 }
 
+/// A message whose sender waits for an answer.
+pub(crate) struct Request {
+    pub(crate) from: Option<ProcessId>,
+    pub(crate) topic: Topic,
+    pub(crate) payload: Payload,
+    pub(crate) requester: Requester,
+}
+
+/// Who waits for the answer to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Requester {
+    /// A coroutine of a process, under the token of its wait.
+    Coroutine { uniq: u64, token: u64 },
+    /// The holder of a ticket, outside of the runtime.
+    Outside(u64),
+}
+
+/// The answer to a request: the values, or why there are none.
+pub(crate) type Reply = Result<Payload, Box<ApiError>>;
+
 /// Answers to calls that wait for another part of the runtime.
 pub(crate) enum Answer {
     /// `exec`: the child process has ended.
     Ended(SharedOutcome),
+    /// The answer to a request.
+    Reply(Reply),
     /// A spawn whose chunk yielded: the child now runs, or the reason why it does not.
     Spawned { child: ProcessId, failure: Option<Box<ApiError>> },
     /// The reservation of a name has ended: try again.
@@ -101,6 +125,35 @@ pub(crate) enum Answer {
     /// Output has room again or is written; or a line was read, which is returned to the input if
     /// no coroutine takes it.
     Output(Option<Box<lease::Lease>>),
+}
+
+impl Content {
+    /// Returns the payload of a message that is no event.
+    pub(crate) fn payload(&self) -> Option<&Payload> {
+        match self {
+            Content::User { payload, .. } => Some(payload),
+            Content::Request(request) => Some(&request.payload),
+            _ => None,
+        }
+    }
+
+    /// Returns the topic of a message that is no event.
+    #[inline]
+    pub(crate) fn topic(&self) -> Option<&Topic> {
+        match self {
+            Content::User { topic, .. } => Some(topic),
+            Content::Request(request) => Some(&request.topic),
+            _ => None,
+        }
+    }
+
+    /// Returns who waits for the answer to a request.
+    pub(crate) fn requester(&self) -> Option<Requester> {
+        match self {
+            Content::Request(request) => Some(request.requester),
+            _ => None,
+        }
+    }
 }
 
 /// Fills an empty topic. Faster than `extend_from_slice`, which also handles insertion in the
@@ -154,18 +207,16 @@ impl Message {
         self.label = uniq;
     }
 
-    /// Returns the payload of a user message.
+    /// Returns the payload of a message that is no event.
     pub(crate) fn payload(&self) -> Option<&Payload> {
-        match &self.content {
-            Content::User { payload, .. } => Some(payload),
-            _ => None,
-        }
+        self.content.payload()
     }
 
     /// Like [`Message::payload`].
     pub(crate) fn payload_mut(&mut self) -> Option<&mut Payload> {
         match &mut self.content {
             Content::User { payload, .. } => Some(payload),
+            Content::Request(request) => Some(&mut request.payload),
             _ => None,
         }
     }

@@ -7,6 +7,7 @@ pub(crate) mod host;
 pub(crate) mod interrupt;
 pub(crate) mod name;
 pub(crate) mod output;
+pub(crate) mod requests;
 pub(crate) mod tickets;
 pub(crate) mod timeouts;
 

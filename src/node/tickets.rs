@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crossbeam_utils::CachePadded;
 
 use crate::error::ApiError;
+use crate::message::Reply;
 use crate::message::exit::SharedOutcome;
 use crate::pid::ProcessId;
 use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, lock};
@@ -15,6 +16,8 @@ pub(crate) enum Notice {
     Started(Result<ProcessId, ApiError>),
     /// The process ended.
     Ended(SharedOutcome),
+    /// The answer to a request.
+    Reply(Reply),
     /// The runtime stops: no more notices follow.
     Stopped,
     /// The wait was interrupted.

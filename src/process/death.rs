@@ -8,8 +8,11 @@
 use super::Process;
 use super::tenant::take_process;
 use crate::message::exit::{Failure, Outcome, SharedOutcome};
+use crate::message::mailbox::Taken;
+use crate::message::{Answer, Content};
 use crate::node::Node;
 use crate::node::output::{Level, Origin, Record};
+use crate::node::requests::Unanswered;
 use crate::pid::ProcessId;
 use crate::slot::Slot;
 use crate::slot::ending::{self, Ended};
@@ -51,9 +54,10 @@ fn finish(node: &Node, slot: &Slot, process: Option<Box<Process>>, outcome: Outc
 /// Takes steps 1 to 3, for a process that ran, one whose chunk failed, or one that could not be
 /// built.
 pub(crate) fn retire(node: &Node, slot: &Slot, process: Option<Box<Process>>) -> Relations {
-    ending::retire(&node.names, slot, |mut unread| {
+    ending::retire(&node.names, slot, |left| {
+        let mut unread = give_up_mailbox(node, left);
         if let Some(mut process) = process {
-            unread += process.unread();
+            unread += process.give_up_all();
             if unread > 0 {
                 log_unread(node, &process, unread);
             }
@@ -62,6 +66,21 @@ pub(crate) fn retire(node: &Node, slot: &Slot, process: Option<Box<Process>>) ->
         }
         node.metrics.count_dead_letters(unread);
     })
+}
+
+/// Drops what is left in a mailbox. Returns the number of messages, and of answers to requests.
+pub(crate) fn give_up_mailbox(node: &Node, left: Taken) -> usize {
+    let Taken { mut events, mut users } = left;
+    let mut unread = users.len();
+    while let Some(message) = users.pop() {
+        node.leave_unanswered(message.content.requester(), Unanswered::Ended);
+    }
+    while let Some(event) = events.pop() {
+        let is_reply =
+            matches!(event.content, Content::Answer { answer: Answer::Reply(Ok(_)), .. });
+        unread += usize::from(is_reply);
+    }
+    unread
 }
 
 /// Logs unread messages at level debug: the senders were told that the messages were accepted.

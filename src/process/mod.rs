@@ -248,7 +248,7 @@ impl Process {
             channels,
             coroutines,
         );
-        self.settle_strays(&drained);
+        self.settle(drained);
     }
 
     /// Routes more pending messages; false if the mailbox must be looked into instead.
@@ -263,17 +263,13 @@ impl Process {
     fn route_more(&mut self) {
         let (channels, coroutines) = (&mut self.inside.channels, &mut self.inside.coroutines);
         let drained = self.inside.subscriptions.route_pending(self.id.uniq, channels, coroutines);
-        self.settle_strays(&drained);
+        self.settle(drained);
     }
 
-    fn settle_strays(&self, drained: &Drained) {
-        if drained.strays > 0 {
-            let slot = self.slot();
-            slot.mailbox.release_taken(drained.strays);
-            if self.memory_limit() > 0 {
-                slot.mailbox.release_bytes(drained.stray_bytes);
-            }
-            self.node.metrics.count_dead_letters(drained.strays as usize);
+    fn settle(&self, mut drained: Drained) {
+        if drained.late > 0 || !drained.strays.is_empty() {
+            self.bury(&mut drained.strays);
+            self.node.metrics.count_dead_letters(drained.late);
         }
     }
 
@@ -356,7 +352,7 @@ impl Process {
         for released in self.vm.control().take_released() {
             match released {
                 Released::Channel(id) => self.drop_channel(id),
-                Released::Object(id) => drop(self.objects.remove(id)),
+                Released::Object(id) => self.drop_object(id),
             }
         }
     }

@@ -6,8 +6,8 @@ use std::sync::{LazyLock, OnceLock};
 
 use jiff::tz::TimeZone;
 
-use crate::message::Topic;
 use crate::message::context::Context;
+use crate::message::{Requester, Topic};
 use crate::payload::Payload;
 use crate::security::{Actor, Policy, Scope};
 use crate::sync::Arc;
@@ -62,6 +62,8 @@ pub(crate) enum Object {
     Scope(Arc<Scope>),
     Policy(Arc<Policy>),
     Location(Arc<Location>),
+    /// Who waits for the answer to a Message; `None` when it was answered.
+    Request(Option<Requester>),
 }
 
 impl Object {
@@ -75,7 +77,7 @@ impl Object {
             }
             Object::Scope(scope) => std::mem::size_of::<Scope>() + scope.size(),
             // Policies belong to the application, and all processes share these zones.
-            Object::Policy(_) => 0,
+            Object::Policy(_) | Object::Request(_) => 0,
             Object::Location(location) => std::mem::size_of::<Location>() + location.name.len(),
         };
         std::mem::size_of::<Option<Object>>() + SHARED + content
@@ -131,6 +133,15 @@ impl Objects {
             return Some(known(id));
         }
         self.0.as_ref()?.list.get(id as usize)?.as_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self, id: ObjectId) -> Option<&mut Object> {
+        self.0.as_mut()?.list.get_mut(id as usize)?.as_mut()
+    }
+
+    /// Returns all objects that were added and not removed.
+    pub(crate) fn into_all(self) -> impl Iterator<Item = Object> {
+        self.0.into_iter().flat_map(|table| table.list).flatten()
     }
 
     /// Removes an object whose userdata was collected.

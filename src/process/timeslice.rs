@@ -223,7 +223,12 @@ impl Process {
     /// Prepares the process for waiting; false if it has something to do first.
     #[inline]
     fn settle_to_rest(&mut self) -> bool {
-        if self.inside.subscriptions.has_pending() || self.vm.control().is_past_limit() {
+        let control = self.vm.control();
+        // Somebody may wait for what a collected value stood for.
+        if self.inside.subscriptions.has_pending()
+            || control.is_past_limit()
+            || control.has_released()
+        {
             return false;
         }
         self.flush_taken();

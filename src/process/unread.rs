@@ -1,15 +1,62 @@
 //! Dead letters: messages that their process will never read.
 
 use super::Process;
+use super::objects::{Object, ObjectId};
 use crate::coroutines::channel::{Channel, ChannelId, ChannelSource};
+use crate::message::queue::MessageQueue;
 use crate::message::{Content, Passage};
+use crate::node::requests::Unanswered;
+use crate::payload::Payload;
 use crate::slot::cancellation;
 
 impl Process {
-    /// Number of messages that the process was sent and never took, except for those in the
-    /// mailbox.
-    pub(crate) fn unread(&self) -> usize {
-        self.inside.unread()
+    /// Gives up all messages and requests of a process that ends, except for those in the mailbox.
+    /// Returns the number of unread messages.
+    pub(crate) fn give_up_all(&mut self) -> usize {
+        let unread = self.inside.unread();
+        if unread > 0 {
+            for requester in self.inside.drop_unread() {
+                self.node.leave_unanswered(Some(requester), Unanswered::Ended);
+            }
+        }
+        self.give_up_requests(Unanswered::Ended);
+        unread
+    }
+
+    /// Gives up the requests whose Messages Lua has.
+    pub(super) fn give_up_requests(&mut self, reason: Unanswered) {
+        for object in std::mem::take(&mut self.objects).into_all() {
+            self.refuse_object(object, reason);
+        }
+    }
+
+    /// Drops an object whose userdata was collected.
+    pub(super) fn drop_object(&mut self, id: ObjectId) {
+        if let Some(object) = self.objects.remove(id) {
+            self.refuse_object(object, Unanswered::Dropped);
+        }
+    }
+
+    fn refuse_object(&self, object: Object, reason: Unanswered) {
+        if let Object::Request(requester) = object {
+            self.node.leave_unanswered(requester, reason);
+        }
+    }
+
+    /// Drops messages for earlier processes of the slot.
+    #[cold]
+    pub(super) fn bury(&self, strays: &mut MessageQueue) {
+        let (mut count, mut bytes) = (0, 0);
+        while let Some(message) = strays.pop() {
+            count += 1;
+            bytes += message.payload().map_or(0, Payload::size);
+            self.node.leave_unanswered(message.content.requester(), Unanswered::Ended);
+        }
+        self.slot().mailbox.release_taken(count);
+        if self.memory_limit() > 0 {
+            self.slot().mailbox.release_bytes(bytes);
+        }
+        self.node.metrics.count_dead_letters(count as usize);
     }
 
     /// Drops a channel that Lua has released, and the timer that fills it.
@@ -26,15 +73,15 @@ impl Process {
         let Some(mut messages) = channel.into_messages() else { return };
         let mut lost = 0;
         while let Some(message) = messages.pop() {
-            match message.content() {
-                Content::User { payload, .. } => {
-                    lost += 1;
-                    if message.passage() == Passage::Counted {
-                        self.note_taken(payload.size());
-                    }
+            let content = message.content();
+            if let Some(payload) = content.payload() {
+                lost += 1;
+                if message.passage() == Passage::Counted {
+                    self.note_taken(payload.size());
                 }
-                Content::Cancel { .. } => cancellation::taken(&self.node.slots, self.id.uniq),
-                _ => {}
+                self.node.leave_unanswered(content.requester(), Unanswered::Dropped);
+            } else if let Content::Cancel { .. } = content {
+                cancellation::taken(&self.node.slots, self.id.uniq);
             }
         }
         self.flush_taken();

@@ -7,10 +7,10 @@
 #![allow(unsafe_code)]
 
 use super::lasting::Lasting;
-use super::objects::Objects;
 use super::{LastDestination, Process, Stage, outcome};
 use crate::message::exit::{Failure, Outcome};
 use crate::node::definition::Definition;
+use crate::node::requests::Unanswered;
 use crate::payload::Payload;
 use crate::pid::ProcessId;
 use crate::vm::lua::Vm;
@@ -42,7 +42,7 @@ impl Process {
         if let Some(timers) = self.timers.existing() {
             timers.stop_all();
         }
-        self.objects = Objects::default();
+        self.give_up_requests(Unanswered::Upgraded);
         self.take_unread();
         self.forget_questions();
         self.bind();

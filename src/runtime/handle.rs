@@ -4,13 +4,14 @@ use std::sync::Weak;
 
 use super::process::Process;
 use super::{Error, Exec, Runtime};
+use crate::api::caller::unresolved_name;
 use crate::api::send::check_topic;
 use crate::error::ApiError;
 use crate::message::{Content, Message, Topic};
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::payload::{IntoPayload, Payload};
-use crate::pid;
+use crate::pid::{self, ProcessId};
 use crate::sync::Arc;
 
 /// A way to a [`Runtime`], for any thread and any task. Cheap to clone.
@@ -38,6 +39,10 @@ pub struct Handle {
 impl Handle {
     pub(super) fn new(node: &Arc<Node>) -> Handle {
         Handle { node: Arc::downgrade(node) }
+    }
+
+    pub(super) fn node(&self) -> &Weak<Node> {
+        &self.node
     }
 
     /// Like [`Runtime::process`].
@@ -75,17 +80,25 @@ impl Handle {
 }
 
 /// Encodes the values of a message. Code of the program may run here, so no lock is held.
-fn checked(topic: &str, values: impl IntoPayload) -> Result<Payload, Error> {
+pub(super) fn checked(topic: &str, values: impl IntoPayload) -> Result<Payload, Error> {
     check_topic(topic.as_bytes(), "send")?;
     Ok(values.into_payload()?)
 }
 
-fn send(node: &Node, destination: &str, topic: &str, payload: Payload) -> Result<(), Error> {
+/// Finds the process that a PID or a registered name names.
+pub(super) fn destination(node: &Node, text: &str) -> Result<ProcessId, ApiError> {
     let gone = || ApiError::not_found("process not found");
-    let target = match pid::parse(destination.as_bytes()) {
-        Ok(pid) => node.resolve_pid(pid).map_err(|_| gone())?,
-        Err(_) => node.names.lookup(&node.slots, destination.as_bytes()).ok_or_else(gone)?,
-    };
+    match pid::parse(text.as_bytes()) {
+        Ok(pid) => node.resolve_pid(pid).map_err(|_| gone()),
+        Err(_) => {
+            let found = node.names.lookup(&node.slots, text.as_bytes());
+            found.ok_or_else(|| unresolved_name(text.as_bytes()))
+        }
+    }
+}
+
+fn send(node: &Node, to: &str, topic: &str, payload: Payload) -> Result<(), Error> {
+    let target = destination(node, to)?;
     let topic = Topic::from_slice(topic.as_bytes());
     node.send(target, Message::new(target.uniq, Content::User { from: None, topic, payload }))?;
     Ok(())

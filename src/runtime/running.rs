@@ -11,6 +11,7 @@ use super::Error;
 use crate::message::{Answer, Content};
 use crate::node::Node;
 use crate::node::interrupt::Interrupt;
+use crate::process::death::give_up_mailbox;
 use crate::process::tenant::{Occupant, take_occupant};
 use crate::scheduler::cores::Pins;
 use crate::supervisor::{Event, Supervisor};
@@ -127,10 +128,12 @@ impl Running {
             // process in it.
             let unread = match unsafe { take_occupant(slot) } {
                 None => continue,
-                Some(Occupant::Process(process)) => process.unread(),
+                Some(Occupant::Process(mut process)) => process.give_up_all(),
                 Some(Occupant::Deferred) => 0,
             };
-            self.node.metrics.count_dead_letters(unread + slot.stop_resolving());
+            self.node
+                .metrics
+                .count_dead_letters(unread + give_up_mailbox(&self.node, slot.stop_resolving()));
         }
     }
 }

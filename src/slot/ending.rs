@@ -18,6 +18,7 @@ use super::relations::{self, Relations};
 use super::state::Notify;
 use super::table::ProcessTable;
 use crate::message::exit::{Outcome, SharedOutcome, Watcher};
+use crate::message::mailbox::Taken;
 use crate::message::{Answer, Content};
 use crate::pid::{ProcessId, slot_of};
 
@@ -47,10 +48,10 @@ pub(crate) struct Ended {
     pub(crate) outcome: SharedOutcome,
 }
 
-/// Takes steps 1 to 3 on the thread that holds the state. `drop_process` is called with the number
-/// of messages that the process never looked at; it removes the process's own monitors and drops
+/// Takes steps 1 to 3 on the thread that holds the state. `drop_process` is called with what is
+/// left in the mailbox, at which the process never looked; it removes the process's own monitors and drops
 /// the process.
-pub(crate) fn retire(names: &Names, slot: &Slot, drop_process: impl FnOnce(usize)) -> Relations {
+pub(crate) fn retire(names: &Names, slot: &Slot, drop_process: impl FnOnce(Taken)) -> Relations {
     let uniq = slot.uniq();
     drop_process(slot.stop_resolving());
     relations::retire(names, slot, uniq)

@@ -26,7 +26,7 @@ use std::ptr;
 
 use crate::message::Message;
 use crate::message::limits::Limits;
-use crate::message::mailbox::{Lane, Mailbox, Pushed};
+use crate::message::mailbox::{Lane, Mailbox, Pushed, Taken};
 use crate::pid::{self, GENERATION_MAX};
 use crate::prefetch::{LINE, prefetch};
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, lock};
@@ -167,13 +167,12 @@ impl Slot {
     }
 
     /// Reverses `occupy`: the PID no longer resolves, and every later push fails. Called by the
-    /// thread that holds the state. Returns the number of messages that the process never looked
-    /// at.
+    /// thread that holds the state. Returns what the process never looked at.
     #[must_use]
-    pub(crate) fn stop_resolving(&self) -> usize {
+    pub(crate) fn stop_resolving(&self) -> Taken {
         self.state.transition_to_exiting();
-        drop(self.mailbox.events.close());
-        self.mailbox.user.close().len()
+        let events = self.mailbox.events.close();
+        Taken { events, users: self.mailbox.user.close() }
     }
 
     /// Returns what occupies the slot. Only for the thread that moved the state to running or

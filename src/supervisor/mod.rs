@@ -107,7 +107,7 @@ impl Thread {
                 match notice {
                     Notice::Started(result) => self.started(unit, result),
                     Notice::Ended(outcome) => self.ended(unit, &outcome),
-                    Notice::Stopped | Notice::Interrupted | Notice::Written => {}
+                    Notice::Reply(_) | Notice::Stopped | Notice::Interrupted | Notice::Written => {}
                 }
             }
             // A notice about an earlier process, or the end of the thread, which `run` handles.

@@ -31,10 +31,11 @@ pub(crate) enum UserdataKind {
     Scope,
     Policy,
     Location,
+    Request,
 }
 
 impl UserdataKind {
-    const ALL: [UserdataKind; 14] = [
+    const ALL: [UserdataKind; 15] = [
         UserdataKind::Error,
         UserdataKind::Message,
         UserdataKind::Channel,
@@ -49,6 +50,7 @@ impl UserdataKind {
         UserdataKind::Scope,
         UserdataKind::Policy,
         UserdataKind::Location,
+        UserdataKind::Request,
     ];
 
     /// Returns the name of the kind in error messages.
@@ -68,6 +70,7 @@ impl UserdataKind {
             UserdataKind::Scope => "scope",
             UserdataKind::Policy => "policy",
             UserdataKind::Location => "location",
+            UserdataKind::Request => "request",
         }
     }
 }

@@ -1,9 +1,12 @@
--- 2. Sending messages; the cases of 2.4 stand in values.lua, those of 2.5 in order.lua.
+-- 2. Sending messages; the cases of 2.4 stand in values.lua, those of 2.5 in order.lua, those of 2.8 in
+-- requests.lua.
 local spec = require("spec")
 local equal, refused, parts = spec.equal, spec.refused, spec.parts
 
 local cases = require("values")
-for name, case in pairs(require("order")) do cases[name] = case end
+for _, others in ipairs({ require("order"), require("requests") }) do
+  for name, case in pairs(others) do cases[name] = case end
+end
 
 local GHOST <const> = "{spec:processes|0xfffff}"
 
