@@ -15,12 +15,17 @@ mod loom_heap;
 pub(crate) mod loom_mailbox;
 #[cfg(all(test, loom))]
 mod loom_names;
+#[cfg(all(test, loom))]
+mod loom_wakes;
 pub(crate) mod names;
 pub(crate) mod places;
 pub(crate) mod relations;
 pub(crate) mod state;
 pub(crate) mod table;
 pub(crate) mod tenant;
+// Only the models use it before there are futures that processes poll.
+#[cfg_attr(not(loom), allow(dead_code))]
+pub(crate) mod wakes;
 
 use std::ptr;
 
@@ -37,6 +42,7 @@ use places::Places;
 use relations::Relations;
 use state::{Notify, State};
 use tenant::{Tenant, TenantCell};
+use wakes::Wakes;
 
 /// Cache lines to prefetch from the main `lua_State`: a resume touches it and the stack, which the
 /// VM allocates right after it.
@@ -77,6 +83,8 @@ pub(crate) struct Slot {
     heap: HeapReport,
     index: u32,
     relations: Mutex<Relations>,
+    /// Futures of the process that were woken. Few processes have futures.
+    pub(crate) wakes: Wakes,
 }
 
 #[cfg(not(loom))]
@@ -125,6 +133,7 @@ impl Slot {
             host: AtomicU32::new(0),
             heap: HeapReport::new(),
             relations: Mutex::new(Relations::default()),
+            wakes: Wakes::new(),
             tenant: TenantCell::default(),
             control: AtomicPtr::new(ptr::null_mut()),
             main_state: AtomicU32::new(0),
@@ -171,6 +180,7 @@ impl Slot {
     #[must_use]
     pub(crate) fn stop_resolving(&self) -> Taken {
         self.state.transition_to_exiting();
+        self.wakes.close();
         let events = self.mailbox.events.close();
         Taken { events, users: self.mailbox.user.close() }
     }

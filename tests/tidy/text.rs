@@ -28,6 +28,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("src/prefetch.rs", "an instruction"),
     ("src/vm/", "Lua's C API, the memory of VMs and copies of it"),
     ("src/message/", "links between messages, which are filled in where they stay"),
+    ("src/slot/wakes.rs", "links between wakers that were woken"),
     ("src/scheduler/", "the thread's own worker; timers of the kernel, signals to threads"),
     ("src/node/delivery.rs", "the inside of a process that waits"),
     ("src/process/", "a process belongs to the worker that holds its state"),
