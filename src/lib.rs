@@ -154,7 +154,8 @@ pub use node::output::{Level, LogFormat};
 pub use payload::{DecodeError, EncodeError, FromPayload, IntoPayload, Payload};
 pub use pid::Pid;
 pub use runtime::{
-    Builder, Error, Exec, Handle, OnDrop, Process, Request, Runtime, ServicesEnded, Spawn, Stopping,
+    Builder, Cancel, Error, Event, Exec, Exit, Handle, Mailbox, MailboxBuilder, Message, OnDrop,
+    Process, Recv, Request, Runtime, ServicesEnded, Spawn, Stopping, Wait,
 };
 pub use supervisor::ServiceState;
 pub use value::{Bytes, Failure, Kind, Table, Value};

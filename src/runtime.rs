@@ -16,12 +16,16 @@
 mod builder;
 mod call;
 mod error;
+mod event;
 mod exec;
 mod handle;
+mod mailbox;
 mod process;
+mod recv;
 mod request;
 mod running;
 mod services;
+mod wait;
 
 use crate::message::exit::Outcome;
 use crate::metrics::Metrics;
@@ -32,12 +36,16 @@ use crate::supervisor::ServiceState;
 use crate::sync::Arc;
 pub use builder::Builder;
 pub use error::Error;
+pub use event::{Cancel, Event, Exit, Message};
 pub use exec::{Exec, OnDrop, Spawn};
 pub use handle::Handle;
+pub use mailbox::{Mailbox, MailboxBuilder};
 pub use process::Process;
+pub use recv::Recv;
 pub use request::Request;
 use running::Running;
 pub use services::{ServicesEnded, Stopping};
+pub use wait::Wait;
 
 /// A running node: its workers, hosts and processes. Dropping it stops all of them.
 ///

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use crate::app::Application;
+use crate::app::{Application, HostConfig};
 use crate::loader;
 use crate::message::context::Inherited;
 use crate::message::{Content, Message, Topic};
@@ -79,6 +79,7 @@ impl Waiting {
             script_arguments: Vec::new(),
             is_strict: false,
             reductions: REDUCTIONS,
+            mailboxes: HostConfig::default(),
         });
         node.hosts().iter().for_each(|host| host.set_state(HostState::Running));
         Waiting { node: Arc::new(node) }

@@ -172,6 +172,7 @@ fn node(program: &Program, way: Way, hash_seed: u32, memory_limit: usize) -> Arc
         script_arguments: Vec::new(),
         is_strict: false,
         reductions: REDUCTIONS,
+        mailboxes: crate::app::HostConfig::default(),
     });
     node.hash_seed = hash_seed;
     node.host(0).set_state(HostState::Running);

@@ -91,6 +91,17 @@ impl Failure {
         }
     }
 
+    /// The failure that a Rust program gives.
+    pub(crate) fn from_value(failure: &value::Failure) -> Self {
+        let object = Value::Error(Arc::new(failure.clone()));
+        Failure {
+            kind: failure.kind().as_str().as_bytes().to_vec(),
+            retryable: failure.retryable(),
+            object: Payload::from_values(&[object]).ok(),
+            ..Failure::text(failure.message().as_bytes())
+        }
+    }
+
     /// The end of a process that was terminated.
     pub(crate) fn terminated() -> Self {
         Failure { cause: Cause::Terminated, ..Failure::text("process terminated") }

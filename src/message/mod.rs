@@ -242,12 +242,17 @@ impl Message {
         self.label = arrival << 1 | u64::from(passage == Passage::Counted);
         Arrived(self)
     }
+
+    /// The position in the order of arrival, of a message that has arrived.
+    fn arrival(&self) -> u64 {
+        self.label >> 1
+    }
 }
 
 impl Arrived {
     /// Returns the position in the order of arrival.
     pub(crate) fn arrival(&self) -> u64 {
-        self.0.label >> 1
+        self.0.arrival()
     }
 
     pub(crate) fn passage(&self) -> Passage {
@@ -256,6 +261,10 @@ impl Arrived {
 
     pub(crate) fn content(&self) -> &Content {
         &self.0.content
+    }
+
+    pub(crate) fn into_content(self) -> Content {
+        self.0.content
     }
 
     /// For a queue of arrived messages; [`Arrived::of_message`] converts it back.

@@ -149,6 +149,13 @@ impl ArrivedQueue {
         self.0.len()
     }
 
+    /// The position of the first message in the order of arrival.
+    pub(crate) fn first_arrival(&self) -> Option<u64> {
+        // SAFETY: a head that is not null is a message that the queue owns, and nothing changes it
+        // while the queue is borrowed.
+        unsafe { self.0.head.as_ref() }.map(Message::arrival)
+    }
+
     #[inline]
     pub(crate) fn push(&mut self, message: Arrived) {
         self.0.push(message.into_message());

@@ -194,6 +194,9 @@ impl Node {
     pub(crate) fn cancel(&self, uniq: u64, due: Option<u64>, event: Content) -> bool {
         let notify = cancellation::cancel(&self.slots, uniq, due, event);
         if let Some(notify) = notify {
+            if let (Notify::Wake, Some(due)) = (notify, due) {
+                self.outsiders.limit(self, uniq, due);
+            }
             self.follow(pid::slot_of(uniq), notify);
         }
         notify.is_some()
@@ -212,8 +215,17 @@ impl Node {
     /// Schedules the process if the notification asks for it.
     #[inline]
     pub(crate) fn follow(&self, slot: u32, notify: Notify) {
-        if notify == Notify::Schedule {
-            self.scheduler.schedule(slot, &self.clock);
+        match notify {
+            Notify::Schedule => self.scheduler.schedule(slot, &self.clock),
+            Notify::Wake => self.wake_outside(slot),
+            Notify::Nothing | Notify::Gone => {}
+        }
+    }
+
+    #[cold]
+    fn wake_outside(&self, slot: u32) {
+        if let Some(slot) = self.slots.slot(slot.into()) {
+            self.outsiders.wake(slot.uniq());
         }
     }
 
@@ -221,6 +233,11 @@ impl Node {
     pub(crate) fn follow_kill(&self, slot: u32, notify: Notify) {
         match notify {
             Notify::Schedule => self.follow(slot, notify),
+            Notify::Wake => {
+                if let Some(slot) = self.slots.slot(slot.into()) {
+                    self.outsiders.end(self, slot.uniq());
+                }
+            }
             Notify::Nothing | Notify::Gone => self.scheduler.interrupt(slot),
         }
     }

@@ -8,6 +8,9 @@ use crate::app::{EntryId, HostConfig};
 use crate::message::limits::Limits;
 use crate::sync::{AtomicU32, AtomicUsize, Mutex, Ordering, lock};
 
+/// The id of the host of processes outside, in their PIDs.
+pub(crate) const OUTSIDE: &str = "moonlet:host";
+
 /// Whether a host takes new processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -65,6 +68,14 @@ impl Host {
             processes: CachePadded::new(AtomicUsize::new(0)),
             passed: (0..workers).map(|_| CachePadded::default()).collect(),
         }
+    }
+
+    /// The host of processes that no worker runs.
+    pub(crate) fn outside(config: &HostConfig, node: &str, workers: usize) -> Self {
+        let id = EntryId::parse(OUTSIDE).expect("an entry id");
+        let host = Host::new(id, config, node, workers);
+        host.set_state(HostState::Running);
+        host
     }
 
     /// The worker's own counts, if it may count alone.

@@ -7,6 +7,7 @@ pub(crate) mod host;
 pub(crate) mod interrupt;
 pub(crate) mod name;
 pub(crate) mod output;
+pub(crate) mod outsiders;
 pub(crate) mod requests;
 pub(crate) mod tickets;
 pub(crate) mod timeouts;
@@ -16,7 +17,7 @@ use std::sync::PoisonError;
 use crossbeam_utils::CachePadded;
 use rustc_hash::FxHashMap;
 
-use crate::app::{Application, EntryId, EntryKind, Lifecycle};
+use crate::app::{Application, EntryId, EntryKind, HostConfig, Lifecycle};
 use crate::clock::{Clock, Random};
 use crate::message::context::{Context, Inherited};
 use crate::metrics::{Metrics, SharedCounters};
@@ -28,9 +29,10 @@ use crate::slot::names::Names;
 use crate::slot::table::ProcessTable;
 use crate::sync::{Arc, AtomicU64, RwLock};
 use definition::Definition;
-use host::Host;
+use host::{Host, OUTSIDE};
 use name::NodeName;
 use output::Output;
+use outsiders::Outsiders;
 use tickets::Tickets;
 use timeouts::Timeouts;
 
@@ -44,7 +46,10 @@ pub(crate) struct Node {
     name: NodeName,
     pub(crate) slots: ProcessTable,
     pub(crate) names: Names,
+    /// Those of the application, and the one of processes outside.
     hosts: Vec<Host>,
+    /// The prefixes of the PIDs of all hosts.
+    pub(crate) pid_prefixes: Arc<[Box<str>]>,
     // Read at every spawn; only the application adds entries.
     host_indices: FxHashMap<Vec<u8>, u32>,
     definitions: Definitions,
@@ -55,6 +60,7 @@ pub(crate) struct Node {
     pub(crate) metrics: SharedCounters,
     pub(crate) tickets: Tickets,
     pub(crate) timeouts: Timeouts,
+    pub(crate) outsiders: Outsiders,
     /// Whether threads outside are refused; see [`Node::while_open`].
     is_closed: RwLock<bool>,
     pub(crate) hash_seed: u32,
@@ -96,6 +102,8 @@ pub(crate) struct Parts {
     pub(crate) script_arguments: Vec<String>,
     pub(crate) is_strict: bool,
     pub(crate) reductions: u32,
+    /// The limits of processes outside.
+    pub(crate) mailboxes: HostConfig,
 }
 
 impl Node {
@@ -112,8 +120,11 @@ impl Node {
         }
         let host_indices =
             hosts.iter().zip(0..).map(|(host, index)| (host.id.as_str().into(), index)).collect();
+        hosts.push(Host::outside(&parts.mailboxes, name.in_pids(), workers));
+        let pid_prefixes = hosts.iter().map(|host| host.pid_prefix.as_str().into()).collect();
         Node {
             name,
+            pid_prefixes,
             slots: ProcessTable::new(),
             names: Names::default(),
             hosts,
@@ -127,6 +138,7 @@ impl Node {
             metrics: SharedCounters::default(),
             tickets: Tickets::default(),
             timeouts: Timeouts::default(),
+            outsiders: Outsiders::default(),
             is_closed: RwLock::new(false),
             hash_seed: random.next() as u32,
             script_arguments: parts.script_arguments,
@@ -176,8 +188,15 @@ impl Node {
         released.unwrap_or_else(|| self.slots.release(slot));
     }
 
+    /// The hosts of the application.
     pub(crate) fn hosts(&self) -> &[Host] {
-        &self.hosts
+        let (_, hosts) = self.hosts.split_last().expect("there is a host of processes outside");
+        hosts
+    }
+
+    /// The index of the host of processes outside.
+    pub(crate) fn outside_host(&self) -> u32 {
+        self.hosts().len() as u32
     }
 
     /// Calls `act`, which may claim a slot, on a thread that is no worker's. `None` if the runtime has
@@ -200,7 +219,7 @@ impl Node {
     /// Returns the host on which processes start that are given none: the only one, or the one that an
     /// application without hosts has.
     pub(crate) fn default_host(&self) -> &str {
-        match &self.hosts[..] {
+        match self.hosts() {
             [only] => only.id.as_str(),
             _ => "app:processes",
         }
@@ -251,7 +270,7 @@ impl Node {
                 return Ok(ProcessId { uniq, host });
             }
         }
-        let is_host = self.host_index(pid.host).is_some();
+        let is_host = self.host_index(pid.host).is_some() || pid.host == OUTSIDE.as_bytes();
         Err(if is_host { Unresolved::Process } else { Unresolved::Host })
     }
 }

@@ -37,14 +37,25 @@ pub(crate) fn end_unbuilt(node: &Node, slot: &Slot) {
 }
 
 fn finish(node: &Node, slot: &Slot, process: Option<Box<Process>>, outcome: Outcome) {
-    let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
     let origin = failing(node, process.as_deref(), &outcome);
     let relations = retire(node, slot, process);
+    conclude(node, slot, &relations, outcome, origin);
+}
+
+/// Takes steps 4 and 5, after [`retire_with`]. `origin` describes a process that failed.
+pub(super) fn conclude(
+    node: &Node,
+    slot: &Slot,
+    relations: &Relations,
+    outcome: Outcome,
+    origin: Option<Origin>,
+) {
+    let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
     let outcome = SharedOutcome::from(overruled(slot).unwrap_or(outcome));
     // Counted before the watchers are told, so that a watcher finds it counted.
     node.scheduler.count(|counters| &counters.ended);
     let ended = Ended { process: id, at: node.clock.unix_seconds(), outcome };
-    let is_handled = ending::tell_all(node, &relations, &ended);
+    let is_handled = ending::tell_all(node, relations, &ended);
     if let (Some(origin), Outcome::Failure(failure)) = (origin, &*ended.outcome) {
         log_failure(node, &origin, failure, is_handled);
     }
@@ -54,8 +65,7 @@ fn finish(node: &Node, slot: &Slot, process: Option<Box<Process>>, outcome: Outc
 /// Takes steps 1 to 3, for a process that ran, one whose chunk failed, or one that could not be
 /// built.
 pub(crate) fn retire(node: &Node, slot: &Slot, process: Option<Box<Process>>) -> Relations {
-    ending::retire(&node.names, slot, |left| {
-        let mut unread = give_up_mailbox(node, left);
+    retire_with(node, slot, |mut unread| {
         if let Some(mut process) = process {
             unread += process.give_up_all();
             if unread > 0 {
@@ -64,6 +74,19 @@ pub(crate) fn retire(node: &Node, slot: &Slot, process: Option<Box<Process>>) ->
             process.forget_monitored();
             process.forget_questions();
         }
+        unread
+    })
+}
+
+/// Like [`retire`]. `give_up` gets the number of messages that were left in the mailbox, removes the
+/// process's own monitors and drops the process. It returns the number of all unread messages.
+pub(super) fn retire_with(
+    node: &Node,
+    slot: &Slot,
+    give_up: impl FnOnce(usize) -> usize,
+) -> Relations {
+    ending::retire(&node.names, slot, |left| {
+        let unread = give_up(give_up_mailbox(node, left));
         node.metrics.count_dead_letters(unread);
     })
 }

@@ -22,6 +22,7 @@ pub(crate) mod near_miss;
 pub(crate) mod objects;
 pub(crate) mod outcome;
 pub(crate) mod replace;
+pub(crate) mod seat;
 pub(crate) mod shown;
 pub(crate) mod spawn;
 mod streams;
@@ -41,7 +42,6 @@ use crate::coroutines::MAIN;
 use crate::coroutines::channel::{Channel, ChannelId, ChannelSource, Wake};
 use crate::coroutines::inside::Inside;
 use crate::coroutines::rare::Rare;
-use crate::coroutines::subscriptions::Drained;
 use crate::coroutines::timers::{TimerAction, Timers};
 use crate::message::context::Inherited;
 use crate::message::exit::Failure;
@@ -248,7 +248,7 @@ impl Process {
             channels,
             coroutines,
         );
-        self.settle(drained);
+        unread::settle(&self.node, &slot, drained);
     }
 
     /// Routes more pending messages; false if the mailbox must be looked into instead.
@@ -263,14 +263,7 @@ impl Process {
     fn route_more(&mut self) {
         let (channels, coroutines) = (&mut self.inside.channels, &mut self.inside.coroutines);
         let drained = self.inside.subscriptions.route_pending(self.id.uniq, channels, coroutines);
-        self.settle(drained);
-    }
-
-    fn settle(&self, mut drained: Drained) {
-        if drained.late > 0 || !drained.strays.is_empty() {
-            self.bury(&mut drained.strays);
-            self.node.metrics.count_dead_letters(drained.late);
-        }
+        unread::settle(&self.node, self.slot(), drained);
     }
 
     /// Routes all messages that have arrived by now, before the subscriptions change. Messages that

@@ -3,11 +3,36 @@
 use super::Process;
 use super::objects::{Object, ObjectId};
 use crate::coroutines::channel::{Channel, ChannelId, ChannelSource};
-use crate::message::queue::MessageQueue;
+use crate::coroutines::subscriptions::Drained;
 use crate::message::{Content, Passage};
+use crate::node::Node;
 use crate::node::requests::Unanswered;
 use crate::payload::Payload;
-use crate::slot::cancellation;
+use crate::slot::{Slot, cancellation};
+
+/// Drops what draining a mailbox found that is for nobody: messages for earlier processes of the slot,
+/// and answers that came too late.
+#[inline]
+pub(super) fn settle(node: &Node, slot: &Slot, drained: Drained) {
+    if drained.late > 0 || !drained.strays.is_empty() {
+        bury(node, slot, drained);
+    }
+}
+
+#[cold]
+fn bury(node: &Node, slot: &Slot, mut drained: Drained) {
+    let (mut count, mut bytes) = (0, 0);
+    while let Some(message) = drained.strays.pop() {
+        count += 1;
+        bytes += message.payload().map_or(0, Payload::size);
+        node.leave_unanswered(message.content.requester(), Unanswered::Ended);
+    }
+    slot.mailbox.release_taken(count);
+    if node.host(slot.host()).limits.memory_bytes > 0 {
+        slot.mailbox.release_bytes(bytes);
+    }
+    node.metrics.count_dead_letters(count as usize + drained.late);
+}
 
 impl Process {
     /// Gives up all messages and requests of a process that ends, except for those in the mailbox.
@@ -41,22 +66,6 @@ impl Process {
         if let Object::Request(requester) = object {
             self.node.leave_unanswered(requester, reason);
         }
-    }
-
-    /// Drops messages for earlier processes of the slot.
-    #[cold]
-    pub(super) fn bury(&self, strays: &mut MessageQueue) {
-        let (mut count, mut bytes) = (0, 0);
-        while let Some(message) = strays.pop() {
-            count += 1;
-            bytes += message.payload().map_or(0, Payload::size);
-            self.node.leave_unanswered(message.content.requester(), Unanswered::Ended);
-        }
-        self.slot().mailbox.release_taken(count);
-        if self.memory_limit() > 0 {
-            self.slot().mailbox.release_bytes(bytes);
-        }
-        self.node.metrics.count_dead_letters(count as usize);
     }
 
     /// Drops a channel that Lua has released, and the timer that fills it.

@@ -6,13 +6,14 @@ use std::sync::mpsc;
 
 use super::running::Running;
 use super::{Error, Runtime};
-use crate::app::Application;
+use crate::app::{Application, HostConfig};
 use crate::loader;
 use crate::node::interrupt::Interrupt;
 use crate::node::output::{Complaint, Level, LogFormat, Output, PrintMode, Settings};
 use crate::node::{Node, Parts, REDUCTIONS, name as node_name};
 use crate::scheduler::Scheduler;
 use crate::scheduler::cores::{self, Pins};
+use crate::scheduler::run_queue::RunQueue;
 use crate::supervisor::{Event, Supervisor};
 use crate::sync::{Arc, Mutex};
 #[cfg(target_os = "linux")]
@@ -37,6 +38,7 @@ pub struct Builder {
     script_arguments: Vec<String>,
     reductions: Option<u32>,
     strict_security: bool,
+    mailboxes: HostConfig,
 }
 
 impl Builder {
@@ -181,6 +183,13 @@ impl Builder {
         self
     }
 
+    /// Sets how many unread messages a [`Mailbox`](super::Mailbox) holds: at least 1, by default a
+    /// million. Further senders get `RATE_LIMITED`.
+    pub fn mailbox_capacity(mut self, messages: u32) -> Self {
+        self.mailboxes.max_mailbox = messages.max(1) as usize;
+        self
+    }
+
     /// Starts the workers, the hosts and the services of the application.
     ///
     /// # Errors
@@ -209,6 +218,7 @@ impl Builder {
             script_arguments: self.script_arguments,
             is_strict: self.strict_security,
             reductions: self.reductions.unwrap_or(REDUCTIONS),
+            mailboxes: self.mailboxes,
         }));
         let (supervisor, supervise) = Supervisor::new(node.clone());
         let running = Arc::new(Running {
@@ -230,24 +240,7 @@ impl Builder {
         if preempts {
             preempt::install_handler().map_err(Error::Thread)?;
         }
-        for (index, queue) in queues.into_iter().enumerate() {
-            let (node, pin) = (node.clone(), running.pins.core(index));
-            let around = self.around_worker.clone();
-            running.start_thread(format!("moonlet-{index}"), move || {
-                if let Some(core) = pin
-                    && !cores::pin(core)
-                {
-                    let text = format!("cannot pin worker {index} to core {}", core.id);
-                    node.output.say(Level::Warn, &text);
-                }
-                let output = node.clone();
-                let run = move || worker::run(node, index, queue, preempts);
-                match around {
-                    None => run(),
-                    Some(around) => run_within(&*around, run, &output.output),
-                }
-            })?;
-        }
+        start_workers(&running, queues, self.around_worker.as_ref(), preempts)?;
         running
             .start_thread("moonlet-monitor".to_owned(), move || monitor::run(&node, preempts))?;
         running.start_thread("moonlet-supervisor".to_owned(), supervise)?;
@@ -257,6 +250,33 @@ impl Builder {
         let _ = started.recv();
         Ok(runtime)
     }
+}
+
+fn start_workers(
+    running: &Running,
+    queues: Vec<RunQueue>,
+    around: Option<&Arc<AroundWorker>>,
+    preempts: bool,
+) -> Result<(), Error> {
+    for (index, queue) in queues.into_iter().enumerate() {
+        let (node, pin) = (running.node.clone(), running.pins.core(index));
+        let around = around.cloned();
+        running.start_thread(format!("moonlet-{index}"), move || {
+            if let Some(core) = pin
+                && !cores::pin(core)
+            {
+                let text = format!("cannot pin worker {index} to core {}", core.id);
+                node.output.say(Level::Warn, &text);
+            }
+            let output = node.clone();
+            let run = move || worker::run(node, index, queue, preempts);
+            match around {
+                None => run(),
+                Some(around) => run_within(&*around, run, &output.output),
+            }
+        })?;
+    }
+    Ok(())
 }
 
 fn pins(unpinned: bool, cores: Option<&[usize]>, workers: usize) -> Result<Pins, Error> {

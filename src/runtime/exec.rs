@@ -6,10 +6,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::call::{Pending, block, deadline_of};
+use super::handle::cancel;
 use super::process::Process;
 use super::{Error, outcome_of};
 use crate::error::ApiError;
-use crate::message::Content;
 use crate::message::exit::Watcher;
 use crate::node::Node;
 use crate::node::interrupt::Interrupt;
@@ -81,7 +81,7 @@ impl Started {
             return Poll::Ready(Err(error));
         }
         loop {
-            let Stage::Running { pending, .. } = &mut self.stage else {
+            let Stage::Running { pending, process } = &mut self.stage else {
                 return Poll::Ready(Err(Error::Stopped));
             };
             let notice = match pending.poll(context) {
@@ -92,6 +92,9 @@ impl Started {
                     return Poll::Ready(Err(error));
                 }
             };
+            if let Notice::Started(Err(_)) = notice {
+                self.process.forget(*process);
+            }
             let node = pending.node();
             if let Some(result) = node.map_or(Some(Err(Error::Stopped)), |node| act(notice, &node))
             {
@@ -112,13 +115,8 @@ impl Started {
         drop(pending);
         match self.on_drop {
             OnDrop::Terminate => _ = node.kill(process.uniq, KILL_TERMINATED),
-            OnDrop::Cancel(limit) => {
-                let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
-                let at = node.clock.unix_seconds();
-                let event = Content::Cancel { from: None, at, deadline: None };
-                let due = node.clock.now().saturating_add(limit);
-                node.cancel(process.uniq, Some(due), event);
-            }
+            // It may have ended meanwhile.
+            OnDrop::Cancel(limit) => _ = cancel(&node, None, process, Some(limit)),
             OnDrop::Leave => {}
         }
     }

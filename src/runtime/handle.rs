@@ -1,18 +1,20 @@
 //! What a runtime does for the threads and tasks of a program.
 
 use std::sync::Weak;
+use std::time::Duration;
 
 use super::process::Process;
 use super::{Error, Exec, Runtime};
 use crate::api::caller::unresolved_name;
 use crate::api::send::check_topic;
 use crate::error::ApiError;
-use crate::message::{Content, Message, Topic};
+use crate::message::{Content, Message, Topic, UnixTime};
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::payload::{IntoPayload, Payload};
-use crate::pid::{self, ProcessId};
+use crate::pid::{self, Pid, ProcessId};
 use crate::sync::Arc;
+use crate::vm::lua::control::KILL_TERMINATED;
 
 /// A way to a [`Runtime`], for any thread and any task. Cheap to clone.
 ///
@@ -61,13 +63,53 @@ impl Handle {
     /// As there, and [`Error::Stopped`].
     pub fn send(
         &self,
-        destination: &str,
+        destination: impl AsRef<str>,
         topic: &str,
         values: impl IntoPayload,
     ) -> Result<(), Error> {
-        let node = self.node.upgrade().ok_or(Error::Stopped)?;
         let payload = checked(topic, values)?;
-        node.while_open(|| send(&node, destination, topic, payload)).ok_or(Error::Stopped)?
+        send(&*self.open()?, destination.as_ref(), topic, payload)
+    }
+
+    /// Asks a process to end: it gets CANCEL, and is terminated after `limit`, if one is given.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] of the kind `NotFound` if there is no such process. [`Error::Stopped`].
+    pub fn cancel(
+        &self,
+        destination: impl AsRef<str>,
+        limit: Option<Duration>,
+    ) -> Result<(), Error> {
+        let node = self.open()?;
+        cancel(&node, None, self::destination(&node, destination.as_ref())?, limit)
+    }
+
+    /// Terminates a process.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] of the kind `NotFound` if there is no such process. [`Error::Stopped`].
+    pub fn terminate(&self, destination: impl AsRef<str>) -> Result<(), Error> {
+        let node = self.open()?;
+        let target = self::destination(&node, destination.as_ref())?;
+        if !node.kill(target.uniq, KILL_TERMINATED) {
+            return Err(ApiError::not_found("process not found").into());
+        }
+        Ok(())
+    }
+
+    /// Returns the PID of the process that has a registered name.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub fn lookup(&self, name: &str) -> Result<Option<Pid>, Error> {
+        let node = self.open()?;
+        let found = node.names.lookup(&node.slots, name.as_bytes());
+        Ok(found.map(|process| Pid(node.pid_text(process).to_text().into())))
+    }
+
+    /// The node, unless it stops.
+    fn open(&self) -> Result<Arc<Node>, Error> {
+        self.node.upgrade().filter(|node| node.is_open()).ok_or(Error::Stopped)
     }
 
     /// Returns the sums of the scheduler's counters.
@@ -97,6 +139,22 @@ pub(super) fn destination(node: &Node, text: &str) -> Result<ProcessId, ApiError
     }
 }
 
+pub(super) fn cancel(
+    node: &Node,
+    from: Option<ProcessId>,
+    target: ProcessId,
+    limit: Option<Duration>,
+) -> Result<(), Error> {
+    let limit = limit.map(|limit| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX));
+    let due = limit.map(|limit| node.clock.now().saturating_add(limit));
+    let moment = |limit| UnixTime::from_nanos(node.clock.unix_nanos() + i128::from(limit));
+    let (at, deadline) = (node.clock.unix_seconds(), limit.map(moment));
+    if !node.cancel(target.uniq, due, Content::Cancel { from, at, deadline }) {
+        return Err(ApiError::not_found("process not found").into());
+    }
+    Ok(())
+}
+
 fn send(node: &Node, to: &str, topic: &str, payload: Payload) -> Result<(), Error> {
     let target = destination(node, to)?;
     let topic = Topic::from_slice(topic.as_bytes());
@@ -114,10 +172,38 @@ impl Runtime {
     /// into the memory that its host's `max_memory` leaves.
     pub fn send(
         &self,
-        destination: &str,
+        destination: impl AsRef<str>,
         topic: &str,
         values: impl IntoPayload,
     ) -> Result<(), Error> {
-        send(&self.running.node, destination, topic, checked(topic, values)?)
+        send(&self.running.node, destination.as_ref(), topic, checked(topic, values)?)
+    }
+
+    /// Like [`Handle::cancel`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn cancel(
+        &self,
+        destination: impl AsRef<str>,
+        limit: Option<Duration>,
+    ) -> Result<(), Error> {
+        self.handle().cancel(destination, limit)
+    }
+
+    /// Like [`Handle::terminate`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn terminate(&self, destination: impl AsRef<str>) -> Result<(), Error> {
+        self.handle().terminate(destination)
+    }
+
+    /// Like [`Handle::lookup`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn lookup(&self, name: &str) -> Result<Option<Pid>, Error> {
+        self.handle().lookup(name)
     }
 }

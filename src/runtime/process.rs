@@ -1,19 +1,21 @@
 //! What to start, and as whom.
 
-use std::mem;
 use std::sync::Weak;
+use std::{fmt, mem};
 
 use super::call::Pending;
 use super::exec::{Exec, Spawn};
-use super::{Error, Runtime};
-use crate::error::ApiError;
+use super::{Error, Mailbox, Runtime};
+use crate::error::{ApiError, kind};
 use crate::message::context::{Context, Inherited};
 use crate::message::exit::Watcher;
 use crate::node::Node;
 use crate::payload::{EncodeError, IntoPayload, Payload};
 use crate::pid::ProcessId;
+use crate::process::seat::Seat;
 use crate::process::spawn::{self, Setup, SpawnArguments};
 use crate::security::Identity;
+use crate::slot::names::{Reservation, Waiter};
 use crate::sync::Arc;
 use crate::value::Value;
 
@@ -21,7 +23,7 @@ use crate::value::Value;
 ///
 /// [`Runtime::process`] creates it. Nothing happens before [`spawn`](Process::spawn) or
 /// [`exec`](Process::exec) is awaited or blocked on.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "nothing is started before `spawn` or `exec` is awaited or blocked on"]
 pub struct Process {
     pub(super) node: Weak<Node>,
@@ -31,6 +33,15 @@ pub struct Process {
     actor: Option<Arc<crate::security::Actor>>,
     scope: Option<Vec<Box<str>>>,
     context: Vec<(Box<str>, Result<Payload, EncodeError>)>,
+    name: Option<Arc<[u8]>>,
+    monitor: Option<Arc<Seat>>,
+    link: Option<Arc<Seat>>,
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Process").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 impl Runtime {
@@ -81,6 +92,9 @@ impl Process {
             actor: None,
             scope: None,
             context: Vec::new(),
+            name: None,
+            monitor: None,
+            link: None,
         }
     }
 
@@ -115,6 +129,26 @@ impl Process {
         self
     }
 
+    /// Registers the process under a name before its main runs. If another process has the name, the
+    /// process is refused with the kind `AlreadyExists`.
+    pub fn name(mut self, name: &str) -> Process {
+        self.name = Some(name.as_bytes().into());
+        self
+    }
+
+    /// Has a mailbox monitor the process from before its first instruction: its end will be an
+    /// [`Event::Exit`](super::Event::Exit).
+    pub fn monitored_by(mut self, mailbox: &Mailbox) -> Process {
+        self.monitor = Some(mailbox.seat().clone());
+        self
+    }
+
+    /// Links the process with a mailbox from before its first instruction; see [`Mailbox::link`].
+    pub fn linked_to(mut self, mailbox: &Mailbox) -> Process {
+        self.link = Some(mailbox.seat().clone());
+        self
+    }
+
     /// Spawns the process; the future is ready when its chunks are over.
     pub fn spawn(self) -> Spawn {
         Spawn::new(self)
@@ -133,15 +167,57 @@ impl Process {
         watcher: Option<Watcher>,
     ) -> Result<ProcessId, Error> {
         let payload = mem::replace(&mut self.arguments, Ok(Payload::EMPTY))?;
+        let uniq = |seat: &Arc<Seat>| seat.id.uniq;
+        let setup = Setup {
+            watcher,
+            monitor: self.monitor.as_ref().map(uniq),
+            link: self.link.as_ref().map(uniq),
+            name: self.name.clone(),
+            ..Setup::default()
+        };
+        let context = self.inherited(node)?;
         let arguments = SpawnArguments {
             definition: self.id.as_bytes(),
             host: self.host.as_deref().unwrap_or_else(|| node.default_host()).as_bytes(),
             arguments: payload,
-            setup: Setup { watcher, ..Setup::default() },
+            setup,
             chain: None,
-            context: self.inherited(node)?,
+            context,
         };
-        Ok(spawn::spawn_from_outside(node, arguments, pending.ticket)?)
+        let start = || {
+            self.reserve_name(node)?;
+            // An error ends the reservation.
+            spawn::spawn_from_outside(node, arguments, pending.ticket)
+        };
+        Ok(match &self.monitor {
+            Some(seat) => seat.monitor_new(start)??,
+            None => start()?,
+        })
+    }
+
+    /// Forgets a process that did not start.
+    pub(super) fn forget(&self, process: ProcessId) {
+        if let Some(seat) = &self.monitor {
+            // Nothing is to be forgotten by a mailbox that has ended.
+            let _ = seat.unmonitor(process.uniq);
+        }
+    }
+
+    fn reserve_name(&self, node: &Node) -> Result<(), ApiError> {
+        let Some(name) = &self.name else { return Ok(()) };
+        let shown = String::from_utf8_lossy(name);
+        if name.is_empty() {
+            return Err(ApiError::invalid("name cannot be empty"));
+        }
+        // Nobody waits for the end of another's reservation.
+        let nobody = || Waiter { uniq: 0, token: 0 };
+        match node.names.reserve(&node.slots, name, nobody) {
+            Reservation::Made => Ok(()),
+            Reservation::Taken(_) | Reservation::Busy => {
+                let text = format!("name already registered: {shown}");
+                Err(ApiError::new(kind::ALREADY_EXISTS, text))
+            }
+        }
     }
 
     fn inherited(&self, node: &Node) -> Result<Inherited, Error> {

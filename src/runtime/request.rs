@@ -15,6 +15,7 @@ use crate::node::Node;
 use crate::node::interrupt::Interrupt;
 use crate::node::tickets::Notice;
 use crate::payload::{IntoPayload, Payload};
+use crate::pid::ProcessId;
 
 impl Runtime {
     /// Sends a message to a PID or a registered name and waits for the answer, which the receiver gives
@@ -37,25 +38,30 @@ impl Runtime {
     /// assert_eq!(answer, 42);
     /// # Ok::<(), moonlet::Error>(())
     /// ```
-    pub fn request(&self, destination: &str, topic: &str, values: impl IntoPayload) -> Request {
+    pub fn request(
+        &self,
+        destination: impl AsRef<str>,
+        topic: &str,
+        values: impl IntoPayload,
+    ) -> Request {
         self.handle().request(destination, topic, values)
     }
 }
 
 impl Handle {
     /// Like [`Runtime::request`].
-    pub fn request(&self, destination: &str, topic: &str, values: impl IntoPayload) -> Request {
-        let question = Question {
-            destination: destination.into(),
-            topic: Topic::from_slice(topic.as_bytes()),
-            payload: checked(topic, values),
-        };
-        let stage = Stage::Prepared(question);
-        Request { node: self.node().clone(), timeout: None, stage }
+    pub fn request(
+        &self,
+        destination: impl AsRef<str>,
+        topic: &str,
+        values: impl IntoPayload,
+    ) -> Request {
+        Request::new(self.node(), None, destination.as_ref(), topic, values)
     }
 }
 
 struct Question {
+    from: Option<ProcessId>,
     destination: Box<str>,
     topic: Topic,
     payload: Result<Payload, Error>,
@@ -89,6 +95,22 @@ pub struct Request {
 }
 
 impl Request {
+    pub(super) fn new(
+        node: &Weak<Node>,
+        from: Option<ProcessId>,
+        destination: &str,
+        topic: &str,
+        values: impl IntoPayload,
+    ) -> Request {
+        let question = Question {
+            from,
+            destination: destination.into(),
+            topic: Topic::from_slice(topic.as_bytes()),
+            payload: checked(topic, values),
+        };
+        Request { node: node.clone(), timeout: None, stage: Stage::Prepared(question) }
+    }
+
     /// Limits the time from the first poll to the answer.
     pub fn timeout(mut self, limit: Duration) -> Request {
         self.timeout = Some(limit);
@@ -114,17 +136,14 @@ impl Request {
     }
 
     fn begin(&mut self, question: Question) -> Result<(), Error> {
-        let Question { destination: to, topic, payload } = question;
+        let Question { from, destination: to, topic, payload } = question;
         let payload = payload?;
-        let node = self.node.upgrade().ok_or(Error::Stopped)?;
+        let node = self.node.upgrade().filter(|node| node.is_open()).ok_or(Error::Stopped)?;
         let pending = Pending::open(&node, deadline_of(self.timeout))?;
         let requester = Requester::Outside(pending.ticket);
-        let sent = node.while_open(|| {
-            let target = destination(&node, &to)?;
-            let request = message::Request { from: None, topic, payload, requester };
-            node.send(target, Message::new(target.uniq, Content::Request(Box::new(request))))
-        });
-        sent.ok_or(Error::Stopped)??;
+        let target = destination(&node, &to)?;
+        let request = message::Request { from, topic, payload, requester };
+        node.send(target, Message::new(target.uniq, Content::Request(Box::new(request))))?;
         self.stage = Stage::Waiting(pending);
         Ok(())
     }

@@ -41,12 +41,12 @@ unsafe impl Send for Receiver {}
 // SAFETY: only the thread that holds the state of the slot uses `taken`; loom fails when two do.
 unsafe impl Sync for Receiver {}
 
-fn message(uniq: u64, token: u64) -> Box<Message> {
+pub(super) fn message(uniq: u64, token: u64) -> Box<Message> {
     let answer = Answer::Output(None);
     Message::new(uniq, Content::Answer { token, answer })
 }
 
-fn token(message: &Message) -> u64 {
+pub(super) fn token(message: &Message) -> u64 {
     match message.content {
         Content::Answer { token, .. } => token,
         _ => unreachable!("the models send answers only"),

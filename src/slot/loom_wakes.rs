@@ -8,7 +8,6 @@
 use std::sync::Arc;
 use std::task::Waker;
 
-use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
 use super::Slot;
@@ -19,6 +18,7 @@ use super::table::ProcessTable;
 use super::wakes::Wakeup;
 use crate::message::Content;
 use crate::message::exit::SharedOutcome;
+use crate::sync::{AtomicUsize, Ordering};
 
 const TOKEN: u64 = 7;
 

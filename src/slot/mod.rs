@@ -16,11 +16,14 @@ pub(crate) mod loom_mailbox;
 #[cfg(all(test, loom))]
 mod loom_names;
 #[cfg(all(test, loom))]
+mod loom_station;
+#[cfg(all(test, loom))]
 mod loom_wakes;
 pub(crate) mod names;
 pub(crate) mod places;
 pub(crate) mod relations;
 pub(crate) mod state;
+pub(crate) mod station;
 pub(crate) mod table;
 pub(crate) mod tenant;
 // Only the models use it before there are futures that processes poll.

@@ -82,9 +82,12 @@ pub(crate) fn watch(slots: &ProcessTable, target: u64, watcher: Watcher) -> bool
 
 /// Removes the monitor of process `watcher` from `target`.
 pub(crate) fn forget(slots: &ProcessTable, watcher: u64, target: u64) {
-    with_living(slots, target, |_, theirs| {
-        theirs.watchers.retain(|other| *other != Watcher::Monitor(watcher));
-    });
+    unwatch(slots, target, Watcher::Monitor(watcher));
+}
+
+/// Removes `watcher` from the watchers of `target`.
+pub(crate) fn unwatch(slots: &ProcessTable, target: u64, watcher: Watcher) {
+    with_living(slots, target, |_, theirs| theirs.watchers.retain(|other| *other != watcher));
 }
 
 /// Takes the relations of a process that stopped resolving, and frees its names (R3). The caller

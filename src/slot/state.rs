@@ -12,6 +12,8 @@
 //! | notified | running | the worker, which looks at the mailbox again |
 //! | running, notified | exiting | the worker, when the process has ended |
 //! | exiting | free, next generation | the same worker |
+//! | running | outside | the thread that claimed the slot, for a process that no worker runs |
+//! | outside | exiting | the thread that took the process out of its seat (`process/seat.rs`) |
 //!
 //! The word is the lock of the process: only the worker that moved it to *running* touches the VM
 //! and the process's private queues. Unsafe code in `process/` relies on that. The functions below
@@ -27,6 +29,8 @@ const SCHEDULED: u64 = 2;
 const RUNNING: u64 = 3;
 const NOTIFIED: u64 = 4;
 const EXITING: u64 = 5;
+/// The process belongs to the program; whoever notifies it wakes its owner.
+const OUTSIDE: u64 = 6;
 const PHASE_BITS: u32 = 8;
 const PHASE_MASK: u64 = (1 << PHASE_BITS) - 1;
 
@@ -38,6 +42,8 @@ pub(crate) enum Notify {
     Schedule,
     /// Nothing: the process is queued already, or it is running and will look at its mailbox again.
     Nothing,
+    /// Wake the owner of the process, which is outside.
+    Wake,
     /// The generation has ended.
     Gone,
 }
@@ -95,6 +101,9 @@ impl State {
                 // messages behind the stray would wait for this notification.
                 FREE => (FREE, Notify::Gone),
                 EXITING => return Notify::Gone,
+                // Written for the same reason: the thread that ends the process sees a kill that was
+                // ordered before.
+                OUTSIDE => (OUTSIDE, Notify::Wake),
                 same => (same, Notify::Nothing),
             };
             let next = generation << PHASE_BITS | phase;
@@ -164,7 +173,12 @@ impl State {
         self.replace_phase(SCHEDULED);
     }
 
-    /// Running or notified to exiting: the PID no longer resolves.
+    /// Running to outside, by the thread that claimed the slot.
+    pub(crate) fn transition_to_outside(&self) {
+        self.replace_phase(OUTSIDE);
+    }
+
+    /// Running, notified or outside to exiting: the PID no longer resolves.
     pub(crate) fn transition_to_exiting(&self) {
         self.replace_phase(EXITING);
     }

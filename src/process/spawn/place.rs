@@ -26,7 +26,8 @@ pub(crate) fn claim<'a>(
     claimed.inspect_err(|_| settle_name(node, &request.setup, None))
 }
 
-fn claim_slot(node: &Node, host: u32) -> Result<&Slot, ApiError> {
+/// Claims a slot on a host. Its state is running.
+pub(crate) fn claim_slot(node: &Node, host: u32) -> Result<&Slot, ApiError> {
     if !node.enter(host) {
         return Err(ApiError::rate_limited("max processes limit exceeded"));
     }
