@@ -148,7 +148,7 @@ mod worker;
 
 pub use app::{Application, EntryId, Problem, Severity};
 pub use build_info::{BuildInfo, VERSION, build};
-pub use metrics::Metrics;
+pub use metrics::{Metrics, WorkerMetrics};
 pub use node::interrupt::Interrupt;
 pub use node::output::{Level, LogFormat};
 pub use payload::{DecodeError, EncodeError, FromPayload, IntoPayload, Payload};

@@ -29,9 +29,32 @@ macro_rules! counters {
             pub lost_output_bytes: u64,
         }
 
+        /// Events on one worker since the runtime started. [`Metrics`] has their sums.
+        ///
+        /// How they are spread tells whether the workers share the work: one with many `slices` and
+        /// few `parks` is busy, and many `failed_steals` and `unparks_without_work` say that there is
+        /// too little to do for all. Work of threads that are no workers, such as a process that a
+        /// Rust program starts, is counted where it runs.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct WorkerMetrics {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
         impl WorkerCounters {
             pub(crate) fn add_to(&self, sum: &mut Metrics) {
                 $(sum.$name += self.$name.get();)*
+            }
+
+            pub(crate) fn read(&self) -> WorkerMetrics {
+                WorkerMetrics { $($name: self.$name.get(),)* }
+            }
+        }
+
+        impl WorkerMetrics {
+            /// Lists every counter by name, for reports.
+            pub fn entries(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name),)*]
             }
         }
 

@@ -28,7 +28,7 @@ mod services;
 mod wait;
 
 use crate::message::exit::Outcome;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, WorkerMetrics};
 #[cfg(feature = "cli")]
 use crate::node::output::Output;
 use crate::payload::Payload;
@@ -75,6 +75,21 @@ impl Runtime {
     /// Returns the sums of the scheduler's counters.
     pub fn metrics(&self) -> Metrics {
         self.running.node.metrics()
+    }
+
+    /// Returns the counters of each worker, the first worker's first.
+    ///
+    /// They are read one after the other while the workers run, so they are of slightly different
+    /// moments.
+    ///
+    /// ```
+    /// let runtime = moonlet::Builder::new().workers(2).start()?;
+    /// let busiest = runtime.worker_metrics().into_iter().map(|worker| worker.slices).max();
+    /// assert_eq!(busiest, Some(0));
+    /// # Ok::<(), moonlet::Error>(())
+    /// ```
+    pub fn worker_metrics(&self) -> Vec<WorkerMetrics> {
+        self.running.node.worker_metrics()
     }
 
     /// Returns the number of living processes on all hosts.

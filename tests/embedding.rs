@@ -80,6 +80,30 @@ fn definitions_whose_processes_cannot_be_copied_are_counted() {
 }
 
 #[test]
+fn the_counters_of_workers_add_up_to_those_of_the_runtime() {
+    within(PATIENCE, || {
+        let runtime = App::new().process("main", "time.sleep('1ms')").start();
+        let calls: Vec<_> = (0..200).map(|_| runtime.exec("app:main", ())).collect();
+        calls.into_iter().for_each(|call| drop(call.block().expect("it ends")));
+        // The last slice is counted after its process has told its end.
+        let sum = |name: &str| -> u64 {
+            let workers = runtime.worker_metrics();
+            assert_eq!(workers.len(), 2);
+            let entries = workers.iter().flat_map(|worker| worker.entries());
+            entries.filter(|(entry, _)| *entry == name).map(|(_, count)| count).sum()
+        };
+        while runtime.metrics().slices < 400 || sum("slices") != runtime.metrics().slices {
+            thread::yield_now();
+        }
+        assert_eq!((sum("ended"), sum("lost_log_lines")), (200, 0));
+        let handle = runtime.handle();
+        let slices = handle.worker_metrics().expect("it runs").iter().map(|one| one.slices).sum();
+        assert_eq!(runtime.shutdown().slices, slices);
+        assert!(matches!(handle.worker_metrics(), Err(Error::Stopped)));
+    });
+}
+
+#[test]
 fn s3_3_only_the_coroutine_that_spawns_waits_for_the_chunk() {
     within(PATIENCE, || {
         // Nothing else happens, so nobody but the spawner wants its worker. Only time can tell when

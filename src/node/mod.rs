@@ -20,7 +20,7 @@ use rustc_hash::FxHashMap;
 use crate::app::{Application, EntryId, EntryKind, HostConfig, Lifecycle};
 use crate::clock::{Clock, Random};
 use crate::message::context::{Context, Inherited};
-use crate::metrics::{Metrics, SharedCounters};
+use crate::metrics::{Metrics, SharedCounters, WorkerMetrics};
 use crate::pid::{self, PidBuffer, ProcessId};
 use crate::scheduler::Scheduler;
 use crate::security::{Catalog, Identity};
@@ -159,6 +159,11 @@ impl Node {
         self.metrics.add_to(&mut sum);
         self.scheduler.workers.iter().for_each(|worker| worker.counters.add_to(&mut sum));
         sum
+    }
+
+    /// Returns the counters of each worker.
+    pub(crate) fn worker_metrics(&self) -> Vec<WorkerMetrics> {
+        self.scheduler.workers.iter().map(|worker| worker.counters.read()).collect()
     }
 
     pub(crate) fn host(&self, index: u32) -> &Host {

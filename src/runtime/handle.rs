@@ -9,7 +9,7 @@ use crate::api::caller::unresolved_name;
 use crate::api::send::check_topic;
 use crate::error::ApiError;
 use crate::message::{Content, Message, Topic, UnixTime};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, WorkerMetrics};
 use crate::node::Node;
 use crate::payload::{IntoPayload, Payload};
 use crate::pid::{self, Pid, ProcessId};
@@ -118,6 +118,14 @@ impl Handle {
     /// [`Error::Stopped`].
     pub fn metrics(&self) -> Result<Metrics, Error> {
         Ok(self.node.upgrade().ok_or(Error::Stopped)?.metrics())
+    }
+
+    /// Like [`Runtime::worker_metrics`].
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub fn worker_metrics(&self) -> Result<Vec<WorkerMetrics>, Error> {
+        Ok(self.node.upgrade().ok_or(Error::Stopped)?.worker_metrics())
     }
 }
 
