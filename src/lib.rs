@@ -150,7 +150,11 @@ pub use app::{Application, EntryId, Problem, Severity};
 pub use build_info::{BuildInfo, VERSION, build};
 pub use metrics::{Metrics, WorkerMetrics};
 pub use node::interrupt::Interrupt;
-pub use node::output::{Level, LogFormat};
+#[cfg(feature = "log")]
+pub use node::output::to_log;
+#[cfg(feature = "tracing")]
+pub use node::output::to_tracing;
+pub use node::output::{Level, LogFormat, LogRecord};
 pub use payload::{DecodeError, EncodeError, FromPayload, IntoPayload, Payload};
 pub use pid::Pid;
 pub use runtime::{

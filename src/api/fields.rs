@@ -3,29 +3,26 @@
 
 use super::caller::Caller;
 use super::time;
-use crate::node::output::{CUT, Field, LogFormat};
+use crate::node::output::{CUT, Field};
 use crate::process::shown::View;
 use crate::vm::lua::error_object::{self, MESSAGE};
 use crate::vm::lua::stack::Type;
 use crate::vm::lua::userdata::{self, UserdataKind};
 
-/// Returns the fields of a call by key, rendered. An argument that is not a table becomes one
-/// field.
-pub(super) fn read(caller: &Caller<'_>, index: i32, format: LogFormat) -> Vec<(Vec<u8>, String)> {
+/// Returns the fields of a call, sorted by key. An argument that is not a table becomes one field.
+pub(super) fn read(caller: &Caller<'_>, index: i32) -> Vec<(Vec<u8>, Field)> {
     let view = View { stack: caller.stack, describe: &|index| userdata_text(caller, index) };
     match caller.kind(index) {
         Type::None | Type::Nil => Vec::new(),
         Type::Table => {
-            let (pairs, is_cut) = view.pairs(index);
-            let pairs = pairs.into_iter().map(|(key, field)| (key, field.render(format)));
-            let mut fields: Vec<_> = pairs.collect();
-            fields.sort();
+            let (mut pairs, is_cut) = view.pairs(index);
+            pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
             if is_cut {
-                fields.push((CUT.as_bytes().to_vec(), Field::Boolean(true).render(format)));
+                pairs.push((CUT.as_bytes().to_vec(), Field::Boolean(true)));
             }
-            fields
+            pairs
         }
-        _ => vec![(b"value".to_vec(), view.field(index).render(format))],
+        _ => vec![(b"value".to_vec(), view.field(index))],
     }
 }
 

@@ -1,17 +1,16 @@
 //! The module `logger`: log lines with fields.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::api::caller::{ApiFailure, ApiResult, Caller};
 use crate::api::{fields, function};
-use crate::node::output::{Level, Record};
+use crate::node::output::{Field, Level, Record};
 use crate::vm::lua::boundary::Reply;
 use crate::vm::lua::stack::{Stack, Type};
 use crate::vm::lua::userdata::{self, Class, UserdataKind};
 
-/// User values: the name, and the fields as a table of texts, or nil for none. The fields are
-/// rendered by `with`, so later changes to the script's table have no effect.
+/// User values: the name, and the fields as a table of what [`Field::to_bytes`] returns, or nil for
+/// none. `with` reads the values, so later changes to the script's table have no effect.
 const NAME: i32 = 1;
 const FIELDS: i32 = 2;
 
@@ -88,8 +87,7 @@ fn log(caller: &Caller<'_>, level: Level) -> ApiResult {
         other => other.name().as_bytes(),
     };
     let mut fields = own_fields(caller);
-    let given = fields::read(caller, 3, output.format());
-    fields.extend(given.into_iter().map(|(key, value)| (key, Cow::Owned(value))));
+    fields.extend(fields::read(caller, 3));
     let fields: Vec<_> = fields.into_iter().collect();
     caller.push_user_value(1, NAME);
     output.log(&Record {
@@ -104,16 +102,15 @@ fn log(caller: &Caller<'_>, level: Level) -> ApiResult {
 }
 
 /// Returns the fields of the logger itself, sorted by key.
-fn own_fields<'a>(caller: &Caller<'_>) -> BTreeMap<Vec<u8>, Cow<'a, str>> {
+fn own_fields(caller: &Caller<'_>) -> BTreeMap<Vec<u8>, Field> {
     let mut fields = BTreeMap::new();
     if caller.push_user_value(1, FIELDS) == Type::Table {
         let table = caller.top();
         caller.push_nil();
         while caller.next(table) {
             let text = |index| caller.string(index).unwrap_or_default();
-            // `with` has rendered the values as texts.
-            let value = String::from_utf8_lossy(text(-1)).into_owned();
-            fields.insert(text(-2).to_vec(), Cow::Owned(value));
+            // Scripts cannot change what `with` has stored.
+            fields.insert(text(-2).to_vec(), Field::read(text(-1)).unwrap_or(Field::Nil));
             caller.pop(1);
         }
     }
@@ -124,15 +121,14 @@ fn own_fields<'a>(caller: &Caller<'_>) -> BTreeMap<Vec<u8>, Cow<'a, str>> {
 /// `logger:with(fields)`.
 fn with_inner(caller: &mut Caller<'_>) -> ApiResult {
     receiver(caller)?;
-    let added = fields::read(caller, 2, caller.process.node.output.format());
     let mut fields = own_fields(caller);
-    fields.extend(added.into_iter().map(|(key, value)| (key, Cow::Owned(value))));
+    fields.extend(fields::read(caller, 2));
     caller.push_user_value(1, NAME);
     let name = caller.string(-1).unwrap_or_default();
     caller.push_table(0, fields.len());
     for (key, value) in &fields {
         caller.push_string(key);
-        caller.push_string(value.as_bytes());
+        caller.push_string(value.to_bytes());
         caller.raw_set(-3);
     }
     push(caller.stack, name);

@@ -156,7 +156,7 @@ fn place_of(problem: &Problem) -> Vec<(&'static str, Field)> {
         place.push(("entry", Field::Text(id.as_str().into())));
     }
     place.push(("file", Field::Text(file)));
-    place.extend(problem.line.map(|line| ("line", Field::Number(line.to_string()))));
+    place.extend(problem.line.map(|line| ("line", Field::Integer(line as i64))));
     place
 }
 

@@ -59,7 +59,7 @@ impl Reader<'_> {
         match self.view.stack.kind(index) {
             Type::None | Type::Nil => Field::Nil,
             Type::Boolean => Field::Boolean(self.view.stack.boolean(index)),
-            Type::Number => Field::Number(number(self.view.stack, index)),
+            Type::Number => number_field(self.view.stack, index),
             Type::String => self.text(self.view.stack.string(index).unwrap_or_default(), depth),
             Type::Table => self.table(index, depth),
             Type::Userdata => self.text(&(self.view.describe)(index), depth),
@@ -193,6 +193,13 @@ fn key_text(view: View<'_>) -> Vec<u8> {
         Type::Boolean => stack.boolean(index).to_string().into_bytes(),
         Type::Userdata => describe(index),
         other => other.name().as_bytes().to_vec(),
+    }
+}
+
+fn number_field(stack: Stack, index: i32) -> Field {
+    match stack.is_integer(index) {
+        true => Field::Integer(stack.integer(index).unwrap_or_default()),
+        false => Field::Float(stack.number(index).unwrap_or_default(), number(stack, index)),
     }
 }
 

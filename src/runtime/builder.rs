@@ -9,7 +9,9 @@ use super::{Error, Runtime};
 use crate::app::{Application, HostConfig};
 use crate::loader;
 use crate::node::interrupt::Interrupt;
-use crate::node::output::{Complaint, Level, LogFormat, Output, PrintMode, Settings};
+use crate::node::output::{
+    Complaint, Level, LogFormat, LogRecord, LogTarget, Output, PrintMode, Settings,
+};
 use crate::node::{Node, Parts, REDUCTIONS, name as node_name};
 use crate::scheduler::Scheduler;
 use crate::scheduler::cores::{self, Pins};
@@ -152,7 +154,37 @@ impl Builder {
     /// Sets where the log goes instead of standard error. A thread of the runtime writes to it, in
     /// whole lines if they are not long, and flushes after each write.
     pub fn log_sink(mut self, sink: impl Write + Send + 'static) -> Self {
-        self.output.log_sink = Some(Box::new(sink));
+        self.output.log_target = LogTarget::Sink(Some(Box::new(sink)));
+        self
+    }
+
+    /// Sets a function that gets each line of the log as a [`LogRecord`], instead of the text on
+    /// standard error: what processes print, lines of loggers, reports of crashes, and lines of the
+    /// runtime itself, from [`log_level`](Builder::log_level) on. Of this and
+    /// [`log_sink`](Builder::log_sink), the last one that is called counts.
+    ///
+    /// The runtime's thread `moonlet-log` calls it with one record after the other, in their order,
+    /// without a lock. While it is slow, up to a megabyte of records waits in a queue; then a process
+    /// that prints waits for room, and other lines are lost and counted, in
+    /// [`Metrics::lost_log_lines`](crate::Metrics::lost_log_lines) and in a record of their own. If it
+    /// panics, that record is counted as lost, and the next one follows. A runtime that stops gives it
+    /// two seconds to take what waits; a call that has not returned by then is left behind. It must
+    /// not wait for the log itself, as [`Runtime::shutdown`] does.
+    ///
+    /// ```
+    /// let (sender, records) = std::sync::mpsc::channel();
+    /// let index = "{namespace: app, name: main, kind: process.lua, \
+    ///              source: 'return function() print(6 * 7) end'}";
+    /// let application = moonlet::Application::from_files([("app.yaml".into(), index.into())]);
+    /// let builder = moonlet::Builder::new().workers(1).application(application);
+    /// let runtime = builder.on_log(move |record| drop(sender.send(record.clone()))).start()?;
+    /// runtime.exec("app:main", ()).block()?;
+    /// let record = records.recv()?;
+    /// assert_eq!((record.entry(), &*record.message()), (Some("app:main"), "42"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_log(mut self, on_log: impl FnMut(&LogRecord) + Send + 'static) -> Self {
+        self.output.log_target = LogTarget::Function(Box::new(on_log));
         self
     }
 

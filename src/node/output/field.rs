@@ -2,6 +2,7 @@
 
 use super::LogFormat;
 use crate::escape;
+use crate::value::Value;
 
 /// Stands for a part that was left out.
 pub(crate) const CUT: &str = "\u{2026}";
@@ -11,8 +12,9 @@ pub(crate) const CUT: &str = "\u{2026}";
 pub(crate) enum Field {
     Nil,
     Boolean(bool),
-    /// The number as Lua writes it.
-    Number(String),
+    Integer(i64),
+    /// The number, and as Lua writes it.
+    Float(f64, String),
     Text(Vec<u8>),
     /// The elements from 1 on, then the other pairs, sorted by key.
     Table {
@@ -26,6 +28,39 @@ pub(crate) enum Field {
 }
 
 impl Field {
+    /// Returns the value for Rust programs. A part that was left out is the text of [`CUT`], or its
+    /// pair with `true`, as in JSON.
+    pub(super) fn value(&self) -> Value {
+        match self {
+            Field::Nil => Value::Nil,
+            Field::Boolean(flag) => Value::Boolean(*flag),
+            Field::Integer(number) => Value::Integer(*number),
+            Field::Float(number, _) => Value::Float(*number),
+            Field::Text(bytes) => Value::String(bytes.as_slice().into()),
+            Field::Cut => CUT.into(),
+            Field::Table { elements, pairs, is_cut } => {
+                let elements = (1..).map(Value::Integer).zip(elements.iter().map(Field::value));
+                let pair = |(key, field): &(Vec<u8>, Field)| (key.as_slice().into(), field.value());
+                let rest = is_cut.then(|| (CUT.into(), true.into()));
+                Value::table::<Value, Value>(elements.chain(pairs.iter().map(pair)).chain(rest))
+            }
+        }
+    }
+
+    /// Returns about how much memory the value takes.
+    pub(super) fn bytes(&self) -> usize {
+        let content = match self {
+            Field::Text(bytes) => bytes.len(),
+            Field::Float(_, text) => text.len(),
+            Field::Table { elements, pairs, .. } => {
+                let pair = |(key, field): &(Vec<u8>, Field)| key.len() + field.bytes();
+                elements.iter().map(Field::bytes).chain(pairs.iter().map(pair)).sum()
+            }
+            _ => 0,
+        };
+        size_of::<Field>() + content
+    }
+
     /// Returns the value as it is written after its key.
     pub(crate) fn render(&self, format: LogFormat) -> String {
         let mut out = String::new();
@@ -40,7 +75,8 @@ impl Field {
         match self {
             Field::Nil => out.push_str("nil"),
             Field::Boolean(value) => out.push_str(if *value { "true" } else { "false" }),
-            Field::Number(text) => out.push_str(text),
+            Field::Integer(number) => out.push_str(&number.to_string()),
+            Field::Float(_, text) => out.push_str(text),
             Field::Text(bytes) if reads_as_another(bytes) => push_quoted(out, bytes),
             Field::Text(bytes) => push_word(out, bytes),
             Field::Cut => {
@@ -76,11 +112,10 @@ impl Field {
         match self {
             Field::Nil => out.push_str("null"),
             Field::Boolean(value) => out.push_str(if *value { "true" } else { "false" }),
+            Field::Integer(number) => out.push_str(&number.to_string()),
+            Field::Float(number, text) if number.is_finite() => out.push_str(text),
             // JSON has no infinity and no NaN.
-            Field::Number(text) if text.ends_with(|last: char| last.is_ascii_digit()) => {
-                out.push_str(text);
-            }
-            Field::Number(text) => push_json_text(out, text.as_bytes()),
+            Field::Float(_, text) => push_json_text(out, text.as_bytes()),
             Field::Text(bytes) => push_json_text(out, bytes),
             Field::Cut => push_json_text(out, CUT.as_bytes()),
             Field::Table { elements, pairs, is_cut }
@@ -209,16 +244,16 @@ mod tests {
 
     #[test]
     fn numbers_that_json_lacks_are_texts() {
-        for (number, as_json) in [
-            ("1", "1"),
-            ("-0.0", "-0.0"),
-            ("1e+100", "1e+100"),
-            ("inf", "\"inf\""),
-            ("-nan", "\"-nan\""),
+        for (number, as_text, as_json) in [
+            (-0.0, "-0.0", "-0.0"),
+            (1e100, "1e+100", "1e+100"),
+            (f64::INFINITY, "inf", "\"inf\""),
+            (f64::NAN, "-nan", "\"-nan\""),
         ] {
-            let field = Field::Number(number.to_owned());
-            assert_eq!(rendered(&field), (number.to_owned(), as_json.to_owned()));
+            let field = Field::Float(number, as_text.to_owned());
+            assert_eq!(rendered(&field), (as_text.to_owned(), as_json.to_owned()));
         }
+        assert_eq!(rendered(&Field::Integer(-1)), ("-1".into(), "-1".into()));
     }
 
     #[test]

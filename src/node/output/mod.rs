@@ -1,37 +1,53 @@
 //! Standard streams: output and log lines of processes, and lines of input for them.
 //!
 //! - `stream`: a queue and a thread for each of the two output streams, so that neither waits for
-//!   the other, and a stream that nobody reads blocks no worker.
-//! - `record`, `field`, `escape`: the content and the format of a log line.
+//!   the other, and a stream that nobody reads blocks no worker. `target`: where the thread writes.
+//! - `log`: the stream of the log, which consists of lines of text, or of records for a function of
+//!   the program (`log_record`). `bridge` has such functions for the crates `log` and `tracing`.
+//! - `record`, `field`, `escape`: the content and the format of a log line; `stored`: how a logger
+//!   keeps fields.
 //! - `input`: standard input.
 //!
 //! Nothing is lost silently. A process that prints waits for room. Log lines never wait: without
 //! room they are lost and counted, and when the stream continues it says how many were lost. What
 //! is unwritten at the end is counted too.
 
+#[cfg(any(feature = "log", feature = "tracing"))]
+mod bridge;
 mod field;
 mod input;
+mod log;
+mod log_record;
 mod record;
+mod stored;
 mod stream;
+mod target;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
-use std::borrow::Cow;
 use std::io;
 use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use super::interrupt::Interrupt;
 use super::tickets::Notice;
-use crate::clock::Clock;
 use crate::escape::with_traceback;
 use crate::message::lease::Lease;
 use crate::sync::{Arc, Mutex, lock};
+#[cfg(feature = "log")]
+pub use bridge::to_log;
+#[cfg(feature = "tracing")]
+pub use bridge::to_tracing;
 pub(crate) use field::{CUT, Field};
 use input::Input;
+use log::Log;
+pub(crate) use log::LogTarget;
+pub use log_record::LogRecord;
 pub(crate) use record::{Origin, Record};
-pub(crate) use stream::{Broken, Printed, Sink};
-use stream::{IfFull, Listener, Report, Stream};
+pub(crate) use stream::{Broken, Printed};
+use stream::{IfFull, Listener, Stream};
+pub(crate) use target::Sink;
+use target::{Bytes, Report};
 
 /// How long readers get to take unwritten output when a program is told to end or a runtime stops.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
@@ -120,8 +136,7 @@ pub(crate) struct Settings {
     pub(crate) format: LogFormat,
     /// Raised when standard output can no longer be written.
     pub(crate) unwritable: Interrupt,
-    /// Where the log goes instead of standard error.
-    pub(crate) log_sink: Option<Sink>,
+    pub(crate) log_target: LogTarget,
 }
 
 /// Result of `io.flush`.
@@ -137,54 +152,50 @@ pub(crate) enum Flushed {
 
 /// All standard streams of a node.
 pub(crate) struct Output {
-    out: Stream,
-    log: Arc<Stream>,
+    out: Stream<u8>,
+    log: Arc<Log>,
     input: OnceLock<Input>,
     print_mode: PrintMode,
     level: Level,
-    format: LogFormat,
     unwritable: Interrupt,
-    log_sink: Mutex<Option<Sink>>,
+    /// Until the start.
+    log_target: Mutex<LogTarget>,
 }
 
 impl Output {
     pub(crate) fn new(settings: Settings) -> Self {
         Output {
             out: Stream::new(),
-            log: Arc::new(Stream::new()),
+            log: Arc::new(Log::new(&settings.log_target, settings.format)),
             input: OnceLock::new(),
             print_mode: settings.print_mode,
             level: settings.level,
-            format: settings.format,
             unwritable: settings.unwritable,
-            log_sink: Mutex::new(settings.log_sink),
+            log_target: Mutex::new(settings.log_target),
         }
     }
 
     /// Starts the threads. `tell` wakes coroutines that wait for room or for input.
     pub(crate) fn start(&self, tell: Tell) -> io::Result<()> {
         self.input.get_or_init(|| Input::new(tell.clone()));
-        let sink = lock(&self.log_sink).take().unwrap_or_else(standard_error);
-        let format = self.format;
-        self.log.start("moonlet-log", sink, tell.clone(), move |report| match report {
-            Report::Lost { lines, .. } => lost_lines(format, lines),
-            Report::Failed(_) => Vec::new(),
-        })?;
+        let target = std::mem::take(&mut *lock(&self.log_target));
+        self.log.start(target, standard_error, tell.clone())?;
         let (log, unwritable) = (self.log.clone(), self.unwritable.clone());
-        self.out.start("moonlet-output", standard_output(), tell, move |report| {
-            let line = match report {
-                Report::Lost { bytes, .. } => lost_output(format, bytes),
+        let report = move |report: Report<'_>| {
+            let (level, text) = match report {
+                Report::Lost(size) => (Level::Warn, lost_output(size.bytes)),
                 Report::Failed(error) => {
                     unwritable.raise();
                     if error.kind() == io::ErrorKind::BrokenPipe {
                         return Vec::new();
                     }
-                    cannot_write(format, error)
+                    (Level::Error, format!("cannot write to standard output: {error}"))
                 }
             };
-            let _ = log.push(&line, IfFull::Lose);
+            let _ = log.push(&Record::of_runtime(level, &text), IfFull::Lose);
             Vec::new()
-        })
+        };
+        self.out.start("moonlet-output", Bytes { sink: standard_output(), report }, tell)
     }
 
     /// Prints a line of the process `origin`. `asker` waits if there is no room; without `asker`
@@ -208,7 +219,7 @@ impl Output {
                     message,
                     ..Record::of_runtime(Level::Info, "")
                 };
-                self.log.push(&self.rendered(&record), if_full(asker))
+                self.log.push(&record, if_full(asker))
             }
             PrintMode::Log => Printed::Done,
         }
@@ -224,14 +235,10 @@ impl Output {
         level >= self.level && level != Level::Off
     }
 
-    pub(crate) fn format(&self) -> LogFormat {
-        self.format
-    }
-
     /// Writes a log line. Without room the line is lost and counted.
     pub(crate) fn log(&self, record: &Record<'_>) {
         if self.logs(record.level) {
-            let _ = self.log.push(&self.rendered(record), IfFull::Lose);
+            let _ = self.log.push(record, IfFull::Lose);
         }
     }
 
@@ -249,10 +256,8 @@ impl Output {
 
     /// Like [`Output::complain`], for a problem that has a place.
     pub(crate) fn complain_of(&self, complaint: &Complaint) {
-        let rendered = |(name, field): &(&str, Field)| {
-            (name.as_bytes().to_vec(), Cow::Owned(field.render(self.format)))
-        };
-        let place: Vec<_> = complaint.place.iter().map(rendered).collect();
+        let field = |(name, field): &(&str, Field)| (name.as_bytes().to_vec(), field.clone());
+        let place: Vec<_> = complaint.place.iter().map(field).collect();
         self.complain_with(complaint.level, &complaint.text, None, &place);
     }
 
@@ -261,20 +266,11 @@ impl Output {
         level: Level,
         text: &str,
         traceback: Option<&str>,
-        fields: &[(Vec<u8>, Cow<'_, str>)],
+        fields: &[(Vec<u8>, Field)],
     ) {
-        let line = match self.format {
-            LogFormat::Text => (with_traceback(text, traceback) + "\n").into_bytes(),
-            LogFormat::Json => {
-                let text = text.strip_prefix("moonlet: ").unwrap_or(text);
-                self.rendered(&Record { traceback, fields, ..Record::of_runtime(level, text) })
-            }
-        };
-        let _ = self.log.push(&line, IfFull::Overflow);
-    }
-
-    fn rendered(&self, record: &Record<'_>) -> Vec<u8> {
-        record.render(self.format, Clock::new().unix_nanos())
+        let message = text.strip_prefix("moonlet: ").unwrap_or(text);
+        let record = Record { traceback, fields, ..Record::of_runtime(level, message) };
+        self.log.push_own(|| with_traceback(text, traceback), &record);
     }
 
     /// Whether everything printed so far is written. Otherwise `asker` is told when it is, or when
@@ -321,8 +317,8 @@ impl Output {
     pub(crate) fn finish(&self, stop: &Interrupt, hurry: &Interrupt) {
         let (sender, notices) = mpsc::channel();
         let listener = || Some(Listener::Thread(sender.clone()));
-        let streams: [&Stream; 2] = [&self.out, &self.log];
-        let mut open = streams.iter().filter(|stream| !stream.is_over(listener())).count();
+        let are_over = [self.out.is_over(listener()), self.log.is_over(listener())];
+        let mut open = are_over.iter().filter(|is_over| !**is_over).count();
         let _stopping = stop.notify(sender.clone());
         let (mut deadline, mut hurrying) = (None, None);
         while open > 0 {
@@ -365,22 +361,8 @@ fn if_full(asker: Option<Asker>) -> IfFull {
     asker.map_or(IfFull::Overflow, IfFull::Ask)
 }
 
-fn line_of_runtime(format: LogFormat, level: Level, text: &str) -> Vec<u8> {
-    Record::of_runtime(level, text).render(format, Clock::new().unix_nanos())
-}
-
-fn lost_lines(format: LogFormat, lines: u64) -> Vec<u8> {
-    let text = format!("{lines} log lines lost: nobody read them in time");
-    line_of_runtime(format, Level::Warn, &text)
-}
-
-fn lost_output(format: LogFormat, bytes: u64) -> Vec<u8> {
-    let text = format!("{bytes} bytes of standard output lost: nobody read them in time");
-    line_of_runtime(format, Level::Warn, &text)
-}
-
-fn cannot_write(format: LogFormat, error: &io::Error) -> Vec<u8> {
-    line_of_runtime(format, Level::Error, &format!("cannot write to standard output: {error}"))
+fn lost_output(bytes: u64) -> String {
+    format!("{bytes} bytes of standard output lost: nobody read them in time")
 }
 
 #[cfg(unix)]

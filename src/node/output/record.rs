@@ -10,16 +10,13 @@
 //! process can begin a line or be taken for a field: control characters and the backslash are
 //! escaped, and a message that begins with a quote or contains `=` is quoted.
 //!
-//! The crates that Rust libraries log with (`tracing`, `log`) were considered and rejected. Their
-//! fields are known at compile time, ours come from scripts. Their formatters escape less than
-//! this, and write on the calling thread, which is a worker. What remains, two formats of a record,
-//! is this file.
-
-use std::borrow::Cow;
+//! The crates that Rust libraries log with (`tracing`, `log`) were considered for this and rejected.
+//! Their formatters escape less, and write on the calling thread, which is a worker. A program that
+//! has them gets the records instead (`log_record.rs`).
 
 use jiff::Timestamp;
 
-use super::field::{push_json_pair, push_json_text, push_quoted, push_word};
+use super::field::{Field, push_json_pair, push_json_text, push_quoted, push_word};
 use super::{Level, LogFormat};
 use crate::escape;
 
@@ -42,8 +39,8 @@ pub(crate) struct Record<'a> {
     /// Empty for none.
     pub(crate) logger: &'a [u8],
     pub(crate) message: &'a [u8],
-    /// Sorted by key; the values are rendered in the format of the log.
-    pub(crate) fields: &'a [(Vec<u8>, Cow<'a, str>)],
+    /// Sorted by key.
+    pub(crate) fields: &'a [(Vec<u8>, Field)],
     pub(crate) traceback: Option<&'a str>,
 }
 
@@ -60,15 +57,13 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Returns the line with its line end. `unix_nanos` is the time of writing.
-    pub(super) fn render(&self, format: LogFormat, unix_nanos: i128) -> Vec<u8> {
+    /// Returns the line without its line end. `unix_nanos` is the time of writing.
+    pub(super) fn render(&self, format: LogFormat, unix_nanos: i128) -> String {
         let time = stamp(unix_nanos);
-        let mut line = match format {
+        match format {
             LogFormat::Text => self.text(&time),
             LogFormat::Json => self.json(&time),
-        };
-        line.push('\n');
-        line.into_bytes()
+        }
     }
 
     fn text(&self, time: &str) -> String {
@@ -96,7 +91,7 @@ impl<'a> Record<'a> {
             out.push(' ');
             push_word(&mut out, key);
             out.push('=');
-            out.push_str(value);
+            out.push_str(&value.render(LogFormat::Text));
         }
         for line in self.traceback.into_iter().flat_map(escape::traceback_lines) {
             out.push_str("\n  ");
@@ -126,7 +121,7 @@ impl<'a> Record<'a> {
         if !self.fields.is_empty() {
             let mut fields = String::from("{");
             for (key, value) in self.fields {
-                push_json_pair(&mut fields, key, value);
+                push_json_pair(&mut fields, key, &value.render(LogFormat::Json));
             }
             fields.push('}');
             push_json_pair(&mut out, b"fields", &fields);
@@ -161,13 +156,14 @@ mod tests {
     }
 
     fn rendered(record: &Record<'_>, format: LogFormat) -> String {
-        String::from_utf8(record.render(format, AT)).expect("all else is escaped")
+        record.render(format, AT)
     }
 
     #[test]
     fn the_parts_stand_in_their_order() {
         let origin = origin();
-        let fields = [(b"a b".to_vec(), "1".into()), (b"key".to_vec(), "value".into())];
+        let text = Field::Text(b"value".to_vec());
+        let fields = [(b"a b".to_vec(), Field::Integer(1)), (b"key".to_vec(), text)];
         let mut record = Record {
             origin: Some(&origin),
             logger: b"db",
@@ -180,17 +176,17 @@ mod tests {
             rendered(&record, LogFormat::Text),
             format!(
                 "{head} db: message \"a b\"=1 key=value\n  stack traceback:\n    \
-                     app:main:1: in main\n"
+                     app:main:1: in main"
             )
         );
         record.logger = b"";
         record.fields = &[];
         record.traceback = None;
-        assert_eq!(rendered(&record, LogFormat::Text), format!("{head}: message\n"));
+        assert_eq!(rendered(&record, LogFormat::Text), format!("{head}: message"));
         record.origin = None;
         record.logger = b"moonlet";
         record.level = Level::Warn;
-        let expected = "2026-11-30T19:05:42.123456Z WARN  moonlet: message\n";
+        let expected = "2026-11-30T19:05:42.123456Z WARN  moonlet: message";
         assert_eq!(rendered(&record, LogFormat::Text), expected);
     }
 
@@ -219,14 +215,15 @@ mod tests {
             let line = rendered(&record, LogFormat::Text);
             let rest = line.split_once(" ERROR ").expect("the level").1;
             let head = "{a\\x1b|0x1} \"app:a b\\n#1\" \"x: forged\": ";
-            assert_eq!(rest, format!("{head}{expected}\n"));
+            assert_eq!(rest, format!("{head}{expected}"));
         }
     }
 
     #[test]
     fn json_is_one_object_a_line_with_types() {
         let origin = origin();
-        let fields = [(b"n".to_vec(), "1".into()), (b"t".to_vec(), "\"x\"".into())];
+        let fields =
+            [(b"n".to_vec(), Field::Integer(1)), (b"t".to_vec(), Field::Text(b"x".to_vec()))];
         let record = Record {
             origin: Some(&origin),
             logger: b"db",
@@ -239,7 +236,6 @@ mod tests {
             r#""pid":"{app:processes|0x00001}","entry":"app:main","chain":"1f","logger":"db","#,
             r#""message":"m\u000a\u007f","fields":{"n":1,"t":"x"},"#,
             r#""traceback":["stack traceback:","  f\""]}"#,
-            "\n"
         );
         assert_eq!(rendered(&record, LogFormat::Json), expected);
     }

@@ -1,34 +1,26 @@
-//! One output stream: a bounded queue of bytes, and the only thread that writes them.
+//! One output stream: a bounded queue, and the only thread that takes from it.
 //!
-//! A thread that adds to the queue never writes, so a pipe that nobody reads blocks only this
-//! stream's thread. A process whose text does not fit waits for room; text of a process that cannot
-//! wait is lost and counted, and the stream says so. Bytes are written in pieces that a pipe takes
-//! as a whole or not at all, so it is known to the byte what was not written. A piece ends with a
-//! line if a line ends within it, so that lines of two streams in one pipe stay whole.
+//! A thread that adds to the queue never writes, so a pipe that nobody reads, or a slow function of
+//! the program, blocks only this stream's thread. A process whose text does not fit waits for room;
+//! text of a process that cannot wait is lost and counted, and the stream says so. `target.rs` has
+//! where the thread takes it to: bytes to a file, records to a function.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
+use super::target::{Item, Size, Target};
 use super::{Asker, Tell};
 use crate::node::tickets::Notice;
 use crate::sync::{Arc, Condvar, Mutex, lock};
 
 /// Unwritten bytes beyond which printing processes wait and log lines are lost.
-const QUEUE_BYTES_MAX: usize = 1 << 20;
+const QUEUE_BYTES_MAX: u64 = 1 << 20;
 /// Waiting processes continue when no more than this is unwritten. If they continued after each
 /// written piece, most would have to wait again.
-const ROOM_BYTES: usize = QUEUE_BYTES_MAX / 2;
+const ROOM_BYTES: u64 = QUEUE_BYTES_MAX / 2;
 /// What processes that cannot wait may add beyond the limit.
-const OVERFLOW_BYTES_MAX: usize = 1 << 20;
-/// The most bytes that a pipe takes as a whole: `PIPE_BUF` of Linux.
-const PIECE_BYTES_MAX: usize = 4096;
-/// How long to wait when another program has made the stream nonblocking.
-const RETRY: Duration = Duration::from_millis(2);
-
-/// The target of a stream.
-pub(crate) type Sink = Box<dyn Write + Send>;
+const OVERFLOW_BYTES_MAX: u64 = 1 << 20;
 
 /// What to do if there is no room.
 #[derive(Clone, Copy, Debug)]
@@ -57,14 +49,6 @@ pub(super) enum Listener {
     Thread(mpsc::Sender<Notice>),
 }
 
-/// An event of a writer. The text that the report returns is added to the stream.
-pub(super) enum Report<'a> {
-    /// What did not fit into the queue.
-    Lost { bytes: u64, lines: u64 },
-    /// The first error.
-    Failed(&'a io::Error),
-}
-
 /// Why bytes could not be written.
 #[derive(Clone, Debug)]
 pub(crate) struct Broken {
@@ -76,28 +60,26 @@ pub(crate) struct Broken {
     pub(crate) reason: String,
 }
 
-/// Bytes that the writer took and has not written yet.
+/// What the writer took and has not written yet.
 #[derive(Default)]
 struct Taken {
-    bytes: usize,
-    lines: u64,
-    /// The last bytes among these that are the writer's own notice about lost lines. They do not
-    /// count as lost.
-    notice: usize,
+    size: Size,
+    /// The part of it that is the writer's own notice about lost lines, which comes last. It does
+    /// not count as lost.
+    notice: Size,
 }
 
-#[derive(Default)]
-struct Queue {
-    /// Bytes that the writer has not taken.
-    bytes: Vec<u8>,
+struct Queue<I> {
+    /// What the writer has not taken.
+    items: Vec<I>,
+    waiting: Size,
     taken: Taken,
     /// Bytes that were ever queued.
     queued: u64,
-    /// Bytes and lines that were not written and never will be.
-    lost_bytes: u64,
-    lost_lines: u64,
-    /// Those among them that did not fit and that no notice has reported yet.
-    untold: (u64, u64),
+    /// What was not written and never will be.
+    lost: Size,
+    /// What did not fit, of that, and no notice has reported yet.
+    untold: Size,
     askers: Vec<Asker>,
     /// Listeners, each with the number of bytes that must be written or lost before it is told.
     listeners: Vec<(u64, Listener)>,
@@ -105,29 +87,40 @@ struct Queue {
     is_closed: bool,
 }
 
-impl Queue {
-    fn unwritten(&self) -> usize {
-        self.bytes.len() + self.taken.bytes
+impl<I> Queue<I> {
+    fn new() -> Queue<I> {
+        Queue {
+            items: Vec::new(),
+            waiting: Size::default(),
+            taken: Taken::default(),
+            queued: 0,
+            lost: Size::default(),
+            untold: Size::default(),
+            askers: Vec::new(),
+            listeners: Vec::new(),
+            broken: None,
+            is_closed: false,
+        }
     }
 
-    fn lose(&mut self, bytes: &[u8]) -> (u64, u64) {
-        let lines = lines_in(bytes);
-        self.lost_bytes += bytes.len() as u64;
-        self.lost_lines += lines;
-        (bytes.len() as u64, lines)
+    fn unwritten(&self) -> u64 {
+        self.waiting.bytes + self.taken.size.bytes
+    }
+
+    fn is_over(&self) -> bool {
+        self.unwritten() == 0 && self.untold == Size::default()
     }
 
     fn lose_taken(&mut self) {
         let taken = std::mem::take(&mut self.taken);
-        self.lost_bytes += taken.bytes.saturating_sub(taken.notice) as u64;
-        self.lost_lines += taken.lines.saturating_sub(u64::from(taken.notice > 0));
+        self.lost += taken.size.without(taken.notice);
     }
 
-    /// Returns the listeners to tell after bytes were written or lost.
+    /// Returns the listeners to tell after something was written or lost.
     fn ready(&mut self) -> Vec<Listener> {
-        let over = self.queued - self.unwritten() as u64;
+        let over = self.queued - self.unwritten();
         // A listener also waits for the notice about lost lines.
-        let is_told = self.untold == (0, 0);
+        let is_told = self.untold == Size::default();
         let is_over = |entry: &mut (u64, Listener)| is_told && entry.0 <= over;
         let mut ready: Vec<_> =
             self.listeners.extract_if(.., is_over).map(|(_, listener)| listener).collect();
@@ -138,20 +131,20 @@ impl Queue {
     }
 }
 
-struct Shared {
-    queue: Mutex<Queue>,
+struct Shared<I> {
+    queue: Mutex<Queue<I>>,
     changed: Condvar,
 }
 
-/// The front end of one stream.
-pub(crate) struct Stream {
-    shared: Arc<Shared>,
+/// The front end of one stream: of bytes, or of records.
+pub(crate) struct Stream<I> {
+    shared: Arc<Shared<I>>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl Stream {
+impl<I: Item> Stream<I> {
     pub(super) fn new() -> Self {
-        let shared = Shared { queue: Mutex::new(Queue::default()), changed: Condvar::new() };
+        let shared = Shared { queue: Mutex::new(Queue::new()), changed: Condvar::new() };
         Stream { shared: Arc::new(shared), writer: Mutex::new(None) }
     }
 
@@ -159,18 +152,22 @@ impl Stream {
     pub(super) fn start(
         &self,
         name: &str,
-        sink: Sink,
+        target: impl Target<Item = I>,
         tell: Tell,
-        report: impl Fn(Report<'_>) -> Vec<u8> + Send + 'static,
     ) -> io::Result<()> {
-        let writer = Writer { shared: self.shared.clone(), sink, tell, report };
+        let writer = Writer { taken: Progress { shared: self.shared.clone(), tell }, target };
         let builder = std::thread::Builder::new().name(name.to_owned());
         *lock(&self.writer) = Some(builder.spawn(move || writer.run())?);
         Ok(())
     }
 
-    /// Queues all of the bytes, or none.
-    pub(crate) fn push(&self, bytes: &[u8], if_full: IfFull) -> Printed {
+    /// Queues all of something, or nothing. `add` appends it.
+    pub(super) fn add(
+        &self,
+        size: Size,
+        if_full: IfFull,
+        add: impl FnOnce(&mut Vec<I>),
+    ) -> Printed {
         let mut queue = lock(&self.shared.queue);
         if queue.unwritten() >= QUEUE_BYTES_MAX {
             match if_full {
@@ -180,19 +177,19 @@ impl Stream {
                 }
                 IfFull::Overflow if queue.unwritten() < QUEUE_BYTES_MAX + OVERFLOW_BYTES_MAX => {}
                 IfFull::Overflow | IfFull::Lose => {
-                    let (bytes, lines) = queue.lose(bytes);
-                    queue.untold.0 += bytes;
-                    queue.untold.1 += lines;
+                    queue.lost += size;
+                    queue.untold += size;
                     return Printed::Done;
                 }
             }
         }
         if queue.is_closed {
-            queue.lose(bytes);
+            queue.lost += size;
             return Printed::Done;
         }
-        queue.bytes.extend_from_slice(bytes);
-        queue.queued += bytes.len() as u64;
+        add(&mut queue.items);
+        queue.waiting += size;
+        queue.queued += size.bytes;
         self.shared.changed.notify_all();
         Printed::Done
     }
@@ -202,8 +199,7 @@ impl Stream {
     #[must_use]
     pub(super) fn is_over(&self, listener: Option<Listener>) -> bool {
         let mut queue = lock(&self.shared.queue);
-        let is_over = queue.unwritten() == 0 && queue.untold == (0, 0);
-        if is_over || lock(&self.writer).is_none() {
+        if queue.is_over() || lock(&self.writer).is_none() {
             return true;
         }
         let queued = queue.queued;
@@ -218,142 +214,141 @@ impl Stream {
 
     /// Number of bytes that will never be written.
     pub(crate) fn lost_bytes(&self) -> u64 {
-        lock(&self.shared.queue).lost_bytes
+        lock(&self.shared.queue).lost.bytes
     }
 
     /// Number of lines that will never be written.
     pub(crate) fn lost_lines(&self) -> u64 {
-        lock(&self.shared.queue).lost_lines
+        lock(&self.shared.queue).lost.lines
     }
 
-    /// Gives up unwritten bytes and ends the thread. A thread that is stuck is left behind.
+    /// Gives up what is unwritten and ends the thread. A thread that is stuck is left behind.
     pub(super) fn close(&self) {
-        let is_stuck = {
+        let (given_up, is_stuck) = {
             let mut queue = lock(&self.shared.queue);
             queue.is_closed = true;
-            let bytes = std::mem::take(&mut queue.bytes);
-            queue.lose(&bytes);
+            let given_up = std::mem::take(&mut queue.items);
+            let waiting = std::mem::take(&mut queue.waiting);
+            queue.lost += waiting;
             self.shared.changed.notify_all();
-            let is_stuck = queue.taken.bytes > 0;
+            let is_stuck = queue.taken.size.bytes > 0;
             // Counted here, because a stuck writer may never return.
             queue.lose_taken();
-            is_stuck
+            (given_up, is_stuck)
         };
-        if let Some(writer) = lock(&self.writer).take()
-            && !is_stuck
-        {
+        drop(given_up);
+        let writer = lock(&self.writer).take();
+        if let Some(writer) = writer.filter(|_| !is_stuck) {
             // A writer that panicked has nothing left to write.
             let _ = writer.join();
         }
     }
 }
 
-/// The state of the writing thread.
-struct Writer<R> {
-    shared: Arc<Shared>,
-    sink: Sink,
-    tell: Tell,
-    report: R,
+impl Stream<u8> {
+    /// Queues all of the bytes, or none.
+    pub(crate) fn push(&self, bytes: &[u8], if_full: IfFull) -> Printed {
+        self.add(Item::size(bytes), if_full, |queue| queue.extend_from_slice(bytes))
+    }
 }
 
-impl<R: Fn(Report<'_>) -> Vec<u8>> Writer<R> {
+/// The state of the writing thread.
+struct Writer<T: Target> {
+    taken: Progress<T::Item>,
+    target: T,
+}
+
+impl<T: Target> Writer<T> {
     fn run(mut self) {
-        while let Some((mut bytes, lost)) = self.take() {
-            if lost != (0, 0) {
-                let notice = (self.report)(Report::Lost { bytes: lost.0, lines: lost.1 });
-                let mut queue = lock(&self.shared.queue);
-                queue.taken.bytes += notice.len();
-                queue.taken.lines += lines_in(&notice);
-                queue.taken.notice = notice.len();
-                queue.queued += notice.len() as u64;
-                bytes.extend_from_slice(&notice);
+        while let Some((mut items, lost)) = self.taken.take() {
+            if lost != Size::default() {
+                let notice = self.target.lost(lost);
+                self.taken.add_notice(Item::size(&notice));
+                items.extend(notice);
             }
-            self.write(&bytes);
+            self.target.write(items, &self.taken);
             // If the only thing to report was for another stream, nothing was written.
-            let ready = lock(&self.shared.queue).ready();
-            self.tell_all(ready);
+            self.taken.tell_all();
         }
     }
+}
 
-    /// Waits for something to write; `None` at the end.
-    fn take(&self) -> Option<(Vec<u8>, (u64, u64))> {
+/// What the writing thread took, and how far it is with it.
+pub(super) struct Progress<I> {
+    shared: Arc<Shared<I>>,
+    tell: Tell,
+}
+
+impl<I> Progress<I> {
+    /// Waits for something to write; `None` at the end. Also returns what was lost.
+    fn take(&self) -> Option<(Vec<I>, Size)> {
         let mut queue = lock(&self.shared.queue);
         loop {
             if queue.is_closed {
                 return None;
             }
-            if !queue.bytes.is_empty() || queue.untold != (0, 0) {
+            if !queue.items.is_empty() || queue.untold != Size::default() {
                 break;
             }
             let changed = &self.shared.changed;
             queue = changed.wait(queue).unwrap_or_else(|poison| poison.into_inner());
         }
-        let bytes = std::mem::take(&mut queue.bytes);
-        queue.taken = Taken { bytes: bytes.len(), lines: lines_in(&bytes), notice: 0 };
-        Some((bytes, std::mem::take(&mut queue.untold)))
+        let size = std::mem::take(&mut queue.waiting);
+        queue.taken = Taken { size, notice: Size::default() };
+        Some((std::mem::take(&mut queue.items), std::mem::take(&mut queue.untold)))
     }
 
-    fn write(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let result = match self.sink.write(&bytes[..piece(bytes)]) {
-                Ok(0) => Err(ErrorKind::WriteZero.into()),
-                Ok(count) => self.sink.flush().map(|()| count),
-                Err(error) => Err(error),
-            };
-            match result {
-                Ok(count) => {
-                    let (written, rest) = bytes.split_at(count);
-                    bytes = rest;
-                    if !self.written(written) {
-                        return;
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(RETRY),
-                Err(error) => {
-                    self.give_up(&error);
-                    return;
-                }
+    fn add_notice(&self, size: Size) {
+        let mut queue = lock(&self.shared.queue);
+        queue.taken.size += size;
+        queue.taken.notice = size;
+        queue.queued += size.bytes;
+    }
+
+    /// Records that a part was written; false if the rest was given up meanwhile.
+    pub(super) fn written(&self, size: Size) -> bool {
+        let is_open = {
+            let mut queue = lock(&self.shared.queue);
+            if !queue.is_closed {
+                queue.taken.size = queue.taken.size.without(size);
+            }
+            !queue.is_closed
+        };
+        if is_open {
+            self.tell_all();
+        }
+        is_open
+    }
+
+    /// Records that a part was not written and never will be; false if the rest was given up
+    /// meanwhile.
+    pub(super) fn lost(&self, size: Size) -> bool {
+        {
+            let mut queue = lock(&self.shared.queue);
+            if !queue.is_closed {
+                queue.lost += size;
             }
         }
+        self.written(size)
     }
 
-    /// Records written bytes; false if the rest was given up meanwhile.
-    fn written(&self, bytes: &[u8]) -> bool {
-        let ready = {
-            let mut queue = lock(&self.shared.queue);
-            if queue.is_closed {
-                return false;
-            }
-            queue.taken.bytes -= bytes.len();
-            queue.taken.lines -= lines_in(bytes);
-            queue.ready()
-        };
-        self.tell_all(ready);
-        true
-    }
-
-    fn give_up(&self, error: &io::Error) {
-        let is_first = {
-            let mut queue = lock(&self.shared.queue);
-            if queue.is_closed {
-                return;
-            }
-            queue.lose_taken();
-            let is_first = queue.broken.is_none();
-            if is_first {
-                queue.broken = Some(Broken { kind: error.kind(), reason: error.to_string() });
-            }
-            is_first
-        };
+    /// Gives up everything that was taken. True for the first error of the stream.
+    pub(super) fn give_up(&self, error: &io::Error) -> bool {
+        let mut queue = lock(&self.shared.queue);
+        if queue.is_closed {
+            return false;
+        }
+        queue.lose_taken();
+        let is_first = queue.broken.is_none();
         if is_first {
-            // The answer is dropped: nothing can be added to a broken stream.
-            (self.report)(Report::Failed(error));
+            queue.broken = Some(Broken { kind: error.kind(), reason: error.to_string() });
         }
+        is_first
     }
 
-    fn tell_all(&self, listeners: Vec<Listener>) {
-        for listener in listeners {
+    fn tell_all(&self) {
+        let ready = lock(&self.shared.queue).ready();
+        for listener in ready {
             match listener {
                 Listener::Process(asker) => (self.tell)(asker, None),
                 // A thread that gave up waiting needs no notice.
@@ -361,14 +356,4 @@ impl<R: Fn(Report<'_>) -> Vec<u8>> Writer<R> {
             }
         }
     }
-}
-
-fn lines_in(bytes: &[u8]) -> u64 {
-    memchr::memchr_iter(b'\n', bytes).count() as u64
-}
-
-/// Number of bytes to write at once.
-fn piece(bytes: &[u8]) -> usize {
-    let most = bytes.len().min(PIECE_BYTES_MAX);
-    memchr::memrchr(b'\n', &bytes[..most]).map_or(most, |end| end + 1)
 }

@@ -5,8 +5,10 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::input::Input;
-use super::stream::{IfFull, Printed, Report, Sink, Stream};
-use super::{Asker, LogFormat, Output, Settings, Tell, lost_lines};
+use super::log::lost_lines;
+use super::stream::{IfFull, Printed, Stream};
+use super::target::{Bytes, Report, Sink};
+use super::{Asker, LogFormat, LogTarget, Output, Settings, Tell};
 use crate::message::lease::{Lease, Read};
 use crate::node::interrupt::Interrupt;
 use crate::sync::{Arc, Mutex, lock};
@@ -69,19 +71,20 @@ fn asker(uniq: u64) -> Asker {
     Asker { uniq, token: 7 }
 }
 
-fn log_stream(gate: &Gate) -> (Stream, Told) {
+fn log_stream(gate: &Gate) -> (Stream<u8>, Told) {
     let stream = Stream::new();
     let told = start(&stream, gate);
     (stream, told)
 }
 
-fn start(stream: &Stream, gate: &Gate) -> Told {
+fn start(stream: &Stream<u8>, gate: &Gate) -> Told {
     let (tell, told) = teller();
     let report = |report: Report<'_>| match report {
-        Report::Lost { lines, .. } => lost_lines(LogFormat::Text, lines),
+        Report::Lost(size) => lost_lines(LogFormat::Text, size.lines),
         Report::Failed(_) => Vec::new(),
     };
-    stream.start("test", Box::new(gate.clone()) as Sink, tell, report).expect("a thread");
+    let sink: Sink = Box::new(gate.clone());
+    stream.start("test", Bytes { sink, report }, tell).expect("a thread");
     told
 }
 
@@ -170,7 +173,8 @@ fn what_cannot_be_written_is_counted_and_said_why() {
 fn a_stopping_output_gives_its_readers_time_and_counts_the_rest() {
     let (gate, raised) = (Gate::default(), Interrupt::new());
     let sink: Option<Sink> = Some(Box::new(gate.clone()));
-    let output = Output::new(Settings { log_sink: sink, ..Settings::default() });
+    let log_target = LogTarget::Sink(sink);
+    let output = Output::new(Settings { log_target, ..Settings::default() });
     output.start(teller().0).expect("threads");
     output.say(super::Level::Info, "unread");
     let hurry = Interrupt::new();
