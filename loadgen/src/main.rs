@@ -18,13 +18,14 @@
 //! | `compare` `child` | compares two results, which is a command, too; a run in its own process |
 //! | `report` `session` | results as a table, a page and files; programs that are run, and Ctrl-C |
 //! | `scenario` | the load shapes, their sizes, the outcome of a run |
-//! | `quiet` `placement` `machine` | what else ran on the machine; the distance between the cores; hardware and build |
+//! | `application` `quiet` `placement` `machine` | the user's own application; what else ran on the machine; the distance between the cores; hardware and build |
 //! | `engine` `figure` `print` `progress` `statistics` `status` `targets` | Moonlet; figures as text; output; the progress bar; intervals and ratios; exit statuses; files |
 //!
 //! Below all of them is the library `loadgen_shared`, which the studies use, too: the Lua programs,
 //! and threads on their own cores.
 
 mod ab;
+mod application;
 mod args;
 mod child;
 mod compare;

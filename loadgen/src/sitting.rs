@@ -14,9 +14,10 @@ use loadgen_shared::program::FILES;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::application::AppArgs;
 use crate::compare;
 use crate::compare::threshold::Threshold;
-use crate::engine::{Engine, Interrupt};
+use crate::engine::{Call, Engine, Interrupt};
 use crate::machine::Machine;
 use crate::print::{Printer, Target};
 use crate::progress;
@@ -88,6 +89,9 @@ pub(crate) struct SittingArgs {
     quiet: bool,
 
     #[command(flatten)]
+    app: AppArgs,
+
+    #[command(flatten)]
     sizes: Sizes,
 }
 
@@ -97,8 +101,11 @@ impl SittingArgs {
         scenario::check_sizes(&self.sizes, &self.scenarios())
     }
 
-    /// The chosen scenarios, each once; all, if none was named.
+    /// The chosen scenarios, each once; all, if none was named and no application is to be run.
     fn scenarios(&self) -> Vec<&'static Scenario> {
+        if self.app.is_given() {
+            return vec![scenario::OWN];
+        }
         chosen_or(&self.chosen, scenario::ALL)
     }
 
@@ -132,7 +139,10 @@ pub(crate) fn run(args: &SittingArgs) -> ExitCode {
     if let Err(error) = checked.and_then(|()| targets::check_folder(&args.out)) {
         return ended(1, &error);
     }
-    Sitting::begin(args, baseline).finish()
+    match args.app.call() {
+        Ok(call) => Sitting::begin(args, call, baseline).finish(),
+        Err(error) => ended(EXIT_USAGE, &error),
+    }
 }
 
 fn ended(status: u8, error: &str) -> ExitCode {
@@ -142,6 +152,7 @@ fn ended(status: u8, error: &str) -> ExitCode {
 
 struct Sitting<'a> {
     args: &'a SittingArgs,
+    call: Option<Call>,
     baseline: Option<ResultFile>,
     table: Table,
     printer: Printer,
@@ -154,7 +165,11 @@ struct Sitting<'a> {
 
 impl<'a> Sitting<'a> {
     /// Prints the machine and the settings, and begins.
-    fn begin(args: &'a SittingArgs, baseline: Option<ResultFile>) -> Sitting<'a> {
+    fn begin(
+        args: &'a SittingArgs,
+        call: Option<Call>,
+        baseline: Option<ResultFile>,
+    ) -> Sitting<'a> {
         let (machine, settings) = (Machine::detect(), args.settings());
         let is_piped = args.json.as_deref() == Some(Path::new(STDOUT));
         let target = match (args.quiet, is_piped) {
@@ -165,6 +180,7 @@ impl<'a> Sitting<'a> {
         let repeats = args.repeat + args.warmup;
         let mut sitting = Sitting {
             args,
+            call,
             baseline,
             table: Table::new(args.repeat, grid::terminal_width()),
             printer: Printer::new(target),
@@ -227,7 +243,11 @@ impl<'a> Sitting<'a> {
     fn run_once(&self, scenario: &'static Scenario) -> Run {
         let params = scenario.resolve(&self.args.sizes);
         let meter = Meter::read();
-        let started = Engine::start(FILES, self.args.workers(), !self.args.no_pin);
+        let (workers, is_pinned) = (self.args.workers(), !self.args.no_pin);
+        let started = match &self.call {
+            Some(call) => Engine::start_for(call, workers, is_pinned),
+            None => Engine::start(FILES, workers, is_pinned),
+        };
         let engine = match started {
             Ok(engine) => engine.interrupted_by(self.interrupt.clone()),
             Err(error) => return Run::failed(scenario, params, error),

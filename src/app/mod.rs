@@ -86,6 +86,18 @@ impl Application {
         &self.problems
     }
 
+    /// Lists the entries by id, with their kinds, those in error included.
+    ///
+    /// ```
+    /// let index = "{namespace: app, name: main, kind: process.lua, source: 'return print'}";
+    /// let application = moonlet::Application::from_files([("a.yaml".into(), index.into())]);
+    /// let kind = application.kinds().find(|(id, _)| id.as_str() == "app:main");
+    /// assert_eq!(kind.map(|(_, kind)| kind), Some("process.lua"));
+    /// ```
+    pub fn kinds(&self) -> impl Iterator<Item = (&EntryId, &str)> {
+        self.entries.values().map(|entry| (&entry.id, entry.kind.name()))
+    }
+
     /// Returns an entry, also if it is in error.
     pub(crate) fn entry(&self, id: &EntryId) -> Option<&Entry> {
         self.entries.get(id)

@@ -50,7 +50,7 @@ const LOADGEN: House = House {
     front: "loadgen/src/main.rs",
     floors: &[
         &["engine", "figure", "print", "progress", "statistics", "status", "targets"],
-        &["quiet", "placement", "machine"],
+        &["application", "quiet", "placement", "machine"],
         &["scenario"],
         &["report", "session"],
         &["compare", "child"],

@@ -3,8 +3,8 @@
 use super::definition::Scenario;
 use super::parameter::Parameter;
 use super::{
-    fan_in, idle_memory, latency_under_load, open_loop, payload, ping_pong, ring, skynet, spawn,
-    steal,
+    app, fan_in, idle_memory, latency_under_load, open_loop, payload, ping_pong, ring, skynet,
+    spawn, steal,
 };
 
 /// Every scenario, in the order in which they run. Those that free gigabytes come last: on a
@@ -24,16 +24,23 @@ pub(crate) const ALL: &[&Scenario] = &[
     &idle_memory::SCENARIO,
 ];
 
+/// What runs instead of these with `--app`.
+pub(crate) const OWN: &Scenario = &app::SCENARIO;
+
 /// Returns the scenario of that name.
 pub(crate) fn find(name: &str) -> Option<&'static Scenario> {
-    ALL.iter().copied().find(|scenario| scenario.name == name)
+    known().find(|scenario| scenario.name == name)
+}
+
+fn known() -> impl Iterator<Item = &'static Scenario> {
+    ALL.iter().copied().chain([OWN])
 }
 
 /// Returns the names of the scenarios that have this size.
 pub(crate) fn having(parameter: Parameter) -> Vec<&'static str> {
     let has =
-        |scenario: &&&Scenario| scenario.parameters.iter().any(|(known, _)| *known == parameter);
-    ALL.iter().filter(has).map(|scenario| scenario.name).collect()
+        |scenario: &&Scenario| scenario.parameters.iter().any(|(known, _)| *known == parameter);
+    known().filter(has).map(|scenario| scenario.name).collect()
 }
 
 #[cfg(test)]

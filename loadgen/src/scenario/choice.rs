@@ -37,7 +37,7 @@ pub(crate) fn chosen_or(
 pub(crate) fn check_sizes(sizes: &Sizes, chosen: &[&Scenario]) -> Result<(), String> {
     let given = Parameter::ALL.into_iter().filter(|parameter| sizes.get(*parameter).is_some());
     let given = given.map(|parameter| (parameter.name(), having(parameter)));
-    let rates = (!sizes.rates().is_empty()).then(|| ("rates", vec!["open_loop"]));
+    let rates = (!sizes.rates().is_empty()).then(|| ("rates", vec!["open_loop", "app"]));
     for (size, having) in given.chain(rates) {
         if !chosen.iter().any(|scenario| having.contains(&scenario.name)) {
             let chosen: Vec<_> = chosen.iter().map(|scenario| scenario.name).collect();

@@ -65,13 +65,18 @@ pub(super) fn number(value: &Value, name: &str) -> Result<u64, String> {
     })
 }
 
+/// Returns a histogram for times in ns.
+pub(super) fn empty_histogram() -> Result<Histogram<u64>, String> {
+    Histogram::new_with_bounds(1, TIME_MAX_NS, DIGITS)
+        .map_err(|error| format!("histogram: {error}"))
+}
+
 /// Records a list of times in ns.
 pub(crate) fn histogram(samples: &Value) -> Result<Histogram<u64>, String> {
     let Value::Table(samples) = samples else {
         return Err(format!("times are {samples:?}, not a table"));
     };
-    let mut histogram = Histogram::new_with_bounds(1, TIME_MAX_NS, DIGITS)
-        .map_err(|error| format!("histogram: {error}"))?;
+    let mut histogram = empty_histogram()?;
     for (_, sample) in samples.iter() {
         match sample {
             Value::Integer(sample) => histogram.saturating_record((*sample).max(1) as u64),

@@ -57,11 +57,11 @@ pub(crate) struct Sizes {
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     servers: Option<u64>,
 
-    /// How long each rate is offered: open_loop
+    /// How long each rate is offered: open_loop, --app
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     millis: Option<u64>,
 
-    /// Requests per second, e.g. 1000,2000 [default: doubled up to the knee]: open_loop
+    /// Requests per second, e.g. 1000,2000 [default: doubled up to the knee]: open_loop, --app
     #[arg(long, value_name = "LIST", value_delimiter = ',',
         value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     rates: Vec<u64>,

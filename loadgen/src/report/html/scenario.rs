@@ -43,6 +43,9 @@ fn scenario_section(id: &str, name: &str, entries: &[&Entry<'_>]) -> Element {
         for failed in entry.group.runs.iter().filter(|run| !run.validated) {
             part = part.child(failure(failed));
         }
+        if let Some(note) = entry.group.shown().and_then(|run| run.note.as_ref()) {
+            part = part.child(element("p").class("note").text(format!("{note}.")));
+        }
         for difference in entry.before.iter().flat_map(|(_, differences)| differences) {
             let text = format!("Against the baseline: {difference}.");
             part = part.child(element("p").class("note").text(text));
