@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
 
-use super::{Failure, Table, Value, whole};
+use super::{Bytes, Failure, Table, Value, whole};
 
 /// The name of the newtype struct that stands for a [`Value`].
 pub(crate) const VALUE: &str = "$moonlet::Value";
@@ -144,5 +144,36 @@ impl<'de> Visitor<'de> for AnyValue {
 impl Serialize for Failure {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Value::from(self.clone()).serialize(serializer)
+    }
+}
+
+/// As a byte string.
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+        deserializer.deserialize_byte_buf(ByteString)
+    }
+}
+
+struct ByteString;
+
+impl Visitor<'_> for ByteString {
+    type Value = Bytes;
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Bytes, E> {
+        Ok(text.into())
+    }
+
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Bytes, E> {
+        Ok(bytes.into())
     }
 }
