@@ -34,6 +34,7 @@
 //! | `node` | what all processes share: definitions, hosts, standard streams; `delivery` brings messages to processes |
 //! | `slot` `coroutines` `scheduler` | `slot`: the outside of a process, for any thread (state word, mailbox, links); `coroutines`: its inside, for its worker (coroutines, channels, timers); `scheduler`: run queues of slot numbers |
 //! | `message` | messages, the mailbox, outcomes, contexts, limits |
+//! | `native` | Rust functions that Lua code calls |
 //! | `payload` | encodes Lua values, and Rust's [`Value`], as owned bytes, and decodes them |
 //! | `app` | applications on disk |
 //! | `security` | policies, who acts under which of them, and what that allows |
@@ -129,6 +130,7 @@ mod escape;
 mod loader;
 mod message;
 mod metrics;
+mod native;
 mod nearest;
 mod node;
 mod payload;
@@ -149,6 +151,7 @@ mod worker;
 pub use app::{Application, EntryId, Problem, Severity};
 pub use build_info::{BuildInfo, VERSION, build};
 pub use metrics::{Metrics, WorkerMetrics};
+pub use native::Module;
 pub use node::interrupt::Interrupt;
 #[cfg(feature = "log")]
 pub use node::output::to_log;

@@ -3,19 +3,22 @@
 use std::sync::OnceLock;
 
 use crate::api;
+use crate::app::module::Builtin;
 use crate::app::{Application, Code, Entry, EntryId, EntryKind, Module};
+use crate::native::Modules;
 use crate::node::definition::{Chunk, Definition, Filled, Preset, ReadyImage};
 use crate::node::{Definitions, Loaded};
 use crate::security::Catalog;
+use crate::sync::Arc;
 
 /// Returns every `process.lua` entry by id; an entry in error is represented by the reason.
-pub(crate) fn definitions(application: &Application) -> Definitions {
+pub(crate) fn definitions(application: &Application, natives: &Arc<Modules>) -> Definitions {
     let processes = application.entries().filter_map(|entry| match &entry.kind {
         EntryKind::Process(code) => Some((entry, code)),
         _ => None,
     });
     processes
-        .map(|(entry, code)| (entry.id.as_str().into(), load(application, entry, code)))
+        .map(|(entry, code)| (entry.id.as_str().into(), load(application, entry, code, natives)))
         .collect()
 }
 
@@ -31,7 +34,47 @@ pub(crate) fn policies(application: &Application) -> Catalog {
     }))
 }
 
-fn load(application: &Application, entry: &Entry, code: &Code) -> Loaded {
+/// A module that an entry lists and that neither the runtime nor the program has.
+pub(crate) struct Missing {
+    pub(crate) text: String,
+    /// Whether the application declares it as one of the program's.
+    pub(crate) is_declared: bool,
+}
+
+/// Lists the modules that there are not, by the entries that list them.
+pub(crate) fn missing_modules(application: &Application, natives: &Modules) -> Vec<Missing> {
+    let is_native = |entry: &&Entry| matches!(entry.kind, EntryKind::Native);
+    let declares =
+        |name: &str| application.entries().filter(is_native).any(|entry| entry.id.name() == name);
+    let usable = application.entries().filter(|entry| entry.problem.is_none());
+    let code = usable.filter_map(|entry| Some((&entry.id, entry.code()?)));
+    let listed = code.flat_map(|(id, code)| code.modules.iter().map(move |name| (id, name)));
+    let missing = listed.filter_map(|(id, name)| {
+        let text = resolve(id, name, natives).err()?;
+        Some(Missing { text, is_declared: declares(name) })
+    });
+    missing.collect()
+}
+
+/// Returns what a name among the modules of an entry refers to; `None` for a table that every process
+/// has.
+fn resolve(id: &EntryId, name: &str, natives: &Modules) -> Result<Option<Preset>, String> {
+    if let Some(module) = Module::named(name) {
+        return Ok(Some(Preset::Module(module)));
+    }
+    if Builtin::names().any(|table| table == name) {
+        return Ok(None);
+    }
+    match natives.number_of(name) {
+        Some(number) => Ok(Some(Preset::Native(number))),
+        None => {
+            let advice = natives.advice(name);
+            Err(format!("{id} needs module {name:?}, which this program does not have{advice}"))
+        }
+    }
+}
+
+fn load(application: &Application, entry: &Entry, code: &Code, natives: &Arc<Modules>) -> Loaded {
     if let Some(reason) = &entry.problem {
         return Err(reason.clone());
     }
@@ -40,7 +83,7 @@ fn load(application: &Application, entry: &Entry, code: &Code) -> Loaded {
     order.push(entry.id.clone());
     let mut chunks = Vec::new();
     for id in &order {
-        chunks.push(chunk(application, id, &order)?);
+        chunks.push(chunk(application, id, &order, natives)?);
     }
     let mut globals = Vec::new();
     // The names of the definition itself take precedence over those of its libraries.
@@ -55,6 +98,7 @@ fn load(application: &Application, entry: &Entry, code: &Code) -> Loaded {
         method: code.method.clone(),
         chunks,
         globals,
+        natives: natives.clone(),
         filled: Filled::new(),
         prepare: api::prepare_vm,
         template: OnceLock::new(),
@@ -64,14 +108,19 @@ fn load(application: &Application, entry: &Entry, code: &Code) -> Loaded {
     Ok(Box::new(definition))
 }
 
-fn chunk(application: &Application, id: &EntryId, order: &[EntryId]) -> Result<Chunk, String> {
+fn chunk(
+    application: &Application,
+    id: &EntryId,
+    order: &[EntryId],
+    natives: &Modules,
+) -> Result<Chunk, String> {
     let missing = || format!("{id} has no code");
     let code = application.entry(id).and_then(Entry::code).ok_or_else(missing)?;
     let bytecode = code.bytecode.clone().ok_or_else(missing)?;
     let mut names = Vec::new();
     for module in &code.modules {
-        if let Some(module) = Module::named(module) {
-            names.push((module.name().to_owned(), Preset::Module(module)));
+        if let Some(preset) = resolve(id, module, natives)? {
+            names.push((module.clone(), preset));
         }
     }
     for (alias, library) in &code.imports {

@@ -12,11 +12,11 @@ use std::ffi::c_int;
 
 use crate::api::caller::{ApiFailure, ApiResult, Caller};
 use crate::api::{
-    channel, ctx, debug, errors, function, io, logger, prepare, process, security, stdlib, time,
+    channel, ctx, debug, errors, function, io, logger, native, prepare, process, security, stdlib,
+    time,
 };
 use crate::app::module::{Builtin, Module};
-use crate::nearest;
-use crate::node::definition::{Chunk, Definition, Filled, Preset};
+use crate::node::definition::{Definition, Filled, Preset};
 use crate::process::{Process, Stage};
 use crate::vm::lua::boundary::{self, Reply};
 use crate::vm::lua::control::Control;
@@ -31,6 +31,15 @@ pub(crate) enum Library {
     Functions(&'static [(&'static str, lua_CFunction)]),
     /// Pushes the table.
     Make(fn(Stack)),
+}
+
+impl Library {
+    fn push(self, stack: Stack) {
+        match self {
+            Library::Functions(functions) => push_functions(stack, functions),
+            Library::Make(make) => make(stack),
+        }
+    }
 }
 
 /// Every table that all processes have: its name and how it is created.
@@ -60,7 +69,6 @@ const fn library_of(table: Builtin) -> Library {
     }
 }
 
-/// Modules follow these in the registry's list of tables.
 const fn library_of_module(module: Module) -> Library {
     Library::Make(match module {
         Module::Time => time::make,
@@ -118,7 +126,7 @@ fn global_name(definition: &Definition, number: usize) -> &str {
 fn push_global(stack: Stack, definition: &Definition, number: usize) {
     let base = number.wrapping_sub(LIBRARIES.len());
     let special = base.wrapping_sub(stdlib::BASE.len());
-    if let Some(number) = library_number(definition, number) {
+    if number < LIBRARIES.len() {
         push_library(stack, number);
     } else if let Some((name, source)) = stdlib::BASE.get(base) {
         stdlib::push_base(stack, name, *source);
@@ -126,21 +134,32 @@ fn push_global(stack: Stack, definition: &Definition, number: usize) {
         stack.push_globals();
     } else if special == 1 {
         stack.push_string("Lua 5.5");
-    } else if let Preset::Library(index) = definition.globals[special - 2].1 {
-        push_loaded(stack, index);
+    } else {
+        push_preset(stack, definition, definition.globals[special - 2].1);
     }
 }
 
-/// Returns the number of the table that a lazily filled global refers to, if it refers to one.
-fn library_number(definition: &Definition, number: usize) -> Option<usize> {
-    if number < LIBRARIES.len() {
-        return Some(number);
+/// Pushes what a name refers to that an entry lists. Modules follow the libraries in the registry's
+/// list of tables, the runtime's before the native ones.
+pub(super) fn push_preset(stack: Stack, definition: &Definition, preset: Preset) {
+    match preset {
+        Preset::Library(index) => push_loaded(stack, index),
+        Preset::Module(module) => {
+            let library = library_of_module(module);
+            push_library_as(stack, LIBRARIES.len() + module as usize, |stack| library.push(stack));
+        }
+        Preset::Native(module) => {
+            let number = LIBRARIES.len() + Module::ALL.len() + module as usize;
+            let natives = &definition.natives;
+            push_library_as(stack, number, |stack| native::push_module(stack, natives, module));
+        }
     }
-    let preset = number.checked_sub(fixed_names())?;
-    match definition.globals[preset].1 {
-        Preset::Module(module) => Some(LIBRARIES.len() + module as usize),
-        Preset::Library(_) => None,
-    }
+}
+
+/// Whether the value of a lazily filled global is the result of a chunk, which must run before.
+fn is_loaded(definition: &Definition, number: usize) -> bool {
+    let preset = number.checked_sub(fixed_names()).map(|preset| definition.globals[preset].1);
+    matches!(preset, Some(Preset::Library(_)))
 }
 
 /// Pushes the result of a library's chunk.
@@ -150,24 +169,17 @@ fn push_loaded(stack: Stack, index: usize) {
     stack.remove(-2);
 }
 
-/// Returns how the table with this number is created.
-fn library(number: usize) -> Library {
-    match LIBRARIES.get(number) {
-        Some((_, library)) => *library,
-        None => library_of_module(Module::ALL[number - LIBRARIES.len()]),
-    }
+/// Pushes one of [`LIBRARIES`]; creates it at the first use.
+pub(super) fn push_library(stack: Stack, number: usize) {
+    push_library_as(stack, number, |stack| LIBRARIES[number].1.push(stack));
 }
 
-/// Pushes a table of the runtime; creates it at the first use.
-fn push_library(stack: Stack, number: usize) {
-    if push_if_made(stack, number) {
-        return;
+/// Pushes the table with this number in the registry; `make` pushes it at the first use.
+fn push_library_as(stack: Stack, number: usize, make: impl FnOnce(Stack)) {
+    if !push_if_made(stack, number) {
+        make(stack);
+        keep_library(stack, number);
     }
-    match library(number) {
-        Library::Functions(functions) => push_functions(stack, functions),
-        Library::Make(make) => make(stack),
-    }
-    keep_library(stack, number);
 }
 
 /// Stores the table on top of the stack for later uses.
@@ -294,9 +306,8 @@ pub(crate) fn mentioned(definition: &Definition) -> Filled {
     let mut filled = Filled::new();
     for number in 0..fixed_names() + definition.globals.len() {
         // The value of an imported library exists only after its chunk has run.
-        let is_there = library_number(definition, number).is_some() || number < fixed_names();
         let name = global_name(definition, number);
-        if is_there && prepare::mention_any(&definition.chunks, &[name]) {
+        if !is_loaded(definition, number) && prepare::mention_any(&definition.chunks, &[name]) {
             mark(&mut filled, number);
         }
     }
@@ -441,57 +452,4 @@ pub(crate) unsafe fn is_in_main(lua: *mut lua_State) -> bool {
     // SAFETY: `run_timeslice` bound the VM to the process that it runs, and uses no reference to it
     // while Lua code runs; this is not inside of an inner function, so there is no `Caller` either.
     unsafe { (*process).stage == Stage::Main }
-}
-
-function!(shared require, require_inner);
-
-/// `require(name)`: returns what the entry of the calling code lists, or a table that all processes
-/// have.
-fn require_inner(caller: &mut Caller<'_>) -> ApiResult {
-    let name = caller.text(1).map_err(|_| {
-        ApiFailure::Text("bad argument #1 to 'require' (string expected)".to_owned())
-    })?;
-    let index = calling_chunk(caller);
-    let chunk = &caller.process.definition.chunks[index];
-    let preset = chunk.names.iter().find(|(other, _)| other.as_bytes() == name);
-    if let Some((_, preset)) = preset {
-        match *preset {
-            Preset::Library(index) => push_loaded(caller.stack, index),
-            Preset::Module(module) => {
-                push_library(caller.stack, LIBRARIES.len() + module as usize);
-            }
-        }
-        return Ok(Reply::Return(1));
-    }
-    if let Some(number) = LIBRARIES.iter().position(|(other, _)| other.as_bytes() == name) {
-        push_library(caller.stack, number);
-        return Ok(Reply::Return(1));
-    }
-    Err(ApiFailure::Text(not_found(&String::from_utf8_lossy(name), chunk)))
-}
-
-/// The error text for a name that the calling code cannot require: where to list it, or which name
-/// is near.
-fn not_found(name: &str, chunk: &Chunk) -> String {
-    let known = || {
-        let own = chunk.names.iter().map(|(name, _)| name.as_str());
-        own.chain(Module::ALL.map(Module::name)).chain(LIBRARIES.iter().map(|(name, _)| *name))
-    };
-    let advice = match (Module::named(name), nearest::nearest(name, known())) {
-        (Some(_), _) => format!(": list it under modules: of {}", chunk.id),
-        (None, Some(near)) => format!(": did you mean '{near}'?"),
-        (None, None) => format!(": neither a module nor among the imports: of {}", chunk.id),
-    };
-    format!("module '{name}' not found{advice}")
-}
-
-/// Returns the chunk of the calling code, found by the nearest Lua function.
-fn calling_chunk(caller: &Caller<'_>) -> usize {
-    let chunks = &caller.process.definition.chunks;
-    let running = match caller.process.stage {
-        Stage::Chunk(index) => index,
-        Stage::Main => chunks.len() - 1,
-    };
-    let Some(mark) = caller.calling_mark() else { return running };
-    chunks.iter().position(|chunk| chunk.code.mark() == mark).unwrap_or(running)
 }

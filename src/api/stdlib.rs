@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use crate::api::{base, coroutine, debug, individual, library, string_match};
+use crate::api::{base, coroutine, debug, individual, library, require, string_match};
 use crate::vm::lua::ffi::{self, lua_CFunction};
 use crate::vm::lua::stack::{Stack, Type};
 
@@ -39,7 +39,7 @@ pub(crate) const BASE: &[(&str, FunctionSource)] = &[
     ("rawget", Ours(base::rawget)),
     ("rawlen", Stock),
     ("rawset", Ours(base::rawset)),
-    ("require", Ours(library::require)),
+    ("require", Ours(require::require)),
     ("select", Stock),
     ("setmetatable", Ours(base::setmetatable)),
     ("tonumber", Stock),

@@ -54,6 +54,8 @@ pub(crate) enum EntryKind {
     Service(ServiceConfig),
     /// `security.policy`: a rule and its groups.
     Policy(PolicyConfig),
+    /// `module.native`: the host program has a module of this name.
+    Native,
     /// A service or a policy that lacks a required part; for a service, with its lifecycle. Always
     /// in error.
     Broken(Option<Box<Lifecycle>>),
@@ -71,6 +73,7 @@ impl EntryKind {
             EntryKind::Host(_) => "process.host",
             EntryKind::Service(_) => "process.service",
             EntryKind::Policy(_) => "security.policy",
+            EntryKind::Native => keys::NATIVE_MODULE,
             EntryKind::Broken(_) => "broken entry",
             EntryKind::Other => "kind that this runtime does not know",
         }
@@ -87,7 +90,7 @@ pub(crate) struct Code {
     pub(crate) source_file: Option<PathBuf>,
     /// The name of the main function in a table that the chunk returns.
     pub(crate) method: String,
-    /// Runtime modules that `require` finds.
+    /// Modules that `require` finds: the runtime's, and native ones.
     pub(crate) modules: Vec<String>,
     /// Libraries that `require` finds, by alias.
     pub(crate) imports: Vec<(String, EntryId)>,
@@ -191,6 +194,7 @@ pub(super) fn read(
             let policy = PolicyConfig::read(draft, &reader.fields, reader.report);
             policy.map_or(EntryKind::Broken(None), EntryKind::Policy)
         }
+        keys::NATIVE_MODULE => reader.native(),
         "security.policy.expr" => {
             let message = "policies given as expressions are not supported";
             reader.report.error(draft.kind_line, message);
@@ -225,17 +229,9 @@ pub(super) fn read(
     }
 }
 
-fn is_module(name: &str) -> bool {
+/// Whether the runtime has a module or table of this name.
+fn is_own_module(name: &str) -> bool {
     module::names().any(|known| known == name)
-}
-
-/// Returns the message about a module that does not exist.
-fn unknown_module(name: &str) -> String {
-    let advice = match hint(name, module::names()) {
-        none if none.is_empty() => format!("; there are {}", list(Module::names())),
-        hint => hint,
-    };
-    format!("unknown module {name:?}{advice}")
 }
 
 /// Reads the fields of one entry by kind.
@@ -294,7 +290,7 @@ impl Reader<'_, '_> {
                 continue;
             }
             let advice = match hint(name, own()) {
-                _ if is_module(name) => {
+                _ if self.is_module(name) => {
                     format!("; list it under modules: of {}", self.draft.id)
                 }
                 none if none.is_empty() => {
@@ -311,14 +307,13 @@ impl Reader<'_, '_> {
         let mut modules: Vec<String> = Vec::new();
         for item in self.fields.list("modules", self.report) {
             match item.as_str() {
-                Some(name) if is_module(name) => {
+                Some(name) => {
+                    if !self.is_module(name) {
+                        self.unknown_module(name, item.line);
+                    }
                     if modules.iter().all(|known| known != name) {
                         modules.push(name.to_owned());
                     }
-                }
-                Some(name) => {
-                    let message = unknown_module(name);
-                    self.report.error(item.line, message);
                 }
                 None => {
                     let message = format!("a module must be named by text, not {}", item.shown());
@@ -329,11 +324,45 @@ impl Reader<'_, '_> {
         modules
     }
 
+    /// Whether the runtime has a module or table of this name, or the application declares one.
+    fn is_module(&self, name: &str) -> bool {
+        is_own_module(name) || self.origin.natives.contains(name)
+    }
+
+    /// Reports a module that neither the runtime has nor the application declares. It may be a native
+    /// module of the program that runs the application, unless its name is a slip.
+    fn unknown_module(&mut self, name: &str, line: u32) {
+        let known = module::names().map(|name| -> &str { name });
+        let known = known.chain(self.origin.natives.iter().map(String::as_str));
+        match hint(name, known) {
+            none if none.is_empty() => {
+                let known = list(Module::names());
+                let message = format!(
+                    "unknown module {name:?}; the runtime has {known}, so the program must have \
+                     it: declare it by an entry of kind {}",
+                    keys::NATIVE_MODULE
+                );
+                self.report.warning(line, message);
+            }
+            hint => self.report.error(line, format!("unknown module {name:?}{hint}")),
+        }
+    }
+
+    /// Declares a module of the host program.
+    fn native(&mut self) -> EntryKind {
+        let name = self.draft.id.name();
+        if is_own_module(name) {
+            let message = format!("{name} is a module of the runtime, not of the program");
+            self.report.error(self.draft.line, message);
+        }
+        EntryKind::Native
+    }
+
     fn imports(&mut self) -> Vec<(String, EntryId)> {
         let mut imports = Vec::new();
         let section = self.fields.section("imports", self.report);
         for (alias, node) in section.named(self.report) {
-            if is_module(alias) {
+            if self.is_module(alias) {
                 let message = format!("import alias {alias:?} is the name of a module");
                 self.report.error(node.line, message);
             }

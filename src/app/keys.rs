@@ -33,6 +33,9 @@ pub(super) const FILE: &[&str] = &["version", "namespace", "meta", "entries"];
 /// The prefix of file keys that belong to the application, such as one that holds anchors.
 pub(super) const OWN: &str = "x-";
 
+/// The kind of the entries that declare modules of the host program.
+pub(super) const NATIVE_MODULE: &str = "module.native";
+
 /// The keys that every entry may have.
 pub(super) const ENTRY: &[&str] = &["name", "kind", "meta", "data"];
 
@@ -45,6 +48,7 @@ pub(super) const KINDS: &[(&str, &[Key])] = &[
     ("terminal.host", HOST),
     ("process.service", &[value("process"), value("host"), value("input"), LIFECYCLE]),
     ("security.policy", &[value("groups"), block("policy", POLICY)]),
+    (NATIVE_MODULE, &[]),
 ];
 
 const SOURCE: Key = value("source");

@@ -35,7 +35,7 @@ mod source;
 mod tests;
 mod yaml;
 
-use std::collections::btree_map;
+use std::collections::{BTreeSet, btree_map};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -135,15 +135,16 @@ fn assemble(files: &Files, root: &Path) -> Application {
         let message = unreadable(&path, root, &error);
         problems.push(unlocated(files.display_path(&path), message));
     }
-    let mut file_count = 0;
-    for path in &candidates {
-        if let Some(index) = index::read(files, path, &mut problems) {
-            file_count += 1;
-            add_entries(&index, files, &mut entries, &mut problems);
-        }
+    let read = |path: &PathBuf| index::read(files, path, &mut problems);
+    let indexes: Vec<_> = candidates.iter().filter_map(read).collect();
+    let drafts = indexes.iter().flat_map(|index| &index.drafts);
+    let natives = drafts.filter(|draft| draft.kind == keys::NATIVE_MODULE);
+    let natives = natives.map(|draft| draft.id.name().to_owned()).collect();
+    for index in &indexes {
+        add_entries(index, files, &natives, &mut entries, &mut problems);
     }
     let defined_count = entries.len();
-    if file_count > 0 {
+    if !indexes.is_empty() {
         requirements::add_implicit_host(&mut entries, root);
     } else if problems.is_empty() {
         let message = "no application file here: no .yaml, .yml or .json file has a namespace";
@@ -161,10 +162,12 @@ fn assemble(files: &Files, root: &Path) -> Application {
 fn add_entries(
     index: &index::Index,
     files: &Files,
+    natives: &BTreeSet<String>,
     entries: &mut Entries,
     problems: &mut Vec<Problem>,
 ) {
-    let origin = source::Origin { files, path: &index.path, file: &index.file, text: &index.text };
+    let (path, file, text) = (&index.path, &index.file, &index.text);
+    let origin = source::Origin { files, path, file, text, natives };
     for draft in &index.drafts {
         let mut report = problem::Report::new(&index.file, &draft.id, problems);
         let number = u32::try_from(entries.len()).unwrap_or(u32::MAX);

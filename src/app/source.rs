@@ -5,6 +5,7 @@
 //! can be opened in an editor. An inline source whose lines are not lines of the file is named by
 //! the id of its entry.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,8 @@ pub(super) struct Origin<'a> {
     /// The path for messages.
     pub(super) file: &'a Path,
     pub(super) text: &'a str,
+    /// Names of the native modules that the application declares.
+    pub(super) natives: &'a BTreeSet<String>,
 }
 
 /// The entry that a source belongs to.

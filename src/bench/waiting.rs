@@ -71,7 +71,7 @@ impl Waiting {
         let application = Application::from_files(files);
         let node = Node::new(Parts {
             id: String::new(),
-            definitions: loader::definitions(&application),
+            definitions: loader::definitions(&application, &Default::default()),
             policies: loader::policies(&application),
             application,
             scheduler: Scheduler::new(1).0,

@@ -124,6 +124,7 @@ pub(crate) fn run(arguments: RunArguments) -> ExitCode {
         Err(error) => return fail(format!("cannot handle signals: {error}"), complaints),
     };
     let builder = Builder::new()
+        .may_lack_modules()
         .workers(arguments.workers.map(usize::from))
         .pinning(!arguments.no_pin)
         .plain_print(arguments.exec.is_some())

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use crate::app::{EntryId, Module};
+use crate::native::Modules;
 use crate::sync::{Arc, Mutex};
 use crate::vm::image::template::{Refusal, Template};
 use crate::vm::lua::Vm;
@@ -16,6 +17,8 @@ pub(crate) struct Definition {
     pub(crate) chunks: Vec<Chunk>,
     /// Names that are preset as globals, and what they refer to.
     pub(crate) globals: Vec<(String, Preset)>,
+    /// The native modules of the runtime.
+    pub(crate) natives: Arc<Modules>,
     /// Which globals its processes have from the start.
     pub(crate) filled: Filled,
     /// Fills an empty VM with everything that its processes have before the first chunk runs; false
@@ -94,4 +97,6 @@ pub(crate) enum Preset {
     Module(Module),
     /// The value of the chunk with this index.
     Library(usize),
+    /// A native module, by its number.
+    Native(u32),
 }

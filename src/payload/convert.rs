@@ -6,6 +6,7 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer, Visitor};
 use serde::ser::{self, Serialize, Serializer};
 
 use super::coding_error::{DecodeError, EncodeError};
+use super::direct::{self, Arguments, Results};
 use super::encoder::Encoder;
 use super::values::to_values;
 use super::{Payload, de, ser as encoding};
@@ -50,11 +51,25 @@ pub trait IntoPayload {
     /// # Errors
     /// A number, a key or the nesting is not possible in Lua; the error says where.
     fn into_payload(self) -> Result<Payload, EncodeError>;
+
+    /// Pushes the values as results of a native function.
+    #[doc(hidden)]
+    fn into_results(self, results: &mut Results) -> Result<(), EncodeError>
+    where
+        Self: Sized,
+    {
+        results.push(&self.into_payload()?)
+    }
 }
 
 impl<T: Serialize> IntoPayload for T {
     fn into_payload(self) -> Result<Payload, EncodeError> {
         encoding::to_payload(&self)
+    }
+
+    #[inline]
+    fn into_results(self, results: &mut Results) -> Result<(), EncodeError> {
+        direct::write(self, results)
     }
 }
 
@@ -87,11 +102,22 @@ pub trait FromPayload: Sized {
     /// # Errors
     /// The values are of other types; the error says where.
     fn from_payload(payload: &Payload) -> Result<Self, DecodeError>;
+
+    /// Reads the values from the arguments of a native function.
+    #[doc(hidden)]
+    fn from_arguments(arguments: &Arguments) -> Result<Self, DecodeError> {
+        Self::from_payload(&arguments.payload()?)
+    }
 }
 
 impl<T: DeserializeOwned> FromPayload for T {
     fn from_payload(payload: &Payload) -> Result<T, DecodeError> {
         de::from_payload(payload)
+    }
+
+    #[inline]
+    fn from_arguments(arguments: &Arguments) -> Result<T, DecodeError> {
+        direct::read(arguments)
     }
 }
 

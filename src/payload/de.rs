@@ -3,6 +3,7 @@
 //! At the top a tuple or an array takes one value after the other, anything else the only one.
 //! `FromPayload` has the mapping of types.
 
+mod arguments;
 mod top;
 
 use serde::de::value::StrDeserializer;
@@ -17,6 +18,7 @@ use super::{Number, Payload, Reader, tag};
 use crate::depth::DEPTH_MAX;
 use crate::value::serde::VALUE;
 use crate::value::{exact_integer, whole};
+pub(super) use arguments::from_arguments;
 use top::Top;
 
 type Result<T> = std::result::Result<T, DecodeError>;

@@ -67,6 +67,11 @@ pub(crate) fn encode_into(
     encode_values(payload, stack, first, top)
 }
 
+/// Appends the value at an index to a payload that does not consist of one number.
+pub(super) fn append(payload: &mut Payload, stack: Stack, index: i32) -> Result<(), Unsendable> {
+    encode_values(payload, stack, index, index)
+}
+
 fn encode_values(
     payload: &mut Payload,
     stack: Stack,

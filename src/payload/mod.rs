@@ -15,6 +15,7 @@ mod coding_error;
 mod convert;
 mod de;
 mod decode;
+mod direct;
 mod encode;
 mod encoder;
 mod ser;
@@ -28,6 +29,7 @@ pub use coding_error::{DecodeError, EncodeError};
 use convert::PAYLOAD;
 pub use convert::{FromPayload, IntoPayload};
 pub(crate) use decode::{push_all, push_one};
+pub(crate) use direct::{Arguments, Results};
 pub(crate) use encode::{encode, encode_into};
 
 /// Strings of at least this many bytes are shared instead of copied.

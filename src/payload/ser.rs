@@ -3,6 +3,8 @@
 //! At the top a tuple or an array is a list of values, the unit `()` an empty one, and anything else
 //! one value. `IntoPayload` has the mapping of types.
 
+mod results;
+
 use serde::Serialize;
 use serde::ser::{self, Serializer};
 
@@ -12,6 +14,7 @@ use super::coding_error::{EncodeError, field, index};
 use super::encoder::{Encoder, OpenTable};
 use crate::value::serde::VALUE;
 use crate::value::{Value, whole};
+pub(super) use results::push;
 
 type Result<T = ()> = std::result::Result<T, EncodeError>;
 

@@ -6,8 +6,9 @@ use std::sync::mpsc;
 
 use super::running::Running;
 use super::{Error, Runtime};
-use crate::app::{Application, HostConfig};
+use crate::app::{Application, HostConfig, module as app_module};
 use crate::loader;
+use crate::native::{Module, Modules};
 use crate::node::interrupt::Interrupt;
 use crate::node::output::{
     Complaint, Level, LogFormat, LogRecord, LogTarget, Output, PrintMode, Settings,
@@ -41,6 +42,8 @@ pub struct Builder {
     reductions: Option<u32>,
     strict_security: bool,
     mailboxes: HostConfig,
+    modules: Vec<Module>,
+    may_lack_modules: bool,
 }
 
 impl Builder {
@@ -222,12 +225,26 @@ impl Builder {
         self
     }
 
+    /// Adds a module of Rust functions, which entries of the application name in their `modules`.
+    pub fn module(mut self, module: Module) -> Self {
+        self.modules.push(module);
+        self
+    }
+
+    /// Starts also if entries need native modules; those entries cannot be used.
+    #[cfg(feature = "cli")]
+    pub(crate) fn may_lack_modules(mut self) -> Self {
+        self.may_lack_modules = true;
+        self
+    }
+
     /// Starts the workers, the hosts and the services of the application.
     ///
     /// # Errors
     /// [`Error::Thread`] if the system refuses a thread or the signal handler, [`Error::NodeId`] if
     /// the node's id cannot be part of a PID, [`Error::NoSuchCore`] if a core is named that this program
-    /// may not use.
+    /// may not use, [`Error::Module`] if an entry needs a module that the application declares and the program
+    /// does not have, or the names of the modules do not fit together.
     pub fn start(self) -> Result<Runtime, Error> {
         if let Some(problem) = node_name::problem(&self.node_id) {
             return Err(Error::NodeId(problem));
@@ -240,9 +257,11 @@ impl Builder {
         let output = Output::new(self.output);
         self.complaints.iter().for_each(|complaint| output.complain_of(complaint));
         let application = self.application.unwrap_or_else(|| Application::from_files([]));
+        let natives = Modules::new(self.modules, app_module::names()).map_err(Error::Module)?;
+        miss_modules(&application, &natives, self.may_lack_modules, &output)?;
         let node = Arc::new(Node::new(Parts {
             id: self.node_id,
-            definitions: loader::definitions(&application),
+            definitions: loader::definitions(&application, &natives),
             policies: loader::policies(&application),
             application,
             scheduler,
@@ -264,14 +283,7 @@ impl Builder {
         // From here on, an error stops what has been started.
         let runtime = Runtime { running: running.clone() };
         running.start_output()?;
-        if !self.no_preemption && !preempts {
-            let text = "this system has no preemption here: a process that computes keeps its core";
-            running.node.output.say(Level::Warn, text);
-        }
-        #[cfg(target_os = "linux")]
-        if preempts {
-            preempt::install_handler().map_err(Error::Thread)?;
-        }
+        prepare_preemption(!self.no_preemption, preempts, &running.node.output)?;
         start_workers(&running, queues, self.around_worker.as_ref(), preempts)?;
         running
             .start_thread("moonlet-monitor".to_owned(), move || monitor::run(&node, preempts))?;
@@ -307,6 +319,38 @@ fn start_workers(
                 Some(around) => run_within(&*around, run, &output.output),
             }
         })?;
+    }
+    Ok(())
+}
+
+/// Installs the handler of the signal that ends slices, or warns that it is `wanted` and not there.
+fn prepare_preemption(wanted: bool, preempts: bool, output: &Output) -> Result<(), Error> {
+    if wanted && !preempts {
+        let text = "this system has no preemption here: a process that computes keeps its core";
+        output.say(Level::Warn, text);
+    }
+    #[cfg(target_os = "linux")]
+    if preempts {
+        preempt::install_handler().map_err(Error::Thread)?;
+    }
+    Ok(())
+}
+
+/// Reports modules that entries list and that there are not. The entries cannot be used.
+///
+/// # Errors
+/// The application declares one of them, unless the program `may_lack` them.
+fn miss_modules(
+    application: &Application,
+    natives: &Modules,
+    may_lack: bool,
+    output: &Output,
+) -> Result<(), Error> {
+    for missing in loader::missing_modules(application, natives) {
+        if missing.is_declared && !may_lack {
+            return Err(Error::Module(missing.text));
+        }
+        output.say(Level::Error, &missing.text);
     }
     Ok(())
 }

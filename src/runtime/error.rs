@@ -57,6 +57,10 @@ pub enum Error {
         /// The numbers of the cores that may be used.
         allowed: Vec<usize>,
     },
+    /// An entry needs a native module that the application declares and
+    /// [`Builder::module`](super::Builder::module) did not get, or the names of modules or of their functions do not fit together; the text says which.
+    #[error("{0}")]
+    Module(String),
     /// The operating system refused a thread or the signal handler.
     #[error("cannot start a worker thread: {0}")]
     Thread(#[source] io::Error),

@@ -24,6 +24,7 @@ pub(crate) enum Action {
     GroupGet,
     ScopeCreate,
     ActorCreate,
+    ModuleCall,
 }
 
 impl Action {
@@ -50,6 +51,7 @@ impl Action {
             Action::GroupGet => "security.policy_group.get",
             Action::ScopeCreate => "security.scope.create",
             Action::ActorCreate => "security.actor.create",
+            Action::ModuleCall => "module.call",
         }
     }
 

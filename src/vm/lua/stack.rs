@@ -78,7 +78,7 @@ impl Type {
 }
 
 /// A view of the stack of one coroutine that runs or is being set up.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Stack {
     lua: *mut lua_State,
 }
@@ -156,6 +156,12 @@ impl Stack {
         // SAFETY: the state is alive (K1), and the index is acceptable (K3); marked `-` (K2).
         let value = unsafe { ffi::lua_tointegerx(self.lua, index, &mut is_number) };
         (is_number != 0).then_some(value)
+    }
+
+    /// Returns the first upvalue of the running C function, which is an integer.
+    #[inline]
+    pub(crate) fn upvalue_integer(self) -> i64 {
+        self.integer(ffi::lua_upvalueindex(1)).unwrap_or_default()
     }
 
     /// Returns the value as a float, converted as Lua does.
