@@ -91,7 +91,9 @@
 //! # A new kind of process
 //!
 //! Everything in `slot`, `message` and `scheduler` works on slots, whatever occupies them. The kinds of
-//! occupants are the variants of `Tenant` (`slot/tenant`). A new kind is a new variant, and the compiler
+//! occupants are the variants of `Tenant` (`slot/tenant`): processes of Lua, spawn requests for them, and
+//! native processes (`process/native`). A mailbox of the program occupies its slot without a tenant: its
+//! state is *outside*, and no worker runs it (`process/seat`). A new kind is a new variant, and the compiler
 //! then lists each `match` that must know it: in `process/tenant` (converts it), `node/delivery` (hands
 //! messages over to it), `process/spawn/deferred` (what `worker` runs) and `runtime` (drops it at a
 //! stop). `process/spawn` gets a way that puts it into a slot. `worker/mod` (`execute`, `after`) runs
@@ -161,8 +163,8 @@ pub use node::output::{Level, LogFormat, LogRecord};
 pub use payload::{DecodeError, EncodeError, FromPayload, IntoPayload, Payload};
 pub use pid::Pid;
 pub use runtime::{
-    Builder, Cancel, Error, Event, Exec, Exit, Handle, Mailbox, MailboxBuilder, Message, OnDrop,
-    Process, Recv, Request, Runtime, ServicesEnded, Spawn, Stopping, Wait,
+    Builder, Cancel, Context, Error, Event, Exec, Exit, Handle, Mailbox, MailboxBuilder, Message,
+    OnDrop, Process, Recv, Request, Runtime, ServicesEnded, Sleep, Spawn, Stopping, Wait,
 };
 pub use supervisor::ServiceState;
 pub use value::{Bytes, Failure, Kind, Table, Value};

@@ -5,21 +5,59 @@ use std::sync::OnceLock;
 use crate::api;
 use crate::app::module::Builtin;
 use crate::app::{Application, Code, Entry, EntryId, EntryKind, Module};
-use crate::native::Modules;
+use crate::native::{Mains, Modules};
+use crate::nearest;
 use crate::node::definition::{Chunk, Definition, Filled, Preset, ReadyImage};
 use crate::node::{Definitions, Loaded};
 use crate::security::Catalog;
 use crate::sync::Arc;
 
-/// Returns every `process.lua` entry by id; an entry in error is represented by the reason.
-pub(crate) fn definitions(application: &Application, natives: &Arc<Modules>) -> Definitions {
-    let processes = application.entries().filter_map(|entry| match &entry.kind {
-        EntryKind::Process(code) => Some((entry, code)),
-        _ => None,
+/// Returns every `process.lua` and `process.native` entry by id; an entry in error is represented by the reason.
+pub(crate) fn definitions(
+    application: &Application,
+    natives: &Arc<Modules>,
+    mains: &Mains,
+) -> Definitions {
+    let processes = application.entries().filter_map(|entry| {
+        let loaded = match &entry.kind {
+            EntryKind::Process(code) => load(application, entry, code, natives),
+            EntryKind::NativeProcess => load_native(entry, mains),
+            _ => return None,
+        };
+        Some((entry.id.as_str().into(), loaded))
     });
-    processes
-        .map(|(entry, code)| (entry.id.as_str().into(), load(application, entry, code, natives)))
-        .collect()
+    processes.collect()
+}
+
+fn load_native(entry: &Entry, mains: &Mains) -> Loaded {
+    if let Some(reason) = &entry.problem {
+        return Err(reason.clone());
+    }
+    Ok(Box::new(Definition {
+        id: entry.id.clone(),
+        method: String::new(),
+        chunks: Vec::new(),
+        main: Some(mains.get(entry.id.as_str())?),
+        globals: Vec::new(),
+        natives: Arc::default(),
+        filled: Filled::new(),
+        prepare: api::prepare_vm,
+        template: OnceLock::new(),
+        ready: ReadyImage::default(),
+    }))
+}
+
+/// Lists what the application needs of the program that the program lacks, and the reverse.
+pub(crate) fn missing_mains(application: &Application, mains: &Mains) -> Vec<String> {
+    let usable = application.entries().filter(|entry| entry.problem.is_none());
+    let natives = usable.filter(|entry| matches!(entry.kind, EntryKind::NativeProcess));
+    let ids: Vec<&str> = natives.map(|entry| entry.id.as_str()).collect();
+    let lacking = ids.iter().filter_map(|id| mains.get(id).err());
+    let unknown = mains.ids().filter(|id| !ids.contains(id)).map(|id| {
+        let advice = nearest::hint(id, ids.iter().copied());
+        format!("the application has no entry {id} of kind process.native{advice}")
+    });
+    lacking.chain(unknown).collect()
 }
 
 /// Returns every `security.policy` entry that is not in error.
@@ -97,6 +135,7 @@ fn load(application: &Application, entry: &Entry, code: &Code, natives: &Arc<Mod
         id,
         method: code.method.clone(),
         chunks,
+        main: None,
         globals,
         natives: natives.clone(),
         filled: Filled::new(),

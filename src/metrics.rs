@@ -90,6 +90,8 @@ counters! {
     lifo_runs,
     /// Slices that were ended in the middle of Lua code.
     preemptions,
+    /// Polls of native processes that took longer than a millisecond, and delayed others.
+    long_polls,
     /// Processes that were started.
     spawned,
     /// Processes that ended.

@@ -15,6 +15,7 @@
 
 mod builder;
 mod call;
+mod context;
 mod error;
 mod event;
 mod exec;
@@ -35,6 +36,7 @@ use crate::payload::Payload;
 use crate::supervisor::ServiceState;
 use crate::sync::Arc;
 pub use builder::Builder;
+pub use context::{Context, Sleep};
 pub use error::Error;
 pub use event::{Cancel, Event, Exit, Message};
 pub use exec::{Exec, OnDrop, Spawn};

@@ -5,9 +5,8 @@
 
 use crate::api::caller::{Caller, Destination};
 use crate::error::{ApiError, kind};
-use crate::message::context::Context;
 use crate::process::Process;
-use crate::security::{Action, Decision, Request};
+use crate::security::Action;
 use crate::value::Value;
 
 impl Caller<'_> {
@@ -19,7 +18,7 @@ impl Caller<'_> {
         }
         permissions.get_or_insert_default().get(action, resource, || {
             let own = Value::from(node.pid_text(*id).as_bytes());
-            decide(context, action, resource, vec![(Value::from("pid"), own)])
+            context.identity.allows(action, resource, vec![(Value::from("pid"), own)])
         })
     }
 
@@ -36,7 +35,7 @@ impl Caller<'_> {
         }
         let own = Value::from(node.pid_text(*id).as_bytes());
         let more = (Value::from(attribute.0), Value::from(attribute.1));
-        decide(context, action, resource, vec![(Value::from("pid"), own), more])
+        context.identity.allows(action, resource, vec![(Value::from("pid"), own), more])
     }
 
     /// Fails with `not allowed to <what>: <resource>` if the caller may not do it.
@@ -67,24 +66,6 @@ impl Caller<'_> {
         };
         if is_allowed { Ok(()) } else { Err(denied(what, text)) }
     }
-}
-
-/// Evaluates the policies.
-fn decide(
-    context: &Context,
-    action: Action,
-    resource: &[u8],
-    attributes: Vec<(Value, Value)>,
-) -> bool {
-    let Some((actor, scope)) = context.identity.complete() else { return false };
-    let request = Request {
-        actor,
-        action: action.name().as_bytes(),
-        resource,
-        attributes: &Value::table(attributes),
-    };
-    // Only an explicit permission allows.
-    scope.evaluate(&request) == Decision::Allow
 }
 
 /// Returns the error for an action that the policies do not allow.

@@ -56,6 +56,8 @@ pub(crate) enum EntryKind {
     Policy(PolicyConfig),
     /// `module.native`: the host program has a module of this name.
     Native,
+    /// A process whose main the host program has.
+    NativeProcess,
     /// A service or a policy that lacks a required part; for a service, with its lifecycle. Always
     /// in error.
     Broken(Option<Box<Lifecycle>>),
@@ -74,6 +76,7 @@ impl EntryKind {
             EntryKind::Service(_) => "process.service",
             EntryKind::Policy(_) => "security.policy",
             EntryKind::Native => keys::NATIVE_MODULE,
+            EntryKind::NativeProcess => keys::NATIVE_PROCESS,
             EntryKind::Broken(_) => "broken entry",
             EntryKind::Other => "kind that this runtime does not know",
         }
@@ -195,6 +198,7 @@ pub(super) fn read(
             policy.map_or(EntryKind::Broken(None), EntryKind::Policy)
         }
         keys::NATIVE_MODULE => reader.native(),
+        keys::NATIVE_PROCESS => EntryKind::NativeProcess,
         "security.policy.expr" => {
             let message = "policies given as expressions are not supported";
             reader.report.error(draft.kind_line, message);

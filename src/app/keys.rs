@@ -36,6 +36,9 @@ pub(super) const OWN: &str = "x-";
 /// The kind of the entries that declare modules of the host program.
 pub(super) const NATIVE_MODULE: &str = "module.native";
 
+/// The kind of processes whose main the host program has.
+pub(super) const NATIVE_PROCESS: &str = "process.native";
+
 /// The keys that every entry may have.
 pub(super) const ENTRY: &[&str] = &["name", "kind", "meta", "data"];
 
@@ -49,6 +52,7 @@ pub(super) const KINDS: &[(&str, &[Key])] = &[
     ("process.service", &[value("process"), value("host"), value("input"), LIFECYCLE]),
     ("security.policy", &[value("groups"), block("policy", POLICY)]),
     (NATIVE_MODULE, &[]),
+    (NATIVE_PROCESS, &[]),
 ];
 
 const SOURCE: Key = value("source");

@@ -50,13 +50,15 @@ pub(super) fn check(entries: &mut Entries, problems: &mut Vec<Problem>) {
         };
         if let EntryKind::Service(service) = &entry.kind {
             match entries.get(&service.process).map(|target| &target.kind) {
-                Some(EntryKind::Process(_)) => {}
+                Some(EntryKind::Process(_) | EntryKind::NativeProcess) => {}
                 Some(kind) => {
                     let (id, kind) = (&service.process, kind.name());
                     report(id, format!("{id} is a {kind}, not a process.lua"));
                 }
                 None => {
-                    let is_process = |kind: &EntryKind| matches!(kind, EntryKind::Process(_));
+                    let is_process = |kind: &EntryKind| {
+                        matches!(kind, EntryKind::Process(_) | EntryKind::NativeProcess)
+                    };
                     let id = &service.process;
                     report(id, dependencies::missing(entries, "process", id, is_process));
                 }

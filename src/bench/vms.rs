@@ -20,9 +20,10 @@ impl Vms {
         let files = [("_index.yaml", index), ("main.lua", source)];
         let files = files.map(|(path, text)| (path.into(), text.as_bytes().to_vec()));
         let application = Application::from_files(files);
-        let definition = loader::definitions(&application, &Default::default())
-            .remove(&b"app:main"[..])?
-            .ok()?;
+        let definition =
+            loader::definitions(&application, &Default::default(), &Default::default())
+                .remove(&b"app:main"[..])?
+                .ok()?;
         definition.new_vm(0, HASH_SEED, |_| {})?;
         let has_template = definition.template.get().is_some_and(Result::is_ok);
         has_template.then_some(Vms(definition))

@@ -14,6 +14,7 @@ use crate::node::output::{Level, Output, Settings};
 use crate::node::{Node, Parts, REDUCTIONS};
 use crate::payload::Payload;
 use crate::pid::{self, ProcessId};
+use crate::process::spawn::deferred::Built;
 use crate::process::spawn::{self, Setup, SpawnArguments, deferred, start};
 use crate::process::tenant::process_in;
 use crate::process::{self, Process, Step, death};
@@ -71,7 +72,11 @@ impl Waiting {
         let application = Application::from_files(files);
         let node = Node::new(Parts {
             id: String::new(),
-            definitions: loader::definitions(&application, &Default::default()),
+            definitions: loader::definitions(
+                &application,
+                &Default::default(),
+                &Default::default(),
+            ),
             policies: loader::policies(&application),
             application,
             scheduler: Scheduler::new(1).0,
@@ -191,7 +196,8 @@ impl Waiting {
             slot.state.transition_to_running();
             // SAFETY: this thread moved the state to running, so it holds the slot, of this node.
             let process = unsafe { deferred::ensure_built(&self.node, slot) };
-            let process = process.expect("memory is left").as_ptr();
+            let Some(Built::Lua(process)) = process else { panic!("memory is left") };
+            let process = process.as_ptr();
             // SAFETY: this thread holds the slot, whose process this is, and has no reference to
             // it.
             let step = unsafe { process::run_timeslice(process, self.node.reductions) };

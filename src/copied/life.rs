@@ -164,7 +164,7 @@ fn node(program: &Program, way: Way, hash_seed: u32, memory_limit: usize) -> Arc
     let (scheduler, _) = Scheduler::new(1);
     let mut node = Node::new(Parts {
         id: String::new(),
-        definitions: loader::definitions(&application, &Default::default()),
+        definitions: loader::definitions(&application, &Default::default(), &Default::default()),
         policies: loader::policies(&application),
         application,
         scheduler,

@@ -6,6 +6,7 @@
 //! there ([`quietly`]).
 
 mod function;
+mod main;
 mod module;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,6 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::nearest;
 use crate::sync::Arc;
 pub(crate) use function::{Body, CallError, Function, Plain};
+pub(crate) use main::{Main, Mains, Running};
 pub use module::Module;
 
 /// The native modules of a runtime; numbers of modules and functions are positions.

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use crate::app::{EntryId, Module};
+use crate::native::Main;
 use crate::native::Modules;
 use crate::sync::{Arc, Mutex};
 use crate::vm::image::template::{Refusal, Template};
@@ -15,6 +16,8 @@ pub(crate) struct Definition {
     /// If the chunk returns a table: the field of it that is main.
     pub(crate) method: String,
     pub(crate) chunks: Vec<Chunk>,
+    /// What a native process runs, which has no chunks.
+    pub(crate) main: Option<Arc<Main>>,
     /// Names that are preset as globals, and what they refer to.
     pub(crate) globals: Vec<(String, Preset)>,
     /// The native modules of the runtime.

@@ -154,6 +154,8 @@ impl Node {
                 Tenant::Process(process) => process,
                 // Not built yet, so no coroutine waits.
                 Tenant::Deferred(_) | Tenant::Nobody => return Err(message),
+                // It looks into its mailbox when it is polled.
+                Tenant::Native(_) => return Err(message),
             };
             // SAFETY: a process begins with its `Inside` (`process/tenant.rs` checks that), and is
             // alive while it is in its slot. `Slot::hand_over` calls this on the thread that has just

@@ -12,7 +12,7 @@ pub(crate) mod requests;
 pub(crate) mod tickets;
 pub(crate) mod timeouts;
 
-use std::sync::PoisonError;
+use std::sync::{OnceLock, PoisonError, Weak};
 
 use crossbeam_utils::CachePadded;
 use rustc_hash::FxHashMap;
@@ -74,6 +74,8 @@ pub(crate) struct Node {
     chains: CachePadded<AtomicU64>,
     /// The base of seeds for random numbers.
     secret: u64,
+    /// This node, once it is shared.
+    own: OnceLock<Weak<Node>>,
 }
 
 /// Why a destination names no living process.
@@ -146,7 +148,21 @@ impl Node {
             reductions: parts.reductions,
             chains: CachePadded::new(AtomicU64::new(1)),
             secret: random.next(),
+            own: OnceLock::new(),
         }
+    }
+
+    /// Shares the node with the threads of its runtime.
+    pub(crate) fn share(self) -> Arc<Node> {
+        let node = Arc::new(self);
+        // It was not shared before, so the cell is empty.
+        let _ = node.own.set(Arc::downgrade(&node));
+        node
+    }
+
+    /// Returns the node as it is shared, for a waker that may outlive the runtime.
+    pub(crate) fn share_again(&self) -> Option<Arc<Node>> {
+        self.own.get()?.upgrade()
     }
 
     /// Returns the sums of all counters.

@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 use super::Process;
-use super::tenant::take_process;
+use super::tenant::{Occupant, take_occupant};
 use crate::message::exit::{Failure, Outcome, SharedOutcome};
 use crate::message::mailbox::Taken;
 use crate::message::{Answer, Content};
@@ -27,8 +27,11 @@ use crate::vm::lua::control::{KILL_LINKED, KILL_NONE};
 pub(crate) unsafe fn end(node: &Node, slot: &Slot, outcome: Outcome) {
     // SAFETY: the caller holds the slot, and vouches that the process does not run and has no
     // reference.
-    let process = unsafe { take_process(slot) };
-    finish(node, slot, process, outcome);
+    match unsafe { take_occupant(slot) } {
+        Some(Occupant::Process(process)) => finish(node, slot, Some(process), outcome),
+        Some(Occupant::Native(process)) => process.leave().end_in(node, outcome),
+        Some(Occupant::Deferred) | None => finish(node, slot, None, outcome),
+    }
 }
 
 /// Ends a process that could not be built, in a slot that the calling worker holds.

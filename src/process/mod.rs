@@ -18,6 +18,7 @@ pub(crate) mod death;
 pub(crate) mod lasting;
 #[cfg(all(test, loom))]
 mod loom_death;
+pub(crate) mod native;
 pub(crate) mod near_miss;
 pub(crate) mod objects;
 pub(crate) mod outcome;

@@ -1,16 +1,23 @@
-//! A process without a VM: what a mailbox of the program has in its slot.
+//! A process without a VM: a mailbox of the program, or a native process.
 //!
-//! No worker runs such a process. Its [`Seat`] is shared by its owner, who reads messages, and by those
-//! who wake or kill it (`slot/station.rs`).
+//! Its [`Seat`] is shared by its owner, who reads messages, and by those who wake or end it
+//! (`slot/station.rs`). No worker runs a mailbox, so whoever kills it ends it; a native process is ended
+//! by the worker that runs it (`native.rs`).
 
 use std::sync::Weak;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::{death, unread, watching};
+use rustc_hash::FxHashMap;
+
+use super::{death, native, unread, watching};
+use crate::app::EntryId;
+use crate::coroutines::Ticket;
 use crate::coroutines::channel::{Channel, ChannelId};
 use crate::coroutines::inside::Inside;
-use crate::error::ApiError;
+use crate::coroutines::timers::{TimerAction, Timers};
+use crate::error::{ApiError, kind};
+use crate::message::context::Inherited;
 use crate::message::exit::{Failure, Outcome};
 use crate::message::{Arrived, Content, Passage};
 use crate::node::Node;
@@ -18,12 +25,14 @@ use crate::node::output::{Level, Origin};
 use crate::node::outsiders::Outsider;
 use crate::node::requests::Unanswered;
 use crate::node::timeouts::Expiry;
-use crate::pid::ProcessId;
+use crate::pid::{ProcessId, generation_of};
 use crate::process::spawn::place;
+use crate::security::{self, Action};
 use crate::slot::relations::MonitorError;
-use crate::slot::station::Station;
+use crate::slot::station::{self, Station};
 use crate::slot::{Slot, cancellation, links};
-use crate::sync::Arc;
+use crate::sync::{Arc, Mutex, lock};
+use crate::value::Value;
 use crate::vm::lua::control::{KILL_LINKED, KILL_NONE};
 
 /// The inside of a process without a VM: its arrived messages and events.
@@ -31,6 +40,9 @@ struct Core {
     inside: Inside,
     inbox: ChannelId,
     events: ChannelId,
+    timers: Timers,
+    /// Who waits for a timer.
+    sleepers: FxHashMap<u64, Waker>,
 }
 
 impl Core {
@@ -39,7 +51,7 @@ impl Core {
         let Inside { subscriptions, channels, .. } = &mut inside;
         let (inbox, events) =
             (subscriptions.open_inbox(channels), subscriptions.open_events(channels));
-        Core { inside, inbox, events }
+        Core { inside, inbox, events, timers: Timers::default(), sleepers: FxHashMap::default() }
     }
 
     /// Takes the next message or event in the order of arrival.
@@ -104,6 +116,18 @@ pub(crate) struct Seat {
     /// What log lines call it.
     name: Box<str>,
     station: Station<Core, Over>,
+    /// `None` for a mailbox of the program, which may do everything.
+    native: Option<Native>,
+}
+
+/// What a native process has besides.
+struct Native {
+    chain: u64,
+    context: Inherited,
+    /// Decisions of its policies.
+    permissions: Mutex<security::Cache>,
+    /// The waker with which its worker polls it.
+    waker: Waker,
 }
 
 /// Why a process without a VM can do nothing more.
@@ -126,13 +150,7 @@ impl Seat {
         let host = node.outside_host();
         let slot = place::claim_slot(node, host)?;
         let id = ProcessId { uniq: slot.uniq(), host };
-        let seat = Arc::new(Seat {
-            node: Arc::downgrade(node),
-            id,
-            pid_prefixes: node.pid_prefixes.clone(),
-            name: name.into(),
-            station: Station::new(Core::new()),
-        });
+        let seat = Arc::new(Seat::new(node, id, name, None));
         node.outsiders.add(id.uniq, seat.clone());
         node.scheduler.count(|counters| &counters.spawned);
         slot.state.transition_to_outside();
@@ -140,6 +158,41 @@ impl Seat {
             seat.end_killed(node);
         }
         Ok(seat)
+    }
+
+    /// The seat of a native process, in a slot that the caller holds. `waker` is that of its future.
+    pub(super) fn for_native(
+        node: &Arc<Node>,
+        id: ProcessId,
+        entry: &EntryId,
+        chain: u64,
+        context: Inherited,
+        waker: Waker,
+    ) -> Arc<Seat> {
+        let permissions = Mutex::default();
+        let native = Native { chain, context, permissions, waker };
+        Arc::new(Seat::new(node, id, entry.as_str(), Some(native)))
+    }
+
+    fn new(node: &Arc<Node>, id: ProcessId, name: &str, native: Option<Native>) -> Seat {
+        Seat {
+            node: Arc::downgrade(node),
+            id,
+            pid_prefixes: node.pid_prefixes.clone(),
+            name: name.into(),
+            station: Station::new(Core::new()),
+            native,
+        }
+    }
+
+    /// The context that a native process has inherited.
+    pub(crate) fn context(&self) -> Inherited {
+        self.native.as_ref().map_or_else(Inherited::default, |native| native.context.clone())
+    }
+
+    /// The call chain of a native process.
+    pub(crate) fn chain(&self) -> Option<u64> {
+        self.native.as_ref().map(|native| native.chain)
     }
 
     /// The node, while it does not stop.
@@ -164,6 +217,11 @@ impl Seat {
     pub(crate) fn poll_next(&self, context: &Context<'_>) -> Poll<Result<Arrived, Over>> {
         let node = self.node()?;
         let slot = node.slots.slot(self.id.uniq).ok_or(Over::Terminated)?;
+        if !native::spend(1) {
+            // Others get their turn.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let next = self.station.poll(context, |core| core.next(&node, slot));
         next.map_ok(|next| {
             self.note(&next);
@@ -234,7 +292,8 @@ impl Seat {
         }
     }
 
-    fn end_in(&self, node: &Node, outcome: Outcome) {
+    /// Like [`Seat::end`]. The caller holds the slot of a native process.
+    pub(super) fn end_in(&self, node: &Node, outcome: Outcome) {
         let Some(slot) = node.slots.slot(self.id.uniq) else { return };
         let is_linked = slot.kill_reason() == KILL_LINKED;
         let over = if is_linked { Over::Linked } else { Over::Terminated };
@@ -246,11 +305,135 @@ impl Seat {
             unread
         });
         node.outsiders.remove(self.id.uniq);
-        let pid = node.pid_text(self.id).to_text();
-        let origin = Origin { pid, entry: self.name.to_string(), chain: 0 };
         let is_failure = matches!(outcome, Outcome::Failure(_));
-        death::conclude(node, slot, &relations, outcome, is_failure.then_some(origin));
+        let origin = is_failure.then(|| self.origin(node));
+        death::conclude(node, slot, &relations, outcome, origin);
         self.station.wake();
+        core.sleepers.into_values().for_each(station::call);
+    }
+
+    /// Ends a native process whose runtime has stopped. Returns the number of its unread messages.
+    pub(crate) fn abandon(&self, node: &Node) -> usize {
+        let core = self.station.take(Over::Stopped);
+        self.station.wake();
+        core.map_or(0, |mut core| core.give_up(node))
+    }
+
+    /// The description of the process in log lines.
+    pub(super) fn origin(&self, node: &Node) -> Origin {
+        let pid = node.pid_text(self.id).to_text();
+        Origin { pid, entry: self.name.to_string(), chain: self.chain().unwrap_or_default() }
+    }
+}
+
+/// For the worker that runs a native process.
+impl Seat {
+    /// Wakes a reader that is not the process's own future. True if that one is the reader.
+    pub(super) fn wake_reader(&self) -> bool {
+        let (Some(reader), Some(native)) = (self.station.take_waker(), &self.native) else {
+            return false;
+        };
+        let is_own = reader.will_wake(&native.waker);
+        if !is_own {
+            station::call(reader);
+        }
+        is_own
+    }
+
+    /// Wakes who waits for timers that are due.
+    #[inline]
+    pub(super) fn fire_timers(&self, node: &Node) {
+        // An error means that the process has ended.
+        let is_waited_for = self.station.with(|core| !core.sleepers.is_empty());
+        if is_waited_for == Ok(true) {
+            self.fire_due(node.clock.now());
+        }
+    }
+
+    #[cold]
+    fn fire_due(&self, now: u64) {
+        let due = self.station.with(|core| {
+            let mut woken = Vec::new();
+            while let Some((_, action)) = core.timers.pop_due(now) {
+                if let TimerAction::Wake(ticket) = action {
+                    woken.extend(core.sleepers.remove(&ticket.to_token()));
+                }
+            }
+            woken
+        });
+        due.into_iter().flatten().for_each(station::call);
+    }
+
+    /// Returns the moment at which the worker must run the process again, unless it knows.
+    pub(super) fn due_to_register(&self, now: u64, deadline: u64) -> Option<u64> {
+        self.station.with(|core| core.timers.due_to_register(now, deadline)).ok()?
+    }
+}
+
+/// Timers and permissions of a native process.
+impl Seat {
+    /// Has the task woken at `due`. `number` is the same for all polls of one wait.
+    ///
+    /// # Errors
+    /// How the process has ended.
+    pub(crate) fn wake_at(&self, due: u64, number: u64, context: &Context<'_>) -> Result<(), Over> {
+        let waker = context.waker().clone();
+        let before = self.with_core(|_, _, core| {
+            let before = core.sleepers.insert(number, waker);
+            if before.is_none() {
+                core.timers.add(due, TimerAction::Wake(Ticket::from_token(number)));
+            }
+            before
+        })?;
+        drop(before);
+        // On another thread the worker would not know of it.
+        let node = self.node()?;
+        if let Some(slot) = node.slots.find(self.id.uniq) {
+            node.follow(slot.index(), slot.state.notify(generation_of(self.id.uniq)));
+        }
+        Ok(())
+    }
+
+    /// Whether a wait of this number is over.
+    pub(crate) fn has_fired(&self, number: u64) -> Result<bool, Over> {
+        self.with_core(|_, _, core| !core.sleepers.contains_key(&number))
+    }
+
+    /// Forgets a wait. Its timer finds nobody.
+    pub(crate) fn forget_wait(&self, number: u64) {
+        // An error means that the process has ended, and its waits with it.
+        let waker = self.station.with(|core| core.sleepers.remove(&number));
+        drop(waker);
+    }
+
+    /// Checks that the process may do `action` on `resource`.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, with the text `not allowed to <what>: <resource>`.
+    pub(crate) fn require(
+        &self,
+        node: &Node,
+        action: Action,
+        resource: &str,
+        what: &str,
+    ) -> Result<(), ApiError> {
+        if self.may(node, action, resource) {
+            return Ok(());
+        }
+        Err(ApiError::new(kind::PERMISSION_DENIED, format!("not allowed to {what}: {resource}")))
+    }
+
+    /// Whether the process may do `action` on `resource`.
+    pub(crate) fn may(&self, node: &Node, action: Action, resource: &str) -> bool {
+        let Some(native) = &self.native else { return true };
+        if native.context.identity.complete().is_none() {
+            return !node.is_strict;
+        }
+        lock(&native.permissions).get(action, resource.as_bytes(), || {
+            let own = Value::from(node.pid_text(self.id).as_bytes());
+            let attributes = vec![(Value::from("pid"), own)];
+            native.context.identity.allows(action, resource.as_bytes(), attributes)
+        })
     }
 }
 

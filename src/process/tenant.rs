@@ -10,20 +10,23 @@ use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 
 use super::Process;
+use super::native::NativeProcess;
 use super::spawn::Deferred;
 use crate::slot::Slot;
 use crate::slot::tenant::Tenant;
 
 // Delivery uses the address of a process as that of its `Inside`.
 const _: () = assert!(offset_of!(Process, inside) == 0);
-// The tag of a tenant takes the lowest bit of an address.
-const _: () = assert!(align_of::<Process>() > 1 && align_of::<Deferred>() > 1);
+// The tags of tenants take the two lowest bits of an address.
+const _: () = assert!(align_of::<Process>() > 3 && align_of::<Deferred>() > 3);
+const _: () = assert!(align_of::<NativeProcess>() > 3);
 
 /// The occupant of a slot that was vacated.
 pub(crate) enum Occupant {
     Process(Box<Process>),
     /// A spawn request, which is dropped.
     Deferred,
+    Native(Box<NativeProcess>),
 }
 
 /// Returns the process in a slot; null if there is none, or it is not built yet. Only the thread that
@@ -32,7 +35,7 @@ pub(crate) enum Occupant {
 pub(crate) fn process_in(slot: &Slot) -> *mut Process {
     match slot.tenant() {
         Tenant::Process(process) => process.as_ptr().cast(),
-        Tenant::Nobody | Tenant::Deferred(_) => ptr::null_mut(),
+        Tenant::Nobody | Tenant::Deferred(_) | Tenant::Native(_) => ptr::null_mut(),
     }
 }
 
@@ -58,6 +61,8 @@ pub(crate) unsafe fn take_occupant(slot: &Slot) -> Option<Occupant> {
         Tenant::Process(_) => unsafe { take_process(slot) }.map(Occupant::Process),
         // SAFETY: the caller vouches for the slot.
         Tenant::Deferred(_) => unsafe { take_deferred(slot) }.map(|_| Occupant::Deferred),
+        // SAFETY: the caller vouches for the slot and for the process in it.
+        Tenant::Native(_) => unsafe { take_native(slot) }.map(Occupant::Native),
     }
 }
 
@@ -70,6 +75,27 @@ pub(crate) unsafe fn take_process(slot: &Slot) -> Option<Box<Process>> {
     let Tenant::Process(process) = slot.tenant() else { return None };
     slot.set_tenant(Tenant::Nobody);
     // SAFETY: `put_process` leaked this box. The caller holds the slot, so no other thread takes it
+    // out as well, and the slot leads to it no more; the caller vouches that there is no reference.
+    Some(unsafe { Box::from_raw(process.as_ptr().cast()) })
+}
+
+/// Puts a native process into a slot.
+///
+/// # Safety
+/// The calling thread holds the slot.
+pub(super) unsafe fn put_native(slot: &Slot, process: Box<NativeProcess>) {
+    slot.set_tenant(Tenant::Native(NonNull::from(Box::leak(process)).cast()));
+}
+
+/// Takes the native process out of a slot, if there is one.
+///
+/// # Safety
+/// The calling thread holds the slot, or no thread does or will; nobody has a reference to the
+/// process or runs it.
+pub(super) unsafe fn take_native(slot: &Slot) -> Option<Box<NativeProcess>> {
+    let Tenant::Native(process) = slot.tenant() else { return None };
+    slot.set_tenant(Tenant::Nobody);
+    // SAFETY: `put_native` leaked this box. The caller holds the slot, so no other thread takes it
     // out as well, and the slot leads to it no more; the caller vouches that there is no reference.
     Some(unsafe { Box::from_raw(process.as_ptr().cast()) })
 }

@@ -8,7 +8,7 @@ use super::running::Running;
 use super::{Error, Runtime};
 use crate::app::{Application, HostConfig, module as app_module};
 use crate::loader;
-use crate::native::{Module, Modules};
+use crate::native::{Mains, Module, Modules};
 use crate::node::interrupt::Interrupt;
 use crate::node::output::{
     Complaint, Level, LogFormat, LogRecord, LogTarget, Output, PrintMode, Settings,
@@ -42,6 +42,7 @@ pub struct Builder {
     reductions: Option<u32>,
     strict_security: bool,
     mailboxes: HostConfig,
+    pub(super) mains: Mains,
     modules: Vec<Module>,
     may_lack_modules: bool,
 }
@@ -259,9 +260,10 @@ impl Builder {
         let application = self.application.unwrap_or_else(|| Application::from_files([]));
         let natives = Modules::new(self.modules, app_module::names()).map_err(Error::Module)?;
         miss_modules(&application, &natives, self.may_lack_modules, &output)?;
-        let node = Arc::new(Node::new(Parts {
+        miss_mains(&application, &self.mains, self.may_lack_modules, &output)?;
+        let node = Node::new(Parts {
             id: self.node_id,
-            definitions: loader::definitions(&application, &natives),
+            definitions: loader::definitions(&application, &natives, &self.mains),
             policies: loader::policies(&application),
             application,
             scheduler,
@@ -270,7 +272,8 @@ impl Builder {
             is_strict: self.strict_security,
             reductions: self.reductions.unwrap_or(REDUCTIONS),
             mailboxes: self.mailboxes,
-        }));
+        });
+        let node = node.share();
         let (supervisor, supervise) = Supervisor::new(node.clone());
         let running = Arc::new(Running {
             node: node.clone(),
@@ -351,6 +354,21 @@ fn miss_modules(
             return Err(Error::Module(missing.text));
         }
         output.say(Level::Error, &missing.text);
+    }
+    Ok(())
+}
+
+fn miss_mains(
+    application: &Application,
+    mains: &Mains,
+    may_lack: bool,
+    output: &Output,
+) -> Result<(), Error> {
+    for missing in loader::missing_mains(application, mains) {
+        if !may_lack {
+            return Err(Error::Module(missing));
+        }
+        output.say(Level::Error, &missing);
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::io;
 use crate::error::ApiError;
 use crate::message::exit::{self, Cause};
 use crate::payload::{DecodeError, EncodeError};
-use crate::value::{Failure, Value};
+use crate::value::{Failure, Kind, Value};
 
 /// Why a call into the runtime failed.
 #[derive(Debug, thiserror::Error)]
@@ -89,5 +89,34 @@ impl From<&exit::Failure> for Error {
             Cause::MemoryLimit => Error::MemoryLimit(failure.message()),
             Cause::Error => Error::Failed(failure.to_value()),
         }
+    }
+}
+
+/// For native processes and functions, which fail with errors of Lua.
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        let text = error.to_string();
+        match error {
+            Error::Refused(failure) | Error::Failed(failure) => failure,
+            Error::Timeout => Failure::new(Kind::Timeout, text).with_retryable(true),
+            Error::Stopped => Failure::new(Kind::Unavailable, text),
+            Error::Interrupted => Failure::new(Kind::Canceled, text),
+            Error::Encode(_) | Error::Decode(_) | Error::OnWorker => {
+                Failure::new(Kind::Invalid, text)
+            }
+            _ => Failure::new(Kind::Internal, text),
+        }
+    }
+}
+
+impl From<EncodeError> for Failure {
+    fn from(error: EncodeError) -> Failure {
+        Error::from(error).into()
+    }
+}
+
+impl From<DecodeError> for Failure {
+    fn from(error: DecodeError) -> Failure {
+        Error::from(error).into()
     }
 }

@@ -61,7 +61,7 @@ impl Event {
     }
 }
 
-fn pid(seat: &Seat, process: ProcessId) -> Pid {
+pub(super) fn pid(seat: &Seat, process: ProcessId) -> Pid {
     let prefix = &seat.pid_prefixes[process.host as usize];
     Pid(PidBuffer::new(prefix, process.uniq).to_text().into())
 }

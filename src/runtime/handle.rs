@@ -39,6 +39,10 @@ pub struct Handle {
 }
 
 impl Handle {
+    pub(super) fn of(node: Weak<Node>) -> Handle {
+        Handle { node }
+    }
+
     pub(super) fn new(node: &Arc<Node>) -> Handle {
         Handle { node: Arc::downgrade(node) }
     }
@@ -90,11 +94,7 @@ impl Handle {
     /// [`Error::Refused`] of the kind `NotFound` if there is no such process. [`Error::Stopped`].
     pub fn terminate(&self, destination: impl AsRef<str>) -> Result<(), Error> {
         let node = self.open()?;
-        let target = self::destination(&node, destination.as_ref())?;
-        if !node.kill(target.uniq, KILL_TERMINATED) {
-            return Err(ApiError::not_found("process not found").into());
-        }
-        Ok(())
+        terminate(&node, self::destination(&node, destination.as_ref())?)
     }
 
     /// Returns the PID of the process that has a registered name.
@@ -158,6 +158,13 @@ pub(super) fn cancel(
     let moment = |limit| UnixTime::from_nanos(node.clock.unix_nanos() + i128::from(limit));
     let (at, deadline) = (node.clock.unix_seconds(), limit.map(moment));
     if !node.cancel(target.uniq, due, Content::Cancel { from, at, deadline }) {
+        return Err(ApiError::not_found("process not found").into());
+    }
+    Ok(())
+}
+
+pub(super) fn terminate(node: &Node, target: ProcessId) -> Result<(), Error> {
+    if !node.kill(target.uniq, KILL_TERMINATED) {
         return Err(ApiError::not_found("process not found").into());
     }
     Ok(())

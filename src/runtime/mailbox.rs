@@ -5,7 +5,7 @@ use std::sync::Weak;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::handle::{cancel, checked, destination};
+use super::handle::{cancel, checked, destination, terminate};
 use super::request::Request;
 use super::{Error, Event, Handle, Recv, Runtime};
 use crate::api::monitor::GONE;
@@ -14,8 +14,10 @@ use crate::message::exit::{Failure, Outcome};
 use crate::message::{Arrived, Content, Message, Topic};
 use crate::node::Node;
 use crate::payload::{IntoPayload, Payload};
-use crate::pid::Pid;
+use crate::pid::{self, Pid, ProcessId};
+use crate::process::native;
 use crate::process::seat::{Over, Seat};
+use crate::security::Action;
 use crate::slot::names::RegisterError;
 use crate::slot::relations::MonitorError;
 use crate::sync::Arc;
@@ -99,7 +101,7 @@ impl MailboxBuilder {
         let name = self.name.as_deref().unwrap_or("mailbox");
         let seat = node.while_open(|| Seat::open(&node, name)).ok_or(Error::Stopped)??;
         let pid = Pid(node.pid_text(seat.id).to_text().into());
-        let mailbox = Mailbox { seat, pid };
+        let mailbox = Mailbox { seat, pid, is_owner: true };
         mailbox.seat.set_traps_links(self.traps_links)?;
         if let Some(name) = &self.name {
             mailbox.register(name)?;
@@ -122,9 +124,17 @@ impl MailboxBuilder {
 pub struct Mailbox {
     seat: Arc<Seat>,
     pid: Pid,
+    /// Whether the process ends with this value; a native process ends with its main.
+    is_owner: bool,
 }
 
 impl Mailbox {
+    /// The mailbox of a native process.
+    pub(super) fn borrowed(seat: Arc<Seat>) -> Mailbox {
+        let pid = super::event::pid(&seat, seat.id);
+        Mailbox { seat, pid, is_owner: false }
+    }
+
     pub(super) fn node(&self) -> &Weak<Node> {
         &self.seat.node
     }
@@ -195,7 +205,8 @@ impl Mailbox {
 
     fn send_to(&self, to: &str, topic: &str, payload: Payload) -> Result<(), Error> {
         let node = self.seat.node()?;
-        let target = destination(&node, to)?;
+        native::spend(1);
+        let target = self.allowed(&node, to, Action::Send, "send")?;
         let (from, topic) = (Some(self.seat.id), Topic::from_slice(topic.as_bytes()));
         node.send(target, Message::new(target.uniq, Content::User { from, topic, payload }))?;
         Ok(())
@@ -209,7 +220,14 @@ impl Mailbox {
         topic: &str,
         values: impl IntoPayload,
     ) -> Request {
-        Request::new(self.node(), Some(self.seat.id), destination.as_ref(), topic, values)
+        let allowed = self
+            .seat
+            .node()
+            .map_err(Error::from)
+            .and_then(|node| self.allowed(&node, destination.as_ref(), Action::Send, "send"));
+        let request =
+            Request::new(self.node(), Some(self.seat.id), destination.as_ref(), topic, values);
+        request.refused_by(allowed.err())
     }
 
     /// Monitors a process: its end will be an [`Event::Exit`].
@@ -218,7 +236,7 @@ impl Mailbox {
     /// [`Error::Refused`] of the kind `NotFound` if there is no such process, `AlreadyExists` if it is
     /// monitored already.
     pub fn monitor(&self, destination: impl AsRef<str>) -> Result<(), Error> {
-        let target = self.find(destination.as_ref())?;
+        let target = self.find(destination.as_ref(), Action::Monitor, "monitor")?;
         if target == self.seat.id.uniq {
             return Ok(());
         }
@@ -234,7 +252,7 @@ impl Mailbox {
     /// # Errors
     /// [`Error::Refused`] of the kind `NotFound` if there is no such process.
     pub fn unmonitor(&self, destination: impl AsRef<str>) -> Result<(), Error> {
-        let target = self.find(destination.as_ref())?;
+        let target = self.find(destination.as_ref(), Action::Unmonitor, "unmonitor")?;
         Ok(self.seat.unmonitor(target)?)
     }
 
@@ -244,7 +262,7 @@ impl Mailbox {
     /// # Errors
     /// [`Error::Refused`] of the kind `NotFound` if there is no such process.
     pub fn link(&self, destination: impl AsRef<str>) -> Result<(), Error> {
-        let peer = self.find(destination.as_ref())?;
+        let peer = self.find(destination.as_ref(), Action::Link, "link")?;
         if peer != self.seat.id.uniq {
             self.seat.link(peer)?.map_err(|_| ApiError::not_found(GONE))?;
         }
@@ -256,7 +274,7 @@ impl Mailbox {
     /// # Errors
     /// [`Error::Refused`] of the kind `NotFound` if there is no such process.
     pub fn unlink(&self, destination: impl AsRef<str>) -> Result<(), Error> {
-        let peer = self.find(destination.as_ref())?;
+        let peer = self.find(destination.as_ref(), Action::Unlink, "unlink")?;
         Ok(self.seat.unlink(peer)?)
     }
 
@@ -278,7 +296,7 @@ impl Mailbox {
         limit: Option<Duration>,
     ) -> Result<(), Error> {
         let node = self.seat.node()?;
-        let target = self::destination(&node, destination.as_ref())?;
+        let target = self.allowed(&node, destination.as_ref(), Action::Cancel, "cancel")?;
         cancel(&node, Some(self.seat.id), target, limit)
     }
 
@@ -292,6 +310,7 @@ impl Mailbox {
             return Err(ApiError::invalid("name cannot be empty").into());
         }
         let node = self.seat.node()?;
+        self.seat.require(&node, Action::Register, name, "register name")?;
         node.names.register(&node.slots, name.as_bytes(), self.seat.id).map_err(|error| {
             Error::from(match error {
                 RegisterError::Gone => ApiError::not_found(GONE),
@@ -319,18 +338,52 @@ impl Mailbox {
         self.seat.end(Failure::from_value(failure).into());
     }
 
-    fn find(&self, to: &str) -> Result<u64, Error> {
+    /// Terminates a process; see [`Handle::terminate`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn terminate(&self, destination: impl AsRef<str>) -> Result<(), Error> {
         let node = self.seat.node()?;
-        let missing = |error: ApiError| match error.message.as_str() {
-            "process not found" => ApiError::not_found(GONE),
-            _ => error,
+        let target = self.allowed(&node, destination.as_ref(), Action::Terminate, "terminate")?;
+        terminate(&node, target)
+    }
+
+    /// Finds a process, about which policies decide if this is a native process.
+    fn allowed(
+        &self,
+        node: &Node,
+        to: &str,
+        action: Action,
+        what: &str,
+    ) -> Result<ProcessId, Error> {
+        let found = destination(node, to);
+        let name =
+            found.as_ref().map_or_else(|_| to.into(), |found| node.pid_text(*found).to_text());
+        let is_name = pid::parse(to.as_bytes()).is_err();
+        // A name that nobody has is reported before any permission is looked at.
+        if found.is_ok() || !is_name {
+            self.seat.require(node, action, &name, what)?;
+        }
+        Ok(found?)
+    }
+
+    fn find(&self, to: &str, action: Action, what: &str) -> Result<u64, Error> {
+        let node = self.seat.node()?;
+        let missing = |error| match error {
+            Error::Refused(failure) if failure.message() == "process not found" => {
+                ApiError::not_found(GONE).into()
+            }
+            error => error,
         };
-        Ok(destination(&node, to).map_err(missing)?.uniq)
+        Ok(self.allowed(&node, to, action, what).map_err(missing)?.uniq)
     }
 }
 
 impl Drop for Mailbox {
     fn drop(&mut self) {
+        if !self.is_owner {
+            return;
+        }
         let outcome = match std::thread::panicking() {
             true => Failure::text("the owner of the mailbox panicked").into(),
             false => Outcome::Value(Payload::default()),

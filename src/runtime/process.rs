@@ -14,7 +14,7 @@ use crate::payload::{EncodeError, IntoPayload, Payload};
 use crate::pid::ProcessId;
 use crate::process::seat::Seat;
 use crate::process::spawn::{self, Setup, SpawnArguments};
-use crate::security::Identity;
+use crate::security::{Action, Identity};
 use crate::slot::names::{Reservation, Waiter};
 use crate::sync::Arc;
 use crate::value::Value;
@@ -36,6 +36,8 @@ pub struct Process {
     name: Option<Arc<[u8]>>,
     monitor: Option<Arc<Seat>>,
     link: Option<Arc<Seat>>,
+    /// The native process that starts it.
+    parent: Option<Arc<Seat>>,
 }
 
 impl fmt::Debug for Process {
@@ -95,7 +97,13 @@ impl Process {
             name: None,
             monitor: None,
             link: None,
+            parent: None,
         }
+    }
+
+    /// A process that inherits what a native process has.
+    pub(super) fn inheriting(parent: &Arc<Seat>, id: &str) -> Process {
+        Process { parent: Some(parent.clone()), ..Process::new(parent.node.clone(), id) }
     }
 
     /// Sets the host by its entry id. By default it is the only host of the application, or
@@ -175,12 +183,14 @@ impl Process {
             name: self.name.clone(),
             ..Setup::default()
         };
+        self.check_rights(node, watcher.is_some())?;
         let context = self.inherited(node)?;
         let arguments = SpawnArguments {
             definition: self.id.as_bytes(),
             host: self.host.as_deref().unwrap_or_else(|| node.default_host()).as_bytes(),
             arguments: payload,
             setup,
+            // A process started by a spawn begins a chain.
             chain: None,
             context,
         };
@@ -231,13 +241,45 @@ impl Process {
             }
         });
         let scope = scope.transpose()?.map(|scope| Arc::new(scope.unwrap_or_default()));
+        let own = self.parent.as_ref().map(|parent| parent.context()).unwrap_or_default();
         if self.actor.is_none() && scope.is_none() && self.context.is_empty() {
-            return Ok(Inherited::default());
+            return Ok(own);
         }
         let mut context = Context::acting_as(Identity { actor: self.actor.clone(), scope });
         for (key, value) in &self.context {
             context.set(key.as_bytes(), value.clone()?);
         }
-        Ok(context.into())
+        Ok(own.overlaid(&context).into())
+    }
+
+    /// Checks what the native process that starts it may do.
+    fn check_rights(&self, node: &Node, is_exec: bool) -> Result<(), ApiError> {
+        let Some(parent) = &self.parent else { return Ok(()) };
+        let host = self.host.as_deref().unwrap_or_else(|| node.default_host());
+        if is_exec {
+            parent.require(node, Action::Exec, &self.id, "exec process")?;
+            parent.require(node, Action::Host, host, "exec on host")?;
+        } else {
+            parent.require(node, Action::Spawn, &self.id, "spawn process")?;
+            parent.require(node, Action::Host, host, "spawn on host")?;
+        }
+        if self.monitor.is_some() {
+            parent.require(node, Action::SpawnMonitored, &self.id, "spawn monitored process")?;
+        }
+        if self.link.is_some() {
+            parent.require(node, Action::SpawnLinked, &self.id, "spawn linked process")?;
+        }
+        let denied = |what| {
+            let text = format!("not allowed to spawn processes with custom {what}");
+            Err(ApiError::new(kind::PERMISSION_DENIED, text))
+        };
+        if !self.context.is_empty() && !parent.may(node, Action::Context, "context") {
+            return denied("context");
+        }
+        let acts = self.actor.is_some() || self.scope.is_some();
+        if acts && !parent.may(node, Action::Security, "security") {
+            return denied("security context");
+        }
+        Ok(())
     }
 }

@@ -111,6 +111,16 @@ impl Request {
         Request { node: node.clone(), timeout: None, stage: Stage::Prepared(question) }
     }
 
+    /// Makes it fail with an error, if there is one.
+    pub(super) fn refused_by(mut self, error: Option<Error>) -> Request {
+        if let (Some(error), Stage::Prepared(question)) = (error, &mut self.stage)
+            && question.payload.is_ok()
+        {
+            question.payload = Err(error);
+        }
+        self
+    }
+
     /// Limits the time from the first poll to the answer.
     pub fn timeout(mut self, limit: Duration) -> Request {
         self.timeout = Some(limit);

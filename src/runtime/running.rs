@@ -130,6 +130,7 @@ impl Running {
                 None => continue,
                 Some(Occupant::Process(mut process)) => process.give_up_all(),
                 Some(Occupant::Deferred) => 0,
+                Some(Occupant::Native(process)) => process.leave().abandon(&self.node),
             };
             self.node
                 .metrics

@@ -131,6 +131,19 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
+    /// Evaluates the policies of a complete identity: only an explicit permission allows.
+    pub(crate) fn allows(
+        &self,
+        action: Action,
+        resource: &[u8],
+        attributes: Vec<(Value, Value)>,
+    ) -> bool {
+        let Some((actor, scope)) = self.complete() else { return false };
+        let attributes = &Value::table(attributes);
+        let request = Request { actor, action: action.name().as_bytes(), resource, attributes };
+        scope.evaluate(&request) == Decision::Allow
+    }
+
     /// Returns the actor and the scope, if the identity has both.
     pub(crate) fn complete(&self) -> Option<(&Actor, &Scope)> {
         Some((self.actor.as_deref()?, self.scope.as_deref()?))

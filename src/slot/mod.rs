@@ -26,8 +26,6 @@ pub(crate) mod state;
 pub(crate) mod station;
 pub(crate) mod table;
 pub(crate) mod tenant;
-// Only the models use it before there are futures that processes poll.
-#[cfg_attr(not(loom), allow(dead_code))]
 pub(crate) mod wakes;
 
 use std::ptr;

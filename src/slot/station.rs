@@ -72,11 +72,14 @@ impl<C, E: Copy> Station<C, E> {
 
     /// Wakes the owner, if it waits.
     pub(crate) fn wake(&self) {
-        let waker = lock(&self.0).waker.take();
-        if let Some(waker) = waker {
-            // A panic in it was told by the panic hook and is nobody else's.
-            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        if let Some(waker) = self.take_waker() {
+            call(waker);
         }
+    }
+
+    /// Takes the waker of the owner, if it waits.
+    pub(crate) fn take_waker(&self) -> Option<Waker> {
+        lock(&self.0).waker.take()
     }
 
     /// Takes what is inside, which the caller then ends; `None` if another thread did.
@@ -90,4 +93,10 @@ impl<C, E: Copy> Station<C, E> {
             }
         }
     }
+}
+
+/// Wakes a task, which is code of the program. A panic in it was told by the panic hook and is nobody
+/// else's.
+pub(crate) fn call(waker: Waker) {
+    let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
 }

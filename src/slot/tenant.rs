@@ -11,6 +11,9 @@ use crate::sync::{AtomicPtr, Ordering};
 
 /// Tag of a pointer to a spawn request (`process/tenant.rs` checks that alignments leave the bit free).
 const DEFERRED: usize = 1;
+/// Tag of a pointer to a native process.
+const NATIVE: usize = 2;
+const TAGS: usize = DEFERRED | NATIVE;
 
 /// What occupies a slot, as an address that `process/tenant.rs` understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub(crate) enum Tenant {
     /// A process that the first worker to run the slot will build.
     Deferred(NonNull<u8>),
     Process(NonNull<u8>),
+    /// An async function of the program.
+    Native(NonNull<u8>),
 }
 
 pub(super) struct TenantCell(AtomicPtr<u8>);
@@ -33,11 +38,12 @@ impl TenantCell {
     pub(super) fn get(&self) -> Tenant {
         // Relaxed: the caller holds the state, which orders this load after the last store.
         let address = self.0.load(Ordering::Relaxed);
-        let untagged = address.map_addr(|address| address & !DEFERRED);
+        let untagged = address.map_addr(|address| address & !TAGS);
         match NonNull::new(untagged) {
             None => Tenant::Nobody,
-            Some(deferred) if untagged != address => Tenant::Deferred(deferred),
-            Some(process) => Tenant::Process(process),
+            Some(process) if untagged == address => Tenant::Process(process),
+            Some(deferred) if address.addr() & DEFERRED != 0 => Tenant::Deferred(deferred),
+            Some(native) => Tenant::Native(native),
         }
     }
 
@@ -46,6 +52,7 @@ impl TenantCell {
             Tenant::Nobody => ptr::null_mut(),
             Tenant::Deferred(deferred) => deferred.as_ptr().map_addr(|address| address | DEFERRED),
             Tenant::Process(process) => process.as_ptr(),
+            Tenant::Native(native) => native.as_ptr().map_addr(|address| address | NATIVE),
         };
         self.0.store(address, Ordering::Relaxed);
     }

@@ -5,11 +5,13 @@
 pub(crate) mod monitor;
 
 use std::cell::Cell;
-use std::ptr::{self, NonNull};
+use std::ptr;
 
 use crate::message::exit::Outcome;
 use crate::node::Node;
 use crate::pid;
+use crate::process::native::run_slice;
+use crate::process::spawn::deferred::Built;
 use crate::process::spawn::{deferred, start};
 use crate::process::{self, Step, death, replace};
 use crate::scheduler::idle::Woken;
@@ -194,8 +196,13 @@ impl Worker {
         let process = unsafe { deferred::ensure_built(&self.node, slot) };
         // SAFETY: this thread holds the slot, in which the process is. There is no reference to the
         // process: a worker makes none of its own, and the previous holder has released the slot.
-        let run = |process: NonNull<_>| unsafe {
-            process::run_timeslice(process.as_ptr(), self.node.reductions)
+        let run = |process: Built| unsafe {
+            match process {
+                Built::Lua(process) => {
+                    process::run_timeslice(process.as_ptr(), self.node.reductions)
+                }
+                Built::Native(process) => run_slice(process.as_ptr(), &self.node, slot),
+            }
         };
         let step = process.map(run);
         if let Some(since) = spent_since {

@@ -17,6 +17,7 @@ use crate::node::definition::{Definition, Ready};
 use crate::payload::Payload;
 use crate::pid::ProcessId;
 use crate::process::lasting::Lasting;
+use crate::process::native::NativeProcess;
 use crate::process::tenant::{put_deferred, put_process, take_deferred};
 use crate::process::{Process, death};
 use crate::slot::Slot;
@@ -63,16 +64,24 @@ pub(crate) unsafe fn defer(
     id
 }
 
+/// A process that can run.
+#[derive(Clone, Copy)]
+pub(crate) enum Built {
+    Lua(NonNull<Process>),
+    Native(NonNull<NativeProcess>),
+}
+
 /// Returns the process in a slot that the calling worker is about to run, and builds it first if it is
 /// not built yet. `None` if there is no memory for it: the process has then ended.
 ///
 /// # Safety
 /// The calling thread holds the slot, which is one of the node's.
-pub(crate) unsafe fn ensure_built(node: &Node, slot: &Slot) -> Option<NonNull<Process>> {
+pub(crate) unsafe fn ensure_built(node: &Node, slot: &Slot) -> Option<Built> {
     match slot.tenant() {
-        Tenant::Process(process) => Some(process.cast()),
+        Tenant::Process(process) => Some(Built::Lua(process.cast())),
         // SAFETY: the caller holds the slot, which is one of the node's.
-        Tenant::Deferred(_) => unsafe { build(node, slot) },
+        Tenant::Deferred(_) => unsafe { build(node, slot) }.map(Built::Lua),
+        Tenant::Native(process) => Some(Built::Native(process.cast())),
         Tenant::Nobody => unreachable!("a slot without a process was scheduled"),
     }
 }

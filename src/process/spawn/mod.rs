@@ -20,13 +20,14 @@ pub(crate) mod ready;
 pub(crate) mod start;
 
 use super::tenant::{process_in, put_process};
-use super::{Process, Step, death, run_timeslice};
+use super::{Process, Step, death, native, run_timeslice};
 use crate::error::ApiError;
 use crate::message::Topic;
 use crate::message::context::Inherited;
 use crate::message::exit::Watcher;
 use crate::node::Node;
 use crate::node::definition::Definition;
+use crate::node::tickets::Notice;
 use crate::payload::Payload;
 use crate::pid::ProcessId;
 use crate::slot::Slot;
@@ -103,6 +104,11 @@ pub(crate) fn spawn(
     waiting: impl FnOnce() -> Spawner,
 ) -> Result<Spawned, ApiError> {
     let (slot, definition) = place::claim(node, &request)?;
+    if let Some(main) = &definition.main {
+        // SAFETY: this thread has just claimed the slot, of the node whose definition it is.
+        let child = unsafe { native::start(node, slot, definition, main, request)? };
+        return Ok(Spawned::Started(child));
+    }
     if request.arguments.count() <= deferred::ARGUMENTS_MAX {
         // SAFETY: this thread has just claimed the slot, of the node whose definition it is.
         let image = unsafe { ready::image(node, slot, definition) };
@@ -130,12 +136,28 @@ pub(crate) fn spawn_from_outside(
     request: SpawnArguments<'_>,
     ticket: u64,
 ) -> Result<ProcessId, ApiError> {
-    let slot = build(node, request)?;
-    // SAFETY: `build` claimed the slot on this thread and put a process into it.
+    let (slot, definition) = place::claim(node, &request)?;
+    if let Some(main) = &definition.main {
+        // SAFETY: this thread has just claimed the slot, of the node whose definition it is.
+        let id = unsafe { native::start(node, slot, definition, main, request)? };
+        node.tickets.notify(ticket, Notice::Started(Ok(id)));
+        return Ok(id);
+    }
+    // SAFETY: this thread has just claimed the slot, of the node whose definition it is.
+    unsafe { build_with_chunk(node, slot, definition, request)? };
+    // SAFETY: this thread claimed the slot and put a process into it.
     Ok(unsafe { leave_to_worker(node, slot, Spawner::Outside(ticket)) })
 }
 
+/// Frees the slot of a process that cannot be made, and ends the reservation of its name.
+pub(super) fn give_back(node: &Node, slot: &Slot, setup: &Setup) {
+    drop(death::retire(node, slot, None));
+    place::settle_name(node, setup, None);
+    death::release(node, slot);
+}
+
 /// Builds a process whose first chunk is ready to run. The calling thread holds its slot.
+#[cfg(all(test, not(loom)))]
 pub(crate) fn build<'a>(node: &'a Node, request: SpawnArguments<'_>) -> Result<&'a Slot, ApiError> {
     let (slot, definition) = place::claim(node, &request)?;
     // SAFETY: this thread has just claimed the slot, of the node whose definition it is.
@@ -205,9 +227,7 @@ unsafe fn build_with_chunk(
     let vm = match place::new_vm(node, slot.host(), definition) {
         Ok(vm) => vm,
         Err(error) => {
-            drop(death::retire(node, slot, None));
-            place::settle_name(node, &setup, None);
-            death::release(node, slot);
+            give_back(node, slot, &setup);
             return Err(error);
         }
     };

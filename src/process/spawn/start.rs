@@ -84,13 +84,13 @@ pub(super) unsafe fn start(node: &Node, slot: &Slot) -> Result<ProcessId, ApiErr
 
 /// Schedules a process that was started. Another worker may run it to its end at once, so this
 /// comes after everything that others must see before that end.
-pub(super) fn run_main(node: &Node, slot: &Slot) {
+pub(in crate::process) fn run_main(node: &Node, slot: &Slot) {
     slot.state.transition_to_scheduled();
     node.scheduler.schedule_young(slot.index());
 }
 
 /// Sets up the child: monitor, link, first messages and name.
-pub(super) fn set_up(node: &Node, slot: &Slot, id: ProcessId, mut setup: Setup) {
+pub(in crate::process) fn set_up(node: &Node, slot: &Slot, id: ProcessId, mut setup: Setup) {
     let monitor = setup.monitor.map(Watcher::Monitor);
     if monitor.is_some() || setup.watcher.is_some() {
         slot.relations().watchers.extend(setup.watcher.into_iter().chain(monitor));
