@@ -204,8 +204,8 @@ impl NativeProcess {
             return;
         }
         let text = format!(
-            "a poll of native process {} took {} ms, while others waited: await more often, or move \
-             the work to a thread",
+            "a poll of native process {} took {} ms, while others waited: await more often, or \
+             move the work to a thread",
             self.definition.id,
             nanos / 1_000_000
         );

@@ -121,7 +121,7 @@ fn the_page_about_application_files_has_no_problems() {
         ("app/resizer.lua", NOTHING),
     ]);
     let ended = run_in(folder.path(), &["check", "app", "--strict"]).with_status(0);
-    assert_eq!(ended.stdout, "app: 10 entries, no problems\n");
+    assert_eq!(ended.stdout, "app: 12 entries, no problems\n");
 }
 
 #[test]
