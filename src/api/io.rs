@@ -197,7 +197,7 @@ fn read_line_inner(caller: &mut Caller<'_>) -> ApiResult {
     let ticket = caller.process.inside.coroutines.wait();
     let timer = timeout.map(|nanos| {
         let due = caller.process.node.clock.now().saturating_add(nanos.max(0) as u64);
-        caller.process.timers.get_mut().add(due, TimerAction::Wake(ticket))
+        caller.process.waits.get_mut().timers.add(due, TimerAction::Wake(ticket))
     });
     // For the continuation. Timers count from 1.
     caller.set_top(0);
@@ -213,7 +213,7 @@ fn line_read(stack: Stack) -> Reply {
         match caller.process.inside.coroutines.take_wake() {
             Some(Wake::Answer(answer)) => {
                 if timer > 0 {
-                    caller.process.timers.get_mut().stop(timer);
+                    caller.process.waits.get_mut().timers.stop(timer);
                 }
                 match *answer {
                     Answer::Output(Some(lease)) => push_read(caller, lease.take()),

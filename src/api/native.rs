@@ -7,9 +7,9 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::api::caller::{self, ApiFailure, ApiResult, Caller};
-use crate::api::function;
+use crate::api::{function, native_wait};
 use crate::error::{ApiError, kind};
-use crate::native::{self, Body, CallError, Function, Modules};
+use crate::native::{self, Body, CallError, Function, Modules, PoolLimits, Unavailable};
 use crate::payload::{self, Arguments, Payload, Results};
 use crate::security::Action;
 use crate::value::{Failure, Value};
@@ -36,11 +36,9 @@ fn upvalue(module: u32, position: u32) -> i64 {
 function!(shared call, call_inner);
 
 fn call_inner(caller: &mut Caller<'_>) -> ApiResult {
-    let numbers = caller.upvalue_integer();
+    let number = caller.upvalue_integer();
     let definition = caller.process.definition;
-    let module = definition.natives.get((numbers >> 32) as u32);
-    let function = module.and_then(|module| module.functions.get(numbers as u32 as usize));
-    let Some(function) = function else {
+    let Some(function) = function_of(&definition.natives, number) else {
         return Err(ApiError::new(kind::INTERNAL, "no such native function").into());
     };
     match function.body() {
@@ -52,7 +50,20 @@ fn call_inner(caller: &mut Caller<'_>) -> ApiResult {
             caller.require(Action::ModuleCall, function.full_name.as_bytes(), "call")?;
             run(caller, function, 1, &**call)
         }
+        Body::Waiting(begin) => {
+            if caller.stack.control().set_individual() {
+                return Ok(Reply::Leave);
+            }
+            caller.require_main()?;
+            caller.require(Action::ModuleCall, function.full_name.as_bytes(), "call")?;
+            native_wait::begin(caller, number, function, 1, &**begin)
+        }
     }
+}
+
+/// Returns the function with the number that [`upvalue`] makes.
+pub(super) fn function_of(natives: &Modules, number: i64) -> Option<&Function> {
+    natives.get((number >> 32) as u32)?.functions.get(number as u32 as usize)
 }
 
 /// Calls a function with the arguments from stack index `first` on.
@@ -76,7 +87,7 @@ fn run(caller: &Caller<'_>, function: &Function, first: i32, call: &native::Plai
 
 /// Returns `nil` and the error.
 #[cold]
-fn refuse(
+pub(super) fn refuse(
     caller: &Caller<'_>,
     function: &Function,
     arguments: &Arguments,
@@ -96,6 +107,14 @@ fn refuse(
                 position => format!("bad argument #{position} to '{name}' ({error})"),
             };
             Err(ApiError::invalid(text).into())
+        }
+        CallError::Unavailable(Unavailable::Full(limits)) => {
+            let PoolLimits { threads, queued } = limits;
+            let text = format!("'{name}': all {threads} threads are busy, and {queued} calls wait");
+            Err(ApiError::rate_limited(text).into())
+        }
+        CallError::Unavailable(Unavailable::NoThread) => {
+            Err(ApiError::new(kind::UNAVAILABLE, format!("'{name}': there is no thread")).into())
         }
         CallError::Results(error) => {
             let text = format!("'{name}' returned what Lua does not have: {error}");
@@ -117,7 +136,7 @@ fn push_failure(stack: Stack, failure: Failure) {
 
 /// The error that is raised for a panic in a function. The program's panic hook has told where it was.
 #[cold]
-fn panicked(function: &Function, panic: Box<dyn Any + Send>) -> ApiFailure {
+pub(super) fn panicked(function: &Function, panic: Box<dyn Any + Send>) -> ApiFailure {
     let text = panic
         .downcast_ref::<&str>()
         .copied()

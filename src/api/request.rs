@@ -54,7 +54,7 @@ fn request_inner(caller: &mut Caller<'_>) -> ApiResult {
     let ticket = caller.process.inside.coroutines.wait();
     debug_assert_eq!(ticket.to_token(), token);
     let due = caller.process.node.clock.now().saturating_add(limit);
-    let timer = caller.process.timers.get_mut().add(due, TimerAction::Wake(ticket));
+    let timer = caller.process.waits.get_mut().timers.add(due, TimerAction::Wake(ticket));
     // For the continuation.
     caller.set_top(0);
     caller.push_integer(timer as i64);
@@ -75,7 +75,7 @@ fn answered(stack: Stack) -> Reply {
         let timer = caller.integer(-1).unwrap_or_default() as u64;
         match caller.process.inside.coroutines.take_answer() {
             Some(Answer::Reply(reply)) => {
-                caller.process.timers.get_mut().stop(timer);
+                caller.process.waits.get_mut().timers.stop(timer);
                 push_answer(caller, reply)
             }
             _ => {

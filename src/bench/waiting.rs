@@ -85,9 +85,10 @@ impl Waiting {
             is_strict: false,
             reductions: REDUCTIONS,
             mailboxes: HostConfig::default(),
+            blocking: Default::default(),
         });
         node.hosts().iter().for_each(|host| host.set_state(HostState::Running));
-        Waiting { node: Arc::new(node) }
+        Waiting { node: node.share() }
     }
 
     /// Starts a process and runs it, and the processes that it wakes, until all wait. Returns

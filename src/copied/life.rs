@@ -173,6 +173,7 @@ fn node(program: &Program, way: Way, hash_seed: u32, memory_limit: usize) -> Arc
         is_strict: false,
         reductions: REDUCTIONS,
         mailboxes: crate::app::HostConfig::default(),
+        blocking: Default::default(),
     });
     node.hash_seed = hash_seed;
     node.host(0).set_state(HostState::Running);
@@ -181,7 +182,7 @@ fn node(program: &Program, way: Way, hash_seed: u32, memory_limit: usize) -> Arc
         let is_first = definition(&node).template.set(Err(Refusal::Memory)).is_ok();
         assert!(is_first, "no process was made before");
     }
-    Arc::new(node)
+    node.share()
 }
 
 fn definition(node: &Node) -> &Definition {

@@ -152,7 +152,18 @@ impl Coroutines {
     /// Returns the token of the current coroutine's next wait, for a request that is sent before
     /// the wait begins.
     pub(crate) fn next_token(&self) -> u64 {
-        Ticket { coroutine: self.current, wait: self.waits.wrapping_add(1) }.to_token()
+        self.next_ticket().to_token()
+    }
+
+    /// Returns the ticket of the current coroutine's next wait.
+    pub(crate) fn next_ticket(&self) -> Ticket {
+        Ticket { coroutine: self.current, wait: self.waits.wrapping_add(1) }
+    }
+
+    /// Returns the ticket of the current coroutine's last wait.
+    pub(crate) fn last_ticket(&self) -> Option<Ticket> {
+        let coroutine = self.list[self.current as usize].as_ref()?;
+        Some(Ticket { coroutine: self.current, wait: coroutine.wait })
     }
 
     /// Lets the current coroutine wait again under the ticket of its last wait.

@@ -8,14 +8,16 @@
 mod function;
 mod main;
 mod module;
+mod pool;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::nearest;
 use crate::sync::Arc;
-pub(crate) use function::{Body, CallError, Function, Plain};
+pub(crate) use function::{Begin, Body, CallError, Function, Future, Plain};
 pub(crate) use main::{Main, Mains, Running};
 pub use module::Module;
+pub(crate) use pool::{Pool, PoolLimits, Unavailable};
 
 /// The native modules of a runtime; numbers of modules and functions are positions.
 #[derive(Default)]

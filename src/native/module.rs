@@ -1,6 +1,7 @@
 //! `Module`: what a program builds.
 
 use std::fmt::{self, Debug, Formatter};
+use std::future::Future;
 
 use super::function::{self, Body, Function};
 use crate::payload::{FromPayload, IntoPayload};
@@ -86,6 +87,64 @@ impl Module {
         R: IntoPayload,
     {
         self.with(name, Body::Plain { call: function::plain(function), is_pure: true })
+    }
+
+    /// Adds an async function. The coroutine that calls it waits; its worker runs other processes
+    /// meanwhile.
+    ///
+    /// The future is polled on the worker that runs the process, in the call itself and whenever it was
+    /// woken, by any thread: `moonlet` brings no reactor, so futures of another runtime need that one's
+    /// context ([`Builder::around_worker`](crate::Builder::around_worker) enters it) and its threads. A
+    /// future that wakes itself is polled again behind other processes. A panic in a poll is raised in Lua
+    /// as an error of kind `INTERNAL`. If the process ends before the future, the future is dropped, on its
+    /// worker, before anybody is told of the end.
+    ///
+    /// Where Lua code cannot wait, the call returns `nil, INVALID` and the function is not called. It is
+    /// not available to chunks, which cannot wait.
+    ///
+    /// ```
+    /// # use moonlet::{Application, Builder, Module};
+    /// use std::time::Duration;
+    /// # async fn fetch(key: &str) -> String { format!("<{key}>") }
+    /// let db = Module::new("db").async_function("get", |(key,): (String,)| async move {
+    ///     Ok(fetch(&key).await)
+    /// });
+    /// # let index = "{namespace: app, entries: [{name: db, kind: module.native}, {name: main, \
+    /// #     kind: process.lua, modules: [db], source: 'return function() return db.get(\"x\") end'}]}";
+    /// # let application = Application::from_files([("app.yaml".into(), index.into())]);
+    /// # let runtime = Builder::new().workers(1).application(application).module(db).start()?;
+    /// # assert_eq!(runtime.exec("app:main", ()).block()?.decode::<String>()?, "<x>");
+    /// # Ok::<(), moonlet::Error>(())
+    /// ```
+    pub fn async_function<A, F, R>(
+        self,
+        name: &str,
+        function: impl Fn(A) -> F + Send + Sync + 'static,
+    ) -> Module
+    where
+        A: FromPayload,
+        F: Future<Output = Result<R, Failure>> + Send + 'static,
+        R: IntoPayload,
+    {
+        self.with(name, Body::Waiting(function::asynchronous(function)))
+    }
+
+    /// Adds a function that blocks its thread. It runs on a thread of its own pool
+    /// ([`Builder::blocking_threads`](crate::Builder::blocking_threads)); the coroutine that calls it waits.
+    ///
+    /// If all threads are busy and the queue is full, the call returns `nil, RATE_LIMITED`. A call whose
+    /// process has ended runs on, and its result is dropped. Otherwise it is like
+    /// [`async_function`](Module::async_function).
+    pub fn blocking_function<A, R>(
+        self,
+        name: &str,
+        function: impl Fn(A) -> Result<R, Failure> + Send + Sync + 'static,
+    ) -> Module
+    where
+        A: FromPayload + Send + 'static,
+        R: IntoPayload,
+    {
+        self.with(name, Body::Waiting(function::blocking(function)))
     }
 
     fn with(mut self, name: &str, body: Body) -> Module {

@@ -21,6 +21,7 @@ use crate::app::{Application, EntryId, EntryKind, HostConfig, Lifecycle};
 use crate::clock::{Clock, Random};
 use crate::message::context::{Context, Inherited};
 use crate::metrics::{Metrics, SharedCounters, WorkerMetrics};
+use crate::native::{Pool, PoolLimits};
 use crate::pid::{self, PidBuffer, ProcessId};
 use crate::scheduler::Scheduler;
 use crate::security::{Catalog, Identity};
@@ -74,6 +75,8 @@ pub(crate) struct Node {
     chains: CachePadded<AtomicU64>,
     /// The base of seeds for random numbers.
     secret: u64,
+    /// Threads for native functions that block.
+    pub(crate) blocking: Pool,
     /// This node, once it is shared.
     own: OnceLock<Weak<Node>>,
 }
@@ -106,6 +109,7 @@ pub(crate) struct Parts {
     pub(crate) reductions: u32,
     /// The limits of processes outside.
     pub(crate) mailboxes: HostConfig,
+    pub(crate) blocking: PoolLimits,
 }
 
 impl Node {
@@ -148,6 +152,7 @@ impl Node {
             reductions: parts.reductions,
             chains: CachePadded::new(AtomicU64::new(1)),
             secret: random.next(),
+            blocking: Pool::new(parts.blocking),
             own: OnceLock::new(),
         }
     }

@@ -32,6 +32,11 @@ impl Arguments {
         Arguments { stack, first, count, wrong: Cell::new(0) }
     }
 
+    /// No arguments.
+    pub(crate) fn none(stack: Stack) -> Arguments {
+        Arguments { stack, first: 1, count: 0, wrong: Cell::new(0) }
+    }
+
     /// Number of the argument that a failed read found wrong, counted from 1; 0 if it did not say.
     pub(crate) fn wrong(&self) -> i32 {
         self.wrong.get()

@@ -32,6 +32,7 @@ mod timeslice;
 pub(crate) mod traceback;
 mod unread;
 mod upgrade;
+pub(crate) mod waits;
 mod watching;
 
 pub(crate) use timeslice::{Step, run_timeslice};
@@ -40,10 +41,11 @@ pub(crate) use upgrade::Upgrade;
 use std::num::NonZero;
 
 use crate::coroutines::MAIN;
+use crate::coroutines::Ticket;
 use crate::coroutines::channel::{Channel, ChannelId, ChannelSource, Wake};
 use crate::coroutines::inside::Inside;
 use crate::coroutines::rare::Rare;
-use crate::coroutines::timers::{TimerAction, Timers};
+use crate::coroutines::timers::TimerAction;
 use crate::message::context::Inherited;
 use crate::message::exit::Failure;
 use crate::node::Node;
@@ -60,6 +62,7 @@ use lasting::Lasting;
 use objects::Objects;
 use spawn::{Setup, Spawner};
 use traceback::Wrapped;
+use waits::Waits;
 
 /// Whether a process runs its chunks or main.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +112,7 @@ pub(crate) struct Process {
     /// Messages that Lua took and the mailbox still counts.
     taken: u32,
     taken_bytes: usize,
-    pub(crate) timers: Rare<Timers>,
+    pub(crate) waits: Rare<Waits>,
     pub(crate) wrapped: Rare<Wrapped>,
     pub(crate) last_destination: LastDestination,
     /// The process whose PID text the registry has under `LAST_SENDER`.
@@ -173,7 +176,7 @@ impl Process {
             has_asked_for_input: false,
             taken: 0,
             taken_bytes: 0,
-            timers: Rare::default(),
+            waits: Rare::default(),
             wrapped: Rare::default(),
             last_destination: LastDestination::NONE,
             last_sender: ProcessId::NOBODY,
@@ -303,17 +306,26 @@ impl Process {
         format!("{}#{:x}", self.definition.id, self.chain)
     }
 
-    /// Performs the actions of all due timers.
+    /// Performs the actions of all due timers, and wakes the coroutines whose futures were woken.
     #[inline]
-    fn fire_timers(&mut self) {
-        if self.timers.get().is_some_and(|timers| !timers.is_empty()) {
+    fn end_waits(&mut self) {
+        if self.waits.get().is_some_and(|waits| !waits.is_empty()) {
             self.fire_due_timers();
+            self.wake_futures();
+        }
+    }
+
+    fn wake_futures(&mut self) {
+        if self.waits.get().is_some_and(Waits::has_futures) {
+            for token in self.slot.wakes.take(self.id.uniq) {
+                self.inside.coroutines.wake(Ticket::from_token(token), Wake::Elapsed);
+            }
         }
     }
 
     fn fire_due_timers(&mut self) {
         let now = self.node.clock.now();
-        while let Some((due, action)) = self.timers.get_mut().pop_due(now) {
+        while let Some((due, action)) = self.waits.get_mut().timers.pop_due(now) {
             match action {
                 TimerAction::Wake(ticket) => self.inside.coroutines.wake(ticket, Wake::Elapsed),
                 TimerAction::Fire { channel, closes } => {

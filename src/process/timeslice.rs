@@ -59,7 +59,7 @@ pub(crate) unsafe fn run_timeslice(process: *mut Process, reductions: u32) -> St
         }
         this.drop_released();
         this.drain();
-        this.fire_timers();
+        this.end_waits();
         let Some((id, state, arguments)) = this.inside.coroutines.next() else {
             // SAFETY: this thread alone uses the process (the caller's duty), no Lua code of it
             // runs, and no reference from before is used from here on.
@@ -233,10 +233,10 @@ impl Process {
         }
         self.flush_taken();
         let deadline = self.slot().deadline();
-        let has_timers = self.timers.get().is_some_and(|timers| !timers.is_empty());
+        let has_timers = self.waits.get().is_some_and(|waits| !waits.timers.is_empty());
         if has_timers || deadline != u64::MAX {
             let now = self.node.clock.now();
-            if let Some(due) = self.timers.get_mut().due_to_register(now, deadline) {
+            if let Some(due) = self.waits.get_mut().timers.due_to_register(now, deadline) {
                 self.node.scheduler.register_timer(due, self.id.uniq);
             }
         }

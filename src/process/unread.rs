@@ -72,7 +72,7 @@ impl Process {
     pub(super) fn drop_channel(&mut self, id: ChannelId) {
         let Some(channel) = self.inside.channels.remove(id) else { return };
         if let ChannelSource::Timer(number) = channel.source {
-            self.timers.get_mut().stop(number);
+            self.waits.get_mut().timers.stop(number);
         }
         self.give_up(*channel);
     }

@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 use super::lasting::Lasting;
+use super::waits::Waits;
 use super::{LastDestination, Process, Stage, outcome};
 use crate::message::exit::{Failure, Outcome};
 use crate::node::definition::Definition;
@@ -39,9 +40,7 @@ impl Process {
         self.is_copied_ready = false;
         self.last_sender = ProcessId::NOBODY;
         self.last_destination = LastDestination::NONE;
-        if let Some(timers) = self.timers.existing() {
-            timers.stop_all();
-        }
+        drop(self.waits.existing().map(Waits::stop_all));
         self.give_up_requests(Unanswered::Upgraded);
         self.take_unread();
         self.forget_questions();

@@ -8,7 +8,7 @@ use super::running::Running;
 use super::{Error, Runtime};
 use crate::app::{Application, HostConfig, module as app_module};
 use crate::loader;
-use crate::native::{Mains, Module, Modules};
+use crate::native::{Mains, Module, Modules, PoolLimits};
 use crate::node::interrupt::Interrupt;
 use crate::node::output::{
     Complaint, Level, LogFormat, LogRecord, LogTarget, Output, PrintMode, Settings,
@@ -45,6 +45,7 @@ pub struct Builder {
     pub(super) mains: Mains,
     modules: Vec<Module>,
     may_lack_modules: bool,
+    blocking: PoolLimits,
 }
 
 impl Builder {
@@ -232,6 +233,15 @@ impl Builder {
         self
     }
 
+    /// Sets how many threads run blocking functions of native modules at a time, at least 1, and how many
+    /// calls wait for one of them; by default 32 and 1024. A further call returns `nil, RATE_LIMITED`.
+    ///
+    /// A thread begins when a call finds none idle, and ends when it was idle for ten seconds.
+    pub fn blocking_threads(mut self, threads: usize, queued: usize) -> Self {
+        self.blocking = PoolLimits { threads, queued };
+        self
+    }
+
     /// Starts also if entries need native modules; those entries cannot be used.
     #[cfg(feature = "cli")]
     pub(crate) fn may_lack_modules(mut self) -> Self {
@@ -272,6 +282,7 @@ impl Builder {
             is_strict: self.strict_security,
             reductions: self.reductions.unwrap_or(REDUCTIONS),
             mailboxes: self.mailboxes,
+            blocking: self.blocking,
         });
         let node = node.share();
         let (supervisor, supervise) = Supervisor::new(node.clone());

@@ -36,7 +36,8 @@ impl Running {
     /// Whether the calling thread is one that the runtime waits for when it stops.
     pub(super) fn is_own_thread(&self) -> bool {
         let current = std::thread::current().id();
-        lock(&self.threads).iter().any(|thread| thread.thread().id() == current)
+        self.node.blocking.is_own_thread()
+            || lock(&self.threads).iter().any(|thread| thread.thread().id() == current)
     }
 
     pub(super) fn start_output(&self) -> Result<(), Error> {
@@ -80,6 +81,7 @@ impl Running {
             host.set_state(crate::node::host::HostState::Stopping);
         }
         self.kill_all();
+        self.node.blocking.close();
         self.node.scheduler.stop();
         // It cannot wait for itself.
         let is_own = self.is_own_thread();
@@ -95,6 +97,9 @@ impl Running {
             } else {
                 all_ended = false;
             }
+        }
+        if !is_own {
+            self.node.blocking.wait(deadline);
         }
         if all_ended {
             // SAFETY: the threads in `threads` were joined: workers, monitor and supervisor. Futures on

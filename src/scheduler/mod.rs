@@ -104,7 +104,7 @@ impl Scheduler {
         if let Some(worker) =
             self.workers.iter().find(|worker| worker.should_yield_to_fresh(|| now))
         {
-            worker.thread.signal();
+            worker.signal();
         }
     }
 
@@ -132,6 +132,17 @@ impl Scheduler {
         };
         mark(true);
         let result = run_chunk();
+        mark(false);
+        result
+    }
+
+    /// Polls a future of the program within this thread's step. `poll` does not unwind.
+    pub(crate) fn while_native<T>(&self, poll: impl FnOnce() -> T) -> T {
+        let mark = |is_native| {
+            with_current(self, |local| self.shared(local).set_native(is_native));
+        };
+        mark(true);
+        let result = poll();
         mark(false);
         result
     }
@@ -210,7 +221,7 @@ impl Scheduler {
     pub(crate) fn interrupt(&self, slot: Runnable) {
         for worker in &self.workers {
             if worker.step() != 0 && worker.running() == slot {
-                worker.thread.signal();
+                worker.signal();
             }
         }
     }

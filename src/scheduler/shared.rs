@@ -27,6 +27,8 @@ pub(crate) struct WorkerShared {
     running: AtomicU32,
     /// Whether the `lifo_slot` holds a process.
     has_lifo: AtomicBool,
+    /// Whether the step polls a future of the program, which no signal must interrupt.
+    is_native: AtomicBool,
     /// Whether the step runs the chunk of a child while its spawner waits.
     is_spawning: AtomicBool,
     /// Time at which a step of spent work began; [`NEVER`] for other steps.
@@ -45,6 +47,7 @@ impl WorkerShared {
             step: AtomicU64::new(0),
             running: AtomicU32::new(0),
             has_lifo: AtomicBool::new(false),
+            is_native: AtomicBool::new(false),
             is_spawning: AtomicBool::new(false),
             spent_since: AtomicU64::new(NEVER),
             next_due: AtomicU64::new(NEVER),
@@ -85,6 +88,22 @@ impl WorkerShared {
     #[inline]
     pub(crate) fn set_has_lifo(&self, has_lifo: bool) {
         self.has_lifo.store(has_lifo, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_native(&self) -> bool {
+        self.is_native.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_native(&self, is_native: bool) {
+        self.is_native.store(is_native, Ordering::Relaxed);
+    }
+
+    /// Asks the worker to end its step, unless the step polls a future of the program: then it ends at
+    /// the next request.
+    pub(crate) fn signal(&self) {
+        if !self.is_native() {
+            self.thread.signal();
+        }
     }
 
     pub(crate) fn is_spawning(&self) -> bool {

@@ -79,8 +79,8 @@ pub(crate) fn run(node: &Node, preempts: bool) {
             let step = worker.step();
             if step == 0 || step != seen.step {
                 *seen = Seen::new(step, now);
-            } else if must_end(node, worker, seen, is_unfair, now) {
-                worker.thread.signal();
+            } else if must_end(node, worker, seen, is_unfair, now) && !worker.is_native() {
+                worker.signal();
                 seen.signalled(now);
             }
         }

@@ -3,8 +3,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod blocking;
 mod declared;
 mod functions;
+mod waits;
 
 use moonlet::{Module, Runtime};
 use support::App;

@@ -61,7 +61,7 @@ fn sleep_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.require_can_wait_raised()?;
     let due = due_in(caller, nanos);
     let ticket = caller.process.inside.coroutines.wait();
-    caller.process.timers.get_mut().add(due, TimerAction::Wake(ticket));
+    caller.process.waits.get_mut().timers.add(due, TimerAction::Wake(ticket));
     caller.wait(slept)
 }
 
@@ -86,9 +86,9 @@ fn add(
 ) -> TimerData {
     let due = due_in(caller, nanos);
     let process = &mut *caller.process;
-    let number = process.timers.get_mut().next_number();
+    let number = process.waits.get_mut().timers.next_number();
     let channel = channel::add(caller, Channel::for_moments(number, capacity));
-    caller.process.timers.get_mut().add(due, action(channel));
+    caller.process.waits.get_mut().timers.add(due, action(channel));
     TimerData { number, channel }
 }
 
@@ -145,7 +145,7 @@ fn timer_channel_inner(caller: &mut Caller<'_>) -> ApiResult {
 }
 
 fn stop(caller: &mut Caller<'_>, data: TimerData) -> ApiResult {
-    let was_active = caller.process.timers.get_mut().stop(data.number).is_some();
+    let was_active = caller.process.waits.get_mut().timers.stop(data.number).is_some();
     if was_active
         && let Some((channel, coroutines)) = channel::with_coroutines(caller.process, data.channel)
     {
@@ -175,7 +175,7 @@ fn timer_reset_inner(caller: &mut Caller<'_>) -> ApiResult {
     let data = receiver(caller, UserdataKind::Timer, "timer")?;
     let nanos = positive(caller, 2).map_err(ApiFailure::Raised)?;
     let due = due_in(caller, nanos);
-    let was_active = caller.process.timers.get_mut().reset(data.number, due);
+    let was_active = caller.process.waits.get_mut().timers.reset(data.number, due);
     caller.push_boolean(was_active);
     Ok(Reply::Return(1))
 }
