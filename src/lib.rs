@@ -153,7 +153,7 @@ mod worker;
 pub use app::{Application, EntryId, Problem, Severity};
 pub use build_info::{BuildInfo, VERSION, build};
 pub use metrics::{Metrics, WorkerMetrics};
-pub use native::Module;
+pub use native::{Class, Module};
 pub use node::interrupt::Interrupt;
 #[cfg(feature = "log")]
 pub use node::output::to_log;

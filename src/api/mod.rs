@@ -27,6 +27,7 @@ pub(crate) mod link;
 pub(crate) mod logger;
 pub(crate) mod monitor;
 mod native;
+mod native_class;
 mod native_wait;
 pub(crate) mod object;
 pub(crate) mod options;

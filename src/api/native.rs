@@ -7,7 +7,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::api::caller::{self, ApiFailure, ApiResult, Caller};
-use crate::api::{function, native_wait};
+use crate::api::{function, native_class, native_wait};
 use crate::error::{ApiError, kind};
 use crate::native::{self, Body, CallError, Function, Modules, PoolLimits, Unavailable};
 use crate::payload::{self, Arguments, Payload, Results};
@@ -17,20 +17,31 @@ use crate::vm::lua::boundary::Reply;
 use crate::vm::lua::error_object;
 use crate::vm::lua::stack::Stack;
 
-/// Pushes the table of a native module.
+/// Pushes the table of a native module: its functions, and a table for each class.
 pub(crate) fn push_module(stack: Stack, natives: &Modules, number: u32) {
-    let functions = natives.get(number).map_or(&[][..], |module| &module.functions);
-    stack.push_table(0, functions.len());
-    for (function, position) in functions.iter().zip(0..) {
-        stack.push_integer(upvalue(number, position));
-        stack.push_function(call, 1);
-        stack.set_raw_field(-2, &function.name);
+    let Some(module) = natives.get(number) else { return stack.push_nil() };
+    stack.push_table(0, module.functions.len());
+    for (function, position) in module.functions.iter().zip(0..) {
+        if function.class.is_none() {
+            push_function(stack, number, position);
+            stack.set_raw_field(-2, &function.name);
+        }
+    }
+    for (class, position) in module.classes.iter().zip(0..) {
+        native_class::push_constructors(stack, natives, number, position);
+        stack.set_raw_field(-2, &class.name);
     }
 }
 
-/// The numbers of a module and of a function in it as one integer.
-fn upvalue(module: u32, position: u32) -> i64 {
-    i64::from(module) << 32 | i64::from(position)
+/// Pushes the function at a position of a module.
+pub(super) fn push_function(stack: Stack, module: u32, position: u32) {
+    stack.push_integer(i64::from(module) << 32 | i64::from(position));
+    stack.push_function(call, 1);
+}
+
+/// Returns the function with the number that [`push_function`] makes its upvalue.
+pub(super) fn function_of(natives: &Modules, number: i64) -> Option<&Function> {
+    natives.get((number >> 32) as u32)?.functions.get(number as u32 as usize)
 }
 
 function!(shared call, call_inner);
@@ -42,33 +53,74 @@ fn call_inner(caller: &mut Caller<'_>) -> ApiResult {
         return Err(ApiError::new(kind::INTERNAL, "no such native function").into());
     };
     match function.body() {
-        Body::Plain { call, is_pure: true } => run(caller, function, 1, &**call),
-        Body::Plain { call, is_pure: false } => {
-            if caller.stack.control().set_individual() {
+        Body::Plain { call, is_pure } => {
+            if !is_pure && caller.stack.control().set_individual() {
                 return Ok(Reply::Leave);
             }
-            caller.require(Action::ModuleCall, function.full_name.as_bytes(), "call")?;
-            run(caller, function, 1, &**call)
-        }
-        Body::Waiting(begin) => {
-            if caller.stack.control().set_individual() {
-                return Ok(Reply::Leave);
+            if !is_pure {
+                require(caller, function)?;
             }
-            caller.require_main()?;
-            caller.require(Action::ModuleCall, function.full_name.as_bytes(), "call")?;
-            native_wait::begin(caller, number, function, 1, &**begin)
+            run(caller, function, 1, |arguments, results| call(arguments, results))
         }
+        // An object is there, so the process is individual, and may use the object.
+        Body::Method(method) => {
+            native_class::with_receiver(caller, function, number, |caller, value| {
+                run(caller, function, 2, |arguments, results| {
+                    method(&mut **value, arguments, results)
+                })
+            })
+        }
+        other => call_rare(caller, function, number, other),
     }
 }
 
-/// Returns the function with the number that [`upvalue`] makes.
-pub(super) fn function_of(natives: &Modules, number: i64) -> Option<&Function> {
-    natives.get((number >> 32) as u32)?.functions.get(number as u32 as usize)
+/// Calls a function that waits or makes an object.
+#[inline(never)]
+fn call_rare(caller: &mut Caller<'_>, function: &Function, number: i64, body: &Body) -> ApiResult {
+    if caller.stack.control().set_individual() {
+        return Ok(Reply::Leave);
+    }
+    match body {
+        Body::Waiting(begin) => {
+            caller.require_main()?;
+            require(caller, function)?;
+            native_wait::begin(caller, number, function, 1, begin)
+        }
+        Body::WaitingMethod(begin) => {
+            caller.require_main()?;
+            native_class::with_receiver(caller, function, number, |caller, value| {
+                let begin = |arguments: &_, _: &_| begin(&mut **value, arguments);
+                native_wait::begin(caller, number, function, 2, begin)
+            })
+        }
+        Body::Make(make) => {
+            require(caller, function)?;
+            let mut made = None;
+            let reply = run(caller, function, 1, |arguments, _| {
+                made = Some(make(arguments)?);
+                Ok(())
+            });
+            match made {
+                Some(value) => native_class::push_object(caller, function, number, value),
+                None => reply,
+            }
+        }
+        Body::Plain { .. } | Body::Method(_) => unreachable!("they are called at once"),
+    }
+}
+
+fn require(caller: &mut Caller<'_>, function: &Function) -> Result<(), ApiError> {
+    caller.require(Action::ModuleCall, function.full_name.as_bytes(), "call")
 }
 
 /// Calls a function with the arguments from stack index `first` on.
 #[inline]
-fn run(caller: &Caller<'_>, function: &Function, first: i32, call: &native::Plain) -> ApiResult {
+fn run(
+    caller: &Caller<'_>,
+    function: &Function,
+    first: i32,
+    call: impl FnOnce(&Arguments, &mut Results) -> Result<(), CallError>,
+) -> ApiResult {
     let top = caller.top();
     let arguments = Arguments::new(caller.stack, first);
     let mut results = Results::new(caller.stack);

@@ -5,11 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
 
 use crate::api::caller::{self, ApiResult, Caller};
-use crate::api::native;
+use crate::api::{native, native_class};
 use crate::coroutines::channel::Wake;
 use crate::error::{ApiError, kind};
-use crate::native::{Begin, CallError, Function};
-use crate::payload::{Arguments, Payload, Results};
+use crate::native::{CallError, Done, Function, Future, Pool};
+use crate::payload::{Arguments, Results};
 use crate::process::waits::Pending;
 use crate::vm::lua::boundary::Reply;
 use crate::vm::lua::stack::Stack;
@@ -23,7 +23,7 @@ pub(super) fn begin(
     number: i64,
     function: &Function,
     first: i32,
-    begin: &Begin,
+    begin: impl FnOnce(&Arguments, &Pool) -> Result<Future, CallError>,
 ) -> ApiResult {
     caller.require_can_wait()?;
     let Some(node) = caller.process.node.share_again() else {
@@ -72,8 +72,9 @@ fn poll(
     caller.control().spend(POLL_REDUCTIONS);
     match polled {
         Ok(Poll::Ready(result)) => {
+            let number = pending.function;
             drop(pending);
-            finish(caller, function, result)
+            finish(caller, function, number, result)
         }
         Ok(Poll::Pending) => {
             wait(caller, pending, is_first);
@@ -107,13 +108,21 @@ fn wait(caller: &mut Caller<'_>, pending: Pending, is_first: bool) {
 }
 
 fn finish(
-    caller: &Caller<'_>,
+    caller: &mut Caller<'_>,
     function: &Function,
-    result: Result<Payload, CallError>,
+    number: i64,
+    result: Result<Done, CallError>,
 ) -> ApiResult {
     let arguments = Arguments::none(caller.stack);
     let mut results = Results::new(caller.stack);
-    match result.and_then(|values| results.push(&values).map_err(CallError::Results)) {
+    let pushed = match result {
+        Ok(Done::Object(value)) => {
+            return native_class::push_object(caller, function, number, value);
+        }
+        Ok(Done::Values(values)) => results.push(&values).map_err(CallError::Results),
+        Err(error) => Err(error),
+    };
+    match pushed {
         Ok(()) => Ok(Reply::Return(results.count() as isize)),
         Err(error) => native::refuse(caller, function, &arguments, error),
     }

@@ -6,7 +6,7 @@
 use std::ffi::c_int;
 
 use crate::api::caller::{ApiFailure, Caller};
-use crate::process::objects::{Object, ObjectId};
+use crate::process::objects::{NativeObject, Object, ObjectId, bytes_with};
 use crate::vm::lua::control::{Control, Released};
 use crate::vm::lua::ffi::lua_State;
 use crate::vm::lua::stack::Stack;
@@ -16,17 +16,20 @@ use crate::vm::lua::userdata::{self, Class, UserdataKind};
 #[derive(Clone, Copy)]
 struct ObjectData {
     id: ObjectId,
+    /// Which native class it is of, for those.
+    class: u32,
     /// Bytes that the process was charged for the object.
     bytes: usize,
 }
 
-const KINDS: [UserdataKind; 6] = [
+const KINDS: [UserdataKind; 7] = [
     UserdataKind::Spawner,
     UserdataKind::Actor,
     UserdataKind::Scope,
     UserdataKind::Policy,
     UserdataKind::Location,
     UserdataKind::Request,
+    UserdataKind::Native,
 ];
 
 /// The finalizer. It only records the object, because the collector may have interrupted any code.
@@ -49,18 +52,55 @@ pub(crate) fn push(caller: &mut Caller<'_>, class: &'static Class, object: Objec
     let bytes = object.size();
     caller.charge_for_userdata(bytes);
     let id = caller.process.objects.add(object);
-    userdata::push(caller.stack, class, ObjectData { id, bytes }, 0);
+    userdata::push(caller.stack, class, ObjectData { id, class: 0, bytes }, 0);
 }
 
 /// Pushes a userdata for an object that every process has.
 pub(crate) fn push_known(stack: Stack, class: &'static Class, id: ObjectId) {
-    userdata::push(stack, class, ObjectData { id, bytes: 0 }, 0);
+    userdata::push(stack, class, ObjectData { id, class: 0, bytes: 0 }, 0);
 }
 
 /// Returns the object at `index`, if it is of this kind.
 pub(crate) fn at(caller: &Caller<'_>, index: i32, kind: UserdataKind) -> Option<Object> {
     let data = userdata::get::<ObjectData>(caller.stack, index, kind)?;
-    caller.process.objects.get(data.id).cloned()
+    caller.process.objects.get(data.id)
+}
+
+/// Pushes the userdata of a new object of a native class, whose metatable `push_metatable` pushes.
+pub(crate) fn push_native(
+    caller: &mut Caller<'_>,
+    class: u32,
+    object: NativeObject,
+    push_metatable: impl FnOnce(Stack),
+) {
+    let object = Object::Native(object);
+    let bytes = object.size();
+    caller.charge_for_userdata(bytes);
+    let id = caller.process.objects.add(object);
+    let data = ObjectData { id, class, bytes };
+    userdata::push_block(caller.stack, UserdataKind::Native, data, 0, |_| {});
+    push_metatable(caller.stack);
+    caller.set_metatable(-2);
+}
+
+/// Returns the number of the object at `index`, if it is of this native class.
+pub(crate) fn native_at(caller: &Caller<'_>, index: i32, class: u32) -> Option<ObjectId> {
+    let data = userdata::get::<ObjectData>(caller.stack, index, UserdataKind::Native)?;
+    (data.class == class).then_some(data.id)
+}
+
+/// Changes what the process is charged for the object of a native class at `index`.
+pub(crate) fn resize_native(caller: &Caller<'_>, index: i32, bytes: usize) {
+    let kind = UserdataKind::Native;
+    let Some(data) = userdata::get::<ObjectData>(caller.stack, index, kind) else { return };
+    let bytes = bytes_with(bytes);
+    if bytes > data.bytes {
+        caller.advance_collector(bytes - data.bytes);
+        caller.control().charge(bytes - data.bytes);
+    } else {
+        caller.control().discharge(data.bytes - bytes);
+    }
+    userdata::replace(caller.stack, index, kind, ObjectData { bytes, ..data });
 }
 
 /// Like [`at`], to change it in place.

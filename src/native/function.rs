@@ -1,5 +1,6 @@
 //! One function of a native module.
 
+use std::any::Any;
 use std::mem;
 use std::pin::Pin;
 
@@ -26,32 +27,65 @@ pub(crate) enum CallError {
 /// Reads arguments from the stack, and pushes results.
 pub(crate) type Plain = dyn Fn(&Arguments, &mut Results) -> Result<(), CallError> + Send + Sync;
 
+/// A Rust value behind a userdata.
+pub(crate) type Value = Box<dyn Any + Send>;
+
+/// What a call that waits ends with.
+pub(crate) enum Done {
+    Values(Payload),
+    /// The value of a new object.
+    Object(Value),
+}
+
 /// A call that is under way.
-pub(crate) type Future =
-    Pin<Box<dyn std::future::Future<Output = Result<Payload, CallError>> + Send>>;
+pub(crate) type Future = Pin<Box<dyn std::future::Future<Output = Result<Done, CallError>> + Send>>;
 
 /// Reads arguments from the stack, and begins a call.
 pub(crate) type Begin = dyn Fn(&Arguments, &Pool) -> Result<Future, CallError> + Send + Sync;
 
+/// Makes the value of a new object.
+pub(crate) type Make = dyn Fn(&Arguments) -> Result<Value, CallError> + Send + Sync;
+
+/// Like [`Plain`], with the value of the object. The class of the object is the method's.
+pub(crate) type Method =
+    dyn Fn(&mut dyn Any, &Arguments, &mut Results) -> Result<(), CallError> + Send + Sync;
+
+/// Like [`Begin`], with the value of the object.
+pub(crate) type BeginMethod =
+    dyn Fn(&mut dyn Any, &Arguments) -> Result<Future, CallError> + Send + Sync;
+
 /// How a function does its work.
 pub(crate) enum Body {
     /// On the worker, at once.
-    Plain { call: Box<Plain>, is_pure: bool },
+    Plain {
+        call: Box<Plain>,
+        is_pure: bool,
+    },
     /// The coroutine waits, the worker does not.
     Waiting(Box<Begin>),
+    /// A constructor of the function's class.
+    Make(Box<Make>),
+    Method(Box<Method>),
+    /// A method for which the coroutine waits.
+    WaitingMethod(Box<BeginMethod>),
 }
 
 pub(crate) struct Function {
     pub(crate) name: Box<str>,
     /// With the name of its module: what policies and errors call it.
     pub(crate) full_name: Box<str>,
+    /// The number of its class in the module, for constructors and methods.
+    pub(crate) class: Option<u16>,
     body: Option<Body>,
 }
 
 impl Function {
-    pub(crate) fn new(module: &str, name: &str, body: Body) -> Function {
-        let full_name = format!("{module}.{name}").into();
-        Function { name: name.into(), full_name, body: Some(body) }
+    pub(crate) fn new(name: &str, full_name: String, class: Option<u16>, body: Body) -> Function {
+        Function { name: name.into(), full_name: full_name.into(), class, body: Some(body) }
+    }
+
+    pub(crate) fn is_method(&self) -> bool {
+        matches!(self.body(), Body::Method(_) | Body::WaitingMethod(_))
     }
 
     #[inline]
@@ -105,7 +139,7 @@ pub(super) fn blocking<A: FromPayload + Send + 'static, R: IntoPayload>(
     })
 }
 
-fn encoded<R: IntoPayload>(returned: Result<R, Failure>) -> Result<Payload, CallError> {
+pub(super) fn encoded<R: IntoPayload>(returned: Result<R, Failure>) -> Result<Done, CallError> {
     let returned = returned.map_err(|failure| CallError::Failed(failure.into()))?;
-    returned.into_payload().map_err(CallError::Results)
+    returned.into_payload().map(Done::Values).map_err(CallError::Results)
 }

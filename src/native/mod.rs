@@ -5,6 +5,7 @@
 //! the VM that called it. It is code of the program: a panic in it, or in the drop of what it owns, stays
 //! there ([`quietly`]).
 
+mod class;
 mod function;
 mod main;
 mod module;
@@ -14,7 +15,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::nearest;
 use crate::sync::Arc;
-pub(crate) use function::{Begin, Body, CallError, Function, Future, Plain};
+pub use class::Class;
+pub(crate) use function::{Body, CallError, Done, Function, Future, Value};
 pub(crate) use main::{Main, Mains, Running};
 pub use module::Module;
 pub(crate) use pool::{Pool, PoolLimits, Unavailable};

@@ -3,6 +3,7 @@
 use std::fmt::{self, Debug, Formatter};
 use std::future::Future;
 
+use super::class::{self, Class};
 use super::function::{self, Body, Function};
 use crate::payload::{FromPayload, IntoPayload};
 use crate::value::Failure;
@@ -49,13 +50,21 @@ use crate::value::Failure;
 #[must_use = "a module does nothing before `Builder::module` gets it"]
 pub struct Module {
     pub(crate) name: Box<str>,
+    /// Those of the module itself, and constructors and methods of its classes.
     pub(crate) functions: Vec<Function>,
+    pub(crate) classes: Vec<ClassInfo>,
+}
+
+/// What calls need to know of a class.
+pub(crate) struct ClassInfo {
+    pub(crate) name: Box<str>,
+    pub(crate) size: Box<class::Size>,
 }
 
 impl Module {
     /// Creates a module without functions.
     pub fn new(name: &str) -> Module {
-        Module { name: name.into(), functions: Vec::new() }
+        Module { name: name.into(), functions: Vec::new(), classes: Vec::new() }
     }
 
     /// Adds a function, which runs on the worker of the process that calls it. It should take
@@ -148,20 +157,42 @@ impl Module {
     }
 
     fn with(mut self, name: &str, body: Body) -> Module {
-        self.functions.push(Function::new(&self.name, name, body));
+        let full_name = format!("{}.{name}", self.name);
+        self.functions.push(Function::new(name, full_name, None, body));
+        self
+    }
+
+    /// Adds a class of objects.
+    pub fn class<T: Send + 'static>(mut self, class: Class<T>) -> Module {
+        let number = u16::try_from(self.classes.len()).expect("a module has few classes");
+        for (name, body) in class.functions {
+            let mark = match body {
+                Body::Method(_) | Body::WaitingMethod(_) => ':',
+                _ => '.',
+            };
+            let full_name = format!("{}.{}{mark}{name}", self.name, class.name);
+            self.functions.push(Function::new(&name, full_name, Some(number), body));
+        }
+        self.classes.push(ClassInfo { name: class.name, size: class.size });
         self
     }
 
     /// Checks the names.
     pub(super) fn check(&self) -> Result<(), String> {
-        let names = || self.functions.iter().map(|function| &*function.name);
+        let functions = self.functions.iter().map(|function| {
+            let place = (function.class, function.is_method());
+            (place, &*function.name, &*function.full_name)
+        });
+        let classes = self.classes.iter().map(|class| ((None, false), &*class.name, &*class.name));
+        let names: Vec<_> = functions.chain(classes).collect();
         let module = &self.name;
-        for (position, name) in names().enumerate() {
+        for (position, (place, name, full_name)) in names.iter().enumerate() {
             if name.is_empty() {
-                return Err(format!("a function of native module {module:?} has no name"));
+                return Err(format!("a function or class of native module {module:?} has no name"));
             }
-            if names().take(position).any(|other| other == name) {
-                return Err(format!("native module {module:?} has two functions {name:?}"));
+            let is_same = |other: &&(_, &str, _)| (other.0, other.1) == (*place, *name);
+            if names[..position].iter().any(|other| is_same(&other)) {
+                return Err(format!("native module {module:?} has two functions {full_name:?}"));
             }
         }
         Ok(())

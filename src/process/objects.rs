@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 
 use crate::message::context::Context;
 use crate::message::{Requester, Topic};
+use crate::native;
 use crate::payload::Payload;
 use crate::security::{Actor, Policy, Scope};
 use crate::sync::Arc;
@@ -55,7 +56,6 @@ impl Location {
 /// Approximate bytes that an `Arc` and the allocator add to a value.
 const SHARED: usize = 32;
 
-#[derive(Clone)]
 pub(crate) enum Object {
     Plan(Arc<Plan>),
     Actor(Arc<Actor>),
@@ -64,9 +64,43 @@ pub(crate) enum Object {
     Location(Arc<Location>),
     /// Who waits for the answer to a Message; `None` when it was answered.
     Request(Option<Requester>),
+    Native(NativeObject),
+}
+
+/// The value of an object of a native class.
+pub(crate) struct NativeObject {
+    /// `None` while a method has it, and after the drop.
+    pub(crate) value: Option<native::Value>,
+    /// The size when the object was made. The userdata has the present one.
+    size: usize,
+}
+
+impl NativeObject {
+    pub(crate) fn new(value: native::Value, size: usize) -> NativeObject {
+        NativeObject { value: Some(value), size }
+    }
+}
+
+impl Drop for NativeObject {
+    fn drop(&mut self) {
+        let value = self.value.take();
+        native::quietly(|| drop(value));
+    }
 }
 
 impl Object {
+    /// Returns another reference to the object, if it can be shared.
+    fn share(&self) -> Option<Object> {
+        Some(match self {
+            Object::Plan(plan) => Object::Plan(plan.clone()),
+            Object::Actor(actor) => Object::Actor(actor.clone()),
+            Object::Scope(scope) => Object::Scope(scope.clone()),
+            Object::Policy(policy) => Object::Policy(policy.clone()),
+            Object::Location(location) => Object::Location(location.clone()),
+            Object::Request(_) | Object::Native(_) => return None,
+        })
+    }
+
     /// Bytes that the object takes outside of Lua, including what a script put into it. They count
     /// against the memory limit.
     pub(crate) fn size(&self) -> usize {
@@ -79,9 +113,15 @@ impl Object {
             // Policies belong to the application, and all processes share these zones.
             Object::Policy(_) | Object::Request(_) => 0,
             Object::Location(location) => std::mem::size_of::<Location>() + location.name.len(),
+            Object::Native(object) => object.size,
         };
-        std::mem::size_of::<Option<Object>>() + SHARED + content
+        bytes_with(content)
     }
+}
+
+/// Bytes that an object takes beside Lua, with `content` bytes of its own.
+pub(crate) fn bytes_with(content: usize) -> usize {
+    std::mem::size_of::<Option<Object>>() + SHARED + content
 }
 
 fn size_of(value: &Value) -> usize {
@@ -100,11 +140,10 @@ pub(crate) type ObjectId = u32;
 pub(crate) const UTC: ObjectId = ObjectId::MAX;
 pub(crate) const LOCAL: ObjectId = ObjectId::MAX - 1;
 
-fn known(id: ObjectId) -> &'static Object {
-    static KNOWN: OnceLock<[Object; 2]> = OnceLock::new();
-    let [utc, local] = KNOWN
-        .get_or_init(|| [Location::utc(), Location::local()].map(Arc::new).map(Object::Location));
-    if id == UTC { utc } else { local }
+fn known(id: ObjectId) -> Object {
+    static KNOWN: OnceLock<[Arc<Location>; 2]> = OnceLock::new();
+    let [utc, local] = KNOWN.get_or_init(|| [Location::utc(), Location::local()].map(Arc::new));
+    Object::Location(if id == UTC { utc.clone() } else { local.clone() })
 }
 
 /// The table is allocated with the first object: most processes have none.
@@ -128,11 +167,20 @@ impl Objects {
         table.list.len() as ObjectId - 1
     }
 
-    pub(crate) fn get(&self, id: ObjectId) -> Option<&Object> {
+    /// Returns another reference to an object that can be shared.
+    pub(crate) fn get(&self, id: ObjectId) -> Option<Object> {
         if id >= LOCAL {
             return Some(known(id));
         }
-        self.0.as_ref()?.list.get(id as usize)?.as_ref()
+        self.0.as_ref()?.list.get(id as usize)?.as_ref()?.share()
+    }
+
+    /// Returns an object of a native class, whose userdata refers to it.
+    pub(crate) fn native(&mut self, id: ObjectId) -> Option<&mut NativeObject> {
+        match self.0.as_mut()?.list.get_mut(id as usize)?.as_mut()? {
+            Object::Native(object) => Some(object),
+            _ => None,
+        }
     }
 
     pub(crate) fn get_mut(&mut self, id: ObjectId) -> Option<&mut Object> {

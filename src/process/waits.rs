@@ -6,8 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::coroutines::Ticket;
 use crate::coroutines::timers::Timers;
-use crate::native::{self, CallError};
-use crate::payload::Payload;
+use crate::native::{self, CallError, Done};
 use crate::slot::wakes::Wakeup;
 use crate::sync::Arc;
 
@@ -75,7 +74,7 @@ impl Pending {
     }
 
     /// Polls the future, which is code of the program and may panic.
-    pub(crate) fn poll(&mut self) -> Poll<Result<Payload, CallError>> {
+    pub(crate) fn poll(&mut self) -> Poll<Result<Done, CallError>> {
         let future = self.future.as_mut().map(Pin::as_mut);
         let mut context = Context::from_waker(&self.waker);
         future.map_or(Poll::Pending, |future| future.poll(&mut context))

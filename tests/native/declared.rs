@@ -102,11 +102,11 @@ fn names_that_do_not_fit_together_are_refused() {
         (vec![Module::new("")], "a native module has no name"),
         (
             vec![one().function("one", |()| Ok(2))],
-            "native module \"storage\" has two functions \"one\"",
+            "native module \"storage\" has two functions \"storage.one\"",
         ),
         (
             vec![one().function("", |()| Ok(2))],
-            "a function of native module \"storage\" has no name",
+            "a function or class of native module \"storage\" has no name",
         ),
     ] {
         assert_eq!(refusal(modules), text);

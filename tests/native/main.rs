@@ -4,6 +4,7 @@
 mod support;
 
 mod blocking;
+mod classes;
 mod declared;
 mod functions;
 mod waits;

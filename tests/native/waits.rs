@@ -326,10 +326,13 @@ fn a_chunk_cannot_wait() {
     }
 }
 
+/// A future that wants to be woken, and what it then looks at.
+type Asked = (Waker, Arc<AtomicBool>);
+
 /// A thread that wakes futures in the order in which they came.
 #[derive(Default)]
 struct Echo {
-    queue: Mutex<(VecDeque<(Waker, Arc<AtomicBool>)>, bool)>,
+    queue: Mutex<(VecDeque<Asked>, bool)>,
     came: Condvar,
 }
 

@@ -69,6 +69,8 @@ pub(crate) mod registry {
     pub(crate) const LAST_DESTINATION: i64 = 11;
     /// The random number generator, if one was created.
     pub(crate) const RANDOM: i64 = 12;
+    /// Metatables of native classes, by class.
+    pub(crate) const NATIVE_CLASSES: i64 = 13;
     /// The first of the metatables of userdata; the number of the `Kind` is added.
     pub(crate) const METATABLES: i64 = 16;
 }

@@ -32,10 +32,12 @@ pub(crate) enum UserdataKind {
     Policy,
     Location,
     Request,
+    /// An object of a class of the host program.
+    Native,
 }
 
 impl UserdataKind {
-    const ALL: [UserdataKind; 15] = [
+    const ALL: [UserdataKind; 16] = [
         UserdataKind::Error,
         UserdataKind::Message,
         UserdataKind::Channel,
@@ -51,6 +53,7 @@ impl UserdataKind {
         UserdataKind::Policy,
         UserdataKind::Location,
         UserdataKind::Request,
+        UserdataKind::Native,
     ];
 
     /// Returns the name of the kind in error messages.
@@ -71,6 +74,7 @@ impl UserdataKind {
             UserdataKind::Policy => "policy",
             UserdataKind::Location => "location",
             UserdataKind::Request => "request",
+            UserdataKind::Native => "native object",
         }
     }
 }
@@ -110,16 +114,28 @@ pub(crate) fn push_edited<T: Copy>(
     user_values: i32,
     edit: impl FnOnce(&mut T),
 ) {
+    push_block(stack, class.kind, value, user_values, edit);
+    push_metatable(stack, class);
+    stack.set_metatable(-2);
+}
+
+/// Pushes a new userdata of a kind, without a metatable.
+#[inline]
+pub(crate) fn push_block<T: Copy>(
+    stack: Stack,
+    kind: UserdataKind,
+    value: T,
+    user_values: i32,
+    edit: impl FnOnce(&mut T),
+) {
     const { assert!(align_of::<T>() <= 8) };
     let block = stack.push_block(size_of::<Block<T>>(), user_values).cast::<Block<T>>();
     // SAFETY: Lua returned a new block of this size. It is aligned to 8, as everything in an arena,
     // which is enough for the tag and, as asserted, for the value.
-    unsafe { block.write(Block { tag: tag_of(class.kind, block as usize), value }) };
+    unsafe { block.write(Block { tag: tag_of(kind, block as usize), value }) };
     // SAFETY: the value was written above. The block is on the stack, so it stays alive, and no
     // other code has its address until this function returns.
     edit(unsafe { &mut (*block).value });
-    push_metatable(stack, class);
-    stack.set_metatable(-2);
 }
 
 /// Returns the data of the userdata at `index` if it is of this kind.
@@ -130,11 +146,20 @@ pub(crate) fn get<T: Copy>(stack: Stack, index: i32, kind: UserdataKind) -> Opti
     find::<T>(stack, index, kind).map(|block| unsafe { (*block).value })
 }
 
+/// Replaces the data of the userdata at `index`, if it is of this kind, which nobody peeks at.
+pub(crate) fn replace<T: Copy>(stack: Stack, index: i32, kind: UserdataKind, value: T) {
+    if let Some(block) = find::<T>(stack, index, kind) {
+        // SAFETY: `find` returns a block that `push_block` wrote for this kind, with a value of this
+        // type; the caller does not `peek` at values of the kind, so there is no reference to it.
+        unsafe { (*block).value = value };
+    }
+}
+
 /// Does the same as [`get`], without a copy. The value must stay where it is on the stack while the
 /// result is used.
 pub(crate) fn peek<T: Copy>(stack: &Stack, index: i32, kind: UserdataKind) -> Option<&T> {
     // SAFETY: `find` returns a block that `push` wrote for this kind, and the file that has the
-    // `Class` of the kind uses one type. No code writes to a block after `push_edited`, and the
+    // `Class` of the kind uses one type. No code writes to a block of a kind that is peeked at, and the
     // caller keeps the value on the stack, so the collector does not free it.
     find::<T>(*stack, index, kind).map(|block| unsafe { &(*block).value })
 }
