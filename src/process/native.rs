@@ -117,7 +117,7 @@ pub(super) unsafe fn start(
 pub(crate) unsafe fn run_slice(process: *mut NativeProcess, node: &Node, slot: &Slot) -> Step {
     BUDGET.set(Some(node.reductions));
     // SAFETY: the caller vouches for the process, and passes the duty on.
-    let step = unsafe { run_within_budget(process, node, slot) };
+    let step = node.scheduler.while_native(|| unsafe { run_within_budget(process, node, slot) });
     BUDGET.set(None);
     step
 }
