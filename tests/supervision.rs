@@ -381,3 +381,38 @@ fn s17_5_thousands_of_services_stop_in_time() {
         assert!(!runtime.has_failed_services());
     });
 }
+
+/// A service with `ready` runs when it says so, and what requires it starts only then.
+#[test]
+fn s17_2_a_service_may_say_that_it_is_ready() {
+    within(PATIENCE, || {
+        let slow = "report('slow_begins') time.sleep('20ms') report('slow_ready') \
+                    process.ready() process.ready() process.events():receive()";
+        let app = service(app(), "slow", slow, "ready: true");
+        let next = "report('next') process.events():receive()";
+        let app = service(app, "next", next, "requires: [slow_service]");
+        let runtime = app.process("helper", "process.ready()").start();
+        // The start of the runtime waits for it, too.
+        assert_eq!(runtime.service_state("app:slow_service"), Some(ServiceState::Running));
+        assert_eq!(heard(&runtime, 3), "slow_begins slow_ready next");
+        exec(&runtime, "app:helper", &[]);
+    });
+}
+
+/// One that does not say so in time is terminated; one that fails before is tried again.
+#[test]
+fn s17_2_a_service_must_be_ready_in_time() {
+    within(PATIENCE, || {
+        let never = "process.events():receive()";
+        let app = service(app(), "never", never, "ready: true, start_timeout: 30ms");
+        let second = "report('try') if process.registry.lookup('tried') then process.ready() \
+                      process.events():receive() end \
+                      process.registry.register('tried', process.registry.lookup('recorder')) \
+                      return nil, 'not yet'";
+        let app = service(app, "second", second, "ready: true, restart: { initial_delay: 1ms }");
+        let runtime = app.start();
+        await_state(&runtime, "never", ServiceState::Failed);
+        await_state(&runtime, "second", ServiceState::Running);
+        assert_eq!(heard(&runtime, 2), "try try");
+    });
+}

@@ -194,7 +194,8 @@ fn push_request(caller: &mut Caller<'_>, asked: &Request, is_raw: bool) {
 }
 
 /// Pushes a Message with at least `user_values` user values.
-#[inline]
+// Inlined into its one busy caller.
+#[inline(always)]
 fn push_message(
     caller: &Caller<'_>,
     from: Option<ProcessId>,

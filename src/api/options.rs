@@ -9,7 +9,17 @@ use crate::vm::lua::stack::Type;
 function!(get_options, get_options_inner);
 function!(set_options, set_options_inner);
 
+function!(ready, ready_inner);
+
 const TRAP_LINKS: &str = "trap_links";
+
+/// `process.ready()`.
+fn ready_inner(caller: &mut Caller<'_>) -> ApiResult {
+    caller.require_main()?;
+    caller.process.flush_taken();
+    caller.process.node.tell_ready(caller.process.id.uniq);
+    caller.succeed()
+}
 
 /// `process.get_options()`.
 fn get_options_inner(caller: &mut Caller<'_>) -> ApiResult {

@@ -32,6 +32,7 @@ pub(crate) const FUNCTIONS: &[(&str, lua_CFunction)] = &[
     ("unlink", link::unlink),
     ("get_options", options::get_options),
     ("set_options", options::set_options),
+    ("ready", options::ready),
     ("inbox", inbox::inbox),
     ("events", inbox::events),
     ("listen", inbox::listen),

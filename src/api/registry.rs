@@ -1,22 +1,25 @@
 //! `process.registry`: names of processes.
 
-use crate::api::caller::{ApiResult, Caller};
-use crate::api::function;
+use crate::api::caller::{self, ApiResult, Caller};
 use crate::api::permission::denied;
+use crate::api::{function, request};
+use crate::coroutines::timers::TimerAction;
 use crate::error::{ApiError, kind};
-use crate::pid;
+use crate::message::Answer;
+use crate::pid::{self, ProcessId};
 use crate::security::Action;
-use crate::slot::names::RegisterError;
+use crate::slot::names::{RegisterError, Waiter};
 use crate::vm::lua::boundary::Reply;
 use crate::vm::lua::ffi::lua_CFunction;
-use crate::vm::lua::stack::Type;
+use crate::vm::lua::stack::{Stack, Type};
 
 pub(crate) const FUNCTIONS: &[(&str, lua_CFunction)] =
-    &[("register", register), ("lookup", lookup), ("unregister", unregister)];
+    &[("register", register), ("lookup", lookup), ("unregister", unregister), ("wait", wait)];
 
 function!(register, register_inner);
 function!(lookup, lookup_inner);
 function!(unregister, unregister_inner);
+function!(wait, wait_inner);
 
 fn name<'a>(caller: &Caller<'_>) -> Result<&'a [u8], ApiError> {
     if caller.is_missing(1) {
@@ -55,7 +58,7 @@ fn register_inner(caller: &mut Caller<'_>) -> ApiResult {
         node.resolve_pid(pid).map_err(|_| ApiError::not_found("process not found"))?
     };
     caller.process.flush_taken();
-    match node.names.register(&node.slots, name, target) {
+    match node.register(name, target) {
         Ok(()) => caller.succeed(),
         Err(RegisterError::Gone) => Err(ApiError::not_found("process not found").into()),
         Err(RegisterError::Taken) => {
@@ -72,12 +75,7 @@ fn lookup_inner(caller: &mut Caller<'_>) -> ApiResult {
     let name = name(caller)?;
     let node = &caller.process.node;
     match node.names.lookup(&node.slots, name) {
-        Some(process) => {
-            let text = node.pid_text(process);
-            caller.push_string(text.as_bytes());
-            caller.push_nil();
-            Ok(Reply::Return(2))
-        }
+        Some(process) => push_pid(caller, process),
         None => Err(ApiError::not_found("name not registered").into()),
     }
 }
@@ -91,6 +89,61 @@ fn unregister_inner(caller: &mut Caller<'_>) -> ApiResult {
     let node = &caller.process.node;
     let was_registered = node.names.unregister(&node.slots, name);
     caller.push_boolean(was_registered);
+    caller.push_nil();
+    Ok(Reply::Return(2))
+}
+
+/// `process.registry.wait(name, timeout)`.
+fn wait_inner(caller: &mut Caller<'_>) -> ApiResult {
+    caller.require_main()?;
+    let name = name(caller)?;
+    if caller.is_missing(2) {
+        return Err(ApiError::invalid("timeout is required").into());
+    }
+    let limit = request::limit(caller, 2)?;
+    caller.require_can_wait()?;
+    let (uniq, token) = (caller.process.id.uniq, caller.process.inside.coroutines.next_token());
+    let node = caller.process.node;
+    let found = node.names.lookup_or_wait(&node.slots, name, Waiter { uniq, token });
+    if let Some(process) = found {
+        return push_pid(caller, process);
+    }
+    caller.process.flush_taken();
+    let ticket = caller.process.inside.coroutines.wait();
+    let due = node.clock.now().saturating_add(limit);
+    let timer = caller.process.waits.get_mut().timers.add(due, TimerAction::Wake(ticket));
+    // For the continuation.
+    caller.set_top(1);
+    caller.push_integer(token as i64);
+    caller.push_integer(timer as i64);
+    caller.wait(may_have_name)
+}
+
+/// The name was registered, or the time is over.
+fn may_have_name(stack: Stack) -> Reply {
+    caller::enter(stack, |caller| {
+        let number = |index| caller.integer(index).unwrap_or_default() as u64;
+        let (token, timer) = (number(2), number(3));
+        let name = name(caller)?;
+        let node = caller.process.node;
+        let waiter = Waiter { uniq: caller.process.id.uniq, token };
+        if let Some(Answer::Retry) = caller.process.inside.coroutines.take_answer() {
+            let Some(process) = node.names.lookup_or_wait(&node.slots, name, waiter) else {
+                // Its owner was gone before this coroutine ran.
+                caller.process.inside.coroutines.wait_again();
+                return caller.wait(may_have_name);
+            };
+            caller.process.waits.get_mut().timers.stop(timer);
+            return push_pid(caller, process);
+        }
+        node.names.wait_no_more(name, waiter);
+        let text = format!("nobody has registered {}", String::from_utf8_lossy(name));
+        Err(ApiError { retryable: true, ..ApiError::new(kind::TIMEOUT, text) }.into())
+    })
+}
+
+fn push_pid(caller: &Caller<'_>, process: ProcessId) -> ApiResult {
+    caller.push_string(caller.process.node.pid_text(process).as_bytes());
     caller.push_nil();
     Ok(Reply::Return(2))
 }

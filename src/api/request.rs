@@ -10,6 +10,7 @@ use crate::error::{ApiError, kind};
 use crate::message::{Answer, Content, Message, Reply as Answered, Request, Requester, Topic};
 use crate::payload;
 use crate::process::objects::Object;
+use crate::security::Action;
 use crate::vm::lua::boundary::Reply;
 use crate::vm::lua::stack::{Stack, Type};
 use crate::vm::lua::userdata::{Class, UserdataKind};
@@ -34,9 +35,10 @@ fn request_inner(caller: &mut Caller<'_>) -> ApiResult {
         return Err(ApiError::invalid(text).into());
     }
     let (destination, topic) = (caller.text(1)?, caller.text(2)?);
-    let limit = limit(caller)?;
+    let limit = limit(caller, 3)?;
     send::check_topic(topic, "send")?;
-    let target = send::resolve(caller, destination)?;
+    let target = caller.resolve(destination)?;
+    caller.require_on(Action::Send, &target, destination, "send")?;
     let payload =
         payload::encode(caller.stack, 4).map_err(|error| ApiError::invalid(error.message()))?;
     caller.require_can_wait()?;
@@ -61,9 +63,9 @@ fn request_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.wait(answered)
 }
 
-/// Reads the timeout, in nanoseconds.
-fn limit(caller: &Caller<'_>) -> Result<u64, ApiError> {
-    let nanos = exit::time_left(caller, 3, LIMIT)?.unwrap_or_default();
+/// Reads a timeout, in nanoseconds.
+pub(super) fn limit(caller: &Caller<'_>, index: i32) -> Result<u64, ApiError> {
+    let nanos = exit::time_left(caller, index, LIMIT)?.unwrap_or_default();
     match u64::try_from(nanos) {
         Ok(nanos @ 1..) => Ok(nanos),
         _ => Err(ApiError::invalid("timeout must be more than zero")),

@@ -53,10 +53,7 @@ fn send_inner(caller: &mut Caller<'_>) -> ApiResult {
 /// last text that was allowed: a process mostly sends to few others. `Node::send` finds out whether
 /// the process is still alive.
 #[inline]
-pub(super) fn resolve(
-    caller: &mut Caller<'_>,
-    destination: &[u8],
-) -> Result<Destination, ApiError> {
+fn resolve(caller: &mut Caller<'_>, destination: &[u8]) -> Result<Destination, ApiError> {
     let last = caller.process.last_destination;
     if last.text == destination.as_ptr() as usize
         && last.version.is_none_or(|version| has_name(caller, last.process, version))

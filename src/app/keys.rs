@@ -78,6 +78,7 @@ const HOST: &[Key] = &[
 
 const LIFECYCLE_KEYS: &[Key] = &[
     value("auto_start"),
+    value("ready"),
     value("start_timeout"),
     value("stop_timeout"),
     value("stable_threshold"),

@@ -12,6 +12,8 @@ use super::security::SecurityConfig;
 pub(crate) struct Lifecycle {
     /// Whether the entry starts with the application.
     pub(crate) auto_start: bool,
+    /// Whether a service runs only when its process has said that it is ready.
+    pub(crate) ready: bool,
     /// The time limit for a start.
     pub(crate) start_timeout: Duration,
     /// The time allowed for an orderly stop.
@@ -41,6 +43,7 @@ impl Default for Lifecycle {
     fn default() -> Lifecycle {
         Lifecycle {
             auto_start: false,
+            ready: false,
             start_timeout: Duration::from_secs(10),
             stop_timeout: Duration::from_secs(10),
             stable_threshold: Duration::from_secs(5),
@@ -82,6 +85,7 @@ impl Lifecycle {
         let if_wrong = section.get("auto_start").map_or(default.auto_start, |_| true);
         Lifecycle {
             auto_start: section.flag("auto_start", if_wrong, report),
+            ready: section.flag("ready", default.ready, report),
             start_timeout,
             stop_timeout,
             stable_threshold,

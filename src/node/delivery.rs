@@ -15,10 +15,11 @@ use crate::coroutines::inside::Inside;
 use crate::error::ApiError;
 use crate::message::exit::SharedOutcome;
 use crate::message::limits::Limits;
-use crate::message::{Content, Message, Topic};
+use crate::message::{Answer, Content, Message, Topic};
 use crate::payload::Payload;
 use crate::pid::{self, ProcessId};
 use crate::slot::ending::Surroundings;
+use crate::slot::names::{RegisterError, Waiter};
 use crate::slot::places::Places;
 use crate::slot::state::Notify;
 use crate::slot::table::ProcessTable;
@@ -190,6 +191,23 @@ impl Node {
         let Ok(notify) = slot.push_event(Message::new(uniq, content)) else { return false };
         self.follow_push(slot, notify);
         true
+    }
+
+    /// Registers a name, and wakes those who wait for it.
+    ///
+    /// # Errors
+    /// The name has another owner, or the process is gone.
+    pub(crate) fn register(&self, name: &[u8], process: ProcessId) -> Result<(), RegisterError> {
+        let waiters = self.names.register(&self.slots, name, process)?;
+        self.tell_again(waiters);
+        Ok(())
+    }
+
+    /// Tells coroutines to try again what they wait for.
+    pub(crate) fn tell_again(&self, waiters: Vec<Waiter>) {
+        for Waiter { uniq, token } in waiters {
+            self.deliver_event(uniq, Content::Answer { token, answer: Answer::Retry });
+        }
     }
 
     /// Asks a process to end, and terminates it at `due`, if given; false if the process is gone.

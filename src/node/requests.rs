@@ -3,7 +3,9 @@
 use super::Node;
 use super::tickets::Notice;
 use crate::error::{ApiError, kind};
+use crate::message::exit::Watcher;
 use crate::message::{Answer, Content, Reply, Requester};
+use crate::slot::relations;
 
 /// Why a request gets no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,21 @@ impl Node {
                 self.deliver_event(uniq, Content::Answer { token, answer })
             }
             Requester::Outside(ticket) => self.tickets.notify(ticket, Notice::Reply(reply)),
+        }
+    }
+
+    /// Tells the supervisor that a process is ready.
+    pub(crate) fn tell_ready(&self, uniq: u64) {
+        let tickets = relations::with_living(&self.slots, uniq, |_, own| {
+            let outside = own.watchers.iter().filter_map(|watcher| match watcher {
+                Watcher::Outside(ticket) => Some(*ticket),
+                Watcher::Monitor(_) | Watcher::Exec { .. } => None,
+            });
+            outside.collect::<Vec<_>>()
+        });
+        // Without the lock. The other holders of tickets wait for something else.
+        for ticket in tickets.into_iter().flatten() {
+            self.tickets.notify(ticket, Notice::Ready);
         }
     }
 

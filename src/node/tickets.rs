@@ -14,6 +14,8 @@ use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, lock};
 pub(crate) enum Notice {
     /// The process that the thread spawned now runs, or why it does not.
     Started(Result<ProcessId, ApiError>),
+    /// The process says that it is ready.
+    Ready,
     /// The process ended.
     Ended(SharedOutcome),
     /// The answer to a request.

@@ -114,6 +114,8 @@ pub(super) unsafe fn start(
 /// # Safety
 /// The calling worker holds the slot, one of the node's, in which the process is; nobody has a
 /// reference to the process. If [`Step::Waiting`] is returned, the worker does not hold it any more.
+// Not inlined: the loop of the worker became slower for processes of Lua.
+#[inline(never)]
 pub(crate) unsafe fn run_slice(process: *mut NativeProcess, node: &Node, slot: &Slot) -> Step {
     BUDGET.set(Some(node.reductions));
     // SAFETY: the caller vouches for the process, and passes the duty on.

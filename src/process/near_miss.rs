@@ -17,7 +17,7 @@ const NAMES: &[&str] = &[
     "process.unmonitor", "process.link", "process.unlink", "process.get_options",
     "process.set_options", "process.inbox", "process.events", "process.listen",
     "process.unlisten", "process.registry.register", "process.registry.lookup",
-    "process.registry.unregister", "channel.new", "channel.select", "errors.new", "errors.wrap",
+    "process.registry.unregister", "process.registry.wait", "process.ready", "channel.new", "channel.select", "errors.new", "errors.wrap",
     "errors.is", "errors.call_stack", "time.now", "time.sleep", "time.after", "time.timer",
     "time.ticker", "time.date", "time.unix", "time.parse", "time.parse_duration",
     "time.monotonic", "time.load_location", "time.fixed_zone", "logger:named", "logger:with",

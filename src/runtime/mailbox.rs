@@ -311,7 +311,7 @@ impl Mailbox {
         }
         let node = self.seat.node()?;
         self.seat.require(&node, Action::Register, name, "register name")?;
-        node.names.register(&node.slots, name.as_bytes(), self.seat.id).map_err(|error| {
+        node.register(name.as_bytes(), self.seat.id).map_err(|error| {
             Error::from(match error {
                 RegisterError::Gone => ApiError::not_found(GONE),
                 RegisterError::Taken => {

@@ -127,13 +127,17 @@ impl Future for Wait {
         let Stage::Waiting { pending, .. } = &mut self.stage else {
             return Poll::Ready(Err(Error::Stopped));
         };
-        let Poll::Ready(notice) = pending.poll(context) else { return Poll::Pending };
+        let result = loop {
+            match pending.poll(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(Notice::Ended(outcome))) => break outcome_of(&outcome),
+                Poll::Ready(Err(error)) => break Err(error),
+                // Another notice about the process.
+                Poll::Ready(Ok(_)) => {}
+            }
+        };
         self.give_up();
-        Poll::Ready(match notice {
-            Ok(Notice::Ended(outcome)) => outcome_of(&outcome),
-            Ok(_) => Err(Error::Stopped),
-            Err(error) => Err(error),
-        })
+        Poll::Ready(result)
     }
 }
 

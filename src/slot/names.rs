@@ -28,7 +28,10 @@ pub(crate) enum RegisterError {
     Gone,
 }
 
-/// A coroutine that waits for the end of a reservation.
+/// Fewer waiters than this are not looked at.
+const PRUNE_AT: usize = 64;
+
+/// A coroutine that waits for the end of a reservation, or for a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Waiter {
     pub(crate) uniq: u64,
@@ -54,25 +57,56 @@ pub(crate) enum Reservation {
     Busy,
 }
 
+/// The coroutines that wait for a name that now has an owner.
+pub(crate) type Awaiting = Vec<Waiter>;
+
+#[derive(Default)]
+struct Table {
+    holders: HashMap<Arc<[u8]>, Holder>,
+    /// Who waits until a process has a name. Those that have ended are removed now and then.
+    awaited: HashMap<Arc<[u8]>, Awaiting>,
+    /// Number of waiters since those that have ended were removed, and at which they are again.
+    waiting: usize,
+    prune_at: usize,
+}
+
 #[derive(Default)]
 pub(crate) struct Names {
-    table: RwLock<HashMap<Arc<[u8]>, Holder>>,
+    table: RwLock<Table>,
     /// Counts write locks of the table. On a cache line of its own: a sender with a cached lookup
     /// reads it instead of taking the lock.
     version: CachePadded<AtomicU64>,
 }
 
+impl Table {
+    /// Removes the waiters that have ended, each time when there are twice as many waiters as after
+    /// the last time.
+    fn prune(&mut self, slots: &ProcessTable) {
+        self.waiting += 1;
+        if self.waiting < self.prune_at.max(PRUNE_AT) {
+            return;
+        }
+        self.awaited.retain(|_, waiters| {
+            waiters.retain(|waiter| slots.find(waiter.uniq).is_some());
+            !waiters.is_empty()
+        });
+        self.waiting = self.awaited.values().map(Vec::len).sum();
+        self.prune_at = 2 * self.waiting;
+    }
+}
+
 impl Names {
     /// Registers `name` for `process`. Registering it again for the same process changes nothing.
+    /// Returns the coroutines that wait for the name.
     pub(crate) fn register(
         &self,
         slots: &ProcessTable,
         name: &[u8],
         process: ProcessId,
-    ) -> Result<(), RegisterError> {
+    ) -> Result<Awaiting, RegisterError> {
         let mut table = self.write();
-        match table.get(name) {
-            Some(Holder::Process(owner)) if owner.uniq == process.uniq => return Ok(()),
+        match table.holders.get(name) {
+            Some(Holder::Process(owner)) if owner.uniq == process.uniq => return Ok(Vec::new()),
             Some(Holder::Process(owner)) if slots.find(owner.uniq).is_none() => {
                 // The owner is ending and about to release its names, so the name counts as free.
             }
@@ -91,7 +125,7 @@ impl Names {
         waiter: impl FnOnce() -> Waiter,
     ) -> Reservation {
         let mut table = self.write();
-        match table.get_mut(name) {
+        match table.holders.get_mut(name) {
             Some(Holder::Process(owner)) if slots.find(owner.uniq).is_some() => {
                 return Reservation::Taken(*owner);
             }
@@ -101,7 +135,7 @@ impl Names {
             }
             _ => {}
         }
-        table.insert(name.into(), Holder::Reserved(Vec::new()));
+        table.holders.insert(name.into(), Holder::Reserved(Vec::new()));
         Reservation::Made
     }
 
@@ -115,18 +149,18 @@ impl Names {
         process: Option<ProcessId>,
     ) -> Vec<Waiter> {
         let mut table = self.write();
-        let waiters = match table.remove(name) {
+        let mut waiters = match table.holders.remove(name) {
             Some(Holder::Reserved(waiters)) => waiters,
             // Only the coroutine that made a reservation ends it, and only once.
             Some(other) => {
-                table.insert(name.clone(), other);
+                table.holders.insert(name.clone(), other);
                 return Vec::new();
             }
             None => return Vec::new(),
         };
         if let Some(process) = process {
             // If the process is gone already, the name stays free.
-            let _ = give(&mut table, slots, name.clone(), process);
+            waiters.extend(give(&mut table, slots, name.clone(), process).into_iter().flatten());
         }
         waiters
     }
@@ -140,9 +174,37 @@ impl Names {
         NonZero::<u64>::MIN.saturating_add(self.version.load(Ordering::Relaxed))
     }
 
+    /// Returns the living process that has the name, or lets `waiter` wait until one has.
+    pub(crate) fn lookup_or_wait(
+        &self,
+        slots: &ProcessTable,
+        name: &[u8],
+        waiter: Waiter,
+    ) -> Option<ProcessId> {
+        let mut table = self.write();
+        if let Some(Holder::Process(owner)) = table.holders.get(name)
+            && slots.find(owner.uniq).is_some()
+        {
+            return Some(*owner);
+        }
+        table.prune(slots);
+        table.awaited.entry(name.into()).or_default().push(waiter);
+        None
+    }
+
+    /// Removes a waiter that has given up.
+    pub(crate) fn wait_no_more(&self, name: &[u8], waiter: Waiter) {
+        let mut table = self.write();
+        let Some(waiters) = table.awaited.get_mut(name) else { return };
+        waiters.retain(|other| *other != waiter);
+        if waiters.is_empty() {
+            table.awaited.remove(name);
+        }
+    }
+
     /// Returns the living process that has the name.
     pub(crate) fn lookup(&self, slots: &ProcessTable, name: &[u8]) -> Option<ProcessId> {
-        match self.read().get(name)? {
+        match self.read().holders.get(name)? {
             Holder::Process(owner) => slots.find(owner.uniq).map(|_| *owner),
             Holder::Reserved(_) => None,
         }
@@ -151,9 +213,9 @@ impl Names {
     /// Frees a name; false if it was free already.
     pub(crate) fn unregister(&self, slots: &ProcessTable, name: &[u8]) -> bool {
         let mut table = self.write();
-        let Some(Holder::Process(owner)) = table.get(name) else { return false };
+        let Some(Holder::Process(owner)) = table.holders.get(name) else { return false };
         let owner = *owner;
-        table.remove(name);
+        table.holders.remove(name);
         let Some(slot) = slots.find(owner.uniq) else { return false };
         let mut relations = slot.relations();
         if slot.uniq() == owner.uniq {
@@ -170,24 +232,24 @@ impl Names {
         let mut table = self.write();
         for name in names {
             // Another process may have registered the name since this one stopped resolving.
-            if let Some(Holder::Process(owner)) = table.get(name)
+            if let Some(Holder::Process(owner)) = table.holders.get(name)
                 && owner.uniq == uniq
             {
-                table.remove(name);
+                table.holders.remove(name);
             }
         }
     }
 
     #[cfg(all(test, loom))]
     pub(crate) fn is_empty(&self) -> bool {
-        self.read().is_empty()
+        self.read().holders.is_empty()
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<Arc<[u8]>, Holder>> {
+    fn read(&self) -> RwLockReadGuard<'_, Table> {
         self.table.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Arc<[u8]>, Holder>> {
+    fn write(&self) -> RwLockWriteGuard<'_, Table> {
         let table = self.table.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         // Counted under the lock: a thread that sees the new count waits for the change before it
         // looks up. Relaxed: see `version`.
@@ -196,19 +258,21 @@ impl Names {
     }
 }
 
-/// Enters a name into the table and into the list of its process, if the process is alive.
+/// Enters a name into the table and into the list of its process, if the process is alive. Returns who
+/// waits for it.
 fn give(
-    table: &mut HashMap<Arc<[u8]>, Holder>,
+    table: &mut Table,
     slots: &ProcessTable,
     name: Arc<[u8]>,
     process: ProcessId,
-) -> Result<(), RegisterError> {
+) -> Result<Awaiting, RegisterError> {
     let slot = slots.find(process.uniq).ok_or(RegisterError::Gone)?;
     let mut relations = slot.relations();
     if !relations.alive || slot.uniq() != process.uniq {
         return Err(RegisterError::Gone);
     }
     relations.names.get_or_insert_default().push(name.clone());
-    table.insert(name, Holder::Process(process));
-    Ok(())
+    let awaiting = table.awaited.remove(&name).unwrap_or_default();
+    table.holders.insert(name, Holder::Process(process));
+    Ok(awaiting)
 }

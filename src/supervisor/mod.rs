@@ -106,6 +106,7 @@ impl Thread {
             Event::Notice { unit, ticket, notice } if self.units[unit].ticket == ticket => {
                 match notice {
                     Notice::Started(result) => self.started(unit, result),
+                    Notice::Ready => self.ready(unit),
                     Notice::Ended(outcome) => self.ended(unit, &outcome),
                     Notice::Reply(_) | Notice::Stopped | Notice::Interrupted | Notice::Written => {}
                 }
@@ -145,6 +146,7 @@ impl Thread {
                 let config = config.clone();
                 unit.attempts.started();
                 unit.spawned_at = now;
+                (unit.is_started, unit.is_ready) = (false, false);
                 let deadline = now.saturating_add(nanos(unit.lifecycle.start_timeout));
                 match self.spawn(index, &config) {
                     Ok(uniq) => {
@@ -182,14 +184,30 @@ impl Thread {
         match (result, self.units[index].phase) {
             (Ok(process), Phase::Starting { .. }) => {
                 let pid = self.node.pid_text(process).to_text();
-                self.say(index, Level::Info, &format!("started as {pid}"), None);
-                self.units[index].has_run = true;
-                self.units[index].phase = Phase::Running;
+                let unit = &mut self.units[index];
+                (unit.has_run, unit.is_started) = (true, true);
+                // It may have said so before this notice.
+                let waits = unit.lifecycle.ready && !unit.is_ready;
+                if !waits {
+                    unit.phase = Phase::Running;
+                }
+                let more = if waits { ", not ready yet" } else { "" };
+                self.say(index, Level::Info, &format!("started as {pid}{more}"), None);
             }
             // The chunk ended before the process could be stopped; a notice about its end follows.
             (Ok(_), _) => {}
             (Err(_), Phase::Stopping { .. }) => self.settle(index, Phase::Stopped),
             (Err(error), _) => self.not_started(index, &error),
+        }
+    }
+
+    fn ready(&mut self, index: usize) {
+        let unit = &mut self.units[index];
+        unit.is_ready = true;
+        let is_starting = unit.is_started && matches!(unit.phase, Phase::Starting { .. });
+        if unit.lifecycle.ready && is_starting {
+            unit.phase = Phase::Running;
+            self.say(index, Level::Info, "is ready", None);
         }
     }
 
@@ -429,6 +447,8 @@ fn unit(node: &Node, id: &EntryId, before: &[Unit]) -> Option<Unit> {
         phase: Phase::Inactive,
         attempts: Default::default(),
         has_run: false,
+        is_started: false,
+        is_ready: false,
         is_blocked_logged: false,
         is_stopping_logged: false,
         spawned_at: 0,

@@ -68,6 +68,9 @@ pub(super) struct Unit {
     pub(super) attempts: Attempts,
     /// Whether the unit's process ever ran.
     pub(super) has_run: bool,
+    /// Whether the present or last process was started, and has said that it is ready.
+    pub(super) is_started: bool,
+    pub(super) is_ready: bool,
     /// Whether the log says that the unit waits for one that will not run.
     pub(super) is_blocked_logged: bool,
     /// Whether the log says that the stop waits for the unit.

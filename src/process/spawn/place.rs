@@ -2,7 +2,6 @@
 
 use super::{Setup, SpawnArguments};
 use crate::error::{ApiError, kind};
-use crate::message::{Answer, Content};
 use crate::node::Node;
 use crate::node::definition::Definition;
 use crate::node::delivery;
@@ -93,8 +92,5 @@ fn report_refusal(node: &Node, definition: &Definition, reason: &Refusal) {
 /// that.
 pub(super) fn settle_name(node: &Node, setup: &Setup, process: Option<ProcessId>) {
     let Some(name) = &setup.name else { return };
-    for waiter in node.names.settle(&node.slots, name, process) {
-        let answer = Answer::Retry;
-        node.deliver_event(waiter.uniq, Content::Answer { token: waiter.token, answer });
-    }
+    node.tell_again(node.names.settle(&node.slots, name, process));
 }

@@ -322,4 +322,83 @@ function cases.s13_open_a_third_argument_is_ignored()
   equal(registry.register("desk", nil, {}), true)
 end
 
+function cases.s13_2_wait_returns_at_once()
+  assert(registry.register("waited"))
+  local got = table.pack(registry.wait("waited", 1))
+  equal(got.n, 2)
+  equal(got[1], process.pid())
+  equal(got[2], nil)
+end
+
+function cases.s13_2_wait_until_a_process_has_the_name()
+  local found = channel.new(3)
+  for _ = 1, 3 do
+    coroutine.spawn(function() found:send(registry.wait("awaited", "10s")) end)
+  end
+  coroutine.spawn(function() found:send(registry.wait("another", "10s")) end)
+  coroutine.yield()
+  local pid = waits()
+  assert(registry.register("awaited", pid))
+  for _ = 1, 3 do equal(found:receive(), pid) end
+  assert(spec.is_empty(found), "a name is awaited for itself")
+  -- By the name of a spawn.
+  local named = assert(process.with_context({}):with_name("another")
+    :spawn_monitored("spec:subject", host, "waits"))
+  equal(found:receive(), named)
+  process.terminate(pid)
+  process.terminate(named)
+end
+
+function cases.s13_2_wait_goes_on_if_the_owner_has_ended()
+  local found = channel.new(1)
+  coroutine.spawn(function() found:send(registry.wait("brief", "10s")) end)
+  coroutine.yield()
+  for _ = 1, 20 do
+    local pid = waits()
+    registry.register("brief", pid)
+    process.terminate(pid)
+    spec.result(pid)
+  end
+  local pid = waits()
+  registry.register("brief", pid)
+  -- One of those that have ended may have been there when it looked.
+  local got = found:receive()
+  assert(type(got) == "string", got)
+  process.terminate(pid)
+end
+
+function cases.s13_2_wait_is_over_in_time()
+  local begin = time.now()
+  local pid, err = registry.wait("nobodys", "20ms")
+  refused("TIMEOUT", "nobody has registered nobodys", pid, err)
+  equal(err:retryable(), true)
+  equal(time.now():sub(begin):milliseconds() >= 20, true)
+  -- The wait is over: nothing happens when the name gets an owner.
+  assert(registry.register("nobodys"))
+  time.sleep("1ms")
+  equal(registry.wait("nobodys", 5), process.pid())
+end
+
+function cases.s13_2_wait_checks()
+  refused("INVALID", "name is required", registry.wait())
+  refused("INVALID", "name cannot be empty", registry.wait("", 5))
+  refused("INVALID", "timeout is required", registry.wait("x"))
+  refused("INVALID", "timeout must be", registry.wait("x", {}))
+  refused("INVALID", "invalid duration", registry.wait("x", "soon"))
+  refused("INVALID", "more than zero", registry.wait("x", 0))
+end
+
+-- Many processes that wait and end leave nothing behind that would stop others.
+function cases.s13_2_waiters_that_end()
+  for i = 1, 300 do
+    local pid = assert(process.spawn("spec:subject", host, "awaits", "never" .. i % 7))
+    process.terminate(pid)
+  end
+  local found = channel.new(1)
+  coroutine.spawn(function() found:send(registry.wait("never1", "10s")) end)
+  coroutine.yield()
+  assert(registry.register("never1"))
+  equal(found:receive(), process.pid())
+end
+
 return cases

@@ -8,6 +8,10 @@ function subjects.waits()
   process.inbox():receive()
 end
 
+function subjects.awaits(name)
+  registry.wait(name, "100s")
+end
+
 function subjects.powerless(gone)
   refused("INVALID", "name is required", registry.register())
   refused("INVALID", "name cannot be empty", registry.register("", {}))
