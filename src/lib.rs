@@ -176,3 +176,6 @@ mod readme {}
 #[cfg(all(doctest, feature = "cli"))] // which has the allocator that the page shows
 #[doc = include_str!("../docs/embedding.md")]
 mod embedding {}
+#[cfg(doctest)]
+#[doc = include_str!("../docs/native.md")]
+mod native_modules {}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use criterion::{Bencher, Criterion, Throughput};
-use moonlet::{Application, Builder, Level, Runtime};
+use moonlet::{Application, Builder, Level, Module, Runtime};
 
 /// Starts a runtime with these definitions (their names and sources) and with one worker, so that
 /// nothing depends on which core is woken when.
@@ -13,15 +13,19 @@ pub(crate) fn start(definitions: &[(&str, &str)]) -> Runtime {
     for (name, source) in definitions {
         index += &format!(
             "- {{ name: {name}, kind: process.lua, source: 'file://{name}.lua', \
-             modules: [time] }}\n"
+             modules: [time, bench] }}\n"
         );
         files.push((format!("{name}.lua").into(), source.as_bytes().to_vec()));
     }
+    index += "- { name: bench, kind: module.native }\n";
     files.push(("_index.yaml".into(), index.into_bytes()));
     let application = Application::from_files(files);
     assert!(application.problems().is_empty(), "{:?}", application.problems());
     let builder = Builder::new().workers(1).log_level(Level::Error);
-    builder.application(application).start().expect("the runtime starts")
+    let module = Module::new("bench")
+        .function("less", |(a, b): (i64, i64)| Ok((a as u64) < (b as u64)))
+        .function("length", |(text,): (String,)| Ok(text.len()));
+    builder.application(application).module(module).start().expect("the runtime starts")
 }
 
 /// Returns the source of a main that runs `before` once and then `act` `count` times. Both can use
