@@ -1,9 +1,9 @@
 //! Models of wakers against the process that polls: a wake against the wait, the end, and the next
 //! process of the slot.
 //!
-//! Seen to fail: when a wakeup stays marked as listed until it was polled, when a wake that finds it
-//! listed reads the flag without Acquire and Release, when a push does not find the list closed, and
-//! when the end of a process leaves the list open.
+//! Seen to fail: when a wake sets the flag of a wakeup without Acquire and Release, when a take does not
+//! clear it or clears it without them, when the end of a process leaves the list open, and when a process
+//! takes the tokens of others.
 
 use std::sync::Arc;
 use std::task::Waker;
