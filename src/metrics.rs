@@ -90,7 +90,7 @@ counters! {
     lifo_runs,
     /// Slices that were ended in the middle of Lua code.
     preemptions,
-    /// Polls of native processes that took longer than a millisecond, and delayed others.
+    /// Polls of native processes that took longer than a millisecond or two, and delayed others.
     long_polls,
     /// Processes that were started.
     spawned,
@@ -108,7 +108,7 @@ impl Counter {
         self.0.store(self.0.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
-    fn get(&self) -> u64 {
+    pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }

@@ -5,7 +5,7 @@
 //! find out whether it is empty, with weaker orderings than crossbeam's. A lost notification shows
 //! as a deadlock.
 //!
-//! Seen to fail: without the fence in `worker_to_notify`, without the fence in `sleep_if_idle`,
+//! Seen to fail: without the fence in `worker_to_notify`, without either fence of the monitor,
 //! when the last searcher does not notify (`Search::stop`), and when a notified worker does not
 //! count itself as searching (`Search::park`).
 
@@ -220,7 +220,7 @@ fn loom_a_worker_that_woke_is_watched() {
         let worker = thread::spawn(move || {
             let (idle, parker, monitor) = &*other;
             let _ = idle.park(0, false, parker, None, || wanted.load(Ordering::Relaxed));
-            monitor.worker_woke();
+            monitor.look_by(0);
         });
         let other = shared.clone();
         let watcher = thread::spawn(move || {
@@ -233,5 +233,34 @@ fn loom_a_worker_that_woke_is_watched() {
         shared.0.notify(|_| &shared.1);
         worker.join().unwrap();
         watcher.join().unwrap();
+    });
+}
+
+/// The monitor sleeps for long. It must look sooner if a worker needs that: either it has seen why, or
+/// the worker wakes it. (Timed sleeps do not end by themselves in a model.)
+#[test]
+fn loom_a_worker_that_needs_a_look_gets_it() {
+    const SOON: u64 = 1;
+    const LATE: u64 = 9;
+    model(|| {
+        let shared = Arc::new((Monitor::new(), AtomicBool::new(false)));
+        let other = shared.clone();
+        let worker = thread::spawn(move || {
+            let (monitor, needs_look) = &*other;
+            needs_look.store(true, Ordering::Relaxed);
+            monitor.look_by(SOON);
+        });
+        let (monitor, needs_look) = &*shared;
+        while !needs_look.load(Ordering::Relaxed) {
+            monitor.sleep(0, LATE, || match needs_look.load(Ordering::Relaxed) {
+                true => {
+                    // Stands for the end of the short sleep.
+                    monitor.wake();
+                    SOON
+                }
+                false => LATE,
+            });
+        }
+        worker.join().unwrap();
     });
 }

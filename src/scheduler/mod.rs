@@ -42,6 +42,9 @@ pub(crate) type Runnable = u32;
 /// How long a process of the spent queue runs while a fresh one waits.
 pub(crate) const PATIENCE_NS: u64 = 100_000;
 
+/// The monitor's tick: how often it looks when workers may run long steps.
+pub(crate) const TICK_NS: u64 = 250_000;
+
 /// The scheduler's state that all workers of a runtime share.
 pub(crate) struct Scheduler {
     pub(crate) injector: Injector<Runnable>,
@@ -178,7 +181,13 @@ impl Scheduler {
     /// Adds the earliest timer of a process that is about to wait to the timers of this thread's
     /// worker.
     pub(crate) fn register_timer(&self, due: u64, uniq: u64) {
-        with_current(self, |local| local.add_timer(self.shared(local), due, uniq));
+        with_current(self, |local| {
+            local.add_timer(self.shared(local), due, uniq);
+            // A worker that parks now looks after its timers itself.
+            if !local.queue.is_empty() {
+                self.monitor.look_by(due.saturating_add(TICK_NS));
+            }
+        });
     }
 
     pub(crate) fn take_injected(&self) -> Option<Runnable> {
@@ -194,6 +203,11 @@ impl Scheduler {
     /// Whether any queue holds work that a searching worker could take.
     pub(crate) fn has_work(&self) -> bool {
         !self.injector.is_empty() || self.workers.iter().any(|worker| !worker.stealers.is_empty())
+    }
+
+    /// How often workers have parked.
+    pub(crate) fn parks(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.counters.parks.get()).sum()
     }
 
     /// Ends the workers' loops; each worker finishes the slice that it runs.

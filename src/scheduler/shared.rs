@@ -35,6 +35,8 @@ pub(crate) struct WorkerShared {
     spent_since: AtomicU64,
     /// Time at which the earliest timer is due; [`NEVER`] for none.
     next_due: AtomicU64,
+    /// Time at which the worker was last known to be between two steps; [`NEVER`] while it is parked.
+    last_break: AtomicU64,
 }
 
 impl WorkerShared {
@@ -51,6 +53,7 @@ impl WorkerShared {
             is_spawning: AtomicBool::new(false),
             spent_since: AtomicU64::new(NEVER),
             next_due: AtomicU64::new(NEVER),
+            last_break: AtomicU64::new(0),
         }
     }
 
@@ -128,6 +131,17 @@ impl WorkerShared {
     /// should get its turn.
     pub(crate) fn should_yield_to_fresh(&self, now: impl FnOnce() -> u64) -> bool {
         self.spent_since().is_some_and(|since| now() >= since.saturating_add(PATIENCE_NS))
+    }
+
+    /// When the worker was last known to be between two steps, unless it is parked. A step that runs
+    /// did not begin before.
+    pub(crate) fn last_break(&self) -> Option<u64> {
+        let at = self.last_break.load(Ordering::Relaxed);
+        (at != NEVER).then_some(at)
+    }
+
+    pub(crate) fn set_last_break(&self, at: Option<u64>) {
+        self.last_break.store(at.unwrap_or(NEVER), Ordering::Relaxed);
     }
 
     /// When the earliest timer is due, as far as this thread can see; `u64::MAX` for never.

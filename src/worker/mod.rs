@@ -19,7 +19,7 @@ use crate::scheduler::local::Local;
 use crate::scheduler::run_queue::{Picked, RunQueue};
 use crate::scheduler::search::Attempt;
 use crate::scheduler::shared::WorkerShared;
-use crate::scheduler::{PATIENCE_NS, Runnable, Scheduler};
+use crate::scheduler::{PATIENCE_NS, Runnable, Scheduler, TICK_NS};
 use crate::slot::Slot;
 use crate::slot::state::Notify;
 use crate::sync::Arc;
@@ -104,7 +104,9 @@ impl Worker {
         self.tick.set(tick);
         let is_fair = tick.is_multiple_of(FAIR_TICK);
         if is_fair || self.shared().is_timer_due(&self.node.clock) {
-            self.fire_timers();
+            let now = self.node.clock.tick();
+            self.shared().set_last_break(Some(now));
+            self.fire_timers(now);
         }
         let injected = || self.scheduler().take_injected().map(Picked::Fresh);
         if is_fair {
@@ -186,6 +188,7 @@ impl Worker {
         let spent_since = matches!(picked, Picked::Spent(_)).then(|| self.node.clock.now());
         if let Some(since) = spent_since {
             self.shared().set_spent_since(Some(since));
+            self.scheduler().monitor.look_by(since + TICK_NS);
             let due = self.shared().next_due();
             if due != u64::MAX {
                 self.local.set_alarm(due.max(since + PATIENCE_NS), &self.node.clock);
@@ -273,9 +276,8 @@ impl Worker {
         }
     }
 
-    /// Wakes every process whose timer is due.
-    fn fire_timers(&self) {
-        let now = self.node.clock.tick();
+    /// Wakes every process whose timer is due at `now`.
+    fn fire_timers(&self, now: u64) {
         let mut woken = 0;
         while let Some(uniq) = self.local.take_due_timer(now) {
             let Some(slot) = self.node.slots.slot(uniq) else { continue };
@@ -294,7 +296,7 @@ impl Worker {
     fn hand_off(&self) {
         self.local.queue.release_lifo();
         self.shared().set_has_lifo(false);
-        self.fire_timers();
+        self.fire_timers(self.node.clock.tick());
         if !self.shared().stealers.is_empty() {
             self.scheduler().notify();
         }
@@ -315,9 +317,14 @@ impl Worker {
         };
         let parker = &self.shared().parker;
         let local = &self.local;
+        self.shared().set_last_break(None);
         let woken = local.search.park(&scheduler.idle, local.index, parker, limit, is_wanted);
-        scheduler.monitor.worker_woke();
-        self.fire_timers();
+        let now = self.node.clock.tick();
+        self.shared().set_last_break(Some(now));
+        self.fire_timers(now);
+        // The monitor looks that soon anyway, unless it sleeps without end or for a timer.
+        let due = self.shared().next_due().saturating_add(TICK_NS);
+        scheduler.monitor.look_by(due.min(now + monitor::SLICE_NS));
         if woken == Woken::ByNotifier && !scheduler.has_work() {
             self.shared().counters.unparks_without_work.increment();
         }

@@ -1,28 +1,33 @@
 //! The monitor: a thread that ends slices which run too long.
 //!
-//! It ticks only while a worker is awake, and reads each worker's step number. When it has seen the
-//! same step for a slice while other processes wait, it signals the worker's thread
-//! (`vm/lua/preempt.rs`). A step of spent work is ended much sooner, as soon as fresh work waits,
-//! be it a due timer: that, and not the length of a slice, makes a request fast on a busy machine.
-//! The monitor also renews the coarse clock. It sleeps when all workers are parked, so an idle
-//! application uses no processor time; the first worker that wakes also wakes the monitor.
+//! It looks at each worker's step number from time to time. When a step has run for a slice while
+//! other processes wait, it signals the worker's thread (`vm/lua/preempt.rs`). A step of spent work
+//! is ended much sooner, as soon as fresh work waits, be it a due timer: that, and not the length of
+//! a slice, makes a request fast on a busy machine. The monitor also renews the coarse clock.
+//!
+//! How often it looks follows from what it promises: a step ends at the latest a slice and a tick
+//! after it began. Workers take down when they are between two steps: when they wake, and at every
+//! `FAIR_TICK`th pick, when they read the clock anyway. A step that runs began after that. So the
+//! monitor sleeps for a slice from the last such moment on, and ticks only if there was none for that
+//! long: beside short steps it looks a thousand times a second. It sleeps without end when all
+//! workers are parked and none was awake since the last look, or work comes rarely, so an idle
+//! application uses no processor time. A worker that needs a look sooner wakes it
+//! (`scheduler/monitor.rs`).
 
 #![allow(unsafe_code)]
-
-use std::time::Duration;
 
 use crate::node::Node;
 use crate::scheduler::run_queue::UNFAIR;
 use crate::scheduler::shared::WorkerShared;
-use crate::scheduler::{PATIENCE_NS, Scheduler};
+use crate::scheduler::{PATIENCE_NS, Scheduler, TICK_NS};
 use crate::slot::cancellation;
 use crate::slot::state::Notify;
 use crate::vm::lua::control::KILL_NONE;
 
 /// How long a process runs while others wait.
 pub(crate) const SLICE_NS: u64 = 1_000_000;
-/// The monitor's tick.
-const TICK_NS: u64 = 250_000;
+/// Work that comes less often than this is not waited for. Picked, unmeasured.
+const RARE_NS: u64 = 2 * SLICE_NS;
 /// The shortest sleep of the monitor, which limits its share of a core.
 const TICK_NS_MIN: u64 = 20_000;
 
@@ -43,8 +48,11 @@ struct Seen {
 }
 
 impl Seen {
-    fn new(step: u64, now: u64) -> Seen {
-        Seen { step, due: now + SLICE_NS, pause: SLICE_NS }
+    /// A step that is seen for the first time and cannot have begun before `earliest`. It ends a
+    /// tick late rather than early, but is seen twice at least.
+    fn new(step: u64, earliest: u64, now: u64) -> Seen {
+        let due = (earliest + SLICE_NS + TICK_NS).clamp(now + TICK_NS, now + SLICE_NS);
+        Seen { step, due, pause: SLICE_NS }
     }
 
     /// Doubles the pause after a signal. A step that continues after a signal cannot end yet, and
@@ -62,14 +70,20 @@ pub(crate) fn run(node: &Node, preempts: bool) {
     request_short_slices();
     let scheduler = &node.scheduler;
     let mut seen = vec![Seen::default(); scheduler.workers.len()];
+    let (mut last_look, mut parks, mut slept) = (0, 0, 0);
     while !scheduler.is_stopping() {
-        if scheduler.idle.are_all_parked() {
+        let parks_before = std::mem::replace(&mut parks, scheduler.parks());
+        let now = node.clock.now();
+        let is_over = parks == parks_before || slept > RARE_NS;
+        if scheduler.idle.are_all_parked() && is_over {
             scheduler.monitor.sleep_if_idle(&scheduler.idle, || scheduler.is_stopping());
+            slept = node.clock.now() - now;
         } else {
-            let pause = pause(scheduler, node.clock.now(), preempts);
-            scheduler.monitor.sleep(Duration::from_nanos(pause));
+            let next_look = || next_look(scheduler, &seen, now, preempts);
+            scheduler.monitor.sleep(now, now + SLICE_NS, next_look);
         }
         let now = node.clock.tick();
+        let before = std::mem::replace(&mut last_look, now);
         if !preempts {
             continue;
         }
@@ -78,7 +92,8 @@ pub(crate) fn run(node: &Node, preempts: bool) {
         for (worker, seen) in scheduler.workers.iter().zip(&mut seen) {
             let step = worker.step();
             if step == 0 || step != seen.step {
-                *seen = Seen::new(step, now);
+                let earliest = worker.last_break().map_or(before, |at| at.max(before));
+                *seen = Seen::new(step, earliest, now);
             } else if must_end(node, worker, seen, is_unfair, now) && !worker.is_native() {
                 worker.signal();
                 seen.signalled(now);
@@ -100,18 +115,25 @@ fn must_end(node: &Node, worker: &WorkerShared, seen: &Seen, is_unfair: bool, no
             && fresh_waits(&node.scheduler, worker, now)
 }
 
-/// How long to sleep: a tick, or less if a worker should make room sooner.
-fn pause(scheduler: &Scheduler, now: u64, preempts: bool) -> u64 {
-    let mut wake = now + TICK_NS;
-    for worker in scheduler.workers.iter().filter(|_| preempts) {
-        let Some(since) = worker.spent_since() else { continue };
+/// When to look again: when a step may have run for a slice, or a timer of a worker that is awake is
+/// due, but after a tick at least; sooner if a worker should make room.
+fn next_look(scheduler: &Scheduler, seen: &[Seen], now: u64, preempts: bool) -> u64 {
+    let mut look = now + SLICE_NS;
+    for (worker, seen) in scheduler.workers.iter().zip(seen) {
+        let Some(at) = worker.last_break() else { continue };
+        let tick = now + TICK_NS;
+        look = look.min((at + SLICE_NS).min(worker.next_due()).max(tick));
+        if seen.due > now && seen.step != 0 {
+            look = look.min(seen.due);
+        }
+        let Some(since) = worker.spent_since().filter(|_| preempts) else { continue };
         let due = match fresh_waits(scheduler, worker, now) {
             true => now,
             false => worker.next_due(),
         };
-        wake = wake.min(due.max(since + PATIENCE_NS));
+        look = look.min(due.max(since + PATIENCE_NS)).min(tick);
     }
-    wake.saturating_sub(now).max(TICK_NS_MIN)
+    look.max(now + TICK_NS_MIN)
 }
 
 /// Whether fresh work waits for a worker.
@@ -171,5 +193,62 @@ fn request_short_slices() {
             // nothing.
             unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// Looks as the monitor does, from time 0 on, at a worker that wakes at `wake` (before that it is
+    /// parked) and notes a break every `interval` until `begin`, when a step begins that does not
+    /// end. Returns when it is ended, and how often the monitor looked before it began.
+    fn watch(wake: u64, interval: u64, begin: u64) -> (u64, usize) {
+        let (scheduler, _queues) = Scheduler::new(1);
+        let worker = &scheduler.workers[0];
+        worker.set_last_break(None);
+        let (mut seen, mut before, mut now, mut looks) = ([Seen::default()], 0, 0, 0);
+        loop {
+            if now >= wake {
+                let last = wake + (now.min(begin) - wake) / interval * interval;
+                worker.set_last_break(Some(last));
+                let step = if now < begin { 1 + now } else { 1 + begin };
+                if step != seen[0].step {
+                    seen[0] = Seen::new(step, before.max(last), now);
+                } else if now >= seen[0].due {
+                    return (now, looks);
+                }
+            }
+            looks += usize::from(now < begin);
+            before = now;
+            now = next_look(&scheduler, &seen, now, true);
+        }
+    }
+
+    #[test]
+    fn a_step_ends_a_slice_and_a_tick_after_it_began() {
+        for interval in [10_000, 40_000, 300_000, 900_000, 3_000_000] {
+            for wake in (0..3_000_000).step_by(70_000) {
+                for begin in (wake..wake + 5_000_000).step_by(110_000) {
+                    let (end, _) = watch(wake, interval, begin);
+                    let ran = end - begin;
+                    // Long after a break it ticks, and leaves steps their whole slice.
+                    let has_ticked = (begin - wake) % interval >= SLICE_NS + 2 * TICK_NS;
+                    let least = if has_ticked { SLICE_NS } else { TICK_NS };
+                    // The last sleep may be the shortest one.
+                    let limits = least..=SLICE_NS + TICK_NS + TICK_NS_MIN;
+                    assert!(limits.contains(&ran), "{ran} ({wake}, {interval}, {begin})");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn beside_short_steps_it_looks_once_a_slice() {
+        let (_, looks) = watch(0, 40_000, 100 * SLICE_NS);
+        assert!((100..=106).contains(&looks), "{looks}");
+        // Without breaks it ticks.
+        let (_, looks) = watch(0, 1_000_000_000, 100 * SLICE_NS);
+        assert!((390..=400).contains(&looks), "{looks}");
     }
 }
