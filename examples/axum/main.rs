@@ -18,44 +18,12 @@ use axum::routing::get;
 use moonlet::{Application, Builder, Error, Handle, Kind};
 use serde::Deserialize;
 
-const INDEX: &str = r#"
-namespace: app
-entries:
-  - { name: processes, kind: process.host, lifecycle: { auto_start: true } }
-  - { name: quote, kind: process.lua, source: file://quote.lua }
-  - { name: orders, kind: process.lua, source: file://orders.lua }
-  - name: orders.service
-    kind: process.service
-    process: orders
-    host: processes
-    lifecycle: { auto_start: true }
-"#;
-
-/// Computes the price of some items.
-const QUOTE: &str = r#"
-local prices = { tea = 3.5, coffee = 4 }
-return function(item, count)
-  local price = prices[item]
-  if not price then
-    return nil, errors.new({ message = "there is no " .. item, kind = errors.NOT_FOUND })
-  end
-  return { item = item, total = price * count }
-end
-"#;
-
-/// Counts orders. It is restarted if it fails, and found under its name.
-const ORDERS: &str = r#"
-return function()
-  assert(process.registry.register("orders"))
-  local inbox, events, last = process.inbox(), process.events(), 0
-  while true do
-    local r = channel.select({ inbox:case_receive(), events:case_receive() })
-    if r.channel == events then return end
-    last = last + 1
-    r.value:reply(last)
-  end
-end
-"#;
+/// The Lua application, which becomes part of the program.
+const FILES: [(&str, &str); 3] = [
+    ("_index.yaml", include_str!("_index.yaml")),
+    ("quote.lua", include_str!("quote.lua")),
+    ("orders.lua", include_str!("orders.lua")),
+];
 
 /// What one request may take.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -99,8 +67,7 @@ fn refuse(error: Error) -> (StatusCode, String) {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files = [("_index.yaml", INDEX), ("quote.lua", QUOTE), ("orders.lua", ORDERS)];
-    let files = files.map(|(path, text)| (path.into(), text.as_bytes().to_vec()));
+    let files = FILES.map(|(path, text)| (path.into(), text.as_bytes().to_vec()));
     let application = Application::from_files(files);
     if let Some(problem) = application.problems().first() {
         return Err(problem.to_string().into());
