@@ -58,6 +58,14 @@ pub(crate) struct Drained {
     pub(crate) late: usize,
 }
 
+impl Drained {
+    /// Whether there is something to settle.
+    #[inline]
+    pub(crate) fn is_something(&self) -> bool {
+        self.late > 0 || !self.strays.is_empty()
+    }
+}
+
 impl Subscriptions {
     pub(crate) fn new() -> Self {
         Subscriptions {

@@ -15,6 +15,7 @@ use crate::app::EntryId;
 use crate::coroutines::Ticket;
 use crate::coroutines::channel::{Channel, ChannelId};
 use crate::coroutines::inside::Inside;
+use crate::coroutines::subscriptions::Drained;
 use crate::coroutines::timers::{TimerAction, Timers};
 use crate::error::{ApiError, kind};
 use crate::message::context::Inherited;
@@ -35,6 +36,10 @@ use crate::sync::{Arc, Mutex, lock};
 use crate::value::Value;
 use crate::vm::lua::control::{KILL_LINKED, KILL_NONE};
 
+/// What draining found that is for nobody. To tell those who wait for answers may call wakers, which is
+/// not done under a lock.
+type Strays = Vec<Drained>;
+
 /// The inside of a process without a VM: its arrived messages and events.
 struct Core {
     inside: Inside,
@@ -54,8 +59,9 @@ impl Core {
         Core { inside, inbox, events, timers: Timers::default(), sleepers: FxHashMap::default() }
     }
 
-    /// Takes the next message or event in the order of arrival.
-    fn next(&mut self, node: &Node, slot: &Slot) -> Option<Arrived> {
+    /// Takes the next message or event in the order of arrival. What is for nobody goes to `strays`, which
+    /// the caller settles without the lock.
+    fn next(&mut self, node: &Node, slot: &Slot, strays: &mut Strays) -> Option<Arrived> {
         loop {
             if let Some(arrived) = self.pop() {
                 if arrived.passage() == Passage::Counted {
@@ -66,7 +72,7 @@ impl Core {
             if slot.mailbox.is_empty() && !self.inside.subscriptions.has_pending() {
                 return None;
             }
-            self.drain(node, slot);
+            self.drain(node, slot, strays);
         }
     }
 
@@ -82,18 +88,20 @@ impl Core {
         self.inside.channels.get(oldest.1)?.messages()?.pop()
     }
 
-    fn drain(&mut self, node: &Node, slot: &Slot) {
+    fn drain(&mut self, node: &Node, slot: &Slot, strays: &mut Strays) {
         let Inside { subscriptions, channels, coroutines } = &mut self.inside;
         let drained =
             subscriptions.drain(slot.uniq(), &slot.mailbox, &node.clock, channels, coroutines);
-        unread::settle(node, slot, drained);
+        if drained.is_something() {
+            strays.push(drained);
+        }
     }
 
     /// Routes everything that has arrived, before the subscriptions change.
-    fn drain_all(&mut self, node: &Node, slot: &Slot) {
-        self.drain(node, slot);
+    fn drain_all(&mut self, node: &Node, slot: &Slot, strays: &mut Strays) {
+        self.drain(node, slot, strays);
         while self.inside.subscriptions.has_pending() {
-            self.drain(node, slot);
+            self.drain(node, slot, strays);
         }
     }
 
@@ -201,15 +209,27 @@ impl Seat {
     }
 
     /// Calls `act` with the core, unless the process has ended.
-    fn with_core<T>(&self, act: impl FnOnce(&Node, &Slot, &mut Core) -> T) -> Result<T, Over> {
+    fn with_core<T>(&self, act: impl FnOnce(&Node, &mut Core) -> T) -> Result<T, Over> {
+        let node = self.node()?;
+        self.station.with(|core| act(&node, core)).map_err(|over| self.really(over))
+    }
+
+    /// Like [`Seat::with_core`], for what looks into the mailbox.
+    fn with_mailbox<T>(
+        &self,
+        act: impl FnOnce(&Node, &Slot, &mut Core, &mut Strays) -> T,
+    ) -> Result<T, Over> {
         let node = self.node()?;
         let slot = node.slots.slot(self.id.uniq).ok_or(Over::Terminated)?;
-        self.station.with(|core| act(&node, slot, core)).map_err(|over| self.really(over))
+        let mut strays = Strays::new();
+        let result = self.station.with(|core| act(&node, slot, core, &mut strays));
+        strays.into_iter().for_each(|drained| unread::settle(&node, slot, drained));
+        result.map_err(|over| self.really(over))
     }
 
     /// Takes the next message or event; `None` if there is none.
     pub(crate) fn try_next(&self) -> Result<Option<Arrived>, Over> {
-        let next = self.with_core(|node, slot, core| core.next(node, slot));
+        let next = self.with_mailbox(|node, slot, core, strays| core.next(node, slot, strays));
         next.map(|next| next.inspect(|next| self.note(next)))
     }
 
@@ -222,7 +242,9 @@ impl Seat {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let next = self.station.poll(context, |core| core.next(&node, slot));
+        let mut strays = Strays::new();
+        let next = self.station.poll(context, |core| core.next(&node, slot, &mut strays));
+        strays.into_iter().for_each(|drained| unread::settle(&node, slot, drained));
         next.map_ok(|next| {
             self.note(&next);
             next
@@ -248,7 +270,7 @@ impl Seat {
         &self,
         start: impl FnOnce() -> Result<ProcessId, E>,
     ) -> Result<Result<ProcessId, E>, Over> {
-        self.with_core(|_, _, core| {
+        self.with_core(|_, core| {
             let started = start()?;
             core.inside.subscriptions.start_monitoring(started.uniq);
             Ok(started)
@@ -256,33 +278,33 @@ impl Seat {
     }
 
     pub(crate) fn monitor(&self, target: u64) -> Result<Result<(), MonitorError>, Over> {
-        self.with_core(|node, _, core| {
+        self.with_core(|node, core| {
             watching::monitor(&node.slots, &mut core.inside.subscriptions, self.id.uniq, target)
         })
     }
 
     pub(crate) fn unmonitor(&self, target: u64) -> Result<(), Over> {
-        self.with_core(|node, slot, core| {
-            core.drain_all(node, slot);
+        self.with_mailbox(|node, slot, core, strays| {
+            core.drain_all(node, slot, strays);
             watching::unmonitor(&node.slots, &mut core.inside.subscriptions, self.id.uniq, target);
         })
     }
 
     pub(crate) fn link(&self, peer: u64) -> Result<Result<(), links::Gone>, Over> {
-        self.with_core(|node, _, _| links::link(&node.slots, self.id.uniq, peer))
+        self.with_core(|node, _| links::link(&node.slots, self.id.uniq, peer))
     }
 
     pub(crate) fn unlink(&self, peer: u64) -> Result<(), Over> {
-        self.with_core(|node, slot, core| {
+        self.with_mailbox(|node, slot, core, strays| {
             links::unlink(&node.slots, self.id.uniq, peer);
             core.inside.subscriptions.drop_link_downs(Some(peer));
-            core.drain_all(node, slot);
+            core.drain_all(node, slot, strays);
             core.inside.subscriptions.drop_link_downs(None);
         })
     }
 
     pub(crate) fn set_traps_links(&self, traps: bool) -> Result<(), Over> {
-        self.with_core(|_, slot, _| slot.relations().traps_links = traps)
+        self.with_mailbox(|_, slot, _, _| slot.relations().traps_links = traps)
     }
 
     /// Ends the process. Does nothing if it has ended.
@@ -378,7 +400,7 @@ impl Seat {
     /// How the process has ended.
     pub(crate) fn wake_at(&self, due: u64, number: u64, context: &Context<'_>) -> Result<(), Over> {
         let waker = context.waker().clone();
-        let before = self.with_core(|_, _, core| {
+        let before = self.with_core(|_, core| {
             let before = core.sleepers.insert(number, waker);
             if before.is_none() {
                 core.timers.add(due, TimerAction::Wake(Ticket::from_token(number)));
@@ -396,7 +418,7 @@ impl Seat {
 
     /// Whether a wait of this number is over.
     pub(crate) fn has_fired(&self, number: u64) -> Result<bool, Over> {
-        self.with_core(|_, _, core| !core.sleepers.contains_key(&number))
+        self.with_core(|_, core| !core.sleepers.contains_key(&number))
     }
 
     /// Forgets a wait. Its timer finds nobody.

@@ -14,7 +14,7 @@ use crate::slot::{Slot, cancellation};
 /// and answers that came too late.
 #[inline]
 pub(super) fn settle(node: &Node, slot: &Slot, drained: Drained) {
-    if drained.late > 0 || !drained.strays.is_empty() {
+    if drained.is_something() {
         bury(node, slot, drained);
     }
 }

@@ -39,21 +39,28 @@ impl Inbox {
 
     /// Returns the next notice, or has the task woken when there is one.
     pub(super) fn poll(&self, context: &Context<'_>) -> Poll<Result<Notice, Error>> {
-        let mut waiting = lock(&self.0);
-        match waiting.notices.pop_front() {
-            Some(Notice::Stopped) => Poll::Ready(Err(Error::Stopped)),
-            Some(notice) => Poll::Ready(Ok(notice)),
-            None if waiting.is_expired => Poll::Ready(Err(Error::Timeout)),
-            None => {
-                let is_known =
-                    waiting.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker()));
-                if !is_known {
-                    let before = waiting.waker.replace(context.waker().clone());
-                    drop(waiting);
-                    drop(before);
-                }
-                Poll::Pending
+        let mut waker = None;
+        loop {
+            let mut waiting = lock(&self.0);
+            match waiting.notices.pop_front() {
+                Some(Notice::Stopped) => return Poll::Ready(Err(Error::Stopped)),
+                Some(notice) => return Poll::Ready(Ok(notice)),
+                None if waiting.is_expired => return Poll::Ready(Err(Error::Timeout)),
+                None => {}
             }
+            let known = waiting.waker.as_ref();
+            if known.is_some_and(|waker| waker.will_wake(context.waker())) {
+                return Poll::Pending;
+            }
+            if waker.is_some() {
+                let before = std::mem::replace(&mut waiting.waker, waker);
+                drop(waiting);
+                drop(before);
+                return Poll::Pending;
+            }
+            drop(waiting);
+            // Without the lock: to clone it is code of the program.
+            waker = Some(context.waker().clone());
         }
     }
 }

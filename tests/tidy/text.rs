@@ -46,6 +46,7 @@ const UNSAFE_BESIDE: &[(&str, &str)] = &[
     ("tests/stock.rs", "stock Lua beside ours"),
     ("tests/outside.rs", "Lua itself, to see how it was built"),
     ("tests/process_wide.rs", "a signal handler that was there before"),
+    ("tests/drops.rs", "an allocator that counts"),
 ];
 
 const LIST_LINES_MAX: usize = 10;
