@@ -20,6 +20,12 @@ function crew.limit_time()
   end)
 end
 
+-- The id of another entry of the calling process's namespace: scenarios of Lua and their native
+-- variants have the same main.
+function crew.beside(name)
+  return process.id():match("^[^:]+") .. ":" .. name
+end
+
 -- Starts a monitored process and returns its PID.
 function crew.start(id, ...)
   local pid, err = process.spawn_monitored(id, crew.host, ...)

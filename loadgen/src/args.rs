@@ -78,11 +78,14 @@ mod tests {
         for (line, expected) in [
             (
                 "ring spawn --pairs 5",
-                "--pairs is a size of ping_pong, and what runs is ring, spawn",
+                "--pairs is a size of ping_pong, native_ping_pong, and what runs is ring, spawn",
             ),
             ("ring --rates 5", "--rates is a size of open_loop"),
             ("ping_pong --servers 5", "--servers is a size of open_loop"),
-            ("fan_in --rounds 5", "--rounds is a size of ping_pong, latency_under_load"),
+            (
+                "fan_in --rounds 5",
+                "--rounds is a size of ping_pong, native_ping_pong, latency_under_load",
+            ),
         ] {
             let error = parse(&format!("loadgen {line}")).unwrap().check().unwrap_err();
             assert_eq!(error.exit_code(), 2);

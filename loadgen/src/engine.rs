@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use moonlet::{Builder, Level, OnDrop, Runtime};
 
+use crate::native;
+
 pub(crate) use moonlet::{Application, Error, Exec, Interrupt, Payload, Severity, Value};
 
 /// Returns how the engine was built, in a few lines.
@@ -46,7 +48,7 @@ impl Engine {
         if let Some(problem) = application.problems().first() {
             return Err(problem.to_string());
         }
-        Engine::run(application, workers, is_pinned)
+        Engine::run(native::add_to(Builder::new()), application, workers, is_pinned)
     }
 
     /// Starts a runtime for an application of the user.
@@ -55,16 +57,18 @@ impl Engine {
         workers: Option<usize>,
         is_pinned: bool,
     ) -> Result<Engine, String> {
-        let engine = Engine::run(Application::load(&call.folder), workers, is_pinned)?;
+        let engine =
+            Engine::run(Builder::new(), Application::load(&call.folder), workers, is_pinned)?;
         Ok(Engine { call: Some(call.clone()), ..engine })
     }
 
     fn run(
+        builder: Builder,
         application: Application,
         workers: Option<usize>,
         is_pinned: bool,
     ) -> Result<Engine, String> {
-        let runtime = Builder::new()
+        let runtime = builder
             .workers(workers)
             .pinning(is_pinned)
             .log_level(Level::Error)

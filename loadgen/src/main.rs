@@ -20,6 +20,7 @@
 //! | `scenario` | the load shapes, their sizes, the outcome of a run |
 //! | `application` `quiet` `placement` `machine` | the user's own application; what else ran on the machine; the distance between the cores; hardware and build |
 //! | `engine` `figure` `print` `progress` `statistics` `status` `targets` | Moonlet; figures as text; output; the progress bar; intervals and ratios; exit statuses; files |
+//! | `native` | the native processes of scenarios |
 //!
 //! Below all of them is the library `loadgen_shared`, which the studies use, too: the Lua programs,
 //! and threads on their own cores.
@@ -32,6 +33,7 @@ mod compare;
 mod engine;
 mod figure;
 mod machine;
+mod native;
 mod page;
 mod peers;
 mod placement;

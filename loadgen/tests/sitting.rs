@@ -71,7 +71,8 @@ fn a_size_that_nothing_has_ends_with_two() {
     let out = folder.path().join("out");
     let (code, _, stderr) = run(loadgen(&out).args(["--pairs", "3"]));
     assert_eq!(code, 2);
-    assert!(stderr.contains("--pairs is a size of ping_pong, and what runs is ring"), "{stderr}");
+    let said = "--pairs is a size of ping_pong, native_ping_pong, and what runs is ring";
+    assert!(stderr.contains(said), "{stderr}");
     assert!(!out.exists());
 }
 

@@ -50,6 +50,7 @@ const ENGINE: House = House {
 const LOADGEN: House = House {
     front: "loadgen/src/main.rs",
     floors: &[
+        &["native"],
         &["engine", "figure", "print", "progress", "statistics", "status", "targets"],
         &["application", "quiet", "placement", "machine"],
         &["scenario"],

@@ -5,9 +5,9 @@ local crew, time = require("crew"), require("time")
 local function main(sender_count, count)
   crew.limit_time()
   local self, senders = process.pid(), {}
-  local sink = crew.start("loadgen.fan_in:sink", self, sender_count, count)
+  local sink = crew.start(crew.beside("sink"), self, sender_count, count)
   for i = 1, sender_count do
-    senders[i] = crew.start("loadgen.fan_in:sender", self, sink, i, count)
+    senders[i] = crew.start(crew.beside("sender"), self, sink, i, count)
   end
   crew.gather("ready", sender_count + 1)
 

@@ -10,8 +10,8 @@ local function main(pair_count, rounds)
   local stride = math.max(64, pair_count * rounds // SAMPLES)
   local pings = {}
   for i = 1, pair_count do
-    local pong = crew.start("loadgen.ping_pong:pong", rounds)
-    pings[i] = crew.start("loadgen.ping_pong:ping", self, pong, rounds, stride)
+    local pong = crew.start(crew.beside("pong"), rounds)
+    pings[i] = crew.start(crew.beside("ping"), self, pong, rounds, stride)
   end
   crew.gather("ready", pair_count)
 

@@ -28,9 +28,9 @@ end
 local function main(size, hops, waiting)
   crew.limit_time()
   local self, nodes = process.pid(), {}
-  local last_waiter = start_waiters(waiting)
+  local last_waiter = waiting and start_waiters(waiting)
   for i = 1, size do
-    nodes[i] = crew.start("loadgen.ring:node", self, size, nodes[i - 1])
+    nodes[i] = crew.start(crew.beside("node"), self, size, nodes[i - 1])
   end
   crew.send(nodes[1], "next", nodes[size])
   crew.gather("ready", size)

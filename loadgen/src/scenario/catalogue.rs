@@ -3,8 +3,8 @@
 use super::definition::Scenario;
 use super::parameter::Parameter;
 use super::{
-    app, fan_in, idle_memory, latency_under_load, open_loop, payload, ping_pong, ring, skynet,
-    spawn, steal,
+    app, fan_in, idle_memory, latency_under_load, native, open_loop, payload, ping_pong, ring,
+    skynet, spawn, steal,
 };
 
 /// Every scenario, in the order in which they run. Those that free gigabytes come last: on a
@@ -15,6 +15,9 @@ pub(crate) const ALL: &[&Scenario] = &[
     &ping_pong::SCENARIO,
     &fan_in::SCENARIO,
     &ring::SCENARIO,
+    &native::PING_PONG,
+    &native::FAN_IN,
+    &native::RING,
     &spawn::SCENARIO,
     &skynet::SCENARIO,
     &steal::SCENARIO,

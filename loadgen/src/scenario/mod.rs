@@ -17,6 +17,7 @@ mod definition;
 mod fan_in;
 mod idle_memory;
 mod latency_under_load;
+mod native;
 mod open_loop;
 mod outcome;
 mod parameter;
