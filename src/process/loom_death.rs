@@ -373,7 +373,7 @@ fn loom_a_name_taken_over_from_an_ending_owner_stays() {
         let next = ProcessId { uniq: pair.watcher, host: 0 };
         let result = pair.names.register(&pair.slots, b"n", next);
         death.join().unwrap();
-        let expected = result.ok().map(|()| next);
+        let expected = result.ok().map(|_| next);
         assert_eq!(pair.names.lookup(&pair.slots, b"n"), expected);
     });
 }

@@ -1,4 +1,4 @@
-//! A model of a name that changes its owner. Seen to fail when a change does not increment the
+//! Models of a name that changes its owner, and of those who wait for one. Seen to fail when a change does not increment the
 //! version.
 
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use loom::thread;
 
 use super::loom_mailbox::model;
-use super::names::Names;
+use super::names::{Names, Waiter};
 use super::table::ProcessTable;
 use crate::pid::ProcessId;
 use crate::sync::{AtomicBool, Ordering};
@@ -44,5 +44,29 @@ fn loom_a_name_stands_for_the_same_at_the_same_version() {
         }
         change.join().unwrap();
         assert!(shared.names.version() != version || found == Some(new));
+    });
+}
+
+/// Who waits for a name finds it, or is returned to the thread that registers it.
+#[test]
+fn loom_who_waits_for_a_name_is_told() {
+    model(|| {
+        let slots = ProcessTable::new();
+        let [owner, asker] = [0, 1].map(|host| {
+            let slot = slots.claim().expect("a fresh table has room");
+            slot.occupy(host);
+            ProcessId { uniq: slot.uniq(), host }
+        });
+        let shared = Arc::new(Shared { slots, names: Names::default() });
+        let other = shared.clone();
+        let change =
+            thread::spawn(move || other.names.register(&other.slots, b"n", owner).unwrap());
+        let waiter = Waiter { uniq: asker.uniq, token: 1 };
+        let found = shared.names.lookup_or_wait(&shared.slots, b"n", waiter);
+        let told = change.join().unwrap();
+        match found {
+            Some(found) => assert!(found == owner && told.is_empty()),
+            None => assert_eq!(told, [waiter]),
+        }
     });
 }
