@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Poll, Waker};
@@ -254,8 +255,6 @@ fn it_sleeps_and_is_woken_from_anywhere() {
         assert!(all.into_iter().all(|one| one.join().unwrap() == 7));
     });
 }
-
-use std::future::Future;
 
 /// One that never waits, and one that gets messages faster than it can read them.
 #[test]

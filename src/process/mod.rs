@@ -14,6 +14,7 @@
 
 #![allow(unsafe_code)]
 
+mod core;
 pub(crate) mod death;
 pub(crate) mod lasting;
 #[cfg(all(test, loom))]

@@ -38,6 +38,10 @@ unsafe fn renew(node: &Node, process: &mut Process) -> Result<(), ApiError> {
         Some(id) => place::find_definition(node, id)?,
         None => place::find_definition(node, process.definition.id.as_str().as_bytes())?,
     };
+    if definition.main.is_some() {
+        let text = format!("{} is a native process, not code of Lua", definition.id);
+        return Err(ApiError::invalid(text));
+    }
     let vm = place::new_vm(node, process.id.host, definition)?;
     // SAFETY: `find_definition` found the definition in the node, which is the process's node (the
     // caller's duty).

@@ -8,23 +8,18 @@ use std::sync::Weak;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use rustc_hash::FxHashMap;
-
+use super::core::{Core, Strays};
 use super::{death, native, unread, watching};
 use crate::app::EntryId;
 use crate::coroutines::Ticket;
-use crate::coroutines::channel::{Channel, ChannelId};
-use crate::coroutines::inside::Inside;
-use crate::coroutines::subscriptions::Drained;
-use crate::coroutines::timers::{TimerAction, Timers};
+use crate::coroutines::timers::TimerAction;
 use crate::error::{ApiError, kind};
 use crate::message::context::Inherited;
 use crate::message::exit::{Failure, Outcome};
-use crate::message::{Arrived, Content, Passage};
+use crate::message::{Arrived, Content};
 use crate::node::Node;
 use crate::node::output::{Level, Origin};
 use crate::node::outsiders::Outsider;
-use crate::node::requests::Unanswered;
 use crate::node::timeouts::Expiry;
 use crate::pid::{ProcessId, generation_of};
 use crate::process::spawn::place;
@@ -35,85 +30,6 @@ use crate::slot::{Slot, cancellation, links};
 use crate::sync::{Arc, Mutex, lock};
 use crate::value::Value;
 use crate::vm::lua::control::{KILL_LINKED, KILL_NONE};
-
-/// What draining found that is for nobody. To tell those who wait for answers may call wakers, which is
-/// not done under a lock.
-type Strays = Vec<Drained>;
-
-/// The inside of a process without a VM: its arrived messages and events.
-struct Core {
-    inside: Inside,
-    inbox: ChannelId,
-    events: ChannelId,
-    timers: Timers,
-    /// Who waits for a timer.
-    sleepers: FxHashMap<u64, Waker>,
-}
-
-impl Core {
-    fn new() -> Core {
-        let mut inside = Inside::new();
-        let Inside { subscriptions, channels, .. } = &mut inside;
-        let (inbox, events) =
-            (subscriptions.open_inbox(channels), subscriptions.open_events(channels));
-        Core { inside, inbox, events, timers: Timers::default(), sleepers: FxHashMap::default() }
-    }
-
-    /// Takes the next message or event in the order of arrival. What is for nobody goes to `strays`, which
-    /// the caller settles without the lock.
-    fn next(&mut self, node: &Node, slot: &Slot, strays: &mut Strays) -> Option<Arrived> {
-        loop {
-            if let Some(arrived) = self.pop() {
-                if arrived.passage() == Passage::Counted {
-                    slot.mailbox.release_taken(1);
-                }
-                return Some(arrived);
-            }
-            if slot.mailbox.is_empty() && !self.inside.subscriptions.has_pending() {
-                return None;
-            }
-            self.drain(node, slot, strays);
-        }
-    }
-
-    fn pop(&mut self) -> Option<Arrived> {
-        let mut first = |id| {
-            let queue = self.inside.channels.get(id).and_then(Channel::messages)?;
-            Some((queue.first_arrival()?, id))
-        };
-        let oldest = match (first(self.inbox), first(self.events)) {
-            (Some(message), Some(event)) => message.min(event),
-            (message, event) => message.or(event)?,
-        };
-        self.inside.channels.get(oldest.1)?.messages()?.pop()
-    }
-
-    fn drain(&mut self, node: &Node, slot: &Slot, strays: &mut Strays) {
-        let Inside { subscriptions, channels, coroutines } = &mut self.inside;
-        let drained =
-            subscriptions.drain(slot.uniq(), &slot.mailbox, &node.clock, channels, coroutines);
-        if drained.is_something() {
-            strays.push(drained);
-        }
-    }
-
-    /// Routes everything that has arrived, before the subscriptions change.
-    fn drain_all(&mut self, node: &Node, slot: &Slot, strays: &mut Strays) {
-        self.drain(node, slot, strays);
-        while self.inside.subscriptions.has_pending() {
-            self.drain(node, slot, strays);
-        }
-    }
-
-    /// Gives up all messages. Returns their number.
-    fn give_up(&mut self, node: &Node) -> usize {
-        let unread = self.inside.unread();
-        for requester in self.inside.drop_unread() {
-            node.leave_unanswered(Some(requester), Unanswered::Ended);
-        }
-        unread
-    }
-}
 
 /// Who a process without a VM is, and where its owner and others meet.
 pub(crate) struct Seat {

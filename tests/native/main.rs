@@ -11,6 +11,7 @@ mod blocking;
 mod classes;
 mod declared;
 mod functions;
+mod processes;
 mod waits;
 
 use moonlet::{Module, Runtime};
