@@ -309,6 +309,12 @@ fn a_cancel_is_an_event_with_a_deadline() {
         assert_eq!(text(next(&mut mailbox)), "cancel true");
         let error = mailbox.recv().block().unwrap_err();
         assert!(matches!(error, Error::Terminated), "{error:?}");
+        // Its deadline holds also if it reads nothing, and has something to read.
+        let mut busy = runtime.mailbox().open().unwrap();
+        runtime.cancel(busy.pid(), None).unwrap();
+        runtime.cancel(busy.pid(), Some(Duration::from_millis(10))).unwrap();
+        until(|| runtime.send(busy.pid(), "t", ()).is_err());
+        assert!(matches!(busy.try_recv(), Err(Error::Terminated)));
         // Another process, by the mailbox.
         let asker = runtime.mailbox().open().unwrap();
         let mut asked = runtime.mailbox().open().unwrap();

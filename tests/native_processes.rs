@@ -186,6 +186,8 @@ fn it_is_ended_by_others_and_its_future_is_dropped_first() {
         let mut mailbox = runtime.mailbox().open().unwrap();
         let native = runtime.process("app:native").args("nothing").monitored_by(&mailbox);
         let pid = native.spawn().block().unwrap();
+        // It reads neither of the two.
+        runtime.cancel(&pid, None).unwrap();
         runtime.cancel(&pid, Some(Duration::from_millis(20))).unwrap();
         let Event::Exit(exit) = mailbox.recv().block().unwrap() else { panic!("its end") };
         assert!(matches!(exit.result(), Err(Error::Terminated)));

@@ -73,6 +73,7 @@ fn poll(
     match polled {
         Ok(Poll::Ready(result)) => {
             let number = pending.function;
+            end_at_once(caller, &pending, is_first);
             drop(pending);
             finish(caller, function, number, result)
         }
@@ -81,9 +82,21 @@ fn poll(
             caller.wait(woken)
         }
         Err(panic) => {
+            end_at_once(caller, &pending, is_first);
             drop(pending);
             Err(native::panicked(function, panic))
         }
+    }
+}
+
+/// Uses up the ticket of a future that was over in its first poll, and takes its wakeup out of the list:
+/// whoever still has its waker must wake no later wait.
+fn end_at_once(caller: &mut Caller<'_>, pending: &Pending, is_first: bool) {
+    if is_first {
+        caller.process.inside.coroutines.skip_ticket();
+    }
+    if pending.was_woken() {
+        caller.process.wake_listed();
     }
 }
 

@@ -116,6 +116,7 @@ fn wait_inner(caller: &mut Caller<'_>) -> ApiResult {
     caller.set_top(1);
     caller.push_integer(token as i64);
     caller.push_integer(timer as i64);
+    caller.push_integer(due as i64);
     caller.wait(may_have_name)
 }
 
@@ -123,18 +124,20 @@ fn wait_inner(caller: &mut Caller<'_>) -> ApiResult {
 fn may_have_name(stack: Stack) -> Reply {
     caller::enter(stack, |caller| {
         let number = |index| caller.integer(index).unwrap_or_default() as u64;
-        let (token, timer) = (number(2), number(3));
+        let (token, timer, due) = (number(2), number(3), number(4));
         let name = name(caller)?;
         let node = caller.process.node;
         let waiter = Waiter { uniq: caller.process.id.uniq, token };
         if let Some(Answer::Retry) = caller.process.inside.coroutines.take_answer() {
-            let Some(process) = node.names.lookup_or_wait(&node.slots, name, waiter) else {
-                // Its owner was gone before this coroutine ran.
+            if let Some(process) = node.names.lookup_or_wait(&node.slots, name, waiter) {
+                caller.process.waits.get_mut().timers.stop(timer);
+                return push_pid(caller, process);
+            }
+            // Its owner was gone before this coroutine ran. The timer may have fired meanwhile.
+            if node.clock.now() < due && caller.process.waits.get_mut().timers.reset(timer, due) {
                 caller.process.inside.coroutines.wait_again();
                 return caller.wait(may_have_name);
-            };
-            caller.process.waits.get_mut().timers.stop(timer);
-            return push_pid(caller, process);
+            }
         }
         node.names.wait_no_more(name, waiter);
         let text = format!("nobody has registered {}", String::from_utf8_lossy(name));

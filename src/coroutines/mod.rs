@@ -160,6 +160,11 @@ impl Coroutines {
         Ticket { coroutine: self.current, wait: self.waits.wrapping_add(1) }
     }
 
+    /// Uses up the ticket of the next wait.
+    pub(crate) fn skip_ticket(&mut self) {
+        self.waits = self.waits.wrapping_add(1);
+    }
+
     /// Returns the ticket of the current coroutine's last wait.
     pub(crate) fn last_ticket(&self) -> Option<Ticket> {
         let coroutine = self.list[self.current as usize].as_ref()?;

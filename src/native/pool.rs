@@ -107,12 +107,14 @@ impl Pool {
         let has_idle = state.queue.len() < state.idle;
         let waiting = state.queue.len() - state.idle.min(state.queue.len());
         let may_begin = state.threads.len() < limits.threads;
-        if !has_idle && !may_begin && waiting >= limits.queued {
-            return Err(refused(state, job, Unavailable::Full(limits)));
-        }
-        if !has_idle && may_begin && !begin_thread(&self.0, &mut state) && state.threads.is_empty()
-        {
-            return Err(refused(state, job, Unavailable::NoThread));
+        let has_begun = !has_idle && may_begin && begin_thread(&self.0, &mut state);
+        if !has_idle && !has_begun {
+            if state.threads.is_empty() {
+                return Err(refused(state, job, Unavailable::NoThread));
+            }
+            if waiting >= limits.queued {
+                return Err(refused(state, job, Unavailable::Full(limits)));
+            }
         }
         state.queue.push_back(job);
         drop(state);

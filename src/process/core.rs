@@ -5,19 +5,19 @@ use std::task::Waker;
 
 use rustc_hash::FxHashMap;
 
+use super::unread;
 use crate::coroutines::channel::{Channel, ChannelId};
 use crate::coroutines::inside::Inside;
-use crate::coroutines::subscriptions::Drained;
 use crate::coroutines::timers::Timers;
-use crate::message::{Arrived, Passage};
+use crate::message::{Arrived, Passage, Requester};
 use crate::node::Node;
 use crate::node::requests::Unanswered;
 use crate::payload::Payload;
 use crate::slot::Slot;
 
-/// What draining found that is for nobody. To tell those who wait for answers may call wakers, which is
-/// not done under a lock.
-pub(super) type Strays = Vec<Drained>;
+/// Who waits for answers to messages that were for an earlier process of the slot. To tell them may call
+/// wakers, which is not done under a lock.
+pub(super) type Strays = Vec<Requester>;
 
 /// The inside of a process without a VM: its arrived messages and events.
 pub(super) struct Core {
@@ -25,6 +25,8 @@ pub(super) struct Core {
     inbox: ChannelId,
     events: ChannelId,
     pub(super) timers: Timers,
+    /// The limit of time that a cancel has set, for a process that no worker runs.
+    pub(super) deadline: Option<u64>,
     /// Who waits for a timer.
     pub(super) sleepers: FxHashMap<u64, Waker>,
 }
@@ -35,11 +37,18 @@ impl Core {
         let Inside { subscriptions, channels, .. } = &mut inside;
         let (inbox, events) =
             (subscriptions.open_inbox(channels), subscriptions.open_events(channels));
-        Core { inside, inbox, events, timers: Timers::default(), sleepers: FxHashMap::default() }
+        Core {
+            inside,
+            inbox,
+            events,
+            timers: Timers::default(),
+            deadline: None,
+            sleepers: FxHashMap::default(),
+        }
     }
 
-    /// Takes the next message or event in the order of arrival. What is for nobody goes to `strays`, which
-    /// the caller settles without the lock.
+    /// Takes the next message or event in the order of arrival. What is for nobody goes to `strays`, whom
+    /// the caller tells without the lock.
     pub(super) fn next(
         &mut self,
         node: &Node,
@@ -81,7 +90,7 @@ impl Core {
         let drained =
             subscriptions.drain(slot.uniq(), &slot.mailbox, &node.clock, channels, coroutines);
         if drained.is_something() {
-            strays.push(drained);
+            strays.extend(unread::bury(node, slot, drained));
         }
     }
 

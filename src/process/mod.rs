@@ -318,9 +318,14 @@ impl Process {
 
     fn wake_futures(&mut self) {
         if self.waits.get().is_some_and(Waits::has_futures) {
-            for token in self.slot.wakes.take(self.id.uniq) {
-                self.inside.coroutines.wake(Ticket::from_token(token), Wake::Elapsed);
-            }
+            self.wake_listed();
+        }
+    }
+
+    /// Wakes the coroutines whose futures were woken.
+    pub(crate) fn wake_listed(&mut self) {
+        for token in self.slot.wakes.take(self.id.uniq) {
+            self.inside.coroutines.wake(Ticket::from_token(token), Wake::Elapsed);
         }
     }
 

@@ -23,6 +23,7 @@ use crate::native::{self, Main, Running};
 use crate::node::Node;
 use crate::node::definition::Definition;
 use crate::node::output::{Level, Record};
+use crate::node::tickets::Notice;
 use crate::payload::Payload;
 use crate::pid::ProcessId;
 use crate::slot::state::Rest;
@@ -72,7 +73,8 @@ pub(crate) fn spend(cost: u32) -> bool {
     })
 }
 
-/// Starts a native process in a slot that was claimed for it, and makes it runnable.
+/// Starts a native process in a slot that was claimed for it, and makes it runnable. The holder of
+/// `ticket` is told.
 ///
 /// # Errors
 /// `UNAVAILABLE` if the runtime stops; the slot is then free again.
@@ -85,6 +87,7 @@ pub(super) unsafe fn start(
     definition: &Definition,
     main: &Arc<Main>,
     request: SpawnArguments<'_>,
+    ticket: Option<u64>,
 ) -> Result<ProcessId, ApiError> {
     let SpawnArguments { arguments, setup, chain, context, .. } = request;
     let id = ProcessId { uniq: slot.uniq(), host: slot.host() };
@@ -105,6 +108,10 @@ pub(super) unsafe fn start(
     unsafe { put_native(slot, Box::new(process)) };
     set_up(node, slot, id, setup);
     node.scheduler.count(|counters| &counters.spawned);
+    // Before it runs: the notice of its end comes later.
+    if let Some(ticket) = ticket {
+        node.tickets.notify(ticket, Notice::Started(Ok(id)));
+    }
     run_main(node, slot);
     Ok(id)
 }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::core::{Core, Strays};
-use super::{death, native, unread, watching};
+use super::{death, native, watching};
 use crate::app::EntryId;
 use crate::coroutines::Ticket;
 use crate::coroutines::timers::TimerAction;
@@ -20,6 +20,7 @@ use crate::message::{Arrived, Content};
 use crate::node::Node;
 use crate::node::output::{Level, Origin};
 use crate::node::outsiders::Outsider;
+use crate::node::requests::Unanswered;
 use crate::node::timeouts::Expiry;
 use crate::pid::{ProcessId, generation_of};
 use crate::process::spawn::place;
@@ -78,10 +79,18 @@ impl Seat {
         node.outsiders.add(id.uniq, seat.clone());
         node.scheduler.count(|counters| &counters.spawned);
         slot.state.transition_to_outside();
-        if slot.kill_reason() != KILL_NONE {
-            seat.end_killed(node);
-        }
         Ok(seat)
+    }
+
+    /// Does what was asked of a new mailbox before others could wake its owner.
+    pub(crate) fn catch_up(&self) {
+        let Some(node) = self.node.upgrade() else { return };
+        let Some(slot) = node.slots.find(self.id.uniq) else { return };
+        if slot.kill_reason() != KILL_NONE {
+            self.end_killed(&node);
+        } else if slot.deadline() != u64::MAX {
+            self.limit(&node, slot.deadline());
+        }
     }
 
     /// The seat of a native process, in a slot that the caller holds. `waker` is that of its future.
@@ -139,7 +148,7 @@ impl Seat {
         let slot = node.slots.slot(self.id.uniq).ok_or(Over::Terminated)?;
         let mut strays = Strays::new();
         let result = self.station.with(|core| act(&node, slot, core, &mut strays));
-        strays.into_iter().for_each(|drained| unread::settle(&node, slot, drained));
+        tell(&node, strays);
         result.map_err(|over| self.really(over))
     }
 
@@ -153,14 +162,14 @@ impl Seat {
     pub(crate) fn poll_next(&self, context: &Context<'_>) -> Poll<Result<Arrived, Over>> {
         let node = self.node()?;
         let slot = node.slots.slot(self.id.uniq).ok_or(Over::Terminated)?;
-        if !native::spend(1) {
+        if self.native.is_some() && !native::spend(1) {
             // Others get their turn.
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
         let mut strays = Strays::new();
         let next = self.station.poll(context, |core| core.next(&node, slot, &mut strays));
-        strays.into_iter().for_each(|drained| unread::settle(&node, slot, drained));
+        tell(&node, strays);
         next.map_ok(|next| {
             self.note(&next);
             next
@@ -186,7 +195,9 @@ impl Seat {
         &self,
         start: impl FnOnce() -> Result<ProcessId, E>,
     ) -> Result<Result<ProcessId, E>, Over> {
-        self.with_core(|_, core| {
+        // Not `with_core`, which asks whether the runtime is open: the caller has seen to that, and must
+        // not ask again.
+        self.station.with(|core| {
             let started = start()?;
             core.inside.subscriptions.start_monitoring(started.uniq);
             Ok(started)
@@ -225,7 +236,10 @@ impl Seat {
 
     /// Ends the process. Does nothing if it has ended.
     pub(crate) fn end(&self, outcome: Outcome) {
-        if let Some(node) = self.node.upgrade() {
+        // A native process is ended by the worker that holds its slot, and by nobody else.
+        if self.native.is_none()
+            && let Some(node) = self.node.upgrade()
+        {
             self.end_in(&node, outcome);
         }
     }
@@ -236,6 +250,9 @@ impl Seat {
         let is_linked = slot.kill_reason() == KILL_LINKED;
         let over = if is_linked { Over::Linked } else { Over::Terminated };
         let Some(mut core) = self.station.take(over) else { return };
+        if let Some(deadline) = core.deadline {
+            node.timeouts.remove(deadline);
+        }
         let relations = death::retire_with(node, slot, |left| {
             let unread = left + core.give_up(node);
             let own = &core.inside.subscriptions;
@@ -254,7 +271,11 @@ impl Seat {
     pub(crate) fn abandon(&self, node: &Node) -> usize {
         let core = self.station.take(Over::Stopped);
         self.station.wake();
-        core.map_or(0, |mut core| core.give_up(node))
+        core.map_or(0, |mut core| {
+            let unread = core.give_up(node);
+            core.sleepers.into_values().for_each(station::call);
+            unread
+        })
     }
 
     /// The description of the process in log lines.
@@ -310,37 +331,48 @@ impl Seat {
 
 /// Timers and permissions of a native process.
 impl Seat {
-    /// Has the task woken at `due`. `number` is the same for all polls of one wait.
+    /// Starts a timer that wakes the task at `due`, and returns its number.
     ///
     /// # Errors
     /// How the process has ended.
-    pub(crate) fn wake_at(&self, due: u64, number: u64, context: &Context<'_>) -> Result<(), Over> {
+    pub(crate) fn wake_at(&self, due: u64, context: &Context<'_>) -> Result<u64, Over> {
         let waker = context.waker().clone();
-        let before = self.with_core(|_, core| {
-            let before = core.sleepers.insert(number, waker);
-            if before.is_none() {
-                core.timers.add(due, TimerAction::Wake(Ticket::from_token(number)));
-            }
-            before
+        let number = self.with_core(|_, core| {
+            // The action says which timer it is of.
+            let action = TimerAction::Wake(Ticket::from_token(core.timers.next_number()));
+            let number = core.timers.add(due, action);
+            core.sleepers.insert(number, waker);
+            number
         })?;
-        drop(before);
         // On another thread the worker would not know of it.
         let node = self.node()?;
         if let Some(slot) = node.slots.find(self.id.uniq) {
             node.follow(slot.index(), slot.state.notify(generation_of(self.id.uniq)));
         }
-        Ok(())
+        Ok(number)
     }
 
-    /// Whether a wait of this number is over.
-    pub(crate) fn has_fired(&self, number: u64) -> Result<bool, Over> {
-        self.with_core(|_, core| !core.sleepers.contains_key(&number))
+    /// Has the task woken by a timer that runs; false if it was due.
+    ///
+    /// # Errors
+    /// How the process has ended.
+    pub(crate) fn wait_on(&self, number: u64, context: &Context<'_>) -> Result<bool, Over> {
+        let mut waker = Some(context.waker().clone());
+        let before = self.with_core(|_, core| {
+            let place = core.sleepers.get_mut(&number)?;
+            waker.take().map(|waker| std::mem::replace(place, waker))
+        })?;
+        // Both are dropped without the lock.
+        Ok(before.is_some())
     }
 
-    /// Forgets a wait. Its timer finds nobody.
+    /// Stops a timer, if it runs.
     pub(crate) fn forget_wait(&self, number: u64) {
-        // An error means that the process has ended, and its waits with it.
-        let waker = self.station.with(|core| core.sleepers.remove(&number));
+        // An error means that the process has ended, and its timers with it.
+        let waker = self.station.with(|core| {
+            core.timers.stop(number);
+            core.sleepers.remove(&number)
+        });
         drop(waker);
     }
 
@@ -375,17 +407,31 @@ impl Seat {
     }
 }
 
+/// Tells those whose requests nobody answers.
+fn tell(node: &Node, strays: Strays) {
+    for requester in strays {
+        node.leave_unanswered(Some(requester), Unanswered::Ended);
+    }
+}
+
 impl Outsider for Seat {
     fn wake(&self) {
         self.station.wake();
     }
 
     fn limit(&self, node: &Node, due: u64) {
-        let limit = Instant::now() + Duration::from_nanos(due.saturating_sub(node.clock.now()));
+        let limit = Duration::from_nanos(due.saturating_sub(node.clock.now()));
+        let Some(limit) = Instant::now().checked_add(limit) else { return };
         let deadline = Arc::new(Deadline { node: self.node.clone(), uniq: self.id.uniq });
-        if let Err(error) = node.timeouts.add(limit, deadline) {
+        let added = node.timeouts.add(limit, deadline).inspect_err(|error| {
             let text = format!("no thread for the deadline of {}: {error}", self.name);
             node.output.say(Level::Warn, &text);
+        });
+        let added = added.ok();
+        // The new deadline replaces the one before. A process that has ended needs none.
+        let before = self.station.with(|core| std::mem::replace(&mut core.deadline, added));
+        if let Some(number) = before.unwrap_or(added) {
+            node.timeouts.remove(number);
         }
     }
 

@@ -4,7 +4,7 @@ use super::Process;
 use super::objects::{Object, ObjectId};
 use crate::coroutines::channel::{Channel, ChannelId, ChannelSource};
 use crate::coroutines::subscriptions::Drained;
-use crate::message::{Content, Passage};
+use crate::message::{Content, Passage, Requester};
 use crate::node::Node;
 use crate::node::requests::Unanswered;
 use crate::payload::Payload;
@@ -15,23 +15,28 @@ use crate::slot::{Slot, cancellation};
 #[inline]
 pub(super) fn settle(node: &Node, slot: &Slot, drained: Drained) {
     if drained.is_something() {
-        bury(node, slot, drained);
+        for requester in bury(node, slot, drained) {
+            node.leave_unanswered(Some(requester), Unanswered::Ended);
+        }
     }
 }
 
+/// Counts what [`settle`] drops. Returns who waits for an answer to it, whom the caller tells. Only for the
+/// receiver of the mailbox, whose counts this changes.
 #[cold]
-fn bury(node: &Node, slot: &Slot, mut drained: Drained) {
-    let (mut count, mut bytes) = (0, 0);
+pub(super) fn bury(node: &Node, slot: &Slot, mut drained: Drained) -> Vec<Requester> {
+    let (mut count, mut bytes, mut requesters) = (0, 0, Vec::new());
     while let Some(message) = drained.strays.pop() {
         count += 1;
         bytes += message.payload().map_or(0, Payload::size);
-        node.leave_unanswered(message.content.requester(), Unanswered::Ended);
+        requesters.extend(message.content.requester());
     }
     slot.mailbox.release_taken(count);
     if node.host(slot.host()).limits.memory_bytes > 0 {
         slot.mailbox.release_bytes(bytes);
     }
     node.metrics.count_dead_letters(count as usize + drained.late);
+    requesters
 }
 
 impl Process {

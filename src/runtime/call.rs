@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Weak;
 use std::task::{Context, Poll, Wake, Waker};
@@ -80,7 +79,7 @@ impl Expiry for Inbox {
 /// in it was told by the panic hook and is nobody else's.
 fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
-        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        crate::native::quietly(|| waker.wake());
     }
 }
 

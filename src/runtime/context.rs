@@ -1,12 +1,12 @@
 //! What the main of a native process is given.
 
 use std::future::Future;
-use std::ops::{Deref, DerefMut};
+use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{self, Poll};
 use std::time::Duration;
 
-use super::{Builder, Error, Handle, Mailbox, Process};
+use super::{Builder, Error, Event, Handle, Mailbox, Process, Recv};
 use crate::payload::{FromPayload, IntoPayload, Payload};
 use crate::process::seat::Seat;
 use crate::sync::Arc;
@@ -100,7 +100,7 @@ fn begin<A: FromPayload, F>(
     let arguments: A = arguments
         .decode()
         .map_err(|error| Failure::new(Kind::Invalid, format!("bad arguments for main: {error}")))?;
-    Ok(main(Context { mailbox: Mailbox::borrowed(seat), sleeps: 0 }, arguments))
+    Ok(main(Context { mailbox: Mailbox::borrowed(seat) }, arguments))
 }
 
 /// A native process, as its main has it. It derefs to its [`Mailbox`]: it receives, sends, asks,
@@ -111,7 +111,6 @@ fn begin<A: FromPayload, F>(
 /// when its main returns.
 pub struct Context {
     mailbox: Mailbox,
-    sleeps: u64,
 }
 
 impl Context {
@@ -131,14 +130,33 @@ impl Context {
         self.mailbox.seat().context().get(key.as_bytes())?.value().ok()
     }
 
+    /// Waits for the next message or event; see [`Mailbox::recv`].
+    pub fn recv(&mut self) -> Recv<'_> {
+        self.mailbox.recv()
+    }
+
+    /// Returns the next message or event if one has arrived; see [`Mailbox::try_recv`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_recv(&mut self) -> Result<Option<Event>, Error> {
+        self.mailbox.try_recv()
+    }
+
+    /// Like [`recv`](Context::recv), for those who write their own futures.
+    ///
+    /// # Errors
+    /// As for [`Mailbox::recv`].
+    pub fn poll_recv(&mut self, context: &task::Context<'_>) -> Poll<Result<Event, Error>> {
+        self.mailbox.poll_recv(context)
+    }
+
     /// Waits for a while, by a timer of the worker.
     ///
     /// # Cancellation
     /// Dropping the future forgets the timer.
     pub fn sleep(&mut self, duration: Duration) -> Sleep {
-        self.sleeps += 1;
-        let seat = self.mailbox.seat().clone();
-        Sleep { seat, number: self.sleeps, duration, due: None }
+        Sleep { seat: self.mailbox.seat().clone(), duration, timer: None }
     }
 }
 
@@ -147,12 +165,6 @@ impl Deref for Context {
 
     fn deref(&self) -> &Mailbox {
         &self.mailbox
-    }
-}
-
-impl DerefMut for Context {
-    fn deref_mut(&mut self) -> &mut Mailbox {
-        &mut self.mailbox
     }
 }
 
@@ -169,33 +181,34 @@ impl std::fmt::Debug for Context {
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Sleep {
     seat: Arc<Seat>,
-    number: u64,
     duration: Duration,
-    due: Option<u64>,
+    /// The number of the timer, after the first poll.
+    timer: Option<u64>,
 }
 
 impl Future for Sleep {
     type Output = Result<(), Error>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
-        let due = match self.due {
-            Some(_) if self.seat.has_fired(self.number)? => return Poll::Ready(Ok(())),
-            Some(due) => due,
+        match self.timer {
+            Some(timer) => match self.seat.wait_on(timer, context)? {
+                true => Poll::Pending,
+                false => Poll::Ready(Ok(())),
+            },
             None => {
                 let duration = u64::try_from(self.duration.as_nanos()).unwrap_or(u64::MAX);
-                self.seat.node()?.clock.now().saturating_add(duration)
+                let due = self.seat.node()?.clock.now().saturating_add(duration);
+                self.timer = Some(self.seat.wake_at(due, context)?);
+                Poll::Pending
             }
-        };
-        self.due = Some(due);
-        self.seat.wake_at(due, self.number, context)?;
-        Poll::Pending
+        }
     }
 }
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        if self.due.is_some() {
-            self.seat.forget_wait(self.number);
+        if let Some(timer) = self.timer {
+            self.seat.forget_wait(timer);
         }
     }
 }

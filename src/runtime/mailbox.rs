@@ -100,6 +100,8 @@ impl MailboxBuilder {
         let node = self.handle.node().upgrade().ok_or(Error::Stopped)?;
         let name = self.name.as_deref().unwrap_or("mailbox");
         let seat = node.while_open(|| Seat::open(&node, name)).ok_or(Error::Stopped)??;
+        // May wake tasks of the program, so not within the call before.
+        seat.catch_up();
         let pid = Pid(node.pid_text(seat.id).to_text().into());
         let mailbox = Mailbox { seat, pid, is_owner: true };
         mailbox.seat.set_traps_links(self.traps_links)?;

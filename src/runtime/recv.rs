@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -11,6 +10,7 @@ use super::call::{block, deadline_of};
 use super::{Error, Event, Mailbox};
 use crate::node::interrupt::Interrupt;
 use crate::node::timeouts::Expiry;
+use crate::slot::station;
 use crate::sync::{Arc, Mutex, lock};
 
 /// Waits for the next event of a mailbox; made by [`Mailbox::recv`].
@@ -46,8 +46,7 @@ impl Expiry for Alarm {
             state.1.take()
         };
         if let Some(waker) = waker {
-            // A panic in it was told by the panic hook and is nobody else's.
-            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+            station::call(waker);
         }
     }
 }

@@ -150,6 +150,10 @@ impl Request {
         let payload = payload?;
         let node = self.node.upgrade().filter(|node| node.is_open()).ok_or(Error::Stopped)?;
         let pending = Pending::open(&node, deadline_of(self.timeout))?;
+        // Tickets that are opened after a stop are told of nothing.
+        if !node.is_open() {
+            return Err(Error::Stopped);
+        }
         let requester = Requester::Outside(pending.ticket);
         let target = destination(&node, &to)?;
         let request = message::Request { from, topic, payload, requester };

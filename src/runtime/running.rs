@@ -87,7 +87,9 @@ impl Running {
         let is_own = self.is_own_thread();
         let deadline = Instant::now() + WORKER_STOP_LIMIT;
         let mut all_ended = !is_own;
-        for thread in std::mem::take(&mut *lock(&self.threads)) {
+        // Without the lock: a thread that is waited for may ask whether it is one of these.
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        for thread in threads {
             while !thread.is_finished() && Instant::now() < deadline && !is_own {
                 std::thread::sleep(Duration::from_millis(1));
             }

@@ -98,6 +98,10 @@ impl Wait {
         let node = self.node.upgrade().filter(|node| node.is_open()).ok_or(Error::Stopped)?;
         let target = destination(&node, to)?.uniq;
         let pending = Pending::open(&node, deadline_of(self.timeout))?;
+        // Tickets that are opened after a stop are told of nothing.
+        if !node.is_open() {
+            return Err(Error::Stopped);
+        }
         if !relations::watch(&node.slots, target, Watcher::Outside(pending.ticket)) {
             return Err(ApiError::not_found("process not found").into());
         }

@@ -30,7 +30,9 @@ pub(crate) fn cancel(
         }
         if own.unread_cancels < UNREAD_CANCELS_MAX {
             own.unread_cancels += 1;
-            if let Ok(notify) = slot.push_event(Message::new(target, event)) {
+            if let Ok(notify @ (Notify::Schedule | Notify::Wake)) =
+                slot.push_event(Message::new(target, event))
+            {
                 return notify;
             }
         }

@@ -7,9 +7,9 @@
 //! - **S3** No waker is called, cloned or dropped under the lock: it is code of the program.
 
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll, Waker};
 
+use crate::native;
 use crate::sync::{Mutex, lock};
 
 /// Holds a `C` until the process ends, then an `E`: how it has ended.
@@ -98,5 +98,5 @@ impl<C, E: Copy> Station<C, E> {
 /// Wakes a task, which is code of the program. A panic in it was told by the panic hook and is nobody
 /// else's.
 pub(crate) fn call(waker: Waker) {
-    let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+    native::quietly(|| waker.wake());
 }

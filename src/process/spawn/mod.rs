@@ -27,7 +27,6 @@ use crate::message::context::Inherited;
 use crate::message::exit::Watcher;
 use crate::node::Node;
 use crate::node::definition::Definition;
-use crate::node::tickets::Notice;
 use crate::payload::Payload;
 use crate::pid::ProcessId;
 use crate::slot::Slot;
@@ -106,7 +105,7 @@ pub(crate) fn spawn(
     let (slot, definition) = place::claim(node, &request)?;
     if let Some(main) = &definition.main {
         // SAFETY: this thread has just claimed the slot, of the node whose definition it is.
-        let child = unsafe { native::start(node, slot, definition, main, request)? };
+        let child = unsafe { native::start(node, slot, definition, main, request, None)? };
         return Ok(Spawned::Started(child));
     }
     if request.arguments.count() <= deferred::ARGUMENTS_MAX {
@@ -139,9 +138,7 @@ pub(crate) fn spawn_from_outside(
     let (slot, definition) = place::claim(node, &request)?;
     if let Some(main) = &definition.main {
         // SAFETY: this thread has just claimed the slot, of the node whose definition it is.
-        let id = unsafe { native::start(node, slot, definition, main, request)? };
-        node.tickets.notify(ticket, Notice::Started(Ok(id)));
-        return Ok(id);
+        return unsafe { native::start(node, slot, definition, main, request, Some(ticket)) };
     }
     // SAFETY: this thread has just claimed the slot, of the node whose definition it is.
     unsafe { build_with_chunk(node, slot, definition, request)? };

@@ -70,7 +70,9 @@ impl Load {
 
 /// Starts a runtime with the scenarios.
 fn start(workers: usize) -> Result<Runtime, String> {
-    let files = FILES.iter().map(|(path, text)| (PathBuf::from(path), text.as_bytes().to_vec()));
+    // Not those of native processes, which are loadgen's own.
+    let files = FILES.iter().filter(|(path, _)| !path.starts_with("native_"));
+    let files = files.map(|(path, text)| (PathBuf::from(path), text.as_bytes().to_vec()));
     let application = Application::from_files(files);
     if let Some(problem) = application.problems().first() {
         return Err(problem.to_string());
