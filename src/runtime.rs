@@ -55,6 +55,8 @@ pub use wait::Wait;
 /// have done.
 pub struct Runtime {
     running: Arc<Running>,
+    /// Whether its stop was begun.
+    is_halted: bool,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -115,12 +117,16 @@ impl Runtime {
     ///
     /// On a thread of this runtime, such as a worker, it does not wait: another thread stops the runtime, and the counters
     /// are those of now.
-    pub fn shutdown(self) -> Metrics {
+    pub fn shutdown(mut self) -> Metrics {
         self.halt();
         self.metrics()
     }
 
-    fn halt(&self) {
+    /// Does nothing the second time, when `shutdown` drops the runtime.
+    fn halt(&mut self) {
+        if std::mem::replace(&mut self.is_halted, true) {
+            return;
+        }
         if !self.running.is_own_thread() {
             return self.running.halt();
         }

@@ -295,7 +295,7 @@ impl Builder {
             is_halted: Mutex::new(false),
         });
         // From here on, an error stops what has been started.
-        let runtime = Runtime { running: running.clone() };
+        let runtime = Runtime { running: running.clone(), is_halted: false };
         running.start_output()?;
         prepare_preemption(!self.no_preemption, preempts, &running.node.output)?;
         start_workers(&running, queues, self.around_worker.as_ref(), preempts)?;
