@@ -163,11 +163,15 @@ fn requests_go_both_ways() {
 
         let caller = call(("prices", "end", "10s", 1));
         let kept = next(&mut mailbox);
-        let unread = call(("prices", "unread", "10s", 1));
-        until(|| runtime.process_count() == 2);
-        thread::sleep(Duration::from_millis(5));
+        let mut unread = runtime.request("prices", "unread", 1);
+        let waker = Waker::from(Arc::new(Wakes::default()));
+        let mut context = Context::from_waker(&waker);
+        assert!(Pin::new(&mut unread).poll(&mut context).is_pending(), "it is sent");
         drop(mailbox);
-        let Err(Error::Failed(failure)) = unread.join().unwrap() else { panic!("no answer") };
+        let Poll::Ready(Err(Error::Refused(failure))) = Pin::new(&mut unread).poll(&mut context)
+        else {
+            panic!("no answer")
+        };
         assert_eq!(failure.message(), "process ended before it answered");
         let Event::Message(kept) = kept else { panic!("a request") };
         kept.reply(5).expect("a message may outlive its mailbox");

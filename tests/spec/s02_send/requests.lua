@@ -191,13 +191,19 @@ function cases.s2_8_a_listener_without_messages()
 end
 
 function cases.s2_8_a_closed_channel_that_is_collected()
-  local pid = spec.start_part("gives_up_channel")
-  unavailable("process dropped the request without an answer", pid, "topic", "5s")
+  local pid, done = spec.start_part("gives_up_channel"), channel.new(1)
+  coroutine.spawn(function()
+    unavailable("process dropped the request without an answer", pid, "topic", "5s")
+    done:send(true)
+  end)
+  coroutine.yield()
+  process.send(pid, "go")
+  done:receive()
 end
 
 function parts.gives_up_channel()
-  local listener = process.listen("topic", { message = true })
-  time.sleep("5ms")
+  local listener, go = process.listen("topic", { message = true }), process.listen("go")
+  go:receive()
   -- What arrived stays in the closed channel, which nobody has any more.
   process.unlisten(listener)
   listener = nil
