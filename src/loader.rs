@@ -48,7 +48,7 @@ fn load_native(entry: &Entry, mains: &Mains) -> Loaded {
 }
 
 /// Lists what the application needs of the program that the program lacks, and the reverse.
-pub(crate) fn missing_mains(application: &Application, mains: &Mains) -> Vec<String> {
+pub(crate) fn missing_mains(application: &Application, mains: &Mains) -> Vec<Missing> {
     let usable = application.entries().filter(|entry| entry.problem.is_none());
     let natives = usable.filter(|entry| matches!(entry.kind, EntryKind::NativeProcess));
     let ids: Vec<&str> = natives.map(|entry| entry.id.as_str()).collect();
@@ -57,7 +57,7 @@ pub(crate) fn missing_mains(application: &Application, mains: &Mains) -> Vec<Str
         let advice = nearest::hint(id, ids.iter().copied());
         format!("the application has no entry {id} of kind process.native{advice}")
     });
-    lacking.chain(unknown).collect()
+    lacking.chain(unknown).map(|text| Missing { text, is_declared: true }).collect()
 }
 
 /// Returns every `security.policy` entry that is not in error.
@@ -72,7 +72,7 @@ pub(crate) fn policies(application: &Application) -> Catalog {
     }))
 }
 
-/// A module that an entry lists and that neither the runtime nor the program has.
+/// Something of the program's that an application needs and the program lacks, or the reverse.
 pub(crate) struct Missing {
     pub(crate) text: String,
     /// Whether the application declares it as one of the program's.

@@ -68,7 +68,7 @@ impl std::fmt::Debug for Runtime {
 impl Runtime {
     /// Returns a handle for other threads and tasks, which keeps nothing alive.
     pub fn handle(&self) -> Handle {
-        Handle::new(&self.running.node)
+        Handle::new(Arc::downgrade(&self.running.node))
     }
 
     /// Returns the number of workers.
@@ -115,8 +115,8 @@ impl Runtime {
     /// Stops everything at once: running processes are terminated, and readers get two seconds to
     /// take unwritten output. Returns the counters, which say what was lost.
     ///
-    /// On a thread of this runtime, such as a worker, it does not wait: another thread stops the runtime, and the counters
-    /// are those of now.
+    /// On a thread of this runtime, such as a worker, it does not wait: another thread stops the
+    /// runtime, and the counters are those of now.
     pub fn shutdown(mut self) -> Metrics {
         self.halt();
         self.metrics()

@@ -89,7 +89,7 @@ impl Pool {
             let waker = place.waker.take();
             drop(place);
             if let Some(waker) = waker {
-                waker.wake();
+                quietly(|| waker.wake());
             }
             // If nobody waits any more, this drops the result, which belongs to the program.
             quietly(|| drop(slot));

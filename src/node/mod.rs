@@ -22,7 +22,7 @@ use crate::clock::{Clock, Random};
 use crate::message::context::{Context, Inherited};
 use crate::metrics::{Metrics, SharedCounters, WorkerMetrics};
 use crate::native::{Pool, PoolLimits};
-use crate::pid::{self, PidBuffer, ProcessId};
+use crate::pid::{self, Pid, PidBuffer, ProcessId};
 use crate::scheduler::Scheduler;
 use crate::security::{Catalog, Identity};
 use crate::slot::Slot;
@@ -282,6 +282,11 @@ impl Node {
 
     pub(crate) fn pid_text(&self, process: ProcessId) -> PidBuffer {
         PidBuffer::new(&self.host(process.host).pid_prefix, process.uniq)
+    }
+
+    /// The PID of a process, for embedding programs.
+    pub(crate) fn pid(&self, process: ProcessId) -> Pid {
+        Pid(self.pid_text(process).to_text().into())
     }
 
     /// Finds the living process that the text of a PID names.

@@ -9,11 +9,11 @@ use super::unread;
 use crate::coroutines::channel::{Channel, ChannelId};
 use crate::coroutines::inside::Inside;
 use crate::coroutines::timers::Timers;
-use crate::message::{Arrived, Passage, Requester};
+use crate::message::{Arrived, Content, Passage, Requester};
 use crate::node::Node;
 use crate::node::requests::Unanswered;
 use crate::payload::Payload;
-use crate::slot::Slot;
+use crate::slot::{Slot, cancellation, station};
 
 /// Who waits for answers to messages that were for an earlier process of the slot. To tell them may call
 /// wakers, which is not done under a lock.
@@ -57,6 +57,9 @@ impl Core {
     ) -> Option<Arrived> {
         loop {
             if let Some(arrived) = self.pop() {
+                if let Content::Cancel { .. } = arrived.content() {
+                    cancellation::taken(&node.slots, slot.uniq());
+                }
                 if arrived.passage() == Passage::Counted {
                     slot.mailbox.release_taken(1);
                     if node.host(slot.host()).limits.memory_bytes > 0 {
@@ -100,6 +103,11 @@ impl Core {
         while self.inside.subscriptions.has_pending() {
             self.drain(node, slot, strays);
         }
+    }
+
+    /// Wakes those who wait for timers. Only without the lock.
+    pub(super) fn wake_sleepers(self) {
+        self.sleepers.into_values().for_each(station::call);
     }
 
     /// Gives up all messages. Returns their number.

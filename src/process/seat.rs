@@ -14,9 +14,9 @@ use crate::app::EntryId;
 use crate::coroutines::Ticket;
 use crate::coroutines::timers::TimerAction;
 use crate::error::{ApiError, kind};
+use crate::message::Arrived;
 use crate::message::context::Inherited;
 use crate::message::exit::{Failure, Outcome};
-use crate::message::{Arrived, Content};
 use crate::node::Node;
 use crate::node::output::{Level, Origin};
 use crate::node::outsiders::Outsider;
@@ -123,11 +123,6 @@ impl Seat {
         self.native.as_ref().map_or_else(Inherited::default, |native| native.context.clone())
     }
 
-    /// The call chain of a native process.
-    pub(crate) fn chain(&self) -> Option<u64> {
-        self.native.as_ref().map(|native| native.chain)
-    }
-
     /// The node, while it does not stop.
     pub(crate) fn node(&self) -> Result<Arc<Node>, Over> {
         self.node.upgrade().filter(|node| node.is_open()).ok_or(Over::Stopped)
@@ -154,8 +149,7 @@ impl Seat {
 
     /// Takes the next message or event; `None` if there is none.
     pub(crate) fn try_next(&self) -> Result<Option<Arrived>, Over> {
-        let next = self.with_mailbox(|node, slot, core, strays| core.next(node, slot, strays));
-        next.map(|next| next.inspect(|next| self.note(next)))
+        self.with_mailbox(|node, slot, core, strays| core.next(node, slot, strays))
     }
 
     /// Takes the next message or event, or has the task woken when there is one.
@@ -170,24 +164,12 @@ impl Seat {
         let mut strays = Strays::new();
         let next = self.station.poll(context, |core| core.next(&node, slot, &mut strays));
         tell(&node, strays);
-        next.map_ok(|next| {
-            self.note(&next);
-            next
-        })
-        .map_err(|over| self.really(over))
+        next.map_err(|over| self.really(over))
     }
 
     /// A process that was terminated may have been so by a stop.
     fn really(&self, over: Over) -> Over {
         if self.node().is_err() { Over::Stopped } else { over }
-    }
-
-    fn note(&self, next: &Arrived) {
-        if let Content::Cancel { .. } = next.content()
-            && let Some(node) = self.node.upgrade()
-        {
-            cancellation::taken(&node.slots, self.id.uniq);
-        }
     }
 
     /// Lets the process expect the EXIT of another one that `start` starts.
@@ -264,7 +246,7 @@ impl Seat {
         let origin = is_failure.then(|| self.origin(node));
         death::conclude(node, slot, &relations, outcome, origin);
         self.station.wake();
-        core.sleepers.into_values().for_each(station::call);
+        core.wake_sleepers();
     }
 
     /// Ends a native process whose runtime has stopped. Returns the number of its unread messages.
@@ -273,7 +255,7 @@ impl Seat {
         self.station.wake();
         core.map_or(0, |mut core| {
             let unread = core.give_up(node);
-            core.sleepers.into_values().for_each(station::call);
+            core.wake_sleepers();
             unread
         })
     }
@@ -281,7 +263,8 @@ impl Seat {
     /// The description of the process in log lines.
     pub(super) fn origin(&self, node: &Node) -> Origin {
         let pid = node.pid_text(self.id).to_text();
-        Origin { pid, entry: self.name.to_string(), chain: self.chain().unwrap_or_default() }
+        let chain = self.native.as_ref().map_or(0, |native| native.chain);
+        Origin { pid, entry: self.name.to_string(), chain }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use super::running::Running;
 use super::{Error, Runtime};
 use crate::app::{Application, HostConfig, module as app_module};
-use crate::loader;
+use crate::loader::{self, Missing};
 use crate::native::{Mains, Module, Modules, PoolLimits};
 use crate::node::interrupt::Interrupt;
 use crate::node::output::{
@@ -269,8 +269,10 @@ impl Builder {
         self.complaints.iter().for_each(|complaint| output.complain_of(complaint));
         let application = self.application.unwrap_or_else(|| Application::from_files([]));
         let natives = Modules::new(self.modules, app_module::names()).map_err(Error::Module)?;
-        miss_modules(&application, &natives, self.may_lack_modules, &output)?;
-        miss_mains(&application, &self.mains, self.may_lack_modules, &output)?;
+        let missing = loader::missing_modules(&application, &natives);
+        refuse_missing(missing, self.may_lack_modules, &output)?;
+        let missing = loader::missing_mains(&application, &self.mains);
+        refuse_missing(missing, self.may_lack_modules, &output)?;
         let node = Node::new(Parts {
             id: self.node_id,
             definitions: loader::definitions(&application, &natives, &self.mains),
@@ -350,36 +352,18 @@ fn prepare_preemption(wanted: bool, preempts: bool, output: &Output) -> Result<(
     Ok(())
 }
 
-/// Reports modules that entries list and that there are not. The entries cannot be used.
-///
-/// # Errors
-/// The application declares one of them, unless the program `may_lack` them.
-fn miss_modules(
-    application: &Application,
-    natives: &Modules,
+/// Reports what an application needs and the program lacks, or fails with the first of it that was
+/// declared.
+fn refuse_missing(
+    missing: impl IntoIterator<Item = Missing>,
     may_lack: bool,
     output: &Output,
 ) -> Result<(), Error> {
-    for missing in loader::missing_modules(application, natives) {
-        if missing.is_declared && !may_lack {
-            return Err(Error::Module(missing.text));
+    for Missing { text, is_declared } in missing {
+        if is_declared && !may_lack {
+            return Err(Error::Module(text));
         }
-        output.say(Level::Error, &missing.text);
-    }
-    Ok(())
-}
-
-fn miss_mains(
-    application: &Application,
-    mains: &Mains,
-    may_lack: bool,
-    output: &Output,
-) -> Result<(), Error> {
-    for missing in loader::missing_mains(application, mains) {
-        if !may_lack {
-            return Err(Error::Module(missing));
-        }
-        output.say(Level::Error, &missing);
+        output.say(Level::Error, &text);
     }
     Ok(())
 }

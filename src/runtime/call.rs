@@ -13,6 +13,7 @@ use crate::node::Node;
 use crate::node::interrupt::Interrupt;
 use crate::node::tickets::Notice;
 use crate::node::timeouts::Expiry;
+use crate::slot::station;
 use crate::sync::{Arc, Mutex, lock};
 
 /// The notices of one call, and the task that waits for them. Filled by any thread.
@@ -33,7 +34,7 @@ impl Inbox {
             waiting.notices.push_back(notice);
             waiting.waker.take()
         };
-        wake(waker);
+        waker.into_iter().for_each(station::call);
     }
 
     /// Returns the next notice, or has the task woken when there is one.
@@ -71,16 +72,13 @@ impl Expiry for Inbox {
             waiting.is_expired = true;
             waiting.waker.take()
         };
-        wake(waker);
+        waker.into_iter().for_each(station::call);
     }
 }
 
-/// Wakes a task, without a lock: a waker is code of the program, on a thread of the runtime. A panic
-/// in it was told by the panic hook and is nobody else's.
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        crate::native::quietly(|| waker.wake());
-    }
+/// Returns the node, unless it stops.
+pub(super) fn open_node(node: &Weak<Node>) -> Result<Arc<Node>, Error> {
+    node.upgrade().filter(|node| node.is_open()).ok_or(Error::Stopped)
 }
 
 /// An open ticket. Closed when it is dropped.

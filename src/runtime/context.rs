@@ -100,7 +100,7 @@ fn begin<A: FromPayload, F>(
     let arguments: A = arguments
         .decode()
         .map_err(|error| Failure::new(Kind::Invalid, format!("bad arguments for main: {error}")))?;
-    Ok(main(Context { mailbox: Mailbox::borrowed(seat) }, arguments))
+    Ok(main(Context { mailbox: Mailbox::new(seat) }, arguments))
 }
 
 /// A native process, as its main has it. It derefs to its [`Mailbox`]: it receives, sends, asks,
@@ -116,7 +116,7 @@ pub struct Context {
 impl Context {
     /// Returns a handle to the runtime, with the rights of the program.
     pub fn handle(&self) -> Handle {
-        Handle::of(self.mailbox.node().clone())
+        Handle::new(self.mailbox.node().clone())
     }
 
     /// Prepares to start a process of an entry, which inherits context values, actor and scope of this

@@ -57,8 +57,10 @@ pub enum Error {
         /// The numbers of the cores that may be used.
         allowed: Vec<usize>,
     },
-    /// An entry needs a native module that the application declares and
-    /// [`Builder::module`](super::Builder::module) did not get, or the names of modules or of their functions do not fit together; the text says which.
+    /// The application and the program do not fit together: an entry needs a native module that the
+    /// application declares and [`Builder::module`](super::Builder::module) did not get, a native
+    /// process has no main or a main no entry ([`Builder::native`](super::Builder::native)), or names
+    /// of modules or of their functions are taken; the text says which.
     #[error("{0}")]
     Module(String),
     /// The operating system refused a thread or the signal handler.

@@ -240,7 +240,7 @@ impl Future for Spawn {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.poll(context, false, |notice, node| match notice {
             Notice::Started(started) => Some(match started {
-                Ok(process) => Ok(Pid(node.pid_text(process).to_text().into())),
+                Ok(process) => Ok(node.pid(process)),
                 Err(error) => Err(not_started(error, node)),
             }),
             _ => None,

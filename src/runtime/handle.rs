@@ -3,6 +3,7 @@
 use std::sync::Weak;
 use std::time::Duration;
 
+use super::call::open_node;
 use super::process::Process;
 use super::{Error, Exec, Runtime};
 use crate::api::caller::unresolved_name;
@@ -13,7 +14,6 @@ use crate::metrics::{Metrics, WorkerMetrics};
 use crate::node::Node;
 use crate::payload::{IntoPayload, Payload};
 use crate::pid::{self, Pid, ProcessId};
-use crate::sync::Arc;
 use crate::vm::lua::control::KILL_TERMINATED;
 
 /// A way to a [`Runtime`], for any thread and any task. Cheap to clone.
@@ -39,12 +39,8 @@ pub struct Handle {
 }
 
 impl Handle {
-    pub(super) fn of(node: Weak<Node>) -> Handle {
+    pub(super) fn new(node: Weak<Node>) -> Handle {
         Handle { node }
-    }
-
-    pub(super) fn new(node: &Arc<Node>) -> Handle {
-        Handle { node: Arc::downgrade(node) }
     }
 
     pub(super) fn node(&self) -> &Weak<Node> {
@@ -72,7 +68,8 @@ impl Handle {
         values: impl IntoPayload,
     ) -> Result<(), Error> {
         let payload = checked(topic, values)?;
-        send(&*self.open()?, destination.as_ref(), topic, payload)
+        let node = open_node(&self.node)?;
+        send(&node, None, self::destination(&node, destination.as_ref())?, topic, payload)
     }
 
     /// Asks a process to end: it gets CANCEL, and is terminated after `limit`, if one is given.
@@ -84,7 +81,7 @@ impl Handle {
         destination: impl AsRef<str>,
         limit: Option<Duration>,
     ) -> Result<(), Error> {
-        let node = self.open()?;
+        let node = open_node(&self.node)?;
         cancel(&node, None, self::destination(&node, destination.as_ref())?, limit)
     }
 
@@ -93,7 +90,7 @@ impl Handle {
     /// # Errors
     /// [`Error::Refused`] of the kind `NotFound` if there is no such process. [`Error::Stopped`].
     pub fn terminate(&self, destination: impl AsRef<str>) -> Result<(), Error> {
-        let node = self.open()?;
+        let node = open_node(&self.node)?;
         terminate(&node, self::destination(&node, destination.as_ref())?)
     }
 
@@ -102,14 +99,9 @@ impl Handle {
     /// # Errors
     /// [`Error::Stopped`].
     pub fn lookup(&self, name: &str) -> Result<Option<Pid>, Error> {
-        let node = self.open()?;
+        let node = open_node(&self.node)?;
         let found = node.names.lookup(&node.slots, name.as_bytes());
-        Ok(found.map(|process| Pid(node.pid_text(process).to_text().into())))
-    }
-
-    /// The node, unless it stops.
-    fn open(&self) -> Result<Arc<Node>, Error> {
-        self.node.upgrade().filter(|node| node.is_open()).ok_or(Error::Stopped)
+        Ok(found.map(|process| node.pid(process)))
     }
 
     /// Returns the sums of the scheduler's counters.
@@ -170,10 +162,15 @@ pub(super) fn terminate(node: &Node, target: ProcessId) -> Result<(), Error> {
     Ok(())
 }
 
-fn send(node: &Node, to: &str, topic: &str, payload: Payload) -> Result<(), Error> {
-    let target = destination(node, to)?;
+pub(super) fn send(
+    node: &Node,
+    from: Option<ProcessId>,
+    target: ProcessId,
+    topic: &str,
+    payload: Payload,
+) -> Result<(), Error> {
     let topic = Topic::from_slice(topic.as_bytes());
-    node.send(target, Message::new(target.uniq, Content::User { from: None, topic, payload }))?;
+    node.send(target, Message::new(target.uniq, Content::User { from, topic, payload }))?;
     Ok(())
 }
 
@@ -191,7 +188,8 @@ impl Runtime {
         topic: &str,
         values: impl IntoPayload,
     ) -> Result<(), Error> {
-        send(&self.running.node, destination.as_ref(), topic, checked(topic, values)?)
+        let (node, payload) = (&self.running.node, checked(topic, values)?);
+        send(node, None, self::destination(node, destination.as_ref())?, topic, payload)
     }
 
     /// Like [`Handle::cancel`].

@@ -5,13 +5,13 @@ use std::sync::Weak;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::handle::{cancel, checked, destination, terminate};
+use super::handle::{cancel, checked, destination, send, terminate};
 use super::request::Request;
 use super::{Error, Event, Handle, Recv, Runtime};
 use crate::api::monitor::GONE;
 use crate::error::{ApiError, kind};
+use crate::message::Arrived;
 use crate::message::exit::{Failure, Outcome};
-use crate::message::{Arrived, Content, Message, Topic};
 use crate::node::Node;
 use crate::payload::{IntoPayload, Payload};
 use crate::pid::{self, Pid, ProcessId};
@@ -102,8 +102,7 @@ impl MailboxBuilder {
         let seat = node.while_open(|| Seat::open(&node, name)).ok_or(Error::Stopped)??;
         // May wake tasks of the program, so not within the call before.
         seat.catch_up();
-        let pid = Pid(node.pid_text(seat.id).to_text().into());
-        let mailbox = Mailbox { seat, pid, is_owner: true };
+        let mailbox = Mailbox::new(seat);
         mailbox.seat.set_traps_links(self.traps_links)?;
         if let Some(name) = &self.name {
             mailbox.register(name)?;
@@ -126,15 +125,13 @@ impl MailboxBuilder {
 pub struct Mailbox {
     seat: Arc<Seat>,
     pid: Pid,
-    /// Whether the process ends with this value; a native process ends with its main.
-    is_owner: bool,
 }
 
 impl Mailbox {
-    /// The mailbox of a native process.
-    pub(super) fn borrowed(seat: Arc<Seat>) -> Mailbox {
+    /// What an owner has of a seat. A native process has one as well, with which it does not end.
+    pub(super) fn new(seat: Arc<Seat>) -> Mailbox {
         let pid = super::event::pid(&seat, seat.id);
-        Mailbox { seat, pid, is_owner: false }
+        Mailbox { seat, pid }
     }
 
     pub(super) fn node(&self) -> &Weak<Node> {
@@ -202,16 +199,10 @@ impl Mailbox {
         values: impl IntoPayload,
     ) -> Result<(), Error> {
         let payload = checked(topic, values)?;
-        self.send_to(destination.as_ref(), topic, payload)
-    }
-
-    fn send_to(&self, to: &str, topic: &str, payload: Payload) -> Result<(), Error> {
         let node = self.seat.node()?;
         native::spend(1);
-        let target = self.allowed(&node, to, Action::Send, "send")?;
-        let (from, topic) = (Some(self.seat.id), Topic::from_slice(topic.as_bytes()));
-        node.send(target, Message::new(target.uniq, Content::User { from, topic, payload }))?;
-        Ok(())
+        let target = self.allowed(&node, destination.as_ref(), Action::Send, "send")?;
+        send(&node, Some(self.seat.id), target, topic, payload)
     }
 
     /// Sends a request with this mailbox as its sender; see [`Runtime::request`]. The answer is the
@@ -383,9 +374,6 @@ impl Mailbox {
 
 impl Drop for Mailbox {
     fn drop(&mut self) {
-        if !self.is_owner {
-            return;
-        }
         let outcome = match std::thread::panicking() {
             true => Failure::text("the owner of the mailbox panicked").into(),
             false => Outcome::Value(Payload::default()),

@@ -3,15 +3,13 @@
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::call::{block, deadline_of};
+use super::call::{Inbox, block, deadline_of};
 use super::{Error, Event, Mailbox};
 use crate::node::interrupt::Interrupt;
-use crate::node::timeouts::Expiry;
-use crate::slot::station;
-use crate::sync::{Arc, Mutex, lock};
+use crate::sync::Arc;
 
 /// Waits for the next event of a mailbox; made by [`Mailbox::recv`].
 ///
@@ -30,25 +28,12 @@ pub struct Recv<'a> {
 enum Limit {
     None,
     Prepared(Duration),
-    Running { number: u64, alarm: Arc<Alarm> },
+    /// The number of the limit, and what it expires.
+    Running {
+        number: u64,
+        alarm: Arc<Inbox>,
+    },
     Over,
-}
-
-/// Whether the time is over, and who is told when it is.
-#[derive(Default)]
-struct Alarm(Mutex<(bool, Option<Waker>)>);
-
-impl Expiry for Alarm {
-    fn expire(&self) {
-        let waker = {
-            let mut state = lock(&self.0);
-            state.0 = true;
-            state.1.take()
-        };
-        if let Some(waker) = waker {
-            station::call(waker);
-        }
-    }
 }
 
 impl<'a> Recv<'a> {
@@ -86,7 +71,7 @@ impl<'a> Recv<'a> {
             self.limit = Limit::None;
             let node = self.mailbox.node().upgrade().ok_or(Error::Stopped)?;
             if let Some(deadline) = deadline_of(Some(limit)) {
-                let alarm = Arc::new(Alarm::default());
+                let alarm = Arc::new(Inbox::default());
                 let number = node.timeouts.add(deadline, alarm.clone()).map_err(Error::Thread)?;
                 self.limit = Limit::Running { number, alarm };
             }
@@ -94,11 +79,8 @@ impl<'a> Recv<'a> {
         let Limit::Running { alarm, .. } = &self.limit else {
             return Ok(matches!(self.limit, Limit::Over));
         };
-        let waker = context.waker().clone();
-        let mut state = lock(&alarm.0);
-        let (is_over, before) = (state.0, state.1.replace(waker));
-        drop(state);
-        drop(before);
+        // No notices come here, so it is ready when the time is over.
+        let is_over = alarm.poll(context).is_ready();
         if is_over {
             self.forget_limit();
         }

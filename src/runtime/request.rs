@@ -7,7 +7,7 @@ use std::sync::Weak;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::call::{Pending, block, deadline_of};
+use super::call::{Pending, block, deadline_of, open_node};
 use super::handle::{checked, destination};
 use super::{Error, Handle, Runtime};
 use crate::message::{self, Content, Message, Requester, Topic};
@@ -148,7 +148,7 @@ impl Request {
     fn begin(&mut self, question: Question) -> Result<(), Error> {
         let Question { from, destination: to, topic, payload } = question;
         let payload = payload?;
-        let node = self.node.upgrade().filter(|node| node.is_open()).ok_or(Error::Stopped)?;
+        let node = open_node(&self.node)?;
         let pending = Pending::open(&node, deadline_of(self.timeout))?;
         // Tickets that are opened after a stop are told of nothing.
         if !node.is_open() {

@@ -7,7 +7,7 @@ use std::sync::Weak;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::call::{Pending, block, deadline_of};
+use super::call::{Pending, block, deadline_of, open_node};
 use super::handle::destination;
 use super::{Error, Handle, Runtime, outcome_of};
 use crate::error::ApiError;
@@ -95,7 +95,7 @@ impl Wait {
     }
 
     fn begin(&mut self, to: &str) -> Result<(), Error> {
-        let node = self.node.upgrade().filter(|node| node.is_open()).ok_or(Error::Stopped)?;
+        let node = open_node(&self.node)?;
         let target = destination(&node, to)?.uniq;
         let pending = Pending::open(&node, deadline_of(self.timeout))?;
         // Tickets that are opened after a stop are told of nothing.
